@@ -1,0 +1,83 @@
+"""The one exception for bad input, and how a command line shows it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import contextmanager
+
+
+class InputError(ValueError):
+    """Something a user gave is wrong, and a user can put it right.
+
+    The message is one line that names the file, the row or field, what was
+    found and what to do. Commands print it alone and exit with 2.
+    """
+
+
+# Errors of the file system that a user can cure, and the cure.
+_DISK_CURES = {
+    errno.ENOSPC: "the disk is full: free some space or choose another folder",
+    errno.EDQUOT: "the disk quota is used up: free some space or choose another folder",
+    errno.EROFS: "the disk is read-only: choose a folder that you may write to",
+    errno.EACCES: "permission denied: choose a folder that you may read and write",
+    errno.EPERM: "not permitted: choose a folder that you may read and write",
+    errno.ENOENT: "there is no such file or folder: check the path",
+    errno.ENOTDIR: "a part of the path is a file, not a folder: check the path",
+    errno.EISDIR: "this is a folder, a file was expected: check the path",
+}
+
+
+@contextmanager
+def disk_errors(path: str | os.PathLike):
+    """Turn the file-system errors that a user can cure into `InputError`.
+
+    TensorFlow reports them by exceptions of its own, which are not `OSError`;
+    both kinds are recognised here so that a full disk never ends in a traceback.
+    """
+    try:
+        yield
+    except OSError as error:
+        cure = _DISK_CURES.get(error.errno)
+        if cure is None:
+            raise
+        raise InputError(f"{error.filename or path}: {cure}") from error
+    except Exception as error:
+        if type(error).__module__.startswith("tensorflow"):
+            text = str(error).lower()
+            for words, code in (
+                ("no space left", errno.ENOSPC),
+                ("read-only file system", errno.EROFS),
+                ("permission denied", errno.EACCES),
+            ):
+                if words in text:
+                    raise InputError(f"{path}: {_DISK_CURES[code]}") from error
+        raise
+
+
+def run_command(main: Callable[[list[str]], int | None], argv: list[str] | None = None) -> int:
+    """Run a verb's `main`, and give its exit code.
+
+    Bad input is one line on standard error and code 2; `--debug` anywhere on
+    the command line shows the traceback as well.
+    """
+    argv = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in argv
+    argv = [word for word in argv if word != "--debug"]
+    try:
+        with disk_errors("the output folder"):
+            return main(argv) or 0
+    except InputError as error:
+        if debug:
+            traceback.print_exc()
+        print("error: " + " ".join(str(error).split()), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted: what was finished is kept, nothing is half-written", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141

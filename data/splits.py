@@ -1,0 +1,66 @@
+"""Splits by patient: no patient is ever in two of train, val and test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from common.errors import InputError
+
+SPLITS = ("train", "val", "test")
+
+
+def split_patients(
+    patients: Iterable[str],
+    *,
+    val_fraction: float,
+    test_fraction: float,
+    seed: int,
+    fixed: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """Assign every patient to one split.
+
+    Args:
+        patients: patient ids; repeats are one patient.
+        val_fraction, test_fraction: shares of the *patients*, each in [0, 1);
+            a share above 0 gets at least one patient.
+        seed: of the shuffle. The order in which patients come does not matter.
+        fixed: patients whose split is given (an official split, a manifest column).
+
+    Returns:
+        {patient id: "train" | "val" | "test"}.
+
+    Raises:
+        InputError: impossible fractions, or too few patients for them.
+    """
+    for name, value in (("--val-fraction", val_fraction), ("--test-fraction", test_fraction)):
+        if not 0 <= value < 1:
+            raise InputError(f"{name} {value}: must be at least 0 and below 1")
+    if val_fraction + test_fraction >= 1:
+        raise InputError(
+            f"--val-fraction {val_fraction} and --test-fraction {test_fraction} leave nothing to train on: "
+            "their sum must be below 1"
+        )
+    fixed = dict(fixed or {})
+    free = sorted({str(patient) for patient in patients} - set(fixed))
+    order = np.random.default_rng(seed).permutation(len(free))
+    counts = {
+        name: max(1, round(fraction * len(free))) if fraction and free else 0
+        for name, fraction in (("val", val_fraction), ("test", test_fraction))
+    }
+    if free and sum(counts.values()) >= len(free):
+        raise InputError(
+            f"{len(free)} patients are too few for --val-fraction {val_fraction} and --test-fraction "
+            f"{test_fraction}: each split needs a patient of its own, so add patients or set a fraction to 0"
+        )
+    assigned = dict(fixed)
+    for rank, index in enumerate(order):
+        if rank < counts["test"]:
+            split = "test"
+        elif rank < counts["test"] + counts["val"]:
+            split = "val"
+        else:
+            split = "train"
+        assigned[free[index]] = split
+    return assigned
