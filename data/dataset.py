@@ -106,7 +106,9 @@ class DatasetWriter:
     def add(self, split: str, record: FrameRecord) -> None:
         """Append one frame to a split."""
         if split not in SPLITS:
-            raise InputError(f"recording {record.recording_id}: split {split!r} is none of {', '.join(SPLITS)}")
+            raise InputError(
+                f"recording {record.recording_id}: split {split!r} is none of {', '.join(SPLITS)}"
+            )
         if record.frame.dtype != np.uint8 or record.frame.shape != self._frame_size:
             raise ValueError(
                 f"frame is {record.frame.dtype} {record.frame.shape}, expected uint8 {self._frame_size}"
@@ -140,7 +142,9 @@ class DatasetWriter:
         """Close the shards, check the counts and write `dataset.json`, last of all."""
         self.close()
         if not sum(self._frames.values()):
-            reasons = "; ".join(f"{n} {reason}" for reason, n in self.refused.items()) or "the source is empty"
+            reasons = (
+                "; ".join(f"{n} {reason}" for reason, n in self.refused.items()) or "the source is empty"
+            )
             raise InputError(f"no frame was left to write ({reasons})")
         if require_all_classes:
             self._check_classes()
@@ -244,7 +248,9 @@ def open_dataset(path: str | os.PathLike) -> Dataset:
         patients = {split: value["frames_per_patient"] for split, value in info["splits"].items()}
         shards = [name for value in info["splits"].values() for name in value["shards"]]
     except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: can't be read ({error}): make the data set anew with prepare.py") from error
+        raise InputError(
+            f"{file}: can't be read ({error}): make the data set anew with prepare.py"
+        ) from error
     if found != FORMAT_VERSION:
         raise InputError(f"{file}: format {found}, expected {FORMAT_VERSION}: make it anew with prepare.py")
     for name in shards:

@@ -1,0 +1,181 @@
+"""A data set on disk → batches: `({"frame", "gaze", "gaze_valid"}, label, weight)`.
+
+The same road serves training, calibration and evaluation; augmentation is the only
+thing that training adds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+
+import numpy as np
+import tensorflow as tf
+
+from common.errors import InputError
+from data.augment import Augmentation, augment_batch
+from data.dataset import Dataset, read_split
+from data.saliency import DEFAULT_SIGMA, map_size, render_saliency
+
+GAZE_MODES = ("real", "none", "shuffled", "centre")
+_CACHE_LIMIT_BYTES = 2 << 30
+
+
+@dataclasses.dataclass(frozen=True)
+class PipelineSettings:
+    """What shapes a batch besides the data.
+
+    Attributes:
+        batch_size: frames a batch.
+        sigma: of the saliency map, share of the frame's width.
+        gaze: "real", "none" (uniform maps, none valid), "shuffled" (each frame gets the
+            gaze of a frame of another recording: the control for "is it the place that
+            helps?") or "centre" (one blob in the middle for each frame that has gaze: the
+            control for "is it the centre bias?").
+        seed: of shuffling, augmentation and shuffled gaze.
+        class_weights: weigh each class by the inverse of its share, mean weight 1.
+    """
+
+    batch_size: int = 32
+    sigma: float = DEFAULT_SIGMA
+    gaze: str = "real"
+    seed: int = 0
+    class_weights: bool = False
+
+
+def training_batches(
+    data: Dataset,
+    split: str,
+    settings: PipelineSettings,
+    augmentation: Augmentation | None = None,
+    skip: int = 0,
+) -> tf.data.Dataset:
+    """Endless shuffled, augmented batches.
+
+    Args:
+        data: the opened data set.
+        split: usually "train".
+        settings: see `PipelineSettings`.
+        augmentation: None for none.
+        skip: batches to leave out at the start, so that a resumed run sees what it would have seen.
+
+    Returns:
+        Batches of ({"frame": float32 [B, H, W, 1] in [0, 1], "gaze": float32 [B, h, w] that
+        sums to 1, "gaze_valid": bool [B]}, label int32 [B], weight float32 [B]).
+    """
+    examples = _examples(data, split, settings)
+    if data.frames(split) * data.frame_size[0] * data.frame_size[1] <= _CACHE_LIMIT_BYTES:
+        examples = examples.cache()
+    examples = examples.shuffle(min(data.frames(split), 8192), seed=settings.seed).repeat()
+    batches = _batch(examples, settings.batch_size).skip(skip)
+    weights = _class_weights(data, split, settings)
+
+    def finish(step, example):
+        seed = tf.stack([tf.constant(settings.seed, tf.int64), step + skip])
+        return _to_batch(data, settings, weights, example, seed if augmentation else None, augmentation)
+
+    return batches.enumerate().map(finish, num_parallel_calls=2).prefetch(2)
+
+
+def evaluation_batches(
+    data: Dataset,
+    split: str,
+    *,
+    batch_size: int = 64,
+    sigma: float = DEFAULT_SIGMA,
+    gaze: str = "real",
+    seed: int = 0,
+) -> tf.data.Dataset:
+    """Batches of a split in stored order, once, without augmentation; all weights are 1."""
+    settings = PipelineSettings(batch_size=batch_size, sigma=sigma, gaze=gaze, seed=seed)
+    batches = _batch(_examples(data, split, settings), batch_size)
+    weights = _class_weights(data, split, settings)
+    return batches.map(
+        lambda example: _to_batch(data, settings, weights, example), num_parallel_calls=2
+    ).prefetch(2)
+
+
+def _examples(data: Dataset, split: str, settings: PipelineSettings) -> tf.data.Dataset:
+    if settings.gaze not in GAZE_MODES:
+        raise InputError(f"--gaze {settings.gaze}: is none of {', '.join(GAZE_MODES)}")
+    examples = read_split(data, split)
+    if settings.gaze == "shuffled":
+        x, y = _shuffled_points(examples, settings.seed)
+        points = tf.data.Dataset.from_tensor_slices((x, y))
+        examples = tf.data.Dataset.zip(examples, points).map(
+            lambda example, point: {**example, "gaze_x": _flat(point[0]), "gaze_y": _flat(point[1])}
+        )
+
+    def keep(example):
+        x, y = example["gaze_x"], example["gaze_y"]
+        if settings.gaze == "none":
+            x = y = tf.zeros([0])
+        elif settings.gaze == "centre":
+            x = y = tf.fill([tf.minimum(tf.size(x), 1)], 0.5)
+        return {"frame": example["frame"], "x": x, "y": y, "label": example["label"]}
+
+    return examples.map(keep, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def _flat(row: tf.Tensor) -> tf.Tensor:
+    """A padded row without its NaN padding."""
+    return tf.boolean_mask(row, ~tf.math.is_nan(row))
+
+
+def _shuffled_points(examples: tf.data.Dataset, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Every frame's points, given to a frame of another recording.
+
+    A frame's neighbour in its own clip was looked at in nearly the same place, so frames
+    are ordered by a shuffle of the *recordings* and their gaze is moved on by at least the
+    longest recording. Points and their number stay what they were.
+    """
+    rows = [
+        (example["recording_id"], example["gaze_x"], example["gaze_y"])
+        for example in examples.as_numpy_iterator()
+    ]
+    recordings = sorted({row[0] for row in rows})
+    rank = dict(zip(recordings, np.random.default_rng(seed).permutation(len(recordings)), strict=True))
+    order = sorted(range(len(rows)), key=lambda i: (rank[rows[i][0]], i))
+    longest = max(Counter(row[0] for row in rows).values())
+    widest = max(1, max(len(row[1]) for row in rows))
+    x, y = (np.full((len(rows), widest), np.nan, np.float32) for _ in range(2))
+    for place, index in enumerate(order):
+        _, from_x, from_y = rows[order[(place + longest) % len(rows)]]
+        x[index, : len(from_x)], y[index, : len(from_y)] = from_x, from_y
+    return x, y
+
+
+def _batch(examples: tf.data.Dataset, size: int) -> tf.data.Dataset:
+    nan = tf.constant(np.nan, tf.float32)
+    return examples.padded_batch(
+        size,
+        padding_values={
+            "frame": tf.constant(0, tf.uint8),
+            "x": nan,
+            "y": nan,
+            "label": tf.constant(0, tf.int32),
+        },
+    )
+
+
+def _class_weights(data: Dataset, split: str, settings: PipelineSettings) -> tf.Tensor:
+    """[classes + 1]; the last entry is for label −1, which indexes it from the end."""
+    if not settings.class_weights:
+        return tf.ones([len(data.classes) + 1])
+    counts = np.array([data.info["splits"][split]["frames_per_class"][name] for name in data.classes], float)
+    weights = counts.sum() / (len(counts) * np.maximum(counts, 1))
+    return tf.constant([*weights, 1.0], tf.float32)
+
+
+def _to_batch(data, settings, weights, example, seed=None, augmentation=None):
+    frame = tf.cast(example["frame"], tf.float32) / 255.0
+    x, y = example["x"], example["y"]
+    if augmentation is not None:
+        frame, x, y = augment_batch(frame, x, y, seed, augmentation)
+    height, width = data.frame_size
+    density, valid = render_saliency(
+        x, y, ~tf.math.is_nan(x), map_size(data.frame_size), sigma=settings.sigma, aspect=width / height
+    )
+    label = example["label"]
+    weight = tf.gather(weights, tf.where(label < 0, len(data.classes), label))
+    return {"frame": frame, "gaze": density, "gaze_valid": valid}, label, weight

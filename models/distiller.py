@@ -1,0 +1,158 @@
+"""The Distiller: a student that sees frames alone learns from a teacher that saw the gaze too."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from common.errors import InputError
+from models.objective import LossSettings, Objective
+from models.replicas import sum_over_replicas
+
+
+def tapped(model: keras.Model, taps: tuple[str, ...]) -> keras.Model:
+    """A model over the same layers that gives {"logits": …, tap: …} in one pass.
+
+    Raises:
+        InputError: the model has no layer of a tap's name.
+    """
+    there = {layer.name for layer in model.layers}
+    for tap in taps:
+        if tap not in there:
+            known = ", ".join(sorted(name for name in there if name.startswith("stride")))
+            raise InputError(f"model {model.name}: has no tap {tap!r}; it has {known}")
+    outputs = {"logits": model.output, **{tap: model.get_layer(tap).output for tap in taps}}
+    return keras.Model(model.inputs, outputs, name=f"{model.name}_tapped")
+
+
+class Distiller(keras.Model):
+    """Trains a student by the total loss of `Objective`; the teacher is frozen.
+
+    A step is one student pass in training mode, which gives logits and taps together, and
+    one teacher pass in inference mode. The teacher is reached through a closure: it is not
+    a part of this model, so it has no place in its weights and is never saved with it.
+
+    Batches are ({"frame" [B, H, W, 1], "gaze" [B, h, w], "gaze_valid" [B]}, label [B],
+    weight [B]). Logged: `loss`, each term by its name (`hard`, `soft`, `gaze`, `attention`,
+    `hint`, `similarity`, `regularisation`), `accuracy`, and `agreement` (share of frames on
+    which student and teacher choose the same class).
+
+    Args:
+        student: Functional model, one input `frame`, logits out.
+        teacher: Functional model with inputs `frame` and, if fused, `gaze`; None to train
+            the student alone (with the gaze loss, if its weight is not 0).
+        settings: weights of the terms. Without a teacher those that need one must be 0.
+        total_steps: steps of the whole training, for warm-up and decay.
+
+    Raises:
+        InputError: inputs, taps or numbers of classes that don't fit.
+    """
+
+    def __init__(
+        self, student, teacher=None, settings: LossSettings | None = None, total_steps: int = 1, **kwargs
+    ):
+        super().__init__(**kwargs)
+        settings = settings or LossSettings()
+        if teacher is None:
+            settings = settings.without_teacher()
+        if [tensor.name for tensor in student.inputs] != ["frame"]:
+            raise InputError(
+                f"student {student.name}: must have one input, frame, so that it runs without gaze"
+            )
+        if teacher is not None and teacher.output_shape[-1] != student.output_shape[-1]:
+            raise InputError(
+                f"teacher {teacher.name} has {teacher.output_shape[-1]} classes and student {student.name} has "
+                f"{student.output_shape[-1]}: train both on one data set"
+            )
+        self.student = student
+        self.settings = settings
+        self.total_steps = max(1, total_steps)
+        self._student_pass = _untracked(tapped(student, settings.taps()))
+        self._teacher_pass = _teacher_pass(teacher, settings)
+        self.objective = Objective(
+            settings,
+            {tap: student.get_layer(tap).output.shape[1:] for tap in settings.taps()},
+            {tap: teacher.get_layer(tap).output.shape[1:] for tap in settings.teacher_taps()}
+            if teacher
+            else {},
+        )
+        self._means = {name: keras.metrics.Mean(name=name) for name in self._names(teacher)}
+        self.built = True
+
+    def _names(self, teacher) -> list[str]:
+        s = self.settings
+        optional = ["gaze", "attention", "hint", "similarity"]
+        terms = ["hard", *(["soft"] if s.alpha else []), *(name for name in optional if getattr(s, name))]
+        return ["loss", *terms, "regularisation", "accuracy", *(["agreement"] if teacher else [])]
+
+    @property
+    def metrics(self):
+        return list(self._means.values())
+
+    def call(self, inputs, training=False):
+        """The student's logits [B, K]; `inputs` is a batch's features or its frames."""
+        frame = inputs["frame"] if isinstance(inputs, dict) else inputs
+        return self.student(frame, training=training)
+
+    def train_step(self, data):
+        batch = _unpack(data)
+        teacher = self._teacher_pass(batch)
+        with tf.GradientTape() as tape:
+            student, terms, loss = self._loss_terms(batch, teacher, training=True)
+            scaled = self.optimizer.scale_loss(loss)
+        variables = self.trainable_variables
+        self.optimizer.apply_gradients(zip(tape.gradient(scaled, variables), variables))
+        return self._log(batch, student, teacher, terms, loss)
+
+    def test_step(self, data):
+        batch = _unpack(data)
+        teacher = self._teacher_pass(batch)
+        student, terms, loss = self._loss_terms(batch, teacher, training=False)
+        return self._log(batch, student, teacher, terms, loss)
+
+    def _loss_terms(self, batch, teacher, training: bool):
+        student = self._student_pass()(batch["frame"], training=training)
+        terms = self.objective(batch, student, teacher)
+        # In evaluation the weights are those of the end, so that losses of epochs compare.
+        progress = tf.cast(self.optimizer.iterations, tf.float32) / self.total_steps if training else 1.0
+        loss = self.objective.total(terms, progress)
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        own = tf.add_n([tf.cast(value, tf.float32) for value in self.student.losses] or [tf.constant(0.0)])
+        terms["regularisation"] = own / replicas
+        return student, terms, loss + terms["regularisation"]
+
+    def _log(self, batch, student, teacher, terms, loss):
+        for name, value in {"loss": loss, **terms}.items():
+            self._means[name].update_state(sum_over_replicas(value))
+        chosen = tf.argmax(student["logits"], axis=-1, output_type=tf.int32)
+        labelled = tf.cast(batch["label"] >= 0, tf.float32)
+        self._means["accuracy"].update_state(tf.cast(chosen == batch["label"], tf.float32), labelled)
+        if teacher is not None:
+            same = chosen == tf.argmax(teacher["logits"], axis=-1, output_type=tf.int32)
+            self._means["agreement"].update_state(tf.cast(same, tf.float32))
+        return {name: mean.result() for name, mean in self._means.items()}
+
+
+def _unpack(data) -> dict:
+    features, label, weight = keras.utils.unpack_x_y_sample_weight(data)
+    if weight is None:
+        weight = tf.ones(tf.shape(label)[:1])
+    return {**features, "label": tf.cast(label, tf.int32), "weight": weight}
+
+
+def _untracked(model):
+    """Keras tracks what is assigned to a model; a function that gives it is left alone."""
+    return lambda: model
+
+
+def _teacher_pass(teacher, settings: LossSettings):
+    if teacher is None:
+        return lambda batch: None
+    model = tapped(teacher, settings.teacher_taps())
+    names = [tensor.name for tensor in teacher.inputs]
+
+    def run(batch):
+        outputs = model({name: batch[name] for name in names}, training=False)
+        return {name: tf.stop_gradient(tf.cast(value, tf.float32)) for name, value in outputs.items()}
+
+    return run

@@ -1,0 +1,57 @@
+"""SqueezeNet 1.1 (Iandola et al. 2016, arXiv 1602.07360; 1.1 is the authors' later, cheaper layout)."""
+
+from __future__ import annotations
+
+from models.layers import channels, conv_bn_relu
+
+# (squeeze, expand) of each fire module; "pool" halves the grid.
+_LAYOUT_1_1 = ("pool", (16, 64), (16, 64), "pool", (32, 128), (32, 128), "pool")
+_LAYOUT_1_1 += ((48, 192), (48, 192), (64, 256), (64, 256))
+
+
+def build_1_1(
+    kit, frame_shape, num_classes, *, width: float = 0.45, dropout: float = 0.2, batch_norm: bool = True
+):
+    """SqueezeNet 1.1 with a width multiplier and batch normalisation.
+
+    The original has none and does not train from scratch on small sets. It stands after
+    every convolution and never after a Concatenate, which TF-MOT refuses to fold.
+
+    Args:
+        kit: `keras` or `tf_keras`.
+        frame_shape: (H, W, C).
+        num_classes: number of logits.
+        width: multiplier of all channels; 0.45 stays below 150,000 parameters.
+        dropout: before the classifying convolution.
+        batch_norm: False gives the published layers and, at width 1, three channels and
+            1000 classes, their 1,235,496 parameters.
+
+    Returns:
+        Model [B, H, W, C] → logits [B, num_classes]; taps stride4, 8, 16.
+    """
+    inputs = kit.Input(frame_shape, name="frame")
+    conv = conv_bn_relu if batch_norm else _conv_relu
+    x = conv(kit, inputs, channels(64, width), 3, strides=2, name="stem")
+    stride, number = 2, 1
+    for place, item in enumerate(_LAYOUT_1_1):
+        if item == "pool":
+            stride *= 2
+            x = kit.layers.MaxPooling2D(3, 2, padding="same", name=f"pool{stride}")(x)
+            continue
+        number += 1
+        last = place + 1 == len(_LAYOUT_1_1) or _LAYOUT_1_1[place + 1] == "pool"
+        name = f"fire{number}"
+        squeeze, expand = (channels(n, width) for n in item)
+        x = conv(kit, x, squeeze, 1, name=f"{name}_squeeze")
+        x = kit.layers.Concatenate(name=f"stride{stride}" if last else f"{name}_concat")(
+            [conv(kit, x, expand, 1, name=f"{name}_expand1"), conv(kit, x, expand, 3, name=f"{name}_expand3")]
+        )
+    x = kit.layers.Dropout(dropout, name="dropout")(x)
+    x = kit.layers.Conv2D(num_classes, 1, name="classes_conv")(x)
+    logits = kit.layers.GlobalAveragePooling2D(name="logits")(x)
+    return kit.Model(inputs, logits, name="squeezenet_1_1")
+
+
+def _conv_relu(kit, x, filters, size, *, name, strides=1):
+    x = kit.layers.Conv2D(filters, size, strides, padding="same", name=f"{name}_conv")(x)
+    return kit.layers.ReLU(name=f"{name}_relu")(x)

@@ -1,0 +1,91 @@
+"""VGG-16 (Simonyan and Zisserman 2014, arXiv 1409.1556) with its wide dense layers.
+
+This is the conventional model that "a thousand times larger" is about: nine tenths of
+its parameters sit in the two 4096-wide layers.
+"""
+
+from __future__ import annotations
+
+from common.errors import InputError
+from data.saliency import map_size
+from models.gaze_fusion import GazeDropout, GazeModulation
+from models.layers import channels, conv_bn_relu
+
+_BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
+
+
+def build_16(
+    kit,
+    frame_shape,
+    num_classes,
+    *,
+    fusion: str = "multiply",
+    fusion_stride: int = 8,
+    gaze_dropout: float = 0.3,
+    width: float = 1.0,
+    dense_units: int = 4096,
+    batch_norm: bool = True,
+    dropout: float = 0.5,
+):
+    """VGG-16, with the gaze map multiplied into its features or as an ordinary classifier.
+
+    Args:
+        kit: `keras` (a teacher is never quantised).
+        frame_shape: (H, W, C).
+        num_classes: number of logits.
+        fusion: "multiply" (features × (1 + a·gaze) where the grid reaches
+            `fusion_stride`) or "none" (no gaze input: a conventional model).
+        fusion_stride: 2, 4, 8 or 16.
+        gaze_dropout: share of the training samples that get the uniform map.
+        width: multiplier of the convolutions' channels.
+        dense_units: width of the two dense layers.
+        batch_norm: after every hidden layer; without it (the 2014 layout, 138,357,544
+            parameters at 224×224×3 and 1000 classes) it hardly trains from scratch.
+        dropout: after each dense layer.
+
+    Returns:
+        Model {frame [B, H, W, C], gaze [B, h, w]} or frame → logits [B, num_classes];
+        taps stride4, 8, 16, 32. Logits are float32 under any precision policy.
+    """
+    if fusion not in ("multiply", "none"):
+        raise InputError(f"model vgg16: fusion {fusion!r} is none of multiply, none")
+    if fusion == "multiply" and fusion_stride not in (2, 4, 8, 16):
+        raise InputError(f"model vgg16: fusion_stride {fusion_stride} is none of 2, 4, 8, 16")
+    layers = kit.layers
+    inputs = [kit.Input(frame_shape, name="frame")]
+    x, gaze, stride = inputs[0], None, 1
+    if fusion == "multiply":
+        inputs.append(kit.Input(map_size(frame_shape[:2]), name="gaze"))
+        gaze = GazeDropout(gaze_dropout, name="gaze_dropout", dtype="float32")(inputs[1])
+    for number, (depth, filters) in enumerate(_BLOCKS, 1):
+        for k in range(1, depth + 1):
+            act = f"stride{stride}" if k == depth and stride >= 4 else None
+            x = _conv(kit, x, channels(filters, width), f"conv{number}_{k}", act, batch_norm)
+        stride *= 2
+        x = layers.MaxPooling2D(name="stride32" if stride == 32 else f"pool{number}")(x)
+        if gaze is not None and stride == fusion_stride:
+            x = GazeModulation(name="gaze_modulation")([x, gaze])
+    x = layers.Flatten(name="flatten")(x)
+    for number in (6, 7):
+        x = layers.Dense(
+            dense_units, use_bias=not batch_norm, kernel_initializer="he_normal", name=f"dense{number}"
+        )(x)
+        if batch_norm:
+            x = layers.BatchNormalization(momentum=0.9, name=f"dense{number}_bn")(x)
+        x = layers.ReLU(name=f"dense{number}_relu")(x)
+        x = layers.Dropout(dropout, name=f"dense{number}_dropout")(x)
+    # Small: 4096 inputs at Glorot scale would start the logits far from uniform.
+    logits = layers.Dense(
+        num_classes,
+        kernel_initializer=kit.initializers.RandomNormal(stddev=0.01),
+        dtype="float32",
+        name="logits",
+    )(x)
+    return kit.Model(inputs if gaze is not None else inputs[0], logits, name="vgg16")
+
+
+def _conv(kit, x, filters, name, act, batch_norm):
+    if batch_norm:
+        return conv_bn_relu(kit, x, filters, 3, name=name, act=act)
+    x = kit.layers.Conv2D(filters, 3, padding="same", kernel_initializer="he_normal", name=f"{name}_conv")(x)
+    return kit.layers.ReLU(name=act or f"{name}_relu")(x)
