@@ -1,0 +1,213 @@
+"""The recording manifest: a CSV with one row per clip, checked before anything is decoded."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from pathlib import Path
+
+from data.splits import SPLITS
+from data.tables import Row, nearest, read_table
+
+REQUIRED = ("recording_id", "patient_id", "video")
+OPTIONAL = (
+    "label",
+    "labels",
+    "gaze",
+    "gaze_offset_s",
+    "screen_width_px",
+    "screen_height_px",
+    "image_box_px",
+    "crop_px",
+    "split",
+    "fps",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Recording:
+    """One clip of the manifest.
+
+    Attributes:
+        recording_id, patient_id: names; a recording id comes once.
+        video: file, or folder of numbered PNGs.
+        label: class of the whole clip, or None.
+        labels: CSV of `start_s,end_s,label`, or None.
+        gaze: eye-tracker file, or None.
+        gaze_offset_s: tracker clock at the video's first frame, s.
+        screen_px: (width, height) of the screen, or None if not given.
+        image_box_px: (x, y, width, height) of the ultrasound image on that screen, or
+            None when the video fills the screen.
+        crop_px: (x, y, width, height) of the ultrasound image in the video, whole
+            pixels, or None for all of it.
+        split: "train", "val", "test", or None to be drawn.
+        fps: frames per s of a folder of PNGs, or None.
+        row: the manifest's row, to name it in messages.
+    """
+
+    recording_id: str
+    patient_id: str
+    video: Path
+    label: str | None
+    labels: Path | None
+    gaze: Path | None
+    gaze_offset_s: float
+    screen_px: tuple[int, int] | None
+    image_box_px: tuple[float, float, float, float] | None
+    crop_px: tuple[int, int, int, int] | None
+    split: str | None
+    fps: float | None
+    row: Row = dataclasses.field(repr=False, compare=False)
+
+
+def read_manifest(path: str | os.PathLike, *, unlabelled: bool = False) -> list[Recording]:
+    """Read and check a recording manifest.
+
+    Columns: `recording_id`, `patient_id`, `video`, and `label` (class of the whole clip) or
+    `labels` (CSV of intervals); optional `gaze`, `gaze_offset_s`, `screen_width_px`,
+    `screen_height_px`, `image_box_px` and `crop_px` (each `x,y,width,height` in quotes),
+    `split`, `fps`. Paths are relative to the manifest.
+
+    Args:
+        path: the CSV.
+        unlabelled: allow rows with neither `label` nor `labels`.
+
+    Raises:
+        InputError: names the file, the line and the column.
+    """
+    path = Path(path)
+    rows = read_table(path, required=REQUIRED, optional=OPTIONAL, what="the recording manifest")
+    recordings = [_recording(row, unlabelled) for row in rows]
+    _check_unique(recordings)
+    _check_splits(recordings)
+    return recordings
+
+
+def fixed_splits(recordings: list[Recording]) -> dict[str, str]:
+    """{patient id: split} of the patients whose split the manifest gives."""
+    return {r.patient_id: r.split for r in recordings if r.split is not None}
+
+
+def _recording(row: Row, unlabelled: bool) -> Recording:
+    recording_id, patient_id = row.text("recording_id"), row.text("patient_id")
+    label, labels = row.cells.get("label") or None, _path(row, "labels")
+    if label and labels:
+        raise row.error("label", f"{label!r} is given and labels too", "give label or labels, not both")
+    if not label and not labels and not unlabelled:
+        raise row.error("label", "neither label nor labels is given", "give one of them")
+    split = row.cells.get("split") or None
+    if split is not None and split not in SPLITS:
+        raise row.error(
+            "split", f"{split!r} is no split{nearest(split, SPLITS)}", f"use {', '.join(SPLITS)} or nothing"
+        )
+    fps = row.number("fps")
+    if fps is not None and fps <= 0:
+        raise row.error("fps", f"{fps:g} is not above 0", "give the frames per second")
+    row.text("video")
+    screen_px = _screen(row)
+    image_box_px = _box(row, "image_box_px")
+    if image_box_px and screen_px:
+        check_box(row, "image_box_px", image_box_px, screen_px, "screen")
+    return Recording(
+        recording_id=recording_id,
+        patient_id=patient_id,
+        video=_path(row, "video"),
+        label=label,
+        labels=labels,
+        gaze=_path(row, "gaze"),
+        gaze_offset_s=row.number("gaze_offset_s") or 0.0,
+        screen_px=screen_px,
+        image_box_px=image_box_px,
+        crop_px=_whole_box(row, "crop_px"),
+        split=split,
+        fps=fps,
+        row=row,
+    )
+
+
+def check_box(row: Row, column: str, box, inside_px: tuple[int, int], what: str) -> None:
+    """Refuse a box (x, y, width, height) that reaches out of `inside_px` (width, height)."""
+    x, y, width, height = box
+    if x < 0 or y < 0 or x + width > inside_px[0] or y + height > inside_px[1]:
+        raise row.error(
+            column,
+            f"the box {x:g},{y:g},{width:g},{height:g} is partly outside the {what} of "
+            f"{inside_px[0]}x{inside_px[1]} pixels",
+            "correct the box (x,y,width,height)",
+        )
+
+
+def _path(row: Row, column: str) -> Path | None:
+    value = row.cells.get(column)
+    if not value:
+        return None
+    path = row.file.parent / value
+    if not path.exists():
+        raise row.error(column, f"there is no {path}", "correct the path, which is relative to the manifest")
+    if column != "video" and not path.is_file():
+        raise row.error(column, f"{path} is a folder", "name a file")
+    return path
+
+
+def _screen(row: Row) -> tuple[int, int] | None:
+    columns = ("screen_width_px", "screen_height_px")
+    values = [row.number(column) for column in columns]
+    for column, value in zip(columns, values):
+        if value is not None and (value <= 0 or value != int(value)):
+            raise row.error(column, f"{value:g} is no number of pixels", "give a whole number above 0")
+    if values[0] is None and values[1] is None:
+        return None
+    for column, value in zip(columns, values):
+        if value is None:
+            raise row.error(
+                column, "is empty while the other side is given", f"give both {' and '.join(columns)}"
+            )
+    return int(values[0]), int(values[1])
+
+
+def _box(row: Row, column: str) -> tuple[float, float, float, float] | None:
+    value = row.cells.get(column)
+    if not value:
+        return None
+    if not re.fullmatch(r"\s*\d+(\.\d+)?(\s*,\s*\d+(\.\d+)?){3}\s*", value):
+        raise row.error(column, f"{value!r} is no box", 'give x,y,width,height in pixels, like "0,0,640,480"')
+    x, y, width, height = (float(number) for number in value.split(","))
+    if width <= 0 or height <= 0:
+        raise row.error(column, f"{value!r} has no area", "give a width and a height above 0")
+    return x, y, width, height
+
+
+def _whole_box(row: Row, column: str) -> tuple[int, int, int, int] | None:
+    box = _box(row, column)
+    if box is None:
+        return None
+    if any(number != int(number) for number in box):
+        raise row.error(column, f"{row.cells[column]!r} has parts of pixels", "give whole pixels")
+    x, y, width, height = (int(number) for number in box)
+    return x, y, width, height
+
+
+def _check_unique(recordings: list[Recording]) -> None:
+    lines: dict[str, int] = {}
+    for recording in recordings:
+        name, row = recording.recording_id, recording.row
+        if lines.setdefault(name, row.line) != row.line:
+            raise row.error(
+                "recording_id", f"{name!r} was in line {lines[name]} too", "give each clip its own id"
+            )
+
+
+def _check_splits(recordings: list[Recording]) -> None:
+    seen: dict[str, Recording] = {}
+    for recording in recordings:
+        if recording.split is None:
+            continue
+        first = seen.setdefault(recording.patient_id, recording)
+        if first.split != recording.split:
+            raise recording.row.error(
+                "split",
+                f"patient {recording.patient_id} is in {recording.split!r} here and in {first.split!r} in line "
+                f"{first.row.line}",
+                "a patient may be in one split only, so give all its recordings the same",
+            )

@@ -1,0 +1,246 @@
+"""Real recordings (video, labels, gaze) into a data set: everything is checked, then streamed."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from common.console import track
+from common.errors import InputError
+from data.dataset import UNLABELLED, Dataset, DatasetWriter, FrameRecord, open_dataset, write_dataset
+from data.frames import resize_frame
+from data.gaze import read_gaze
+from data.gaze_frames import FrameGaze, gaze_for_frames
+from data.labels import (
+    Interval,
+    check_class,
+    check_within,
+    class_names,
+    frame_labels,
+    read_intervals,
+    require_labels,
+)
+from data.manifest import Recording, check_box, fixed_splits, read_manifest
+from data.splits import split_patients
+from data.video import Video, frame_files, open_video
+
+OUTSIDE_LABELS = "frames outside every label interval"
+CONSTANT = "frames of one constant value"
+
+
+def prepare_recordings(
+    manifest: str | os.PathLike,
+    out: str | os.PathLike,
+    *,
+    frame_size: tuple[int, int] = (224, 288),
+    fps: float | None = None,
+    classes: Sequence[str] | None = None,
+    val_fraction: float = 0.15,
+    test_fraction: float = 0.2,
+    seed: int = 0,
+    overwrite: bool = False,
+    source: dict | None = None,
+    unlabelled: bool = False,
+) -> Dataset:
+    """Make a data set of the recordings that a manifest lists.
+
+    Every manifest row, label, video header, box and gaze file is checked before the
+    first frame is decoded; then the videos are decoded once, one frame in memory.
+
+    Args:
+        manifest: CSV as `data.manifest.read_manifest` describes it.
+        out: the folder to make.
+        frame_size: (H, W), pixels. The crop is resized to it by area; its aspect ratio
+            is not kept.
+        fps: frames per s to keep: the frame nearest to each tick, with its own time.
+            None keeps all.
+        classes: class names in the order of their indices; a label that is none of
+            them is an error. None: all labels found, as `data.labels.class_names` orders.
+        val_fraction, test_fraction, seed: of the split by patient; patients whose split
+            the manifest gives keep it.
+        overwrite: replace `out` if it exists.
+        source: stored in `dataset.json`, over the default kind, manifest and checksum
+            (SHA-256 over the bytes of the manifest and of every file that it names).
+        unlabelled: allow recordings without any label; their frames get the label -1.
+
+    Returns:
+        The data set, opened.
+
+    Raises:
+        InputError: anything wrong with the input, see `data.manifest`, `data.labels`,
+            `data.video`, `data.gaze`; or with `out`. Nothing is left at `out` then.
+    """
+    manifest = Path(manifest)
+    _check_numbers(frame_size, fps)
+    recordings = read_manifest(manifest, unlabelled=unlabelled)
+    intervals = {r.recording_id: read_intervals(r.labels) if r.labels else [] for r in recordings}
+    classes = _classes(recordings, intervals, classes, manifest, unlabelled)
+    fixed = fixed_splits(recordings)
+    patients = {r.patient_id for r in recordings}
+    splits = split_patients(
+        patients, val_fraction=val_fraction, test_fraction=test_fraction, seed=seed, fixed=fixed
+    )
+    about = {"kind": "recordings", "manifest": manifest.name}
+    with write_dataset(
+        out,
+        classes=classes,
+        frame_size=frame_size,
+        source=about,
+        seed=None if patients <= set(fixed) else seed,
+        overwrite=overwrite,
+        require_all_classes=True,
+    ) as writer:
+        clips = [_survey(r, intervals[r.recording_id]) for r in track(recordings, "checking recordings")]
+        for clip in track(clips, "reading recordings"):
+            _write(clip, splits[clip.recording.patient_id], classes, frame_size, fps, writer)
+        about["checksum"] = _checksum(manifest, recordings)
+        about.update(source or {})
+    return open_dataset(out)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Clip:
+    recording: Recording
+    intervals: list[Interval]
+    video: Video
+    gaze: FrameGaze | None
+
+
+def _survey(recording: Recording, intervals: list[Interval]) -> _Clip:
+    """Open and check everything of one recording, without decoding."""
+    video = open_video(recording.video, recording.fps)
+    if recording.crop_px is not None:
+        check_box(recording.row, "crop_px", recording.crop_px, video.size, f"video {recording.video}")
+    frame_s = video.duration_s - float(video.times_s[-1])
+    check_within(intervals, video.duration_s, frame_s + 1e-6, recording.video)
+    return _Clip(recording, intervals, video, _frame_gaze(recording, video))
+
+
+def _frame_gaze(recording: Recording, video: Video) -> FrameGaze | None:
+    if recording.gaze is None:
+        return None
+    return gaze_for_frames(
+        read_gaze(recording.gaze, screen_px=recording.screen_px),
+        video.times_s,
+        video_px=video.size,
+        image_box_px=recording.image_box_px,
+        crop_px=recording.crop_px,
+        gaze_offset_s=recording.gaze_offset_s,
+        last_frame_duration_s=video.duration_s - float(video.times_s[-1]),
+    )
+
+
+def _write(clip: _Clip, split: str, classes, frame_size, fps: float | None, writer: DatasetWriter) -> None:
+    recording, video = clip.recording, clip.video
+    labels = frame_labels(recording, clip.intervals, video.times_s)
+    wanted = keep_frames(video.times_s, fps)
+    x, y, width, height = recording.crop_px or (0, 0, *video.size)
+    seen = constant = 0
+    for index, time_s, frame in video:
+        if not wanted[index]:
+            continue
+        if labels[index] is None and recording.labels is not None:
+            writer.refuse(OUTSIDE_LABELS)
+            continue
+        seen += 1
+        frame = frame[y : y + height, x : x + width]
+        if frame.min() == frame.max():
+            constant += 1
+            continue
+        gaze_x, gaze_y = clip.gaze.points(index) if clip.gaze is not None else ((), ())
+        record = FrameRecord(
+            frame=resize_frame(frame, frame_size),
+            label=UNLABELLED if labels[index] is None else classes.index(labels[index]),
+            recording_id=recording.recording_id,
+            patient_id=recording.patient_id,
+            frame_index=index,
+            time_s=time_s,
+            gaze_x=gaze_x,
+            gaze_y=gaze_y,
+        )
+        writer.add(split, record)
+    if seen and constant == seen:
+        raise InputError(
+            f"{recording.video}: every frame has one constant value (recording {recording.recording_id}): "
+            "export the video again, or correct crop_px"
+        )
+    if constant:
+        writer.refuse(CONSTANT, constant)
+    if fps is not None:
+        writer.note(f"frames between the ticks of {fps:g} frames per s", int(np.sum(~wanted)))
+    _note_gaze(clip.gaze, writer)
+
+
+def keep_frames(times_s: np.ndarray, fps: float | None) -> np.ndarray:
+    """Which frames to keep for a rate: bool [n], the nearest to each tick k / fps (the earlier of two).
+
+    Args:
+        times_s: float64 [n], ascending, the first 0.
+        fps: frames per s, or None to keep all.
+    """
+    if fps is None:
+        return np.ones(len(times_s), dtype=bool)
+    # A tick may fall just after the last frame, by rounding or by half a frame.
+    ticks = np.arange(int(np.floor(times_s[-1] * fps + 1e-6)) + 1) / fps
+    right = (
+        np.clip(np.searchsorted(times_s, ticks), 1, max(len(times_s) - 1, 1)) if len(times_s) > 1 else None
+    )
+    keep = np.zeros(len(times_s), dtype=bool)
+    if right is None:
+        keep[0] = True
+        return keep
+    nearer_left = ticks - times_s[right - 1] <= times_s[right] - ticks
+    keep[np.where(nearer_left, right - 1, right)] = True
+    return keep
+
+
+def _note_gaze(gaze: FrameGaze | None, writer: DatasetWriter) -> None:
+    if gaze is None:
+        writer.note("recordings without gaze")
+        return
+    writer.note("recordings with gaze")
+    for name, count in gaze.counts.items():
+        writer.note(f"gaze: {name}", count)
+
+
+def _classes(recordings, intervals, classes, manifest: Path, unlabelled: bool) -> list[str]:
+    labelled = [(r.row, r.label) for r in recordings if r.label is not None]
+    labelled += [(i.row, i.label) for each in intervals.values() for i in each]
+    if classes is None:
+        require_labels((label for _, label in labelled), manifest)
+        return class_names(label for _, label in labelled)
+    if len(set(classes)) != len(classes):
+        raise InputError(f"--classes {' '.join(classes)}: a class comes twice: name each once")
+    for row, label in labelled:
+        check_class(row, label, classes)
+    return list(classes)
+
+
+def _check_numbers(frame_size: Iterable[int], fps: float | None) -> None:
+    height, width = frame_size
+    if height < 1 or width < 1:
+        raise InputError(f"--frame-size {height} {width}: height and width must be above 0")
+    if fps is not None and not (np.isfinite(fps) and fps > 0):
+        raise InputError(f"--fps {fps:g}: must be above 0")
+
+
+def _checksum(manifest: Path, recordings: Sequence[Recording]) -> str:
+    digest = hashlib.sha256()
+    for file in [manifest, *(f for r in recordings for f in _files(r))]:
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def _files(recording: Recording) -> list[Path]:
+    if recording.video.is_dir():
+        video = [file for _, file in frame_files(recording.video)]
+    else:
+        video = [recording.video]
+    return [*video, *(file for file in (recording.labels, recording.gaze) if file is not None)]

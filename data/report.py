@@ -1,0 +1,64 @@
+"""What a data set holds and what was left out, as tables on the terminal."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from common.console import console
+from data.dataset import Dataset
+from data.splits import SPLITS
+
+
+def print_dataset_report(data: Dataset) -> None:
+    """Print frames, recordings, patients, classes and gaze per split; then refusals and notes.
+
+    All of it is read from `dataset.json`, so that a report can be printed again later.
+    """
+    height, width = data.frame_size
+    console.print(
+        f"[bold]{data.path}[/bold]: {width}x{height} frames, {data.info['source'].get('kind', 'unknown')}"
+    )
+    console.print(_splits_table(data))
+    for title, counts in (("refused", data.info["refused"]), ("notes", data.info["notes"])):
+        if counts:
+            console.print(_counts_table(title, counts))
+        else:
+            console.print(f"{title}: nothing")
+
+
+def _splits_table(data: Dataset) -> Table:
+    table = Table("split", "class")
+    for column in ("frames", "with gaze", "gaze", "recordings", "patients"):
+        table.add_column(column, justify="right")
+    for split in SPLITS:
+        found = data.info["splits"][split]
+        if not found["frames"]:
+            table.add_row(split, "all", "0", "0", "-", "0", "0", end_section=True)
+            continue
+        gaze = found["gaze_frames_per_class"]
+        for name, frames in found["frames_per_class"].items():
+            table.add_row(split, name, f"{frames:,}", f"{gaze[name]:,}", _share(gaze[name], frames))
+        table.add_row(
+            split,
+            "all",
+            f"{found['frames']:,}",
+            f"{found['gaze_frames']:,}",
+            _share(found["gaze_frames"], found["frames"]),
+            f"{found['recordings']:,}",
+            f"{found['patients']:,}",
+            style="bold",
+            end_section=True,
+        )
+    return table
+
+
+def _counts_table(title: str, counts: dict) -> Table:
+    table = Table(title)
+    table.add_column("count", justify="right")
+    for name, count in counts.items():
+        table.add_row(name, f"{count:,g}" if isinstance(count, float) else f"{count:,}")
+    return table
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.1%}" if whole else "-"
