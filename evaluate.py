@@ -1,0 +1,99 @@
+"""Evaluate artefacts on a data set: metrics with intervals, size, speed, plots.
+
+    python evaluate.py runs/demo/teacher/teacher.keras runs/demo/int8/student_int8.tflite \\
+        --data datasets/phantom --split test --json metrics.json --plots plots
+
+An artefact is a .keras file, a .tflite file or a SavedModel folder, with its metadata
+beside it (student.keras.json, ...). The first one named is what the others are compared
+with. Intervals are 95 %, by bootstrap over patients.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import jsonargparse
+from jsonargparse.typing import PositiveInt
+
+from common.console import console
+from common.errors import run_command
+from common.parsing import Parser
+
+
+def main(argv: list[str]) -> None:
+    """Parse, evaluate, print."""
+    flags = _parser().parse_args(argv)
+    import common.quiet  # noqa: F401
+    from evaluation.report import print_table, run_evaluation, write_predictions, write_report
+
+    evaluation = run_evaluation(
+        flags.artefacts,
+        flags.data,
+        flags.split,
+        gaze=flags.gaze,
+        batch_size=flags.batch_size,
+        latency=flags.latency,
+    )
+    print_table(evaluation.report)
+    if flags.json:
+        write_report(flags.json, evaluation.report)
+        console.print(f"wrote {flags.json}")
+    if flags.predictions:
+        write_predictions(flags.predictions, evaluation)
+        console.print(f"wrote {flags.predictions}")
+    if flags.plots:
+        from evaluation.plots import write_plots
+
+        for path in write_plots(flags.plots, evaluation, run=flags.run):
+            console.print(f"wrote {path}")
+
+
+class _Help(argparse.RawDescriptionHelpFormatter, jsonargparse.DefaultHelpFormatter):
+    """Keeps the line breaks of the description."""
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="evaluate.py", description=__doc__, formatter_class=_Help)
+    parser.add_argument(
+        "artefacts",
+        nargs="+",
+        metavar="ARTEFACT",
+        type=str,
+        help=".keras or .tflite file, or SavedModel folder",
+    )
+    parser.add_argument(
+        "--data", required=True, type=str, metavar="DIR", help="a data set made by prepare.py"
+    )
+    parser.add_argument("--split", default="test", choices=["train", "val", "test"], help="which patients")
+    parser.add_argument("--json", type=str, metavar="FILE", help="write all the numbers there")
+    parser.add_argument(
+        "--predictions", type=str, metavar="FILE", help="write a CSV, one row per artefact and frame"
+    )
+    parser.add_argument(
+        "--plots",
+        type=str,
+        metavar="DIR",
+        help="write pictures there: confusion matrices, training curves, accuracy against size, gaze, maps",
+    )
+    parser.add_argument(
+        "--run",
+        type=str,
+        metavar="DIR",
+        help="run folder of the training curves (default: the artefacts' own)",
+    )
+    parser.add_argument(
+        "--gaze",
+        default="real",
+        choices=["real", "none", "shuffled", "centre"],
+        help="what a teacher sees; students see frames alone",
+    )
+    parser.add_argument("--batch-size", default=64, type=PositiveInt, metavar="N", help="frames at a time")
+    parser.add_argument(
+        "--latency", default=True, type=bool, metavar="true|false", help="time each artefact, about 2 s each"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

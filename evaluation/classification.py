@@ -1,0 +1,180 @@
+"""Classification metrics, from the predictions table alone.
+
+The table has one row per frame: `recording_id`, `patient_id`, `frame_index`,
+`label` (index into the classes, −1 = unlabelled) and `p_<class>` per class. Frames
+of one patient are alike, so intervals come from resampling *patients*: resampling
+frames would make them far too narrow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+BOOTSTRAP_DRAWS = 2000
+BOOTSTRAP_SEED = 20
+_KEYS = ["recording_id", "frame_index", "patient_id", "label"]
+
+
+def classification_metrics(
+    table: pd.DataFrame, classes: Sequence[str], *, draws: int = BOOTSTRAP_DRAWS, seed: int = BOOTSTRAP_SEED
+) -> dict:
+    """All that one artefact's predictions say about it.
+
+    Args:
+        table: predictions, one row per frame; unlabelled rows are left out and counted.
+        classes: class names, in the order of the `p_` columns.
+        draws, seed: of the bootstrap over patients.
+
+    Returns:
+        dict of `n_frames`, `n_unlabelled`, `n_patients`, `accuracy`, `accuracy_ci95`
+        (lo, hi; NaN with fewer than two patients), `macro_precision`, `macro_recall`,
+        `macro_f1`, `per_class` {name: precision, recall, f1, support}, `confusion`
+        (rows = true, columns = predicted), `ece`, `votes` {accuracy, n_groups}.
+
+    Raises:
+        ValueError: no labelled frame.
+    """
+    frames = labelled(table)
+    if not len(frames):
+        raise ValueError("the predictions table has no labelled frame")
+    probabilities = probability_array(frames, classes)
+    label = frames["label"].to_numpy()
+    predicted = probabilities.argmax(axis=1)
+    index = list(range(len(classes)))
+    precision, recall, f1, support = precision_recall_fscore_support(
+        label, predicted, labels=index, zero_division=0
+    )
+    return {
+        "n_frames": len(frames),
+        "n_unlabelled": len(table) - len(frames),
+        "n_patients": int(frames["patient_id"].nunique()),
+        "accuracy": float(np.mean(predicted == label)),
+        "accuracy_ci95": accuracy_ci(predicted == label, frames["patient_id"], draws=draws, seed=seed),
+        "macro_precision": float(precision.mean()),
+        "macro_recall": float(recall.mean()),
+        "macro_f1": float(f1.mean()),
+        "per_class": {
+            name: {
+                "precision": float(precision[k]),
+                "recall": float(recall[k]),
+                "f1": float(f1[k]),
+                "support": int(support[k]),
+            }
+            for k, name in enumerate(classes)
+        },
+        "confusion": confusion_matrix(label, predicted, labels=index).tolist(),
+        "ece": expected_calibration_error(probabilities, label),
+        "votes": vote_accuracy(frames, classes),
+    }
+
+
+def labelled(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows that have a label."""
+    return table[table["label"] >= 0]
+
+
+def probability_array(table: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
+    """float64 [n, K]: the `p_<class>` columns in the order of `classes`."""
+    return table[[f"p_{name}" for name in classes]].to_numpy(dtype=np.float64)
+
+
+def expected_calibration_error(probabilities: np.ndarray, label: np.ndarray, bins: int = 15) -> float:
+    """Mean gap between confidence and accuracy, over equal-width bins of confidence.
+
+    Args:
+        probabilities: [n, K]; confidence is the greatest of a row.
+        label: int [n].
+        bins: number of bins on (0, 1]; a bin holds its upper edge.
+
+    Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, eq. 3.
+    """
+    confidence = probabilities.max(axis=1)
+    correct = probabilities.argmax(axis=1) == label
+    which = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    gap = np.bincount(which, weights=correct - confidence, minlength=bins)
+    return float(np.abs(gap).sum() / len(label))
+
+
+def vote_accuracy(table: pd.DataFrame, classes: Sequence[str]) -> dict:
+    """Accuracy of the mean probability over each (recording, label) group.
+
+    A recording may pass through several planes, so a group is the part of it that
+    shares one label, not the whole of it.
+
+    Returns:
+        {"accuracy": share of groups whose vote is right, "n_groups": number of groups}.
+    """
+    columns = [f"p_{name}" for name in classes]
+    mean = labelled(table).groupby(["recording_id", "label"], sort=True)[columns].mean()
+    right = mean.to_numpy().argmax(axis=1) == mean.index.get_level_values("label").to_numpy()
+    return {"accuracy": float(right.mean()), "n_groups": len(mean)}
+
+
+def accuracy_ci(
+    correct: np.ndarray, patient_id: Sequence, *, draws: int = BOOTSTRAP_DRAWS, seed: int = BOOTSTRAP_SEED
+) -> tuple[float, float]:
+    """95 % percentile-bootstrap interval of the accuracy, patients resampled.
+
+    Args:
+        correct: bool [n], per frame.
+        patient_id: [n].
+
+    Returns:
+        (lo, hi); NaN, NaN with fewer than two patients, which say nothing about a third.
+    """
+    return _ci(_resampled_means(np.asarray(correct, dtype=float), patient_id, draws, seed))
+
+
+def paired_difference_ci(
+    table_a: pd.DataFrame,
+    table_b: pd.DataFrame,
+    classes: Sequence[str],
+    *,
+    draws: int = BOOTSTRAP_DRAWS,
+    seed: int = BOOTSTRAP_SEED,
+) -> dict:
+    """Accuracy of `a` minus that of `b` on the same frames, with its 95 % interval.
+
+    Both are scored on the same resampled patients: what makes a patient hard is common
+    to both and cancels, so the interval is narrower than from two separate ones.
+
+    Returns:
+        {"difference", "ci95": (lo, hi)}.
+
+    Raises:
+        ValueError: the two tables are not about the same frames in the same order.
+    """
+    a, b = labelled(table_a), labelled(table_b)
+    if len(a) != len(b) or not (a[_KEYS].to_numpy() == b[_KEYS].to_numpy()).all():
+        raise ValueError("the two predictions tables are not about the same frames in the same order")
+    label = a["label"].to_numpy()
+    difference = (probability_array(a, classes).argmax(axis=1) == label).astype(float) - (
+        probability_array(b, classes).argmax(axis=1) == label
+    )
+    means = _resampled_means(difference, a["patient_id"], draws, seed)
+    return {"difference": float(difference.mean()), "ci95": _ci(means)}
+
+
+def _resampled_means(values: np.ndarray, patient_id: Sequence, draws: int, seed: int) -> np.ndarray:
+    """Frame means under `draws` resamplings of whole patients: [draws], empty if < 2 patients."""
+    patients, group = np.unique(np.asarray(patient_id).astype(str), return_inverse=True)
+    if len(patients) < 2:
+        return np.empty(0)
+    total = np.bincount(group, weights=values)
+    count = np.bincount(group)
+    # How often each patient is drawn is all that matters, and that is a multinomial.
+    times = np.random.default_rng(seed).multinomial(
+        len(patients), np.full(len(patients), 1 / len(patients)), draws
+    )
+    return (times @ total) / (times @ count)
+
+
+def _ci(means: np.ndarray) -> tuple[float, float]:
+    if not len(means):
+        return float("nan"), float("nan")
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(low), float(high)

@@ -1,0 +1,55 @@
+"""The predictions table: one row per frame, from which all else is computed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from common.console import track
+from data.dataset import Dataset, read_split
+from data.pipeline import evaluation_batches
+from evaluation.artefacts import Artefact
+
+
+def predict_split(
+    artefact: Artefact, data: Dataset, split: str, gaze: str = "real", batch_size: int = 64
+) -> pd.DataFrame:
+    """Run an artefact over a split, in stored order, without augmentation.
+
+    Args:
+        artefact: its classes and frame size must be the data set's (`check_matches`).
+        data: the opened data set.
+        split: "train", "val" or "test".
+        gaze: what a teacher sees: "real", "none", "shuffled" or "centre". Students see
+            frames alone, whatever is given here.
+        batch_size: frames a batch; the result does not depend on it.
+
+    Returns:
+        Columns `recording_id`, `patient_id` (text), `frame_index`, `time_s`, `label` (index
+        into the classes, −1 = unlabelled), then `p_<class>` for each class.
+
+    Raises:
+        InputError: the split has no frames.
+    """
+    table = split_rows(data, split)
+    # A student does not look at the gaze, so none is prepared for it.
+    mode = gaze if "gaze" in artefact.metadata.inputs else "none"
+    batches = evaluation_batches(data, split, batch_size=batch_size, sigma=artefact.metadata.sigma, gaze=mode)
+    count = -(-len(table) // batch_size)
+    name = "/".join(artefact.path.parts[-2:])
+    probabilities = [
+        artefact.predict(features) for features, _, _ in track(batches.as_numpy_iterator(), name, count)
+    ]
+    columns = [f"p_{name}" for name in data.classes]
+    return pd.concat([table, pd.DataFrame(np.concatenate(probabilities), columns=columns)], axis=1)
+
+
+def split_rows(data: Dataset, split: str) -> pd.DataFrame:
+    """What is known about each frame of a split, in stored order, without the frames."""
+    keys = ("recording_id", "patient_id", "frame_index", "time_s", "label")
+    rows = read_split(data, split).map(lambda example: {key: example[key] for key in keys}).batch(4096)
+    parts = [pd.DataFrame({key: batch[key] for key in keys}) for batch in rows.as_numpy_iterator()]
+    table = pd.concat(parts, ignore_index=True)
+    for key in ("recording_id", "patient_id"):
+        table[key] = [value.decode() for value in table[key]]
+    return table

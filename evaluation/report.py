@@ -1,0 +1,241 @@
+"""Everything that is said about a set of artefacts on one split of one data set."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from rich.table import Table
+
+from common.console import console
+from common.errors import InputError
+from common.files import write_text
+from data.dataset import Dataset, open_dataset
+from evaluation.artefacts import Artefact, check_matches, load_artefact
+from evaluation.classification import BOOTSTRAP_DRAWS, classification_metrics, labelled, paired_difference_ci
+from evaluation.complexity import bytes_on_disk, count_macs, count_params, netscore
+from evaluation.latency import measure_latency
+from evaluation.predictions import predict_split
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """A report with what it was computed from.
+
+    Attributes:
+        report: the JSON-ready dict that `evaluate` gives.
+        tables: predictions, one per artefact, in the order of the report.
+        artefacts: as loaded.
+        data: the opened data set.
+        split: the split's name.
+    """
+
+    report: dict
+    tables: list[pd.DataFrame]
+    artefacts: list[Artefact]
+    data: Dataset
+    split: str
+
+
+def evaluate(
+    artefact_paths: Sequence[str | os.PathLike],
+    dataset_path: str | os.PathLike,
+    split: str = "test",
+    **options,
+) -> dict:
+    """The report alone; see `run_evaluation` for the options and for what is in it."""
+    return run_evaluation(artefact_paths, dataset_path, split, **options).report
+
+
+def run_evaluation(
+    artefact_paths: Sequence[str | os.PathLike],
+    dataset_path: str | os.PathLike,
+    split: str = "test",
+    *,
+    gaze: str = "real",
+    batch_size: int = 64,
+    draws: int = BOOTSTRAP_DRAWS,
+    latency: bool = True,
+) -> Evaluation:
+    """Evaluate artefacts on a split.
+
+    Args:
+        artefact_paths: `.keras`, `.tflite` or SavedModel folders, each with its metadata.
+        dataset_path: a data set folder.
+        split: "train", "val" or "test".
+        gaze: what teachers see: "real", "none", "shuffled" or "centre".
+        batch_size: frames a batch.
+        draws: of the bootstrap over patients.
+        latency: time each artefact; without it, `latency_ms` holds nulls.
+
+    Returns:
+        An `Evaluation`; its report is {"dataset": {...}, "artefacts": [{"path", "kind",
+        "n_frames", "n_patients", "accuracy", "accuracy_ci95", "macro_f1", "per_class",
+        "confusion", "params", "macs", "bytes", "latency_ms", "netscore", ...}]}. What
+        can't be known is null: params and MACs that the metadata doesn't hold, an interval
+        over fewer than two patients.
+
+    Raises:
+        InputError: whatever is wrong with an artefact, the data set or their match. All
+            artefacts are loaded and checked before the first is run.
+    """
+    data = open_dataset(dataset_path)
+    data.frames(split)
+    if not artefact_paths:
+        raise InputError("no artefact is given: name at least one .keras, .tflite or SavedModel folder")
+    artefacts = [load_artefact(path) for path in artefact_paths]
+    for artefact in artefacts:
+        check_matches(artefact, data)
+    tables = [predict_split(artefact, data, split, gaze, batch_size) for artefact in artefacts]
+    if not len(labelled(tables[0])):
+        raise InputError(
+            f"{data.path}: no frame of split {split!r} has a label: evaluate on a labelled split"
+        )
+    timings = measure_latency(artefact_paths) if latency else [{"median": None, "p95": None}] * len(artefacts)
+    rows = [
+        _artefact_row(artefact, table, data, gaze, timing, draws)
+        for artefact, table, timing in zip(artefacts, tables, timings)
+    ]
+    for row, table in zip(rows[1:], tables[1:]):
+        difference = paired_difference_ci(table, tables[0], data.classes, draws=draws)
+        row["accuracy_minus_first"] = {**difference, "first": rows[0]["path"]}
+    report = _without_nan({"dataset": _dataset_row(data, split), "artefacts": rows})
+    return Evaluation(report, tables, artefacts, data, split)
+
+
+def write_report(path: str | os.PathLike, report: dict) -> None:
+    """Write the report as JSON, whole or not at all."""
+    write_text(path, json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_predictions(path: str | os.PathLike, evaluation: Evaluation) -> None:
+    """Write all predictions as one CSV: the column `artefact` first, then the tables' own."""
+    tables = [
+        table.assign(artefact=row["path"])
+        for row, table in zip(evaluation.report["artefacts"], evaluation.tables)
+    ]
+    joined = pd.concat(tables, ignore_index=True)
+    joined = joined[["artefact", *joined.columns.drop("artefact")]]
+    write_text(path, joined.to_csv(index=False))
+
+
+def print_table(report: dict) -> None:
+    """Show the report: a row per artefact."""
+    dataset = report["dataset"]
+    kind = "simulated frames" if dataset["simulated"] else "frames"
+    counts = f"{dataset['frames']} {kind}, {dataset['patients']} patients"
+    title = f"{dataset['path']}, split {dataset['split']}: {counts}"
+    table = Table(title=title, title_justify="left")
+    table.add_column("artefact", overflow="fold", min_width=20)
+    for name in (
+        "kind", "frames", "accuracy % [95 % CI]", "macro F1", "params", "MACs", "size",
+        "latency ms\nmedian / p95", "NetScore",
+    ):  # fmt: skip
+        table.add_column(name, justify="left" if name == "kind" else "right", no_wrap=True)
+    for row in report["artefacts"]:
+        low, high = row["accuracy_ci95"]
+        interval = f" [{100 * low:.1f}, {100 * high:.1f}]" if low is not None else ""
+        timing = row["latency_ms"]
+        table.add_row(
+            short_name(row["path"], [other["path"] for other in report["artefacts"]]),
+            row["kind"],
+            str(row["n_frames"]),
+            f"{100 * row['accuracy']:.1f}{interval}",
+            f"{row['macro_f1']:.3f}",
+            scaled(row["params"], 1000, ("", " k", " M", " G")),
+            scaled(row["macs"], 1000, ("", " k", " M", " G")),
+            scaled(row["bytes"], 1000, (" B", " kB", " MB", " GB")),
+            f"{timing['median']:.2f} / {timing['p95']:.2f}" if timing["median"] is not None else "—",
+            f"{row['netscore']:.1f}" if row["netscore"] is not None else "—",
+        )
+    console.print(table)
+    console.print(
+        "CI: bootstrap over patients. MACs per frame. Latency: one thread, batch 1, after warm-up. "
+        "NetScore: 20·log10(accuracy in %² / √(parameters in M · MACs in G))."
+    )
+
+
+def _dataset_row(data: Dataset, split: str) -> dict:
+    source = data.info["source"]
+    return {
+        "path": str(data.path),
+        "split": split,
+        "classes": list(data.classes),
+        "frame_size": list(data.frame_size),
+        "frames": data.frames(split),
+        "patients": data.patients(split),
+        "gaze_frames": data.gaze_frames(split),
+        "checksum": data.checksum,
+        "simulated": bool(source.get("simulated", False)),
+        "source": source,
+    }
+
+
+def _artefact_row(
+    artefact: Artefact, table: pd.DataFrame, data: Dataset, gaze: str, timing: dict, draws: int
+) -> dict:
+    metadata = artefact.metadata
+    metrics = classification_metrics(table, data.classes, draws=draws)
+    params, macs = _complexity(artefact)
+    score = None
+    if params and macs and metrics["accuracy"] > 0:
+        score = netscore(100 * metrics["accuracy"], params / 1e6, macs / 1e9)
+    return {
+        "path": str(artefact.path),
+        "kind": artefact.kind,
+        **metrics,
+        "params": params,
+        "macs": macs,
+        "bytes": bytes_on_disk(artefact.path),
+        "latency_ms": timing,
+        "netscore": score,
+        "name": metadata.name,
+        "stage": metadata.stage,
+        "output": metadata.output,
+        "gaze": gaze if "gaze" in metadata.inputs else None,
+        "version": metadata.version,
+        "trained_on_this_dataset": metadata.dataset_checksum == data.checksum,
+    }
+
+
+def _complexity(artefact: Artefact) -> tuple[int | None, int | None]:
+    """From the metadata; what it doesn't hold is counted where there is a Keras model to count."""
+    params, macs = artefact.metadata.params, artefact.metadata.macs
+    if artefact.model is not None:
+        params = count_params(artefact.model) if params is None else params
+        macs = count_macs(artefact.model) if macs is None else macs
+    return params, macs
+
+
+def short_name(path: str, all_paths: Sequence[str]) -> str:
+    """As much of a path's end as tells it from the others: one part if that will do."""
+    parts = Path(path).parts
+    for length in range(1, len(parts)):
+        end = parts[-length:]
+        if sum(Path(other).parts[-length:] == end for other in all_paths) == 1:
+            return "/".join(end)
+    return path
+
+
+def scaled(value: float | None, base: int, units: Sequence[str]) -> str:
+    if value is None:
+        return "—"
+    power = min(int(math.log(max(value, 1), base) + 1e-9), len(units) - 1)
+    return f"{value / base**power:.{0 if power == 0 else 2}f}{units[power]}"
+
+
+def _without_nan(value):
+    """JSON has no NaN: what is not known is null."""
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    return value

@@ -1,0 +1,32 @@
+"""Standard error stays empty when all is well, and nothing is lost when it is not."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(code, **environment):
+    env = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env={**env, **environment}, capture_output=True, text=True
+    )
+
+
+def test_tensorflow_starts_without_a_word():
+    done = run("import common.quiet, tensorflow as tf; tf.constant(1) + 1; print('ok')")
+    assert (done.stdout, done.stderr) == ("ok\n", "")
+
+
+def test_what_was_held_back_is_shown_when_the_block_fails():
+    code = (
+        "from common.quiet import held_back_stderr\nimport os\n"
+        "with held_back_stderr(): os.write(2, b'hidden')\n"
+        "os.write(2, b'between')\n"
+        "with held_back_stderr(): os.write(2, b'shown'); raise ValueError('told')"
+    )
+    done = run(code, TF_CPP_MIN_LOG_LEVEL="0")
+    assert "hidden" not in done.stderr
+    assert "between" in done.stderr and "shown" in done.stderr and "ValueError: told" in done.stderr
