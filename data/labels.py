@@ -40,7 +40,7 @@ def read_intervals(path: Path) -> list[Interval]:
         if second.start_s < first.end_s:
             raise second.row.error(
                 "start_s",
-                f"{second.start_s:g} lies in {first.start_s:g} to {first.end_s:g} s, which is line {first.row.line}",
+                f"{second.start_s:g} lies in {first.start_s:g} to {first.end_s:g} s, line {first.row.line}",
                 "let no two intervals overlap",
             )
     return intervals

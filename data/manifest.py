@@ -207,7 +207,7 @@ def _check_splits(recordings: list[Recording]) -> None:
         if first.split != recording.split:
             raise recording.row.error(
                 "split",
-                f"patient {recording.patient_id} is in {recording.split!r} here and in {first.split!r} in line "
-                f"{first.row.line}",
+                f"{recording.split!r}, but patient {recording.patient_id} is in {first.split!r} "
+                f"in line {first.row.line}",
                 "a patient may be in one split only, so give all its recordings the same",
             )

@@ -108,7 +108,6 @@ class _Clip:
     recording: Recording
     intervals: list[Interval]
     video: Video
-    gaze: FrameGaze | None
 
 
 def _survey(recording: Recording, intervals: list[Interval]) -> _Clip:
@@ -118,7 +117,9 @@ def _survey(recording: Recording, intervals: list[Interval]) -> _Clip:
         check_box(recording.row, "crop_px", recording.crop_px, video.size, f"video {recording.video}")
     frame_s = video.duration_s - float(video.times_s[-1])
     check_within(intervals, video.duration_s, frame_s + 1e-6, recording.video)
-    return _Clip(recording, intervals, video, _frame_gaze(recording, video))
+    # Read again when the frames are: points of many long sessions would fill the memory.
+    _frame_gaze(recording, video)
+    return _Clip(recording, intervals, video)
 
 
 def _frame_gaze(recording: Recording, video: Video) -> FrameGaze | None:
@@ -131,12 +132,14 @@ def _frame_gaze(recording: Recording, video: Video) -> FrameGaze | None:
         image_box_px=recording.image_box_px,
         crop_px=recording.crop_px,
         gaze_offset_s=recording.gaze_offset_s,
-        last_frame_duration_s=video.duration_s - float(video.times_s[-1]),
+        # One image stays for as long as somebody looked at it.
+        last_frame_duration_s=video.duration_s - float(video.times_s[-1]) or None,
     )
 
 
 def _write(clip: _Clip, split: str, classes, frame_size, fps: float | None, writer: DatasetWriter) -> None:
     recording, video = clip.recording, clip.video
+    gaze = _frame_gaze(recording, video)
     labels = frame_labels(recording, clip.intervals, video.times_s)
     wanted = keep_frames(video.times_s, fps)
     x, y, width, height = recording.crop_px or (0, 0, *video.size)
@@ -152,7 +155,7 @@ def _write(clip: _Clip, split: str, classes, frame_size, fps: float | None, writ
         if frame.min() == frame.max():
             constant += 1
             continue
-        gaze_x, gaze_y = clip.gaze.points(index) if clip.gaze is not None else ((), ())
+        gaze_x, gaze_y = (gaze.x[index], gaze.y[index]) if gaze is not None else ((), ())
         record = FrameRecord(
             frame=resize_frame(frame, frame_size),
             label=UNLABELLED if labels[index] is None else classes.index(labels[index]),
@@ -173,7 +176,7 @@ def _write(clip: _Clip, split: str, classes, frame_size, fps: float | None, writ
         writer.refuse(CONSTANT, constant)
     if fps is not None:
         writer.note(f"frames between the ticks of {fps:g} frames per s", int(np.sum(~wanted)))
-    _note_gaze(clip.gaze, writer)
+    _note_gaze(gaze, writer)
 
 
 def keep_frames(times_s: np.ndarray, fps: float | None) -> np.ndarray:
