@@ -192,10 +192,11 @@ def _fill(
     for number, row in _cells(lines, separator, path):
         if not any(row):
             continue
-        if len(row) < needed:
+        if len(row) < needed or any(row[len(header.names) :]):
+            # Too many is what unquoted decimal commas between commas come to.
             raise InputError(
                 f"{path}: row {number + above} has {len(row)} cells, the header {len(header.names)}: "
-                "the file was cut or damaged there; export it again or delete the row"
+                "the row was cut or has a stray separator; export the file again or correct the row"
             )
         numbers.append(number + above)
         for name, column in picks:

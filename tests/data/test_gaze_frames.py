@@ -1,0 +1,218 @@
+"""Gaze lands on the frame that was shown, at the place that was looked at."""
+
+import json
+
+import numpy as np
+import pytest
+
+from common.errors import InputError
+from data.gaze import GazeRecording, read_gaze
+from data.gaze_frames import fill_short_gaps, gaze_for_frames, screen_to_frame
+from data.gaze_report import describe_gaze, gaze_command
+from data.gaze_writer import write_tobii_sdk_stream
+
+
+def recording(time_s, x, y, valid=None, screen_px=None) -> GazeRecording:
+    time_s, x, y = (np.array(values, np.float64) for values in (time_s, x, y))
+    valid = np.isfinite(x) if valid is None else np.array(valid, bool)
+    x[~valid] = y[~valid] = np.nan
+    return GazeRecording("gaze.csv", "test", len(x), time_s, x, y, valid, screen_px)
+
+
+# --- geometry -----------------------------------------------------------------------------------
+
+
+def test_no_box_or_the_whole_box_changes_nothing():
+    x, y = np.array([0.0, 0.3, 1.2]), np.array([1.0, 0.6, -0.4])
+    size = {"screen_px": (1920, 1080), "video_px": (1024, 768)}
+    for boxes in ({}, {"image_box_px": (0, 0, 1920, 1080), "crop_px": (0, 0, 1024, 768)}):
+        found = screen_to_frame(x, y, **size, **boxes)
+        np.testing.assert_allclose(found, [x, y], atol=1e-15)
+
+
+def test_corners_of_the_crop_as_seen_on_the_screen_are_corners_of_the_frame():
+    # The video, 1024x768, is shown at (100, 50) in 512x384, half its size.
+    left, top, right, bottom = 200, 100, 800, 700  # crop, video pixels
+    screen_x = np.array([100 + left / 2, 100 + right / 2, 100 + (left + right) / 4]) / 1920
+    screen_y = np.array([50 + top / 2, 50 + bottom / 2, 50 + (top + bottom) / 4]) / 1080
+    x, y = screen_to_frame(
+        screen_x,
+        screen_y,
+        screen_px=(1920, 1080),
+        video_px=(1024, 768),
+        image_box_px=(100, 50, 512, 384),
+        crop_px=(left, top, right - left, bottom - top),
+    )
+    np.testing.assert_allclose(x, [0, 1, 0.5], atol=1e-12)
+    np.testing.assert_allclose(y, [0, 1, 0.5], atol=1e-12)
+
+
+def test_geometry_does_not_depend_on_the_pixel_size():
+    rng = np.random.default_rng(0)
+    x, y = rng.uniform(size=(2, 50))
+    boxes = {"image_box_px": (10, 20, 300, 200), "crop_px": (30, 40, 100, 90)}
+    once = screen_to_frame(x, y, screen_px=(640, 480), video_px=(320, 240), **boxes)
+    doubled = {name: tuple(2 * side for side in box) for name, box in boxes.items()}
+    twice = screen_to_frame(x, y, screen_px=(1280, 960), video_px=(640, 480), **doubled)
+    np.testing.assert_allclose(once, twice, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "message"),
+    [
+        ({"image_box_px": (0, 0, 0, 10)}, "image_box_px 0,0,0,10: must be x,y,width,height"),
+        ({"image_box_px": (1000, 0, 1000, 10)}, "image_box_px.*outside the screen of 1920,1080"),
+        ({"crop_px": (0, 0, 641, 10)}, "crop_px.*outside the video picture of 640,480"),
+        ({"crop_px": (-1, 0, 64, 10)}, "crop_px"),
+        ({"crop_px": (0, np.nan, 64, 10)}, "crop_px"),
+    ],
+)
+def test_impossible_boxes(boxes, message):
+    with pytest.raises(InputError, match=message):
+        screen_to_frame(np.zeros(1), np.zeros(1), screen_px=(1920, 1080), video_px=(640, 480), **boxes)
+
+
+def test_a_box_on_a_screen_of_unknown_size():
+    with pytest.raises(InputError, match=r"gaze.csv: image_box_px.*screen_width_px,screen_height_px"):
+        gaze_for_frames(
+            recording([0.0], [0.5], [0.5]), np.array([0.0, 0.1]), video_px=(64, 48), image_box_px=(0, 0, 9, 9)
+        )
+
+
+# --- time ---------------------------------------------------------------------------------------
+
+
+def test_samples_to_frames_as_a_plain_loop_does_it():
+    rng = np.random.default_rng(1)
+    # Frames of uneven length, from a time that is not 0; a tracker that restarts its clock.
+    frame_times = 3.0 + np.cumsum(rng.uniform(0.02, 0.06, 60))
+    time_s = np.concatenate([500.0 + np.arange(150) / 90, 501.0 + np.arange(150) / 90])
+    x, y = rng.uniform(-0.2, 1.2, (2, 300))
+    valid = rng.uniform(size=300) > 0.3
+    offset, last = 500.3, 0.04
+    found = gaze_for_frames(
+        recording(time_s, x, y, valid),
+        frame_times,
+        video_px=(100, 80),
+        crop_px=(10, 20, 60, 50),
+        gaze_offset_s=offset,
+        max_gap_s=0.0,
+        last_frame_duration_s=last,
+    )
+    starts = [*frame_times, frame_times[-1] + last]
+    seen = 0
+    for i in range(60):
+        expected = []
+        for t, px, py, ok in zip(time_s, x, y, valid):
+            t = t - offset + frame_times[0]
+            if starts[i] <= t < starts[i + 1] and ok:
+                fx, fy = (px * 100 - 10) / 60, (py * 80 - 20) / 50
+                if 0 <= fx <= 1 and 0 <= fy <= 1:
+                    expected.append((fx, fy))
+        np.testing.assert_allclose(np.stack([found.x[i], found.y[i]], 1), np.reshape(expected, (-1, 2)))
+        seen += len(expected)
+    assert seen > 20 and found.clock_jumps == 1
+    assert found.samples + found.outside_video == 300
+    assert found.samples == found.valid + found.interpolated + found.missing
+    assert found.valid + found.interpolated == seen + found.off_image
+    assert found.counts["off_image"] == found.off_image and "x" not in found.counts
+
+
+def test_moving_the_tracker_clock_and_the_offset_together_changes_nothing():
+    rng = np.random.default_rng(2)
+    time_s, frame_times = np.arange(90) / 90, np.arange(30) / 30
+    x, y = rng.uniform(size=(2, 90))
+    here = gaze_for_frames(recording(time_s + 1 / 256, x, y), frame_times, video_px=(9, 9))
+    there = gaze_for_frames(
+        recording(time_s + 1 / 256 + 4096, x, y), frame_times + 8, video_px=(9, 9), gaze_offset_s=4096.0
+    )
+    assert here.counts == there.counts and here.valid == 90 - here.outside_video
+    for a, b in zip(here.x, there.x):
+        np.testing.assert_array_equal(a, b)
+    assert {len(points) for points in here.x} <= {2, 3, 4}
+
+
+def test_a_sample_at_a_frames_first_moment_is_of_that_frame():
+    gaze = recording([0.0, 0.24, 0.25, 0.49, 0.5], [0.1, 0.2, 0.3, 0.4, 0.5], [0.5] * 5)
+    found = gaze_for_frames(gaze, np.array([0.0, 0.25]), video_px=(9, 9))
+    assert [list(points) for points in found.x] == [[0.1, 0.2], [0.3, 0.4]]
+    assert found.outside_video == 1
+
+
+def test_a_single_image_takes_all_gaze():
+    found = gaze_for_frames(recording([5.0, 6.0, 90.0], [0.1, 0.2, 0.3], [0.5] * 3), [0.0], video_px=(9, 9))
+    assert len(found.x) == 1 and len(found.x[0]) == 3
+
+
+# --- gaps ---------------------------------------------------------------------------------------
+
+
+def test_gap_of_exactly_210_ms_is_filled_and_a_longer_one_is_not():
+    for extra_s, filled in ((0.0, 2), (0.001, 0)):
+        for start_s in (0.0, 0.1, 1_448_373_364.122185):
+            time_s = start_s + np.array([0.0, 0.07, 0.14, 0.21 + extra_s])
+            gaze = recording(time_s, [0.2, np.nan, np.nan, 0.5], [0.8, np.nan, np.nan, 0.2])
+            assert fill_short_gaps(gaze)[2].sum() == filled
+            found = gaze_for_frames(gaze, np.array([0.0, 1.0]), video_px=(9, 9), gaze_offset_s=start_s)
+            assert (found.interpolated, found.missing, found.gaps) == (filled, 2 - filled, int(not filled))
+
+
+def test_filling_restores_straight_movement_at_the_samples_own_times():
+    rng = np.random.default_rng(4)
+    time_s = np.sort(rng.uniform(0, 2, 200))
+    x, y = 0.1 + 0.3 * time_s, 0.9 - 0.2 * time_s
+    valid = rng.uniform(size=200) > 0.4
+    gaze = recording(time_s, x, y, valid)
+    found_x, found_y, filled = fill_short_gaps(gaze)
+    np.testing.assert_allclose(found_x[filled | valid], x[filled | valid], atol=1e-12)
+    np.testing.assert_allclose(found_y[filled | valid], y[filled | valid], atol=1e-12)
+    assert filled.sum() > 50 and not (filled & valid).any()
+    assert np.isnan(found_x[~(filled | valid)]).all()
+    first, last = np.flatnonzero(valid)[[0, -1]]
+    assert not filled[:first].any() and not filled[last:].any()
+
+
+def test_nothing_is_filled_across_a_clock_jump():
+    gaze = recording([1.0, 1.01, 0.99, 1.0], [0.1, np.nan, np.nan, 0.2], [0.5] * 4)
+    assert not fill_short_gaps(gaze)[2].any()
+
+
+def test_repeated_timestamps_around_a_missing_sample():
+    x, _, filled = fill_short_gaps(recording([1.0, 1.0, 1.0], [0.1, np.nan, 0.3], [0.5] * 3))
+    assert filled.tolist() == [False, True, False] and x[1] == 0.1
+
+
+# --- errors and report ----------------------------------------------------------------------------
+
+
+def test_gaze_that_does_not_overlap_tells_both_ranges():
+    gaze = recording(100 + np.arange(10) / 10, np.full(10, 0.5), np.full(10, 0.5))
+    with pytest.raises(
+        InputError, match=r"100\.000 to 100\.900 s.*0\.000 to 2\.000 s.*gaze_offset_s.*\(100\.000"
+    ):
+        gaze_for_frames(gaze, np.array([0.0, 1.0]), video_px=(9, 9))
+    blind = recording(np.arange(10) / 10, np.full(10, np.nan), np.full(10, np.nan))
+    with pytest.raises(InputError, match="not one of its 10 samples has gaze"):
+        gaze_for_frames(blind, np.array([0.0, 1.0]), video_px=(9, 9))
+    late = recording(np.arange(60) / 10, np.full(60, 0.5), np.full(60, 0.5), np.arange(60) > 40)
+    with pytest.raises(InputError, match="none of the 20 samples in that time has gaze"):
+        gaze_for_frames(late, np.array([0.0, 1.0]), video_px=(9, 9))
+
+
+@pytest.mark.parametrize("frame_times", [[], [1.0, 0.5], [0.0, np.nan]])
+def test_impossible_frame_times(frame_times):
+    with pytest.raises(ValueError, match="ascending"):
+        gaze_for_frames(recording([0.0], [0.5], [0.5]), np.array(frame_times), video_px=(9, 9))
+
+
+def test_command_prints_a_table_and_json(tmp_path, capsys):
+    path = tmp_path / "gaze.csv"
+    write_tobii_sdk_stream(path, np.arange(90) / 90, *np.full((2, 90), 0.5), np.arange(90) != 3)
+    gaze_command([path, path], json=True)
+    rows = json.loads(capsys.readouterr().out)
+    assert rows == [describe_gaze(path)] * 2
+    assert rows[0]["samples_with_gaze"] == 89 and rows[0]["rate_hz"] == pytest.approx(90, abs=0.01)
+    gaze_command([path])
+    shown = capsys.readouterr().out
+    assert "Tobii Pro SDK stream" in shown and "gaze.csv" in shown and "89" in shown
+    assert read_gaze(path).valid.sum() == 89
