@@ -80,6 +80,7 @@ def read_manifest(path: str | os.PathLike, *, unlabelled: bool = False) -> list[
     rows = read_table(path, required=REQUIRED, optional=OPTIONAL, what="the recording manifest")
     recordings = [_recording(row, unlabelled) for row in rows]
     _check_unique(recordings)
+    _check_videos(recordings)
     _check_splits(recordings)
     return recordings
 
@@ -195,6 +196,20 @@ def _check_unique(recordings: list[Recording]) -> None:
         if lines.setdefault(name, row.line) != row.line:
             raise row.error(
                 "recording_id", f"{name!r} was in line {lines[name]} too", "give each clip its own id"
+            )
+
+
+def _check_videos(recordings: list[Recording]) -> None:
+    """One video of two patients would let a patient into two splits under two names."""
+    seen: dict[Path, Recording] = {}
+    for recording in recordings:
+        first = seen.setdefault(recording.video.resolve(), recording)
+        if first.patient_id != recording.patient_id:
+            raise recording.row.error(
+                "video",
+                f"{recording.video} is of patient {recording.patient_id}, "
+                f"in line {first.row.line} of patient {first.patient_id}",
+                "correct patient_id or video",
             )
 
 

@@ -66,7 +66,9 @@ def prepare_recordings(
         overwrite: replace `out` if it exists.
         source: stored in `dataset.json`, over the default kind, manifest and checksum
             (SHA-256 over the bytes of the manifest and of every file that it names).
-        unlabelled: allow recordings without any label; their frames get the label -1.
+        unlabelled: keep recordings without any label and frames outside every label
+            interval, with the label -1; otherwise the first is an error and the second is
+            left out and counted.
 
     Returns:
         The data set, opened.
@@ -97,7 +99,7 @@ def prepare_recordings(
     ) as writer:
         clips = [_survey(r, intervals[r.recording_id]) for r in track(recordings, "checking recordings")]
         for clip in track(clips, "reading recordings"):
-            _write(clip, splits[clip.recording.patient_id], classes, frame_size, fps, writer)
+            _write(clip, splits[clip.recording.patient_id], classes, frame_size, fps, unlabelled, writer)
         about["checksum"] = _checksum(manifest, recordings)
         about.update(source or {})
     return open_dataset(out)
@@ -137,7 +139,7 @@ def _frame_gaze(recording: Recording, video: Video) -> FrameGaze | None:
     )
 
 
-def _write(clip: _Clip, split: str, classes, frame_size, fps: float | None, writer: DatasetWriter) -> None:
+def _write(clip: _Clip, split: str, classes, frame_size, fps: float | None, unlabelled: bool, writer) -> None:
     recording, video = clip.recording, clip.video
     gaze = _frame_gaze(recording, video)
     labels = frame_labels(recording, clip.intervals, video.times_s)
@@ -147,7 +149,7 @@ def _write(clip: _Clip, split: str, classes, frame_size, fps: float | None, writ
     for index, time_s, frame in video:
         if not wanted[index]:
             continue
-        if labels[index] is None and recording.labels is not None:
+        if labels[index] is None and not unlabelled:
             writer.refuse(OUTSIDE_LABELS)
             continue
         seen += 1
@@ -188,17 +190,13 @@ def keep_frames(times_s: np.ndarray, fps: float | None) -> np.ndarray:
     """
     if fps is None:
         return np.ones(len(times_s), dtype=bool)
-    # A tick may fall just after the last frame, by rounding or by half a frame.
     ticks = np.arange(int(np.floor(times_s[-1] * fps + 1e-6)) + 1) / fps
-    right = (
-        np.clip(np.searchsorted(times_s, ticks), 1, max(len(times_s) - 1, 1)) if len(times_s) > 1 else None
-    )
+    after = np.searchsorted(times_s, ticks).clip(max=len(times_s) - 1)
+    before = (after - 1).clip(min=0)
+    # Within a microsecond it is a tie: which is nearer must not hang on the rounding of floats.
+    earlier = ticks - times_s[before] <= times_s[after] - ticks + 1e-6
     keep = np.zeros(len(times_s), dtype=bool)
-    if right is None:
-        keep[0] = True
-        return keep
-    nearer_left = ticks - times_s[right - 1] <= times_s[right] - ticks
-    keep[np.where(nearer_left, right - 1, right)] = True
+    keep[np.where(earlier, before, after)] = True
     return keep
 
 

@@ -10,6 +10,7 @@ import av
 import numpy as np
 import skimage.io
 from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.encaps import encapsulate
 from pydicom.uid import ExplicitVRLittleEndian, UltrasoundMultiFrameImageStorage, generate_uid
 
 from data.gaze_writer import write_tobii_sdk_stream
@@ -65,12 +66,17 @@ def numbered_video(path: Path, count: int = 20, **options) -> Path:
     return write_video(path, [numbered_frame(k) for k in range(count)], **options)
 
 
-def write_dicom(path: Path, pixels: np.ndarray, photometric: str = "MONOCHROME2", **fields) -> Path:
-    """An uncompressed ultrasound DICOM of uint8 or uint16 pixels [n, h, w] or [n, h, w, 3]."""
+def write_dicom(
+    path: Path, pixels: np.ndarray, photometric: str = "MONOCHROME2", *, syntax=None, encoded=None, **fields
+) -> Path:
+    """An ultrasound DICOM of uint8 or uint16 pixels [n, h, w] or [n, h, w, 3].
+
+    Uncompressed, unless the bytes of each frame come `encoded` in a transfer `syntax`.
+    """
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = UltrasoundMultiFrameImageStorage
     meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=["a clip of a test"])
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.TransferSyntaxUID = syntax or ExplicitVRLittleEndian
     ds = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
     ds.SOPClassUID, ds.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
     ds.Modality = "US"
@@ -84,7 +90,7 @@ def write_dicom(path: Path, pixels: np.ndarray, photometric: str = "MONOCHROME2"
     ds.PixelRepresentation = 0
     for name, value in fields.items():
         setattr(ds, name, value)
-    ds.PixelData = pixels.tobytes()
+    ds.PixelData = pixels.tobytes() if encoded is None else encapsulate(encoded)
     ds.save_as(path, enforce_file_format=True)
     return path
 

@@ -246,6 +246,16 @@ def test_unlabelled_recordings_come_in_when_asked(tmp_path):
     refused(tmp_path, rows, "line 2, column label: neither")
     data = prepare(tmp_path, rows, unlabelled=True)
     assert {int(e["label"]) for e in frames_of(data)["p0_head"]} == {-1}
+    assert data.info["splits"]["train"]["frames_per_class"].keys() <= {"abdomen", "head", "unlabelled"}
+
+
+def test_frames_outside_every_label_are_kept_when_asked(tmp_path):
+    rows = cohort(tmp_path)
+    rows[1] |= {"label": "", "labels": "labels.csv"}
+    write_csv(tmp_path / "labels.csv", [{"start_s": 0, "end_s": 0.1, "label": "abdomen"}])
+    data = prepare(tmp_path, rows, unlabelled=True)
+    assert [int(e["label"]) for e in frames_of(data)["p0_abdomen"]] == [0, 0, 0, -1, -1, -1, -1, -1]
+    assert data.info["refused"] == {}
 
 
 def test_the_canonical_order_puts_background_last(tmp_path):
