@@ -1,0 +1,46 @@
+"""How hard the phantom is: one named set of numbers for each level."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from common.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Difficulty:
+    """What makes a plane hard to tell from what lies beside it.
+
+    Attributes:
+        landmark_contrast: factor on the contrast, in dB, of the small landmarks against
+            the tissue around them; each patient's own factor spreads around it.
+        off_plane: distance of background cuts from the plane, as a factor on the
+            distance at which its landmarks are just gone; 1 is the nearest honest cut.
+        clutter: mean number of limbs, cord loops and fluid pockets about the body.
+        noise_floor_db: mean electronic noise, dB relative to soft tissue at the probe.
+        plane_spread: largest share of a landmark's half-extent by which a held plane misses it.
+    """
+
+    landmark_contrast: float
+    off_plane: float
+    clutter: float
+    noise_floor_db: float
+    plane_spread: float
+
+
+DIFFICULTIES = {
+    "easy": Difficulty(1.3, 1.6, 1.0, -52.0, 0.15),
+    "default": Difficulty(1.0, 1.15, 3.0, -46.0, 0.35),
+    "hard": Difficulty(0.7, 1.05, 5.0, -42.0, 0.5),
+}
+
+
+def get_difficulty(name: str) -> Difficulty:
+    """The named level.
+
+    Raises:
+        InputError: there is no such level.
+    """
+    if name not in DIFFICULTIES:
+        raise InputError(f"--difficulty {name}: is none of {', '.join(DIFFICULTIES)}")
+    return DIFFICULTIES[name]

@@ -1,0 +1,187 @@
+"""How the probe moves in a clip: it approaches a plane, holds it, and leaves.
+
+Labels follow the anatomy: the plane's name where the cut shows its defining
+landmarks, background where it shows none of them, and nothing in between, where
+no two observers would agree.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from data.phantom.bodies import Body
+from data.phantom.difficulty import Difficulty
+from data.phantom.shapes import Pose
+
+BACKGROUND = "background"
+# Shares of a clip. Four classes of equal length: 3 planes hold HOLD each; background
+# gets EDGES from the ends of each plane clip, and the rest from the background clip.
+HOLD = 0.6
+EDGES = 0.1
+DECOY = HOLD - 3 * EDGES
+
+
+@dataclasses.dataclass(frozen=True)
+class Motion:
+    """A pose for every time of a clip.
+
+    Attributes:
+        still: the pose that is held. start_s, end_s: of the hold.
+        before, after: (elevation mm, tilt along u) added at the clip's first and last moment.
+        shift_mm, turn: in-plane motion over the clip. tremor: (amplitude mm, Hz, phase) rows.
+        duration_s: of the clip.
+    """
+
+    still: Pose
+    start_s: float
+    end_s: float
+    before: tuple[float, float]
+    after: tuple[float, float]
+    shift_mm: tuple[float, float]
+    turn: float
+    tremor: np.ndarray
+    duration_s: float
+
+    def pose(self, time_s: float) -> Pose:
+        elevation = tilt = 0.0
+        if time_s < self.start_s:
+            share = _ease((self.start_s - time_s) / self.start_s)
+            elevation, tilt = share * self.before[0], share * self.before[1]
+        elif time_s > self.end_s:
+            share = _ease((time_s - self.end_s) / (self.duration_s - self.end_s))
+            elevation, tilt = share * self.after[0], share * self.after[1]
+        drift = time_s / self.duration_s - 0.5
+        shake = self.tremor[:, 0] * np.sin(2 * np.pi * self.tremor[:, 1] * time_s + self.tremor[:, 2])
+        return Pose(
+            self.still.x + drift * self.shift_mm[0] + float(shake[0]),
+            self.still.y + drift * self.shift_mm[1] + float(shake[1]),
+            self.still.angle + drift * self.turn,
+            self.still.elevation + elevation + float(shake[2]),
+            self.still.tilt_u + tilt,
+            self.still.tilt_v,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Interval:
+    """A labelled stretch of a clip, s."""
+
+    start_s: float
+    end_s: float
+    label: str
+
+
+def draw_motion(
+    body: Body,
+    place: Pose,
+    is_plane: bool,
+    duration_s: float,
+    rng: np.random.Generator,
+    difficulty: Difficulty,
+) -> Motion:
+    """Draw a motion whose hold is the plane, or stays clear of it.
+
+    Args:
+        body: what is looked at. place: where it lies (elevation and tilt are drawn here).
+        is_plane: hold the standard plane; otherwise keep off it.
+
+    Raises:
+        RuntimeError: no such motion was found; a body's numbers contradict each other.
+    """
+    for _ in range(400):
+        motion = _draw(body, place, is_plane, duration_s, rng, difficulty)
+        times = np.linspace(0, duration_s, 26)
+        if not body.defining:
+            return motion
+        shown = [body.shown(motion.pose(t)) for t in times]
+        if is_plane:
+            held = [s for s, t in zip(shown, times) if motion.start_s <= t <= motion.end_s]
+            off = [s for s, t in zip(shown, times) if not motion.start_s <= t <= motion.end_s]
+            gone = sum(most <= body.gone for _, most in off)
+            if min(least for least, _ in held) >= body.held and gone >= EDGES * len(times):
+                return motion
+        elif max(most for _, most in shown) <= body.gone:
+            return motion
+    raise RuntimeError(f"no motion found for {body.defining} (plane: {is_plane})")
+
+
+def label_clip(body: Body, motion: Motion, plane: str | None, rng: np.random.Generator) -> list[Interval]:
+    """The labelled stretches of a clip, in order.
+
+    Args:
+        plane: the class that the hold shows; None for a background clip.
+    """
+    duration = motion.duration_s
+    if plane is None:
+        length = DECOY * duration * rng.uniform(0.9, 1.1)
+        start = rng.uniform(0, duration - length)
+        return [Interval(start, start + length, BACKGROUND)]
+    length = HOLD * duration
+    intervals = [Interval(motion.start_s, motion.start_s + length, plane)]
+    step = duration / 200
+    times = np.arange(0, duration + step / 2, step)
+    clear = [body.shown(motion.pose(t))[1] <= body.gone for t in times]
+    # The stretches at both ends of the clip that show none of the landmarks throughout.
+    leading = clear.index(False) if False in clear else len(clear)
+    trailing = clear[::-1].index(False) if False in clear else len(clear)
+    before = min(times[max(leading - 1, 0)], motion.start_s)
+    after = max(times[min(len(times) - trailing, len(times) - 1)], motion.end_s)
+    room = np.array([before, duration - after])
+    wanted = room * min(1.0, EDGES * duration / room.sum())
+    if wanted[0] > 2 * step:
+        intervals.insert(0, Interval(before - wanted[0], before, BACKGROUND))
+    if wanted[1] > 2 * step:
+        intervals.append(Interval(after, after + wanted[1], BACKGROUND))
+    return intervals
+
+
+def _draw(body, place, is_plane, duration_s, rng, difficulty) -> Motion:
+    free = (1 - HOLD) * duration_s
+    # Mostly an approach, mostly a departure, or some of both.
+    start = free * float(rng.choice((rng.uniform(0.02, 0.2), rng.uniform(0.2, 0.8), rng.uniform(0.8, 0.98))))
+    sides = rng.integers(2, size=2)
+    tilted = body.tilt > 0 and rng.uniform() < 0.6
+
+    def off(side: int) -> tuple[float, float]:
+        """A step off the plane: by elevation, or by tilt where the body has one."""
+        sign = (-1, 1)[side]
+        if tilted:
+            return 0.0, sign * body.tilt * difficulty.off_plane * rng.uniform(1.0, 2.2)
+        near = body.reach[side] * difficulty.off_plane
+        return sign * rng.uniform(near, max(1.25 * near, body.off_limit[side])), 0.0
+
+    if is_plane:
+        spread = difficulty.plane_spread * rng.uniform(-1, 1)
+        elevation = spread * min(body.reach)
+        still = dataclasses.replace(place, elevation=elevation, tilt_u=0.4 * body.tilt * rng.uniform(-1, 1))
+        before, after = off(sides[0]), off(sides[1])
+    else:
+        elevation, tilt = off(sides[0])
+        tilt_v = 0.0 if tilted else float(rng.normal(0, 0.12))
+        still = dataclasses.replace(
+            place, elevation=elevation, tilt_u=tilt or float(rng.normal(0, 0.12)), tilt_v=tilt_v
+        )
+        slide = np.sign(elevation) * 0.5 * body.reach[sides[0]]
+        before, after = (slide * rng.uniform(), 0.0), (slide * rng.uniform(), 0.0)
+    tremor = np.stack(
+        [rng.uniform(0.1, 0.6, 3) * (1, 1, 0.5), rng.uniform(0.3, 1.5, 3), rng.uniform(0, 2 * np.pi, 3)],
+        axis=1,
+    )
+    return Motion(
+        still,
+        start,
+        start + HOLD * duration_s,
+        before,
+        after,
+        tuple(rng.normal(0, 2.0, 2)),
+        float(rng.normal(0, 0.06)),
+        tremor,
+        duration_s,
+    )
+
+
+def _ease(share: float) -> float:
+    """A smooth way from 0 at 0 to 1 at 1 that sets out fast and comes to rest."""
+    return float(np.sin(np.pi / 2 * min(max(share, 0.0), 1.0)))

@@ -1,0 +1,83 @@
+"""The phantom as a data set: simulated recordings, read back through the door of real ones."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from common.files import whole_folder
+from data.phantom.clip import CLASSES
+from data.phantom.recordings import VERSION, write_recordings
+
+
+def prepare_phantom(
+    out: str | os.PathLike,
+    *,
+    patients: int = 60,
+    seed: int = 0,
+    frame_size: tuple[int, int] = (112, 144),
+    fps: float = 10.0,
+    val_fraction: float = 0.15,
+    test_fraction: float = 0.2,
+    difficulty: str = "default",
+    overwrite: bool = False,
+    keep_fps: float | None = None,
+    workers: int | None = None,
+):
+    """Simulate recordings into `out/recordings` and make the data set `out` of them.
+
+    Args:
+        out: folder to make, whole or not at all.
+        patients, seed, frame_size, fps, difficulty, workers: see `write_recordings`.
+        val_fraction, test_fraction: of the patients; `seed` splits them too.
+        overwrite: replace `out` if it exists.
+        keep_fps: frames per s that the data set keeps of the videos; None keeps all.
+
+    Returns:
+        The opened `data.dataset.Dataset`; its classes are `CLASSES`.
+
+    Raises:
+        InputError: a number out of range, too few patients for the split, or a folder
+            that can't be written.
+    """
+    # Imported late: they load TensorFlow, which the worker processes must not.
+    from data.dataset import open_dataset
+    from data.recordings import prepare_recordings
+
+    out = Path(out)
+    source = {
+        "kind": "phantom",
+        "simulated": True,
+        "generator_version": VERSION,
+        "seed": seed,
+        "patients": patients,
+        "difficulty": difficulty,
+        "frames_per_s": fps,
+    }
+    with whole_folder(out, overwrite=overwrite) as folder:
+        manifest = write_recordings(
+            folder / "recordings",
+            patients=patients,
+            seed=seed,
+            frame_size=frame_size,
+            fps=fps,
+            difficulty=difficulty,
+            workers=workers,
+        )
+        # A data set takes a whole folder; it is made beside the recordings, then joins them.
+        inner = folder / "dataset"
+        prepare_recordings(
+            manifest,
+            inner,
+            frame_size=frame_size,
+            fps=keep_fps,
+            classes=CLASSES,
+            val_fraction=val_fraction,
+            test_fraction=test_fraction,
+            seed=seed,
+            source=source,
+        )
+        for file in sorted(inner.iterdir()):
+            file.rename(folder / file.name)
+        inner.rmdir()
+    return open_dataset(out)
