@@ -34,6 +34,7 @@ def main(argv: list[str]) -> None:
         gaze=flags.gaze,
         batch_size=flags.batch_size,
         latency=flags.latency,
+        saliency=flags.saliency,
     )
     print_table(evaluation.report)
     if flags.json:
@@ -91,6 +92,11 @@ def _parser() -> Parser:
     parser.add_argument("--batch-size", default=64, type=PositiveInt, metavar="N", help="frames at a time")
     parser.add_argument(
         "--latency", default=True, type=bool, metavar="true|false", help="time each artefact, about 2 s each"
+    )
+    parser.add_argument(
+        "--saliency",
+        action="store_true",
+        help="also compare where .keras artefacts look with where the gaze was",
     )
     return parser
 

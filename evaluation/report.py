@@ -17,11 +17,13 @@ from common.console import console
 from common.errors import InputError
 from common.files import write_text
 from data.dataset import Dataset, open_dataset
+from evaluation.agreement import gaze_agreement
 from evaluation.artefacts import Artefact, check_matches, load_artefact
 from evaluation.classification import BOOTSTRAP_DRAWS, classification_metrics, labelled, paired_difference_ci
 from evaluation.complexity import bytes_on_disk, count_macs, count_params, netscore
 from evaluation.latency import measure_latency
 from evaluation.predictions import predict_split
+from evaluation.saliency import METRICS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +64,7 @@ def run_evaluation(
     batch_size: int = 64,
     draws: int = BOOTSTRAP_DRAWS,
     latency: bool = True,
+    saliency: bool = False,
 ) -> Evaluation:
     """Evaluate artefacts on a split.
 
@@ -73,6 +76,7 @@ def run_evaluation(
         batch_size: frames a batch.
         draws: of the bootstrap over patients.
         latency: time each artefact; without it, `latency_ms` holds nulls.
+        saliency: compare where the `.keras` artefacts look with the gaze, beside a static prior.
 
     Returns:
         An `Evaluation`; its report is {"dataset": {...}, "artefacts": [{"path", "kind",
@@ -105,7 +109,10 @@ def run_evaluation(
     for row, table in zip(rows[1:], tables[1:]):
         difference = paired_difference_ci(table, tables[0], data.classes, draws=draws)
         row["accuracy_minus_first"] = {**difference, "first": rows[0]["path"]}
-    report = _without_nan({"dataset": _dataset_row(data, split), "artefacts": rows})
+    report = {"dataset": _dataset_row(data, split), "artefacts": rows}
+    if saliency:
+        report["saliency"] = gaze_agreement(artefacts, data, split, gaze=gaze, batch_size=batch_size)
+    report = _without_nan(report)
     return Evaluation(report, tables, artefacts, data, split)
 
 
@@ -159,6 +166,21 @@ def print_table(report: dict) -> None:
         "CI: bootstrap over patients. MACs per frame. Latency: one thread, batch 1, after warm-up. "
         "NetScore: 20·log10(accuracy in %² / √(parameters in M · MACs in G))."
     )
+    if "saliency" in report:
+        _print_saliency(report["saliency"])
+
+
+def _print_saliency(saliency: dict) -> None:
+    title = f"Attention at stride 8 against the gaze, {saliency['n_frames']} frames with gaze"
+    table = Table(title=title, title_justify="left")
+    names = [row["name"] for row in saliency["rows"]]
+    table.add_column("map", overflow="fold", min_width=20)
+    for name in METRICS:
+        table.add_column(name.replace("_", " ").upper(), justify="right")
+    for row in saliency["rows"]:
+        values = (f"{row[name]:.3f}" if row[name] is not None else "—" for name in METRICS)
+        table.add_row(short_name(row["name"], names), *values)
+    console.print(table)
 
 
 def _dataset_row(data: Dataset, split: str) -> dict:

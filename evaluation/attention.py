@@ -1,0 +1,42 @@
+"""Where a model looks: the channel mean of its squared activations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from evaluation.artefacts import Artefact
+
+TAP = "stride8"
+
+
+def has_attention(artefact: Artefact, tap: str = TAP) -> bool:
+    """Whether it is a `.keras` artefact with a layer of that name; others hide their layers."""
+    return artefact.model is not None and any(layer.name == tap for layer in artefact.model.layers)
+
+
+def attention_maps(artefact: Artefact, features: Mapping[str, np.ndarray], tap: str = TAP) -> np.ndarray:
+    """Attention of a batch at a tap, the map that attention transfer compares.
+
+    Args:
+        artefact: one that `has_attention`.
+        features: as for `Artefact.predict`.
+        tap: name of the layer.
+
+    Returns:
+        float64 [B, h, w], each sums to 1 (uniform where nothing is active).
+
+    Source: Zagoruyko and Komodakis, "Paying More Attention to Attention", ICLR 2017.
+    """
+    model = artefact.model
+    inputs = keras.tree.map_structure(
+        lambda tensor: tf.constant(features[tensor.name], tf.float32), model.input
+    )
+    activation = keras.Model(model.input, model.get_layer(tap).output)(inputs, training=False)
+    maps = np.square(tf.cast(activation, tf.float32).numpy().astype(np.float64)).mean(axis=-1)
+    total = maps.sum(axis=(1, 2), keepdims=True)
+    uniform = 1 / (maps.shape[1] * maps.shape[2])
+    return np.where(total > 0, maps / np.where(total > 0, total, 1), uniform)
