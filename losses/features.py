@@ -19,7 +19,7 @@ def attention_map(features):
     Returns:
         float32 [B, h, w], not negative, each of Euclidean length 1 (0 where F is 0).
     """
-    energy = ops.mean(ops.square(ops.cast(features, "float32")), axis=-1)
+    energy = _per_peak(ops.mean(ops.square(ops.cast(features, "float32")), axis=-1))
     length = ops.sqrt(ops.sum(ops.square(energy), axis=(1, 2), keepdims=True) + 1e-24)
     return energy / length
 
@@ -87,8 +87,17 @@ def _to_one_grid(first, second):
 def _shrink(features, size):
     # The energy is what is averaged down: averaging F itself would cancel signs first.
     energy = ops.mean(ops.square(ops.cast(features, "float32")), axis=-1, keepdims=True)
-    small = ops.image.resize(energy, size, interpolation="bilinear", antialias=True)
+    small = ops.image.resize(_per_peak(energy), size, interpolation="bilinear", antialias=True)
     return ops.sqrt(ops.maximum(small, 0.0) + 1e-24)
+
+
+def _per_peak(energy):
+    """Energy as a share of its peak: fourth powers of small or large features leave float32.
+
+    The result is only used where scale does not matter, so the peak is a constant to the gradient.
+    """
+    peak = ops.stop_gradient(ops.max(energy, axis=(1, 2), keepdims=True))
+    return energy / ops.where(peak > 0, peak, 1.0)
 
 
 @keras.saving.register_keras_serializable(package="losses")

@@ -1,0 +1,233 @@
+"""What each loss must be at its limits, and what it must not depend on."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from losses import (
+    attention_map,
+    attention_transfer_loss,
+    gaze_saliency_loss,
+    hard_label_loss,
+    hint_loss,
+    similarity_preserving_loss,
+    soft_target_loss,
+)
+
+
+def normal(*shape, seed=0, scale=1.0):
+    return (np.random.default_rng(seed).normal(size=shape) * scale).astype(np.float32)
+
+
+def density(*shape, seed=0):
+    values = np.random.default_rng(seed).random(shape).astype(np.float32) ** 4
+    return tf.constant(values / values.sum(axis=(1, 2), keepdims=True))
+
+
+def both(loss, teacher, student):
+    """Value and gradient with regard to the student."""
+    student = tf.constant(student)
+    with tf.GradientTape() as tape:
+        tape.watch(student)
+        value = loss(teacher, student)
+    return value.numpy(), tape.gradient(value, student).numpy()
+
+
+@pytest.mark.parametrize(
+    "loss, shape",
+    [
+        (soft_target_loss, (6, 4)),
+        (attention_transfer_loss, (3, 4, 5, 6)),
+        (hint_loss, (3, 4, 5, 6)),
+        (similarity_preserving_loss, (5, 3, 3, 2)),
+    ],
+)
+def test_a_student_like_its_teacher_pays_nothing(loss, shape):
+    features = normal(*shape, scale=3)
+    value, slope = both(loss, features, features)
+    np.testing.assert_allclose(value, 0, atol=1e-5)
+    np.testing.assert_allclose(slope, 0, atol=1e-5)
+
+
+def test_a_head_like_the_gaze_pays_nothing():
+    gaze = density(3, 4, 5)
+    value = gaze_saliency_loss(gaze, tf.math.log(0.95 * gaze + 0.05 / 20))
+    np.testing.assert_allclose(value, 0, atol=1e-6)
+
+
+def test_a_flat_head_pays_log_n_minus_the_entropy_of_the_gaze():
+    gaze = density(3, 4, 5).numpy()
+    entropy = -(gaze * np.log(gaze)).sum(axis=(1, 2))
+    value = gaze_saliency_loss(tf.constant(gaze), tf.zeros([3, 4, 5]), uniform_share=0.0)
+    np.testing.assert_allclose(value, np.log(20) - entropy, rtol=1e-5)
+
+
+def test_the_uniform_share_bounds_the_cost_of_one_stray_point():
+    stray = np.zeros((1, 4, 5), np.float32)
+    stray[0, 0, 0] = 1
+    sure = np.zeros((1, 4, 5), np.float32)
+    sure[0, 3, 4] = 12  # the head is sure of another cell
+    plain = gaze_saliency_loss(tf.constant(stray), tf.constant(sure), uniform_share=0.0)
+    mixed = gaze_saliency_loss(tf.constant(stray), tf.constant(sure), uniform_share=1.0)
+    assert float(plain[0]) > 11.9
+    # With e = 1 the target is uniform: the loss no longer knows where the point was.
+    elsewhere = gaze_saliency_loss(tf.constant(stray[:, ::-1]), tf.constant(sure), uniform_share=1.0)
+    np.testing.assert_allclose(mixed, elsewhere, rtol=1e-6)
+
+
+def test_large_t_tends_to_squared_centred_logits():
+    teacher, student = normal(6, 5, scale=2), normal(6, 5, seed=1, scale=2)
+    v, z = (x - x.mean(axis=1, keepdims=True) for x in (teacher, student))
+    limit = ((v - z) ** 2).sum(axis=1) / (2 * 5)
+    errors = []
+    for temperature in (10.0, 30.0, 100.0):
+        value = soft_target_loss(tf.constant(teacher), tf.constant(student), temperature)
+        errors.append(np.abs(value / limit - 1).max())
+    assert errors[0] > errors[1] > errors[2] and errors[2] < 0.05
+    _, slope = both(lambda t, s: soft_target_loss(t, s, 100.0), teacher, student)
+    np.testing.assert_allclose(slope, (z - v) / 5, rtol=0.15, atol=0.02)
+
+
+def test_t_squared_keeps_the_size_of_the_gradient():
+    teacher, student = normal(64, 4, scale=4), normal(64, 4, seed=1, scale=0.3)
+    sizes = [
+        np.abs(both(lambda a, b, t=t: soft_target_loss(a, b, t), teacher, student)[1]).mean()
+        for t in (2.0, 4.0, 8.0, 16.0)
+    ]
+    assert max(sizes) / min(sizes) < 2, sizes
+    # Without it the gradient shrinks by far more than that.
+    bare = [size / t**2 for size, t in zip(sizes, (2, 4, 8, 16))]
+    assert max(bare) / min(bare) > 10
+
+
+def test_divergences_are_never_negative_and_zero_only_in_agreement():
+    for seed in range(20):
+        teacher, student = normal(50, 4, seed=seed, scale=3), normal(50, 4, seed=seed + 99, scale=3)
+        assert soft_target_loss(teacher, student, 1.0 + seed).numpy().min() > 0
+        head = tf.constant(normal(5, 3, 4, seed=seed, scale=5))
+        assert gaze_saliency_loss(density(5, 3, 4, seed=seed), head).numpy().min() > 0
+
+
+@pytest.mark.parametrize("size", [1e2, 1e4, 1e6, 1e30])
+def test_extreme_logits_give_numbers(size):
+    teacher = np.array([[size, -size, 0, 0], [0, 0, 0, size]], np.float32)
+    student = teacher[::-1].copy()
+    for t in (1.0, 4.0):
+        for value in both(lambda a, b, t=t: soft_target_loss(a, b, t), teacher, student):
+            assert np.isfinite(value).all()
+    for value in both(lambda y, z: hard_label_loss(tf.constant(y), z), [1, -1], student):
+        assert np.isfinite(value).all()
+    head = np.zeros((1, 2, 2), np.float32)
+    head[0, 0, 0], head[0, 1, 1] = size, -size
+    gaze = np.zeros((1, 2, 2), np.float32)
+    gaze[0, 1, 1] = 1
+    for share in (0.0, 0.05):
+        for value in both(lambda g, h, e=share: gaze_saliency_loss(tf.constant(g), h, e), gaze, head):
+            assert np.isfinite(value).all()
+
+
+@pytest.mark.parametrize("factor", [1e-12, 1e-3, 1e3, 1e12])
+def test_attention_does_not_depend_on_the_scale_of_the_features(factor):
+    teacher, student = normal(3, 4, 6, 5), normal(3, 4, 6, 2, seed=1)
+    for other in (teacher, normal(3, 2, 3, 5, seed=2)):
+        plain = attention_transfer_loss(tf.constant(other), tf.constant(student))
+        scaled = attention_transfer_loss(tf.constant(other), tf.constant(factor * student))
+        np.testing.assert_allclose(scaled, plain, rtol=1e-4)
+        swapped = attention_transfer_loss(tf.constant(factor * other), tf.constant(student))
+        np.testing.assert_allclose(swapped, plain, rtol=1e-4)
+
+
+def test_attention_is_twice_one_minus_the_cosine():
+    teacher, student = normal(8, 4, 6, 5), normal(8, 4, 6, 2, seed=1)
+    q_t, q_s = ((f.astype(float) ** 2).mean(-1).reshape(8, -1) for f in (teacher, student))
+    cosine = (q_t * q_s).sum(1) / np.linalg.norm(q_t, axis=1) / np.linalg.norm(q_s, axis=1)
+    value = attention_transfer_loss(tf.constant(teacher), tf.constant(student)).numpy()
+    np.testing.assert_allclose(value, 2 * (1 - cosine), rtol=1e-4)
+    assert value.min() >= 0 and value.max() <= 2
+
+
+def test_attention_of_maps_without_overlap_is_two():
+    left, right = np.zeros((1, 2, 4, 3), np.float32), np.zeros((1, 2, 4, 3), np.float32)
+    left[:, :, :2], right[:, :, 2:] = 1, -1
+    np.testing.assert_allclose(attention_transfer_loss(tf.constant(left), tf.constant(right)), 2, rtol=1e-5)
+
+
+def test_attention_looks_at_the_energy_not_at_the_sign():
+    features = normal(2, 4, 4, 3)
+    signs = np.sign(normal(2, 4, 4, 3, seed=1))
+    np.testing.assert_allclose(attention_map(features), attention_map(features * signs), rtol=1e-5)
+    # Shrinking must not let neighbours of opposite sign cancel.
+    np.testing.assert_allclose(
+        attention_transfer_loss(tf.constant(features * signs), tf.constant(normal(2, 2, 2, 3, seed=3))),
+        attention_transfer_loss(tf.constant(features), tf.constant(normal(2, 2, 2, 3, seed=3))),
+        rtol=1e-5,
+    )
+
+
+def test_a_hint_is_about_one_for_the_batch_mean():
+    target = normal(64, 5, 5, 8, scale=7)
+    guess = np.broadcast_to(target.mean(axis=0), target.shape)
+    assert 0.95 < float(np.mean(hint_loss(target, guess))) < 1.05
+    np.testing.assert_allclose(
+        hint_loss(target, guess), hint_loss(100 * target, 100 * guess), rtol=1e-3
+    )  # whatever the teacher's units
+
+
+def test_similarity_does_not_depend_on_scale_or_rotation_of_the_features():
+    teacher, student = normal(6, 2, 2, 3), normal(6, 10, seed=1)
+    rotation, _ = np.linalg.qr(normal(10, 10, seed=2))
+    plain = similarity_preserving_loss(teacher, student)
+    np.testing.assert_allclose(similarity_preserving_loss(5 * teacher, 0.1 * student), plain, rtol=1e-4)
+    np.testing.assert_allclose(similarity_preserving_loss(teacher, student @ rotation), plain, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "loss, first, second",
+    [
+        (hard_label_loss, np.array([0, 1, -1, 3, 2]), normal(5, 4)),
+        (soft_target_loss, normal(5, 4), normal(5, 4, seed=1)),
+        (gaze_saliency_loss, density(5, 3, 4), normal(5, 3, 4)),
+        (attention_transfer_loss, normal(5, 3, 4, 2), normal(5, 3, 4, 3, seed=1)),
+        (hint_loss, normal(5, 3, 4, 2), normal(5, 3, 4, 2, seed=1)),
+        (similarity_preserving_loss, normal(5, 3, 4, 2), normal(5, 7, seed=1)),
+    ],
+)
+def test_a_permuted_batch_gives_permuted_values(loss, first, second):
+    order = np.random.default_rng(5).permutation(5)
+    first = np.asarray(first)
+    plain = np.asarray(loss(tf.constant(first), tf.constant(second)))
+    permuted = np.asarray(loss(tf.constant(first[order]), tf.constant(second[order])))
+    assert plain.shape == (5,)
+    np.testing.assert_allclose(permuted, plain[order], rtol=1e-4, atol=1e-6)
+
+
+def test_a_shift_of_all_logits_changes_nothing():
+    teacher, student, labels = normal(5, 4), normal(5, 4, seed=1), tf.constant([0, 1, 2, 3, -1])
+    shift = normal(5, 1, seed=2, scale=20)
+    for ours, shifted in (
+        (soft_target_loss(teacher, student), soft_target_loss(teacher + shift, student - shift)),
+        (hard_label_loss(labels, student), hard_label_loss(labels, student + shift)),
+        (
+            gaze_saliency_loss(density(5, 2, 2), tf.reshape(student, (5, 2, 2))),
+            gaze_saliency_loss(density(5, 2, 2), tf.reshape(student + shift, (5, 2, 2))),
+        ),
+    ):
+        np.testing.assert_allclose(shifted, ours, rtol=1e-4, atol=1e-5)
+
+
+def test_an_unlabelled_frame_costs_nothing_and_teaches_nothing():
+    value, slope = both(lambda y, z: hard_label_loss(tf.constant(y), z), [-1, 2, -1], normal(3, 4))
+    assert value[0] == value[2] == 0 < value[1]
+    assert not slope[[0, 2]].any() and slope[1].any()
+
+
+def test_equal_logits_cost_log_k():
+    np.testing.assert_allclose(hard_label_loss(tf.constant([0, 3]), tf.ones([2, 7])), np.log(7), rtol=1e-6)
+
+
+def test_low_precision_inputs_are_computed_in_float32():
+    logits = tf.cast(normal(3, 4), tf.bfloat16)
+    features = tf.cast(normal(3, 2, 2, 4), tf.bfloat16)
+    assert soft_target_loss(logits, logits).dtype == tf.float32
+    assert attention_transfer_loss(features, features).dtype == tf.float32
+    assert hint_loss(features, features).dtype == tf.float32
