@@ -14,6 +14,10 @@ from data.video import Video
 
 # Readers of FFmpeg that take any text or image for a film.
 _NO_VIDEO_FORMATS = {"tty", "image2", "png_pipe", "jpeg_pipe", "bmp_pipe", "tiff_pipe", "gif"}
+# Formats whose header tells how long a stream lasts; of others FFmpeg guesses it from the file.
+_DECLARE_SPAN = {"mov", "avi", "asf", "flv"}
+# Below this, threads cost more than they save.
+_PIXELS_FOR_THREADS = 640 * 480
 _EXPORT_AGAIN = "copy or export it again"
 
 
@@ -54,7 +58,9 @@ class _Declared:
 
     def __init__(self, container, stream):
         self.frames = stream.frames or None
-        self.span_s = float(stream.duration * stream.time_base) if stream.duration else None
+        self.span_s = None
+        if stream.duration and container.format.name.split(",")[0] in _DECLARE_SPAN:
+            self.span_s = float(stream.duration * stream.time_base)
         # Matroska declares the end time of each stream, or at least of the whole file.
         self.end_s = None
         if "matroska" in container.format.name:
@@ -112,6 +118,7 @@ def _presentation_times(packets: _Packets, rate: float, path: Path) -> tuple[np.
     elif len(steps):
         last_s = float(np.median(steps))
     else:
+        # FFmpeg's guess for a lone frame; it may be shown for longer.
         last_s = 1 / rate if rate else 0.0
     return times_s, last_s
 
@@ -126,9 +133,9 @@ def _check_whole(path: Path, declared: _Declared, packets: _Packets, times_s: np
         return
     # At a steady rate a single lost frame shows. At a varying one, what the last frame is
     # worth is only known to within the longest frame.
-    steps = np.diff(times_s)
-    typical_s = float(np.median(steps)) if len(steps) else last_s
-    steady = not len(steps) or float(np.ptp(steps)) < 0.25 * typical_s
+    steps = np.diff(times_s) if len(times_s) > 1 else np.array([last_s])
+    typical_s = float(np.median(steps))
+    steady = float(np.ptp(steps)) < 0.25 * typical_s
     tolerance_s = 0.75 * typical_s if steady else 1.5 * max(float(steps.max()), last_s)
     span_s = times_s[-1] + last_s
     end_s = packets.pts[-1] * packets.time_base_s + last_s
@@ -142,7 +149,8 @@ def _check_whole(path: Path, declared: _Declared, packets: _Packets, times_s: np
 def _decode(path: Path, ticks: np.ndarray | None) -> Iterator[np.ndarray]:
     with _errors(path), av.open(str(path)) as container:
         stream = _video_stream(container, path)
-        stream.thread_type = "AUTO"
+        if stream.codec_context.width * stream.codec_context.height >= _PIXELS_FOR_THREADS:
+            stream.thread_type = "AUTO"
         if stream.codec_context.name == "ffv1":
             # Lossless means lossless: without this, a slice whose checksum is wrong is patched up.
             stream.codec_context.options = {"err_detect": "crccheck+explode"}
