@@ -206,7 +206,7 @@ def _note_gaze(gaze: FrameGaze | None, writer: DatasetWriter) -> None:
         return
     writer.note("recordings with gaze")
     for name, count in gaze.counts.items():
-        writer.note(f"gaze: {name}", count)
+        writer.note(f"gaze: {name.replace('_', ' ')}", count)
 
 
 def _classes(recordings, intervals, classes, manifest: Path, unlabelled: bool) -> list[str]:

@@ -88,6 +88,7 @@ def open_video(path: str | os.PathLike, fps: float | None = None) -> Video:
         return _open_folder(path, DEFAULT_FPS if fps is None else fps)
     if path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty: copy or export it again")
+    # The two readers below build a Video, and pull in libraries that not every source needs.
     if _is_dicom(path):
         from data.video_dicom import open_dicom
 

@@ -21,7 +21,9 @@ from tests.data.clips import (
     numbered_frame,
     numbered_video,
     write_csv,
+    write_dicom,
     write_gaze,
+    write_pngs,
     write_video,
 )
 
@@ -169,7 +171,29 @@ def test_gaze_arrives_with_its_frame_through_box_crop_and_clock(tmp_path):
     notes = data.info["notes"]
     assert notes["recordings with gaze"] == 6
     assert notes["gaze: samples"] == notes["gaze: valid"] == 6 * 36
-    assert notes["gaze: off_image"] == 6 * int(np.sum(video_x >= 50)) > 0
+    assert notes["gaze: off image"] == 6 * int(np.sum(video_x >= 50)) > 0
+
+
+def test_every_kind_of_video_comes_through_one_manifest(tmp_path):
+    rows = cohort(tmp_path, planes=("head",), patients=7, count=4)
+    frames = [numbered_frame(k) for k in range(4)]
+    write_dicom(tmp_path / "clip.dcm", np.stack(frames), FrameTime=40.0)
+    write_pngs(tmp_path / "clip", {f"{k:04d}.png": frame for k, frame in enumerate(frames)})
+    write_pngs(tmp_path / "one", {"image.png": frames[0]})
+    write_gaze(tmp_path / "gaze.csv", 1.0, 5.0, x=0.25, y=0.75)
+    rows[0]["video"] = "clip.dcm"
+    rows[1] |= {"video": "clip", "fps": 25}
+    rows[2] |= {"video": "one/image.png", "gaze": "gaze.csv", "gaze_offset_s": 5}
+    numbered_video(tmp_path / "p3_head.avi", 4)
+    rows[3]["video"] = "p3_head.avi"
+    found = frames_of(prepare(tmp_path, rows))
+    for recording, examples in found.items():
+        for k, example in enumerate(examples):
+            np.testing.assert_array_equal(example["frame"][..., 0], frames[k])
+            assert example["time_s"] == pytest.approx(k / 25, abs=1e-6)
+        assert len(examples) == (1 if recording == "p2_head" else 4)
+    # All the time that somebody looked at an image, it was shown.
+    np.testing.assert_allclose(found["p2_head"][0]["gaze_x"], np.full(90, 0.25), atol=1e-6)
 
 
 def test_fps_keeps_the_frame_nearest_to_each_tick(tmp_path):
