@@ -276,6 +276,16 @@ def test_one_image_is_one_frame_at_time_0(tmp_path, suffix):
     assert (index, time_s, number_of(frame)) == (0, 0.0, 7)
 
 
+@pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "jpg"])
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_a_truncated_image_is_refused(tmp_path, suffix, share):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
+    path = tmp_path / f"a.{suffix}"
+    skimage.io.imsave(path, noise, check_contrast=False)
+    with pytest.raises(InputError, match=rf"a\.{suffix}: can't be read as an image"):
+        open_video(cut(path, share))
+
+
 def test_fps_for_a_video_with_times_is_refused(tmp_path):
     with pytest.raises(InputError, match="fps 10 is given"):
         open_video(numbered_video(tmp_path / "a.mkv"), fps=10)
