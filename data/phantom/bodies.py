@@ -61,7 +61,7 @@ def head(fetus: Fetus, rng: np.random.Generator, difficulty: Difficulty) -> Body
     """Transventricular plane: +u is the forehead, +v the far hemisphere."""
     bpd, ofd = fetus.bpd, fetus.ofd
     contrast = difficulty.landmark_contrast * rng.uniform(0.75, 1.25)
-    brain_db = rng.uniform(-17, -11)
+    brain_db = rng.uniform(-15, -7)
     bone = {"attenuation": rng.uniform(4, 8)}
     thick = rng.uniform(1.2, 2.2)
     high = rng.uniform(0.085, 0.115) * bpd  # half-thickness of the cavum
@@ -73,7 +73,7 @@ def head(fetus: Fetus, rng: np.random.Generator, difficulty: Difficulty) -> Body
         Ellipsoid(0, 0, 0, ofd / 2, bpd / 2, 0.48 * ofd, echo_db=9, wall_db=19, name="skull", **bone),
         Ellipsoid(0, 0, 0, ofd / 2 - thick, bpd / 2 - thick, 0.47 * ofd, echo_db=brain_db, attenuation=0.4),
     ]
-    for _ in range(rng.integers(6, 13)):  # sulci and vessels
+    for _ in range(rng.integers(10, 26)):  # sulci and vessels
         turn, far = rng.uniform(0, 2 * np.pi), rng.uniform(0.45, 0.9)
         place = 0.46 * ofd * far * np.cos(turn), 0.46 * bpd * far * np.sin(turn)
         solids.append(
@@ -84,7 +84,7 @@ def head(fetus: Fetus, rng: np.random.Generator, difficulty: Difficulty) -> Body
                 rng.uniform(0.6, 1.2),
                 0.15 * bpd,
                 angle=rng.uniform(0, np.pi),
-                echo_db=brain_db + rng.uniform(4, 12),
+                echo_db=brain_db + rng.uniform(4, 13),
             )
         )
     side = rng.choice((-1.0, 1.0))
@@ -215,7 +215,7 @@ def abdomen(fetus: Fetus, rng: np.random.Generator, difficulty: Difficulty) -> B
     squeeze = rng.uniform(0.92, 1.08)
     a, b = d / 2 * squeeze**0.5, d / 2 / squeeze**0.5
     skin = rng.uniform(2.0, 4.5)
-    liver_db = rng.uniform(-10, -4)
+    liver_db = rng.uniform(-12, -4)
     side = rng.choice((-1.0, 1.0))
     fluid_db = liver_db - contrast * rng.uniform(16, 26)
     thick = rng.uniform(0.1, 0.14) * d  # half-thickness of the level that shows vein and stomach
@@ -223,7 +223,7 @@ def abdomen(fetus: Fetus, rng: np.random.Generator, difficulty: Difficulty) -> B
         Ellipsoid(0, 0, 0, a, b, 1.3 * d, echo_db=-1, attenuation=0.6, wall_db=12, name="skin"),
         Ellipsoid(0, 0, 0, a - skin, b - skin, 1.25 * d, echo_db=liver_db, attenuation=0.55, wall_db=-4),
     ]
-    for _ in range(rng.integers(5, 12)):  # portal branches, bowel: bright or dark specks
+    for _ in range(rng.integers(8, 20)):  # portal branches, bowel: bright or dark specks
         turn, far = rng.uniform(0, 2 * np.pi), rng.uniform(0.1, 0.8)
         solids.append(
             Ellipsoid(
@@ -245,14 +245,14 @@ def abdomen(fetus: Fetus, rng: np.random.Generator, difficulty: Difficulty) -> B
                     (a - skin - 1) * np.cos(turn) * 0.97,
                     (b - skin - 1) * np.sin(turn) * 0.97,
                     0.1 * d,
-                    rng.uniform(0.1, 0.18) * d,
-                    1.3,
+                    rng.uniform(0.07, 0.14) * d,
+                    0.9,
                     rng.uniform(0.2, 0.5) * d,
                     angle=turn + np.pi / 2,
                     bow=-0.5,
-                    echo_db=5,
-                    attenuation=3,
-                    wall_db=8,
+                    echo_db=3,
+                    attenuation=4,
+                    wall_db=7,
                     name="rib",
                 )
             )
@@ -280,7 +280,14 @@ def abdomen(fetus: Fetus, rng: np.random.Generator, difficulty: Difficulty) -> B
         )
     )
     # The vein enters from the front and bends away from the stomach: the J.
-    vein = {"c": thick, "echo_db": fluid_db + 2, "attenuation": 0.1, "wall_db": -4, "name": "umbilical vein"}
+    vein = {
+        "c": thick,
+        "echo_db": fluid_db + 2,
+        "attenuation": 0.1,
+        "wall_db": -4,
+        "name": "umbilical vein",
+        "hollow": True,
+    }
     wide = rng.uniform(0.055, 0.08) * d
     bend = rng.uniform(0.05, 0.1) * d
     solids.append(Rod((0.27 * d + bend) / 2, 0, 0, 0.27 * d - bend, wide, **vein))
@@ -337,7 +344,7 @@ def abdomen(fetus: Fetus, rng: np.random.Generator, difficulty: Difficulty) -> B
 def thigh(fetus: Fetus, rng: np.random.Generator, difficulty: Difficulty) -> Body:
     """Femur length plane: the bone lies along u."""
     length = fetus.fl
-    muscle_db = rng.uniform(-12, -6)
+    muscle_db = rng.uniform(-13, -5)
     contrast = difficulty.landmark_contrast * rng.uniform(0.75, 1.25)
     a, b = length * rng.uniform(0.66, 0.82), length * rng.uniform(0.26, 0.4)
     solids: list[Solid] = [
@@ -380,7 +387,7 @@ def thigh(fetus: Fetus, rng: np.random.Generator, difficulty: Difficulty) -> Bod
             across,
             0,
             length,
-            rng.uniform(2.0, 3.2),
+            rng.uniform(1.2, 2.2) + 0.012 * length,
             thick,
             bow=rng.choice((-1.0, 1.0)) * rng.uniform(0.01, 0.05) * length,
             echo_db=6 * contrast,

@@ -74,7 +74,7 @@ def simulate_clip(
     else:
         part = (surroundings.long_spine, surroundings.lower_leg, surroundings.limbs)[rng.integers(3)]
         body = part(fetus, rng)
-    view, place, wall_mm, depth_mm = _arrange(body, kind in ("femur", "part"), frame_size, rng)
+    view, place, wall_mm, depth_mm = _arrange(body, kind, frame_size, rng)
     motion = draw_motion(body, place, is_plane, duration_s, rng, difficulty)
     around = surroundings.clutter(rng, difficulty.clutter, body.radius, body.extent)
     frames = _film(body, around, motion, view, wall_mm, depth_mm, session.look, rng, difficulty, fps)
@@ -92,20 +92,22 @@ def simulate_clip(
     return Clip(frames, intervals, gaze, view, body, motion)
 
 
-def _arrange(body, lies_flat: bool, frame_size, rng) -> tuple[View, Pose, float, float]:
+def _arrange(body, kind: str, frame_size, rng) -> tuple[View, Pose, float, float]:
     """Choose the zoom, the body's place, the wall's thickness and the depth; all in mm."""
     height, width = frame_size
-    mm_per_px = body.extent / (rng.uniform(0.4, 0.72) * width)
+    mm_per_px = body.extent / (rng.uniform(0.36, 0.76) * width)
     tall = height * mm_per_px
     y = max(rng.uniform(42, 75), 0.75 * body.radius + 14)
-    top = max(y - tall * rng.uniform(0.42, 0.58), -4.0)
-    x = rng.normal(0, 0.05) * width * mm_per_px
+    top = max(y - tall * rng.uniform(0.38, 0.62), -4.0)
+    x = rng.normal(0, 0.08) * width * mm_per_px
     view = View(
         -width * mm_per_px / 2 + rng.normal(0, 0.02) * width * mm_per_px, top, mm_per_px, height, width
     )
     angle = rng.uniform(-np.pi, np.pi)
-    if lies_flat:  # a long bone is only seen well when it lies across the beam
-        angle = rng.uniform(-0.6, 0.6) + (np.pi if rng.uniform() < 0.5 else 0.0)
+    if kind in ("femur", "part"):  # a long bone is only seen well when it lies across the beam
+        angle = rng.uniform(-0.8, 0.8) + (np.pi if rng.uniform() < 0.5 else 0.0)
+    elif kind == "abdomen":  # with the spine towards the probe its shadow hides the rest: nobody keeps that
+        angle = -np.pi / 2 + rng.uniform(-2.4, 2.4)
     wall_mm = max(8.0, y - body.radius * rng.uniform(0.75, 1.1) - rng.uniform(0, 15))
     return view, Pose(x, y, angle), wall_mm, max(top + tall, y + 20) * rng.uniform(1.0, 1.06)
 
@@ -137,7 +139,9 @@ def _film(
         section = Section(grid, tissue, pose)
         for solid in (*around, *body.solids):
             solid.draw(section)
-        envelope = receiver.envelope(tissue, lattice.at(section, pose.elevation), rng)
+        scatterers = lattice.at(section, pose.elevation)
+        tissue.specular *= np.float32(0.45) + np.float32(0.6) * np.abs(scatterers)  # no wall is smooth
+        envelope = receiver.envelope(tissue, scatterers, rng)
         levels.append(to_decibels(envelope) + tgc_db)
     shown = convert.weight()
     pick = np.flatnonzero(shown)[:: max(1, int(np.count_nonzero(shown)) // 3000)]

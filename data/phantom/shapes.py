@@ -137,6 +137,7 @@ class Rod:
         u, v, e: middle. angle: of its length. length; bow: rise of the middle;
         width: full, in the plane; c: half-thickness across, all mm.
         echo_db, attenuation, wall_db, name: as for an ellipsoid.
+        hollow: only its surface reflects (a vessel); otherwise all of it does (a thin bone).
     """
 
     u: float
@@ -151,6 +152,7 @@ class Rod:
     attenuation: float = 0.5
     wall_db: float | None = None
     name: str | None = None
+    hollow: bool = False
 
     def span(self, pose: Pose) -> tuple[float, float]:
         """The part of its length that the plane cuts, mm from the middle; (0, 0) = none."""
@@ -195,7 +197,7 @@ class Rod:
         section.paint(window, np.clip(0.5 - distance / np.float32(0.7), 0, 1), self.echo_db, self.attenuation)
         if self.wall_db is not None:
             beam = ca * section.beam_v[:, window[1]] - sa * section.beam_u[:, window[1]]
-            near = np.maximum(distance, 0)
+            near = distance if self.hollow else np.maximum(distance, 0)
             wall = np.exp(near * near * np.float32(-0.5 / 0.4**2)) * np.abs(beam) ** _SPECULAR_POWER
             section.reflect(window, np.float32(10 ** (self.wall_db / 20)) * wall)
 

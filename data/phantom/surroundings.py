@@ -44,7 +44,7 @@ def maternal_tissue(
     field = _smooth_field(grid, rng)
     level = np.quantile(field, 1 - fluid_share)
     _fill(tissue, cavity, rng.uniform(-6, 0), 0.5, 3.0)
-    _fill(tissue, np.minimum(cavity - 1, (field - level) * 12), FLUID_DB, 0.01, -6.0)
+    _fill(tissue, np.minimum(cavity - 1, (field - level) * rng.uniform(3, 12)), FLUID_DB, 0.01, -6.0)
     return tissue
 
 
