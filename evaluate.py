@@ -12,18 +12,20 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 import jsonargparse
 from jsonargparse.typing import PositiveInt
 
 from common.console import console
-from common.errors import run_command
+from common.errors import InputError, run_command
 from common.parsing import Parser
 
 
 def main(argv: list[str]) -> None:
     """Parse, evaluate, print."""
     flags = _parser().parse_args(argv)
+    _check_outputs(flags)
     import common.quiet  # noqa: F401
     from evaluation.report import print_table, run_evaluation, write_predictions, write_report
 
@@ -48,6 +50,23 @@ def main(argv: list[str]) -> None:
 
         for path in write_plots(flags.plots, evaluation, run=flags.run):
             console.print(f"wrote {path}")
+
+
+def _check_outputs(flags) -> None:
+    """Refuse an output that can't be before minutes are spent on what would go into it."""
+    for flag, is_folder in (("json", False), ("predictions", False), ("plots", True)):
+        if not flags[flag]:
+            continue
+        path = Path(flags[flag])
+        if path.is_dir() and not is_folder:
+            raise InputError(f"--{flag} {path}: is a folder, a file was expected: name a file in it")
+        for folder in [path, *path.parents][not is_folder :]:
+            if folder.exists() and not folder.is_dir():
+                raise InputError(
+                    f"--{flag} {path}: {folder}: is a file where a folder is needed: name another"
+                )
+    if flags.run and not (Path(flags.run) / "history.csv").is_file():
+        raise InputError(f"--run {flags.run}: there is no history.csv in it: name a run folder of train.py")
 
 
 class _Help(argparse.RawDescriptionHelpFormatter, jsonargparse.DefaultHelpFormatter):

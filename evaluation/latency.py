@@ -23,11 +23,12 @@ _LEAST_RUNS = 10
 _MOST_RUNS = 2000
 
 
-def measure_latency(paths: Sequence[str | os.PathLike]) -> list[dict]:
+def measure_latency(paths: Sequence[str | os.PathLike], seconds: float = _MEASURE_S) -> list[dict]:
     """Median and 95th percentile of the time for one frame, ms, per artefact.
 
     Args:
         paths: artefacts that `load_artefact` takes.
+        seconds: of measuring, each.
 
     Returns:
         [{"median": ms, "p95": ms, "runs": n}], in the order given.
@@ -42,7 +43,8 @@ def measure_latency(paths: Sequence[str | os.PathLike]) -> list[dict]:
         "TF_NUM_INTEROP_THREADS": "1",
         "CUDA_VISIBLE_DEVICES": "-1",
     }
-    command = [sys.executable, "-m", "evaluation.latency", *(str(Path(path).resolve()) for path in paths)]
+    words = [str(seconds), *(str(Path(path).resolve()) for path in paths)]
+    command = [sys.executable, "-m", "evaluation.latency", *words]
     done = subprocess.run(command, cwd=_ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
@@ -72,7 +74,7 @@ def _run_for(call: Callable[[], object], seconds: float, least: int) -> list[flo
     return times_ms
 
 
-def _main(paths: Sequence[str]) -> None:
+def _main(seconds: float, paths: Sequence[str]) -> None:
     # One core, so that no library's own threads can help where the platform allows it.
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
@@ -87,9 +89,9 @@ def _main(paths: Sequence[str]) -> None:
         if "gaze" in artefact.metadata.inputs:
             height, width = artefact.metadata.gaze_map_size
             features["gaze"] = np.full((1, height, width), 1 / (height * width), np.float32)
-        results.append(time_calls(artefact.one_frame(features)))
+        results.append(time_calls(artefact.one_frame(features), measure_s=seconds))
     print(json.dumps(results))
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1:])
+    _main(float(sys.argv[1]), sys.argv[2:])

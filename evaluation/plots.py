@@ -198,11 +198,11 @@ def read_history(path: Path) -> pd.DataFrame:
     for column in ("stage", "epoch"):
         if column not in history:
             raise InputError(f"{path}: has no column {column!r}: it is not a history of train.py")
+    if not len(history):
+        raise InputError(f"{path}: holds no epoch yet: train first")
     for column in history.columns.drop("stage"):
         if not pd.api.types.is_numeric_dtype(history[column]):
             raise InputError(f"{path}: column {column!r} holds text where numbers are expected")
-    if not len(history):
-        raise InputError(f"{path}: holds no epoch yet: train first")
     return history
 
 

@@ -1,0 +1,118 @@
+"""evaluate.py as a user runs it: files written, or one line on standard error and code 2."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import evaluate
+from common.errors import run_command
+from tests.evaluation.conftest import make_dataset
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(*words):
+    env = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
+    command = [sys.executable, str(ROOT / "evaluate.py"), *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, env=env)
+
+
+def test_a_good_run(run_folder, dataset, tmp_path):
+    done = run(
+        run_folder / "student" / "student.keras",
+        run_folder / "int8" / "student_int8.tflite",
+        *("--data", dataset.path, "--json", tmp_path / "m.json", "--predictions", tmp_path / "p.csv"),
+        *("--plots", tmp_path / "plots", "--saliency", "--batch-size", 8),
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    report = json.loads((tmp_path / "m.json").read_text())
+    assert [row["kind"] for row in report["artefacts"]] == ["keras", "tflite"]
+    assert all(row["latency_ms"]["median"] > 0 for row in report["artefacts"])
+    assert (tmp_path / "p.csv").is_file()
+    assert len(list((tmp_path / "plots").iterdir())) == 4
+
+
+def test_help():
+    done = run("--help")
+    assert done.returncode == 0
+    for word in (
+        "ARTEFACT",
+        "--data",
+        "--split",
+        "--json",
+        "--plots",
+        "--predictions",
+        "--gaze",
+        "bootstrap",
+    ):
+        assert word in done.stdout
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    return make_dataset(tmp_path_factory.mktemp("large") / "set", size=(24, 32)).path
+
+
+@pytest.fixture(scope="module")
+def corrupt(run_folder, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("corrupt")
+    (folder / "model.tflite").write_bytes(b"no model")
+    (folder / "model").mkdir()
+    (folder / "model" / "saved_model.pb").write_bytes(b"no model")
+    (folder / "text.yaml").write_text("no model")
+    for name in ("model.tflite", "model"):
+        (folder / f"{name}.json").write_text((run_folder / "student" / "student.tflite.json").read_text())
+    return folder
+
+
+BAD = [
+    ("{student}", ("--data", "{large}"), "--frame-size 16 24"),
+    ("{student}", ("--data", "{folder}"), "dataset.json"),
+    ("{student}", (), "data"),
+    ("{corrupt}/text.yaml", ("--data", "{data}"), "not an artefact"),
+    ("{corrupt}/model.tflite", ("--data", "{data}"), "model.tflite: can't be loaded"),
+    ("{corrupt}/model", ("--data", "{data}"), "model: can't be loaded"),
+    ("{student}", ("--data", "{data}", "--gaze", "imagined"), "imagined"),
+    ("{student}", ("--data", "{data}", "--split", "holdout"), "holdout"),
+    ("{student}", ("--data", "{data}", "--batch-size", "0"), "batch_size"),
+    ("{student}", ("--data", "{data}", "--colour", "red"), "--colour"),
+    ("{student}", ("--data", "{data}", "--json", "{folder}/file/m.json"), "file: is a file"),
+    ("{student}", ("--data", "{data}", "--json", "{folder}"), "is a folder"),
+    ("{student}", ("--data", "{data}", "--plots", "{folder}/file"), "file: is a file"),
+    ("{student}", ("--data", "{data}", "--plots", "{folder}/p", "--run", "{folder}"), "history.csv"),
+]
+
+
+@pytest.mark.parametrize(("artefact", "words", "message"), BAD)
+def test_bad_input_is_one_line(
+    run_folder, dataset, large, corrupt, tmp_path, capfd, artefact, words, message
+):
+    words = prepare(run_folder, dataset, large, corrupt, tmp_path, (artefact, *words))
+    code = run_command(evaluate.main, words)
+    captured = capfd.readouterr()
+    check(code, captured.out, captured.err, message, tmp_path)
+
+
+@pytest.mark.parametrize(("artefact", "words", "message"), [BAD[0], BAD[4], BAD[9]])
+def test_bad_input_in_a_new_process(run_folder, dataset, large, corrupt, tmp_path, artefact, words, message):
+    done = run(*prepare(run_folder, dataset, large, corrupt, tmp_path, (artefact, *words)))
+    check(done.returncode, done.stdout, done.stderr, message, tmp_path)
+
+
+def prepare(run_folder, dataset, large, corrupt, folder, words):
+    (folder / "file").write_text("in the way")
+    student = run_folder / "student" / "student.keras"
+    places = {"student": student, "data": dataset.path, "large": large, "corrupt": corrupt, "folder": folder}
+    return [word.format(**places) for word in words]
+
+
+def check(code, out, err, message, folder):
+    assert code == 2
+    assert err.startswith("error: ") and err.count("\n") == 1
+    assert message in err
+    assert "Traceback" not in out + err
+    assert [path.name for path in folder.iterdir()] == ["file"]

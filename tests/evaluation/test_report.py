@@ -1,0 +1,168 @@
+"""The report has the agreed shape, its numbers hang together, and it is written whole."""
+
+import json
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from common.errors import InputError
+from data.dataset import UNLABELLED
+from data.pipeline import evaluation_batches
+from evaluation.complexity import netscore
+from evaluation.report import (
+    evaluate,
+    print_table,
+    run_evaluation,
+    scaled,
+    short_name,
+    write_predictions,
+    write_report,
+)
+from tests.evaluation.conftest import CLASSES, artefact_paths, make_dataset, make_student, save_keras
+
+AGREED = {
+    "path", "kind", "n_frames", "n_patients", "accuracy", "accuracy_ci95", "macro_f1", "per_class",
+    "confusion", "params", "macs", "bytes", "latency_ms", "netscore",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def evaluation(run_folder, dataset):
+    return run_evaluation(artefact_paths(run_folder), dataset.path, "test", latency=False, saliency=True)
+
+
+def test_shape(evaluation):
+    report = json.loads(json.dumps(evaluation.report, allow_nan=False))
+    assert {"dataset", "artefacts"} <= set(report)
+    for row in report["artefacts"]:
+        assert set(row) >= AGREED
+        assert set(row["per_class"]) == set(CLASSES)
+        assert all(set(one) == {"precision", "recall", "f1", "support"} for one in row["per_class"].values())
+        assert np.shape(row["confusion"]) == (3, 3)
+        assert set(row["latency_ms"]) >= {"median", "p95"}
+        low, high = row["accuracy_ci95"]
+        assert 0 <= low <= row["accuracy"] <= high <= 1
+        assert (row["n_frames"], row["n_unlabelled"], row["n_patients"]) == (24, 8, 4)
+    assert [row["kind"] for row in report["artefacts"]] == [
+        "keras",
+        "keras",
+        "saved_model",
+        "tflite",
+        "tflite",
+    ]
+    assert [row["gaze"] for row in report["artefacts"]] == ["real", None, None, None, None]
+
+
+def test_numbers_hang_together(evaluation, run_folder):
+    teacher, student, saved_model, tflite, _ = evaluation.report["artefacts"]
+    for row in (saved_model, tflite):
+        assert row["confusion"] == student["confusion"]
+    # 3×3 kernels, 8 filters, on 2×3 positions; then 48 → 3.
+    assert student["macs"] == 9 * 8 * 6 + 48 * 3
+    assert student["params"] == 9 * 8 + 8 + 48 * 3 + 3
+    assert (saved_model["params"], saved_model["macs"]) == (1234, 5678)
+    assert (tflite["params"], tflite["macs"], tflite["netscore"]) == (None, None, None)
+    expected = netscore(100 * student["accuracy"], student["params"] / 1e6, student["macs"] / 1e9)
+    assert student["netscore"] == pytest.approx(expected)
+    assert tflite["bytes"] == (run_folder / "student" / "student.tflite").stat().st_size
+    assert "accuracy_minus_first" not in teacher
+    assert student["accuracy_minus_first"]["difference"] == pytest.approx(
+        student["accuracy"] - teacher["accuracy"]
+    )
+
+
+def test_saliency_has_baselines_and_the_models_that_show_attention(evaluation):
+    saliency = evaluation.report["saliency"]
+    assert saliency["n_frames"] == 24
+    names = [row["name"] for row in saliency["rows"]]
+    assert [name.split("/")[-1] for name in names] == [
+        "teacher.keras",
+        "student.keras",
+        "static prior",
+        "uniform",
+    ]
+    # Every frame of this data set was looked at in the same two places.
+    assert saliency["rows"][2]["cc"] == pytest.approx(1)
+
+
+def test_saliency_without_gaze_is_refused(run_folder, dataset, tmp_path):
+    data = make_dataset(tmp_path / "set")
+    info = json.loads((data.path / "dataset.json").read_text())
+    info["splits"]["test"]["gaze_frames"] = 0
+    (data.path / "dataset.json").write_text(json.dumps(info))
+    with pytest.raises(InputError, match="split 'test' has no gaze"):
+        evaluate(artefact_paths(run_folder)[:1], data.path, latency=False, saliency=True)
+
+
+def test_a_model_that_is_right_everywhere(tmp_path, dataset):
+    """A perfect model scores 1 with an interval of [1, 1]: trained on the test frames themselves."""
+    batches = list(evaluation_batches(dataset, "test").as_numpy_iterator())
+    frame = np.concatenate([features["frame"] for features, _, _ in batches])
+    label = np.concatenate([labels for _, labels, _ in batches])
+    model = make_student()
+    hidden = keras.Model(model.input, model.layers[-2].output)(frame).numpy()
+    with_bias = np.hstack([hidden, np.ones((len(hidden), 1))])[label >= 0]
+    solution = np.linalg.lstsq(with_bias, 100 * np.eye(3)[label[label >= 0]], rcond=None)[0]
+    model.get_layer("logits").set_weights([solution[:-1].astype(np.float32), solution[-1].astype(np.float32)])
+    path = save_keras(tmp_path / "perfect.keras", model)
+    (row,) = evaluate([path], dataset.path, latency=False)["artefacts"]
+    assert (row["accuracy"], row["macro_f1"], row["accuracy_ci95"]) == (1, 1, [1, 1])
+    assert row["votes"] == {"accuracy": 1, "n_groups": 24}
+
+
+def test_report_is_written_whole_and_read_back(tmp_path, evaluation):
+    write_report(tmp_path / "deep" / "metrics.json", evaluation.report)
+    assert json.loads((tmp_path / "deep" / "metrics.json").read_text()) == evaluation.report
+    with pytest.raises(ValueError, match="JSON"):
+        write_report(tmp_path / "bad.json", {"x": float("nan")})
+    assert [path.name for path in tmp_path.iterdir()] == ["deep"]
+
+
+def test_predictions_file(tmp_path, evaluation):
+    write_predictions(tmp_path / "p.csv", evaluation)
+    table = pd.read_csv(tmp_path / "p.csv")
+    assert list(table.columns[:2]) == ["artefact", "recording_id"]
+    assert len(table) == 5 * 32
+    accuracy = [
+        (part.filter(regex="^p_").to_numpy().argmax(axis=1) == part["label"])[part["label"] >= 0].mean()
+        for _, part in table.groupby("artefact", sort=False)
+    ]
+    assert accuracy == pytest.approx([row["accuracy"] for row in evaluation.report["artefacts"]])
+
+
+def test_table_shows_every_artefact(evaluation, capsys):
+    print_table(evaluation.report)
+    out = capsys.readouterr().out
+    for name in ("teacher.keras", "student.keras", "saved_model", "student.tflite", "student_int8.tflite"):
+        assert name in out
+    assert "simulated" in out
+
+
+def test_no_labels_is_refused(run_folder, tmp_path):
+    data = make_dataset(tmp_path / "set", label=UNLABELLED)
+    with pytest.raises(InputError, match="no frame of split 'test' has a label"):
+        evaluate(artefact_paths(run_folder)[1:2], data.path, latency=False)
+
+
+def test_one_patient_has_no_interval(run_folder, dataset):
+    (row,) = evaluate(artefact_paths(run_folder)[1:2], dataset.path, "val", latency=False)["artefacts"]
+    assert row["accuracy_ci95"] == [None, None]
+
+
+def test_everything_is_checked_before_anything_runs(run_folder, tmp_path, monkeypatch):
+    data = make_dataset(tmp_path / "large", size=(24, 32))
+    monkeypatch.setattr("evaluation.report.predict_split", lambda *_: pytest.fail("ran"))
+    with pytest.raises(InputError, match="24×32"):
+        evaluate(artefact_paths(run_folder), data.path)
+
+
+def test_names_and_sizes():
+    assert short_name("a/b/x.keras", ["a/b/x.keras", "a/c/y.keras"]) == "x.keras"
+    assert short_name("a/b/x.keras", ["a/b/x.keras", "a/c/x.keras"]) == "b/x.keras"
+    units = (" B", " kB", " MB")
+    assert [scaled(n, 1000, units) for n in (0, 999, 1000, 1_234_567, 5_000_000_000)] == [
+        "0 B", "999 B", "1.00 kB", "1.23 MB", "5000.00 MB",
+    ]  # fmt: skip
+    assert scaled(None, 1000, units) == "—"
