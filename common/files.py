@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from common.errors import InputError, disk_errors
@@ -78,3 +79,13 @@ def write_text(path: str | os.PathLike, text: str) -> None:
     """Write `text` as UTF-8; an interrupted write leaves the old file."""
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def sha256_of(paths: Iterable[str | os.PathLike]) -> str:
+    """SHA-256 (hex) over the contents of files, one after the other."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with open(path, "rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()

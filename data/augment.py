@@ -75,9 +75,7 @@ def _output_to_input(shape: tf.Tensor, seed: tf.Tensor, s: Augmentation) -> tf.T
     cos, sin = tf.cos(angle) / scale, tf.sin(angle) / scale
     flip_x = tf.where(draw(2, 1.0) < 0, -1.0, 1.0) if s.flip_horizontal else tf.ones([count])
     flip_y = tf.where(draw(3, 1.0) < 0, -1.0, 1.0) if s.flip_vertical else tf.ones([count])
-    linear = tf.stack(
-        [tf.stack([cos * flip_x, -sin * flip_y], 1), tf.stack([sin * flip_x, cos * flip_y], 1)], 1
-    )
+    linear = tf.stack([tf.stack([cos * flip_x, -sin * flip_y], 1), tf.stack([sin * flip_x, cos * flip_y], 1)], 1)
     middle = tf.stack([(width - 1) / 2, (height - 1) / 2])  # pixel centres are at whole numbers
     shift = tf.stack([draw(4, s.shift) * width, draw(5, s.shift) * height], 1)
     offset = middle + shift - tf.einsum("bij,j->bi", linear, middle)

@@ -8,7 +8,6 @@ map's size and width are chosen when training.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 from collections import Counter, defaultdict
@@ -20,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from common.errors import InputError
-from common.files import whole_folder, write_text
+from common.files import sha256_of, whole_folder, write_text
 from data.splits import SPLITS
 
 FORMAT_VERSION = 1
@@ -106,13 +105,9 @@ class DatasetWriter:
     def add(self, split: str, record: FrameRecord) -> None:
         """Append one frame to a split."""
         if split not in SPLITS:
-            raise InputError(
-                f"recording {record.recording_id}: split {split!r} is none of {', '.join(SPLITS)}"
-            )
+            raise InputError(f"recording {record.recording_id}: split {split!r} is none of {', '.join(SPLITS)}")
         if record.frame.dtype != np.uint8 or record.frame.shape != self._frame_size:
-            raise ValueError(
-                f"frame is {record.frame.dtype} {record.frame.shape}, expected uint8 {self._frame_size}"
-            )
+            raise ValueError(f"frame is {record.frame.dtype} {record.frame.shape}, expected uint8 {self._frame_size}")
         if self._frames[split] % _FRAMES_PER_SHARD == 0:
             self._next_shard(split)
         self._open[split].write(_to_example(record).SerializeToString())
@@ -142,9 +137,7 @@ class DatasetWriter:
         """Close the shards, check the counts and write `dataset.json`, last of all."""
         self.close()
         if not sum(self._frames.values()):
-            reasons = (
-                "; ".join(f"{n} {reason}" for reason, n in self.refused.items()) or "the source is empty"
-            )
+            reasons = "; ".join(f"{n} {reason}" for reason, n in self.refused.items()) or "the source is empty"
             raise InputError(f"no frame was left to write ({reasons})")
         if require_all_classes:
             self._check_classes()
@@ -171,7 +164,7 @@ class DatasetWriter:
             "splits": splits,
             "refused": dict(self.refused),
             "notes": dict(self.notes),
-            "checksum": _checksum([self._folder / n for names in self._shards.values() for n in names]),
+            "checksum": sha256_of([self._folder / n for names in self._shards.values() for n in names]),
         }
         write_text(self._folder / "dataset.json", json.dumps(info, indent=2, ensure_ascii=False) + "\n")
 
@@ -248,9 +241,7 @@ def open_dataset(path: str | os.PathLike) -> Dataset:
         patients = {split: value["frames_per_patient"] for split, value in info["splits"].items()}
         shards = [name for value in info["splits"].values() for name in value["shards"]]
     except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{file}: can't be read ({error}): make the data set anew with prepare.py"
-        ) from error
+        raise InputError(f"{file}: can't be read ({error}): make the data set anew with prepare.py") from error
     if found != FORMAT_VERSION:
         raise InputError(f"{file}: format {found}, expected {FORMAT_VERSION}: make it anew with prepare.py")
     for name in shards:
@@ -327,12 +318,3 @@ def _check_patients(patients: Mapping[str, Mapping[str, int]], where) -> None:
                     f"{where}: patient {patient} is in split {seen[patient]!r} and in {split!r}: "
                     "a patient may be in one split only, so give all its recordings the same"
                 )
-
-
-def _checksum(files: Sequence[Path]) -> str:
-    digest = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()

@@ -119,9 +119,7 @@ def _screen(path, raw: RawGaze, given: tuple[int, int] | None) -> tuple[int, int
         if len(given) != 2 or not all(np.isfinite(side) and side > 0 for side in given):
             raise InputError(f"screen_width_px,screen_height_px {given}: must be two sizes above 0")
     if raw.screen_px and min(raw.screen_px) <= 0:
-        raise InputError(
-            f"{path}: gives a screen of {raw.screen_px[0]}x{raw.screen_px[1]}: sizes must be above 0"
-        )
+        raise InputError(f"{path}: gives a screen of {raw.screen_px[0]}x{raw.screen_px[1]}: sizes must be above 0")
     if raw.screen_px and given and raw.screen_px != given:
         raise InputError(
             f"{path}: was recorded on a screen of {raw.screen_px[0]}x{raw.screen_px[1]} pixels, "

@@ -171,8 +171,7 @@ def screen_to_frame(
     if image_box_px is not None:
         if screen_px is None:
             raise InputError(
-                f"{where}: image_box_px is in pixels of a screen of unknown size: "
-                "give screen_width_px,screen_height_px"
+                f"{where}: image_box_px is in pixels of a screen of unknown size: give screen_width_px,screen_height_px"
             )
         x, y = _into_box(x, y, image_box_px, screen_px, f"{where}: image_box_px", "screen")
     if crop_px is not None:
@@ -180,9 +179,7 @@ def screen_to_frame(
     return np.asarray(x, np.float64), np.asarray(y, np.float64)
 
 
-def fill_short_gaps(
-    gaze: GazeRecording, max_gap_s: float = MAX_GAP_S
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def fill_short_gaps(gaze: GazeRecording, max_gap_s: float = MAX_GAP_S) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Interpolate missing samples between two valid ones up to `max_gap_s` apart.
 
     Returns:
@@ -226,9 +223,7 @@ def _last_duration(frame_times_s: np.ndarray, given_s: float | None) -> float:
     return float(np.median(np.diff(frame_times_s))) if len(frame_times_s) > 1 else np.inf
 
 
-def _no_overlap(
-    gaze: GazeRecording, shown: np.ndarray, gaze_offset_s: float, duration_s: float
-) -> InputError:
+def _no_overlap(gaze: GazeRecording, shown: np.ndarray, gaze_offset_s: float, duration_s: float) -> InputError:
     if not gaze.valid.any():
         return InputError(f"{gaze.path}: not one of its {len(gaze.valid)} samples has gaze: leave gaze empty")
     seen = gaze.time_s[gaze.valid]

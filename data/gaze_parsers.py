@@ -149,8 +149,7 @@ def _studio_2_screen(table: Table) -> tuple[int, int] | None:
 def studio_3(table: Table) -> RawGaze:
     """ms; pixels in the ADCS columns; event rows repeat a timestamp and have no gaze."""
     event = table.blank(*STUDIO_3_GAZE, "validityleft", "validityright") & (
-        ~table.blank(*STUDIO_3_EVENTS)
-        | (table.blank("gazepointindex") if table.has("gazepointindex") else False)
+        ~table.blank(*STUDIO_3_EVENTS) | (table.blank("gazepointindex") if table.has("gazepointindex") else False)
     )
     table = table.where(~event)
     _need_rows(table)

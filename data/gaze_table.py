@@ -182,9 +182,7 @@ def read_table(
     return None, first
 
 
-def _fill(
-    path: Path, header: Header, wanted: Collection[str], lines: list[str], separator: str, above: int
-) -> Table:
+def _fill(path: Path, header: Header, wanted: Collection[str], lines: list[str], separator: str, above: int) -> Table:
     picks = [(name, header.index[name]) for name in wanted if name in header]
     needed = max(column for _, column in picks) + 1
     numbers: list[int] = []

@@ -74,9 +74,7 @@ def check_within(intervals: Sequence[Interval], duration_s: float, slack_s: floa
                 )
 
 
-def frame_labels(
-    recording: Recording, intervals: Sequence[Interval], times_s: np.ndarray
-) -> list[str | None]:
+def frame_labels(recording: Recording, intervals: Sequence[Interval], times_s: np.ndarray) -> list[str | None]:
     """The class of each frame at `times_s` [n]; None outside every interval.
 
     A whole-clip label holds for every frame. A frame on the border of two intervals
@@ -97,9 +95,7 @@ def _interval(row: Row) -> Interval:
         if value is None:
             raise row.error(column, "is empty", "give the time in s")
     if not start_s < end_s:
-        raise row.error(
-            "end_s", f"{end_s:g} is not after start_s {start_s:g}", "let each interval end after it starts"
-        )
+        raise row.error("end_s", f"{end_s:g} is not after start_s {start_s:g}", "let each interval end after it starts")
     return Interval(start_s, end_s, label, row)
 
 

@@ -161,9 +161,7 @@ def _screen(row: Row) -> tuple[int, int] | None:
         return None
     for column, value in zip(columns, values):
         if value is None:
-            raise row.error(
-                column, "is empty while the other side is given", f"give both {' and '.join(columns)}"
-            )
+            raise row.error(column, "is empty while the other side is given", f"give both {' and '.join(columns)}")
     return int(values[0]), int(values[1])
 
 
@@ -194,9 +192,7 @@ def _check_unique(recordings: list[Recording]) -> None:
     for recording in recordings:
         name, row = recording.recording_id, recording.row
         if lines.setdefault(name, row.line) != row.line:
-            raise row.error(
-                "recording_id", f"{name!r} was in line {lines[name]} too", "give each clip its own id"
-            )
+            raise row.error("recording_id", f"{name!r} was in line {lines[name]} too", "give each clip its own id")
 
 
 def _check_videos(recordings: list[Recording]) -> None:

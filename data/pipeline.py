@@ -90,9 +90,9 @@ def evaluation_batches(
     settings = PipelineSettings(batch_size=batch_size, sigma=sigma, gaze=gaze, seed=seed)
     batches = _batch(_examples(data, split, settings), batch_size)
     weights = _class_weights(data, split, settings)
-    return batches.map(
-        lambda example: _to_batch(data, settings, weights, example), num_parallel_calls=2
-    ).prefetch(2)
+    batches = batches.map(lambda example: _to_batch(data, settings, weights, example), num_parallel_calls=2).prefetch(2)
+    # Keras warns of a data set that ends at a place it could not know.
+    return batches.apply(tf.data.experimental.assert_cardinality(-(-data.frames(split) // batch_size)))
 
 
 def _examples(data: Dataset, split: str, settings: PipelineSettings) -> tf.data.Dataset:
@@ -129,10 +129,7 @@ def _shuffled_points(examples: tf.data.Dataset, seed: int) -> tuple[np.ndarray, 
     are ordered by a shuffle of the *recordings* and their gaze is moved on by at least the
     longest recording. Points and their number stay what they were.
     """
-    rows = [
-        (example["recording_id"], example["gaze_x"], example["gaze_y"])
-        for example in examples.as_numpy_iterator()
-    ]
+    rows = [(example["recording_id"], example["gaze_x"], example["gaze_y"]) for example in examples.as_numpy_iterator()]
     recordings = sorted({row[0] for row in rows})
     rank = dict(zip(recordings, np.random.default_rng(seed).permutation(len(recordings)), strict=True))
     order = sorted(range(len(rows)), key=lambda i: (rank[rows[i][0]], i))

@@ -84,9 +84,7 @@ def prepare_recordings(
     classes = _classes(recordings, intervals, classes, manifest, unlabelled)
     fixed = fixed_splits(recordings)
     patients = {r.patient_id for r in recordings}
-    splits = split_patients(
-        patients, val_fraction=val_fraction, test_fraction=test_fraction, seed=seed, fixed=fixed
-    )
+    splits = split_patients(patients, val_fraction=val_fraction, test_fraction=test_fraction, seed=seed, fixed=fixed)
     about = {"kind": "recordings", "manifest": manifest.name}
     with write_dataset(
         out,

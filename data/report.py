@@ -15,9 +15,7 @@ def print_dataset_report(data: Dataset) -> None:
     All of it is read from `dataset.json`, so that a report can be printed again later.
     """
     height, width = data.frame_size
-    console.print(
-        f"[bold]{data.path}[/bold]: {width}x{height} frames, {data.info['source'].get('kind', 'unknown')}"
-    )
+    console.print(f"[bold]{data.path}[/bold]: {width}x{height} frames, {data.info['source'].get('kind', 'unknown')}")
     console.print(_splits_table(data))
     for title, counts in (("refused", data.info["refused"]), ("notes", data.info["notes"])):
         if counts:

@@ -70,9 +70,7 @@ def read_table(path: Path, *, required: Sequence[str], optional: Sequence[str] =
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: is no UTF-8 text ({error.reason}): save it as CSV in UTF-8") from error
     except csv.Error as error:
-        raise InputError(
-            f"{path}: line {reader.line_num}: is no CSV ({error}): save it as CSV in UTF-8"
-        ) from error
+        raise InputError(f"{path}: line {reader.line_num}: is no CSV ({error}): save it as CSV in UTF-8") from error
     lines = [(line, cells) for line, cells in lines if any(cells)]
     if not lines:
         raise InputError(f"{path}: the file is empty: {what} needs the columns {', '.join(required)}")
@@ -98,8 +96,7 @@ def _check_header(path: Path, header: list[str], required, optional) -> None:
     if missing:
         separator = ", separate the columns by commas" if len(header) == 1 else ""
         raise InputError(
-            f"{path}: column {missing[0]} is missing, the header has {', '.join(map(repr, header))}: "
-            f"add it{separator}"
+            f"{path}: column {missing[0]} is missing, the header has {', '.join(map(repr, header))}: add it{separator}"
         )
     for column in header:
         if column not in known:

@@ -113,9 +113,7 @@ def frame_files(folder: Path) -> list[tuple[int, Path]]:
     """
     files = [p for p in folder.iterdir() if p.suffix.lower() == ".png" and not p.name.startswith(".")]
     if not files:
-        raise InputError(
-            f"{folder}: the folder holds no PNG: it should hold numbered frames, 0001.png and on"
-        )
+        raise InputError(f"{folder}: the folder holds no PNG: it should hold numbered frames, 0001.png and on")
     numbered: dict[int, Path] = {}
     for file in sorted(files):
         digits = re.findall(r"\d+", file.stem)

@@ -126,8 +126,7 @@ def _presentation_times(packets: _Packets, rate: float, path: Path) -> tuple[np.
 def _check_whole(path: Path, declared: _Declared, packets: _Packets, times_s: np.ndarray, last_s: float):
     if declared.frames is not None and packets.count < declared.frames:
         raise InputError(
-            f"{path}: truncated, {packets.count} of the {declared.frames} frames that it declares: "
-            f"{_EXPORT_AGAIN}"
+            f"{path}: truncated, {packets.count} of the {declared.frames} frames that it declares: {_EXPORT_AGAIN}"
         )
     if not packets.all_timed:
         return

@@ -45,14 +45,10 @@ def open_dicom(path: Path, fps: float | None = None) -> Video:
 def _check_header(path: Path, header) -> None:
     for field in ("Rows", "Columns", "PhotometricInterpretation", "BitsAllocated", "BitsStored"):
         if header.get(field) in (None, ""):
-            raise InputError(
-                f"{path}: the DICOM field {field} is missing: it holds no image, export it again"
-            )
+            raise InputError(f"{path}: the DICOM field {field} is missing: it holds no image, export it again")
     kind = header.PhotometricInterpretation
     if kind not in (*_GREY, *_COLOUR):
-        raise InputError(
-            f"{path}: PhotometricInterpretation {kind} is not supported: export it as MONOCHROME2 or RGB"
-        )
+        raise InputError(f"{path}: PhotometricInterpretation {kind} is not supported: export it as MONOCHROME2 or RGB")
     syntax = header.file_meta.get("TransferSyntaxUID")
     if syntax is None:
         raise InputError(f"{path}: the DICOM field TransferSyntaxUID is missing: export it again")
@@ -73,9 +69,7 @@ def _has_decoder(syntax) -> bool:
 def _check_whole(path: Path, header, count: int) -> None:
     if header.file_meta.TransferSyntaxUID.is_compressed:
         return
-    samples = (
-        2 if header.PhotometricInterpretation == "YBR_FULL_422" else int(header.get("SamplesPerPixel") or 1)
-    )
+    samples = 2 if header.PhotometricInterpretation == "YBR_FULL_422" else int(header.get("SamplesPerPixel") or 1)
     needed = count * int(header.Rows) * int(header.Columns) * samples * int(header.BitsAllocated) // 8
     found = path.stat().st_size
     if found < needed:
@@ -90,9 +84,7 @@ def _times(path: Path, header, count: int, fps: float | None) -> tuple[np.ndarra
     frame_ms = header.get("FrameTime")
     rate = header.get("CineRate") or header.get("RecommendedDisplayFrameRate")
     if fps is not None and (vector is not None or frame_ms or rate):
-        raise InputError(
-            f"{path}: fps {fps:g} is given, but this DICOM tells its frame times: leave fps empty"
-        )
+        raise InputError(f"{path}: fps {fps:g} is given, but this DICOM tells its frame times: leave fps empty")
     if vector is not None and count > 1:
         steps_s = np.atleast_1d(np.asarray(vector, dtype=np.float64))[1:] / 1000
         if len(steps_s) != count - 1 or np.any(steps_s <= 0):

@@ -41,18 +41,21 @@ def attention_transfer_loss(teacher_features, student_features):
     return ops.sum(ops.square(difference), axis=(1, 2))
 
 
-def hint_loss(teacher_features, adapted_features, epsilon: float = 1e-6):
+def hint_loss(teacher_features, adapted_features, variance=None, epsilon: float = 1e-6):
     """Mean of (r(F_s) − F_t)², divided by the variance of F_t in the batch.
 
     Args:
         teacher_features, adapted_features: float [B, h, w, C]; r is the 1×1 adapter.
+        variance: float scalar; None to take that of `teacher_features`. Where a batch is
+            spread over replicas, that of the whole batch.
 
     Returns:
         float32 [B]; about 1 for an adapter that gives the batch mean.
     """
     teacher = ops.stop_gradient(ops.cast(teacher_features, "float32"))
     distance = ops.square(ops.cast(adapted_features, "float32") - teacher)
-    return ops.mean(distance, axis=(1, 2, 3)) / (ops.var(teacher) + epsilon)
+    variance = ops.var(teacher) if variance is None else variance
+    return ops.mean(distance, axis=(1, 2, 3)) / (variance + epsilon)
 
 
 def similarity_preserving_loss(teacher_features, student_features):

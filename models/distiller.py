@@ -25,6 +25,21 @@ def tapped(model: keras.Model, taps: tuple[str, ...]) -> keras.Model:
     return keras.Model(model.inputs, outputs, name=f"{model.name}_tapped")
 
 
+def build_objective(student: keras.Model, teacher: keras.Model | None, settings: LossSettings) -> Objective:
+    """The objective that fits these two models: its heads have their widths."""
+    if teacher is None:
+        settings = settings.without_teacher()
+
+    def shapes(model, taps):
+        return {tap: tuple(model.get_layer(tap).output.shape[1:]) for tap in taps}
+
+    return Objective(
+        settings,
+        shapes(student, settings.taps()),
+        shapes(teacher, settings.teacher_taps()) if teacher is not None else {},
+    )
+
+
 class Distiller(keras.Model):
     """Trains a student by the total loss of `Objective`; the teacher is frozen.
 
@@ -48,34 +63,24 @@ class Distiller(keras.Model):
         InputError: inputs, taps or numbers of classes that don't fit.
     """
 
-    def __init__(
-        self, student, teacher=None, settings: LossSettings | None = None, total_steps: int = 1, **kwargs
-    ):
+    def __init__(self, student, teacher=None, settings: LossSettings | None = None, total_steps: int = 1, **kwargs):
         super().__init__(**kwargs)
         settings = settings or LossSettings()
         if teacher is None:
             settings = settings.without_teacher()
         if [tensor.name for tensor in student.inputs] != ["frame"]:
-            raise InputError(
-                f"student {student.name}: must have one input, frame, so that it runs without gaze"
-            )
+            raise InputError(f"student {student.name}: must have one input, frame, so that it runs without gaze")
         if teacher is not None and teacher.output_shape[-1] != student.output_shape[-1]:
             raise InputError(
-                f"teacher {teacher.name} has {teacher.output_shape[-1]} classes and student {student.name} has "
-                f"{student.output_shape[-1]}: train both on one data set"
+                f"teacher {teacher.name} has {teacher.output_shape[-1]} classes and student "
+                f"{student.name} has {student.output_shape[-1]}: train both on one data set"
             )
         self.student = student
         self.settings = settings
         self.total_steps = max(1, total_steps)
         self._student_pass = _untracked(tapped(student, settings.taps()))
-        self._teacher_pass = _teacher_pass(teacher, settings)
-        self.objective = Objective(
-            settings,
-            {tap: student.get_layer(tap).output.shape[1:] for tap in settings.taps()},
-            {tap: teacher.get_layer(tap).output.shape[1:] for tap in settings.teacher_taps()}
-            if teacher
-            else {},
-        )
+        self._teacher_pass = teacher_pass(teacher, settings)
+        self.objective = build_objective(student, teacher, settings)
         self._means = {name: keras.metrics.Mean(name=name) for name in self._names(teacher)}
         self.built = True
 
@@ -122,8 +127,11 @@ class Distiller(keras.Model):
         return student, terms, loss + terms["regularisation"]
 
     def _log(self, batch, student, teacher, terms, loss):
+        # An epoch's figures are over its frames: the last batch may be a small one.
+        frames = tf.cast(tf.size(batch["label"]), tf.float32)
         for name, value in {"loss": loss, **terms}.items():
-            self._means[name].update_state(sum_over_replicas(value))
+            count = tf.reduce_sum(tf.cast(batch["gaze_valid"], tf.float32)) if name == "gaze" else frames
+            self._means[name].update_state(sum_over_replicas(value), count)
         chosen = tf.argmax(student["logits"], axis=-1, output_type=tf.int32)
         labelled = tf.cast(batch["label"] >= 0, tf.float32)
         self._means["accuracy"].update_state(tf.cast(chosen == batch["label"], tf.float32), labelled)
@@ -145,14 +153,20 @@ def _untracked(model):
     return lambda: model
 
 
-def _teacher_pass(teacher, settings: LossSettings):
+def teacher_pass(teacher, settings: LossSettings):
+    """batch → {"logits", tap: …} of the teacher, float32 without gradient, in inference mode.
+
+    Without a teacher it gives None. The model is held by a closure, so whoever calls it
+    neither tracks nor saves the teacher.
+    """
     if teacher is None:
         return lambda batch: None
     model = tapped(teacher, settings.teacher_taps())
     names = [tensor.name for tensor in teacher.inputs]
 
     def run(batch):
-        outputs = model({name: batch[name] for name in names}, training=False)
+        inputs = {name: batch[name] for name in names} if len(names) > 1 else batch["frame"]
+        outputs = model(inputs, training=False)
         return {name: tf.stop_gradient(tf.cast(value, tf.float32)) for name, value in outputs.items()}
 
     return run

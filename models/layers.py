@@ -14,9 +14,7 @@ def channels(count: int, width: float, divisor: int = 4) -> int:
     return max(8, divisor * round(count * width / divisor))
 
 
-def conv_bn_relu(
-    kit, x, filters: int, size: int, *, name: str, strides: int = 1, act: str | None = None, cap=None
-):
+def conv_bn_relu(kit, x, filters: int, size: int, *, name: str, strides: int = 1, act: str | None = None, cap=None):
     """Convolution without bias, batch normalisation, ReLU; the ReLU is named `act`."""
     x = kit.layers.Conv2D(
         filters,

@@ -21,7 +21,7 @@ from losses import (
     similarity_preserving_loss,
     soft_target_loss,
 )
-from models.replicas import gather_over_replicas, sum_over_replicas
+from models.replicas import gather_over_replicas, sum_over_replicas, variance_over_replicas
 
 SALIENCY_TAP = "stride8"
 
@@ -114,9 +114,7 @@ class Objective(keras.layers.Layer):
                         f"loss.hint_taps {tap}: the grid is {student_shapes[tap][:2]} in the student and "
                         f"{teacher_shapes[tap][:2]} in the teacher: choose a tap with one grid"
                     )
-                adapter = keras.layers.Conv2D(
-                    teacher_shapes[tap][-1], 1, dtype="float32", name=f"adapter_{tap}"
-                )
+                adapter = keras.layers.Conv2D(teacher_shapes[tap][-1], 1, dtype="float32", name=f"adapter_{tap}")
                 adapter.build((None, *student_shapes[tap]))
                 self.adapters[tap] = adapter
         self.built = True
@@ -156,12 +154,19 @@ class Objective(keras.layers.Layer):
             )
         if s.hint:
             terms["hint"] = tf.add_n(
-                [mean(hint_loss(teacher[tap], self.adapters[tap](student[tap]))) for tap in s.hint_taps]
+                [
+                    mean(
+                        hint_loss(
+                            teacher[tap],
+                            self.adapters[tap](student[tap]),
+                            variance_over_replicas(teacher[tap]),
+                        )
+                    )
+                    for tap in s.hint_taps
+                ]
             )
         if s.similarity:
-            terms["similarity"] = tf.add_n(
-                [self._similarity(teacher[t], student[t], weight) for t in s.hint_taps]
-            )
+            terms["similarity"] = tf.add_n([self._similarity(teacher[t], student[t], weight) for t in s.hint_taps])
         return terms
 
     def saliency_logits(self, student: dict):

@@ -9,9 +9,7 @@ _LAYOUT_1_1 = ("pool", (16, 64), (16, 64), "pool", (32, 128), (32, 128), "pool")
 _LAYOUT_1_1 += ((48, 192), (48, 192), (64, 256), (64, 256))
 
 
-def build_1_1(
-    kit, frame_shape, num_classes, *, width: float = 0.45, dropout: float = 0.2, batch_norm: bool = True
-):
+def build_1_1(kit, frame_shape, num_classes, *, width: float = 0.45, dropout: float = 0.2, batch_norm: bool = True):
     """SqueezeNet 1.1 with a width multiplier and batch normalisation.
 
     The original has none and does not train from scratch on small sets. It stands after

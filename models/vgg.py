@@ -67,9 +67,7 @@ def build_16(
             x = GazeModulation(name="gaze_modulation")([x, gaze])
     x = layers.Flatten(name="flatten")(x)
     for number in (6, 7):
-        x = layers.Dense(
-            dense_units, use_bias=not batch_norm, kernel_initializer="he_normal", name=f"dense{number}"
-        )(x)
+        x = layers.Dense(dense_units, use_bias=not batch_norm, kernel_initializer="he_normal", name=f"dense{number}")(x)
         if batch_norm:
             x = layers.BatchNormalization(momentum=0.9, name=f"dense{number}_bn")(x)
         x = layers.ReLU(name=f"dense{number}_relu")(x)

@@ -1,0 +1,42 @@
+# Everything runs in .venv; `make demo` and `make test` make it.
+PYTHON ?= python3
+BIN := .venv/bin
+FETAL_PLANES_DIR ?=
+
+.PHONY: demo fetal-planes test lint bench clean
+
+# Made anew when the requirements change; a half-made one is never taken for a whole one.
+.venv/.installed: requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/.installed-dev: .venv/.installed requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+datasets/phantom: | .venv/.installed
+	$(BIN)/python prepare.py phantom --out $@ --frame-size 112 144 --patients 60 --seed 0
+
+demo: .venv/.installed datasets/phantom
+	$(BIN)/python train.py --config configs/demo.yaml
+
+datasets/fetal_planes: | .venv/.installed
+	@test -n "$(FETAL_PLANES_DIR)" || { echo "error: FETAL_PLANES_DIR is not set: FETAL_PLANES_DIR=folder make fetal-planes, where the folder holds FETAL_PLANES_DB_data.csv and Images/" >&2; exit 2; }
+	$(BIN)/python prepare.py fetal-planes "$(FETAL_PLANES_DIR)" --out $@ --frame-size 112 144
+
+fetal-planes: .venv/.installed datasets/fetal_planes
+	$(BIN)/python train.py --config configs/fetal_planes.yaml
+
+test: .venv/.installed-dev
+	$(BIN)/python -m pytest
+
+lint: .venv/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+bench: .venv/.installed
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf .venv datasets runs

@@ -1,0 +1,27 @@
+"""Train teacher and student, quantise, export and evaluate: see `python train.py --help`.
+
+python train.py --config configs/demo.yaml                 the simulated recordings
+python train.py --config configs/fetal_planes.yaml         FETAL_PLANES_DB
+python train.py --data DIR --run DIR --student mobilenet_v1 --student_options '{width: 0.2}'
+"""
+
+from __future__ import annotations
+
+import sys
+
+from common import quiet  # noqa: F401  (before TensorFlow)
+from common.errors import run_command
+
+
+def main(argv: list[str]) -> int:
+    from training.config import build_parser
+    from training.run import run
+
+    parser = build_parser()
+    flags = parser.parse_args(argv)
+    run(parser.instantiate(flags), parser.dump(flags))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

@@ -1,0 +1,98 @@
+"""What a run logs: `history.csv`, one row an epoch and stage, and TensorBoard scalars."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import keras
+import pandas as pd
+import tensorflow as tf
+
+from common.console import console, progress_bar
+from common.errors import InputError
+from common.files import whole_file
+
+
+class Diverged(InputError):
+    """A part of the training loss is no finite number."""
+
+
+class History:
+    """Collects epochs; every one is on disk before the next begins."""
+
+    def __init__(self, run: Path):
+        self._run = run
+        self._file = run / "history.csv"
+        self._rows = pd.read_csv(self._file).to_dict("records") if self._file.is_file() else []
+
+    def start(self, stage: str, first_epoch: int = 0) -> None:
+        """Drop what an earlier run of the stage logged from `first_epoch` on."""
+        self._rows = [row for row in self._rows if row["stage"] != stage or row["epoch"] <= first_epoch]
+
+    def add(self, stage: str, epoch: int, logs: dict) -> None:
+        """Log one epoch (from 1) by name; values are plain numbers."""
+        logs = {name: float(value) for name, value in logs.items()}
+        self._rows.append({"stage": stage, "epoch": epoch, **logs})
+        with whole_file(self._file) as temporary:
+            pd.DataFrame(self._rows).to_csv(temporary, index=False)
+        writer = tf.summary.create_file_writer(str(self._run / "logs" / stage))
+        with writer.as_default(step=epoch):
+            for name, value in logs.items():
+                tf.summary.scalar(name, value)
+        writer.close()
+
+
+class Reporter(keras.callbacks.Callback):
+    """Shows progress, logs each epoch and stops a run whose loss is no longer a number."""
+
+    def __init__(self, history: History, stage: str):
+        super().__init__()
+        self._history, self._stage = history, stage
+        self._bar = None
+
+    def on_train_begin(self, logs=None):
+        if console.is_terminal:
+            self._bar = progress_bar()
+            self._task = self._bar.add_task(self._stage, total=self.params["epochs"] * self.params["steps"])
+            self._bar.start()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch = epoch
+        if self._bar:
+            self._bar.update(self._task, completed=epoch * self.params["steps"])
+
+    def on_train_batch_end(self, batch, logs=None):
+        check_finite(self._stage, self._epoch * self.params["steps"] + batch + 1, logs or {})
+        if self._bar:
+            self._bar.advance(self._task)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._history.add(self._stage, epoch + 1, logs)
+        show_epoch(self._stage, epoch + 1, self.params["epochs"], logs)
+
+    def on_train_end(self, logs=None):
+        self.close()
+
+    def close(self):
+        """Take the bar off the terminal; also after an error."""
+        if self._bar:
+            self._bar.stop()
+            self._bar = None
+
+
+def check_finite(stage: str, step: int, parts: dict) -> None:
+    """Raise `Diverged` if any part is NaN or infinite, naming the single terms before their sum."""
+    broken = [name for name, value in parts.items() if not math.isfinite(float(value))]
+    if broken:
+        named = [name for name in broken if name != "loss"] or broken
+        raise Diverged(
+            f"{stage}, step {step}: {', '.join(named)} is not a finite number: lower the learning rate or the weight "
+            "of that part; the run folder keeps what was finished before"
+        )
+
+
+def show_epoch(stage: str, epoch: int, epochs: int, logs: dict) -> None:
+    """One line an epoch: losses by name, accuracies."""
+    values = "  ".join(f"{name} {float(value):.4f}" for name, value in logs.items())
+    console.print(f"{stage} {epoch}/{epochs}  {values}", highlight=False)

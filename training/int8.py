@@ -1,0 +1,52 @@
+"""Stage 3: the student's quantised twin goes on learning from the same teacher, then leaves as 8 bits."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from common.files import whole_folder
+from data.pipeline import PipelineSettings, training_batches
+from models.distiller import build_objective
+from quantization.qat import QatSettings, quantise_aware_train
+from quantization.saved_model import export_saved_model
+from quantization.tflite import export_int8, post_training_int8
+from training.history import History
+from training.run_folder import artefacts
+from training.stages import Stage
+from training.student import HEADS
+
+# Enough frames for the ranges of a post-training quantisation; more do not move them.
+_CALIBRATION_BATCHES = 8
+
+
+def quantise_student(stage: Stage, teacher: keras.Model | None, history: History) -> None:
+    """Quantisation-aware distillation, then the int8 file, its SavedModel and, to compare, the PTQ file."""
+    config, data = stage.config, stage.data
+    source = artefacts(stage.run, "student")[0]
+    student = keras.saving.load_model(source, compile=False)
+    objective = build_objective(student, teacher, config.loss)
+    with np.load(source.with_name(HEADS)) as heads:
+        objective.set_weights([heads[name] for name in heads.files])
+    steps = stage.steps_per_epoch(config.quantise)
+    history.start("int8")
+    quantised = quantise_aware_train(
+        student,
+        name=config.student,
+        options=config.student_options,
+        teacher=teacher,
+        objective=objective,
+        batches=stage.training_batches(config.quantise),
+        steps=steps * config.quantise.epochs,
+        steps_per_epoch=steps,
+        validation=stage.validation_batches(config.quantise),
+        settings=QatSettings(learning_rate=config.quantise.learning_rate),
+        on_epoch=lambda epoch, logs: history.add("int8", epoch + 1, logs),
+        seed=config.seed,
+    )
+    frames = training_batches(data, "train", PipelineSettings(seed=config.seed)).take(_CALIBRATION_BATCHES)
+    metadata = stage.metadata(student, config.student, "probabilities")
+    with whole_folder(stage.folder, overwrite=True) as folder:
+        export_int8(quantised, folder / "student_int8.tflite", metadata)
+        export_saved_model(quantised.model, folder / "saved_model", metadata)
+        post_training_int8(student, [batch["frame"] for batch, *_ in frames], folder / "student_ptq.tflite", metadata)

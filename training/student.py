@@ -1,0 +1,58 @@
+"""Stage 2: the compact student, distilled from the teacher; it sees frames alone."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+import models
+from common.files import whole_folder
+from data.dataset import Dataset
+from evaluation.complexity import count_macs
+from models.distiller import Distiller
+from models.metadata import write_metadata
+from training.fitting import build_optimizer, fit
+from training.history import History
+from training.stages import Stage
+
+HEADS = "heads.npz"
+
+
+def train_student(stage: Stage, teacher: keras.Model | None, history: History) -> None:
+    """Distil the student and write its `.keras`, SavedModel and float `.tflite`.
+
+    The heads that only training needs (saliency head, hint adapters) are saved apart, for
+    the int8 stage to go on with; the deployable student holds neither them nor the teacher.
+    """
+    from quantization.saved_model import export_saved_model
+    from quantization.tflite import export_float_tflite
+
+    config, data = stage.config, stage.data
+    keras.utils.set_random_seed(config.seed)
+    student = build_student(config, data)
+    steps = stage.steps_per_epoch(config.distil)
+    distiller = Distiller(student, teacher, config.loss, total_steps=steps * config.distil.epochs)
+    distiller.compile(optimizer=build_optimizer(config.distil, steps))
+    fit(
+        distiller,
+        "student",
+        config.distil,
+        lambda skip: stage.training_batches(config.distil, skip),
+        stage.validation_batches(config.distil),
+        steps,
+        history,
+        stage.checkpoint,
+    )
+    macs = count_macs(student)
+    with whole_folder(stage.folder, overwrite=True) as folder:
+        student.save(folder / "student.keras")
+        write_metadata(folder / "student.keras", stage.metadata(student, config.student, "logits", macs))
+        np.savez(folder / HEADS, *distiller.objective.get_weights())
+        metadata = stage.metadata(student, config.student, "probabilities", macs)
+        export_saved_model(student, folder / "saved_model", metadata)
+        export_float_tflite(student, folder / "student.tflite", metadata)
+
+
+def build_student(config, data: Dataset) -> keras.Model:
+    """The student that the configuration names, untrained."""
+    return models.create(config.student, (*data.frame_size, 1), len(data.classes), **config.student_options)

@@ -1,0 +1,82 @@
+"""Stage 1: the teacher, which sees frames and, if fused, the sonographer's gaze."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+import models
+from common.errors import InputError
+from common.files import whole_folder
+from data.dataset import Dataset
+from evaluation.complexity import count_macs
+from models.metadata import Metadata, read_metadata, write_metadata
+from training.fitting import build_optimizer, fit, precision, resolve_precision
+from training.history import History
+from training.stages import Stage
+
+
+def train_teacher(stage: Stage, history: History) -> None:
+    """Train the teacher and write `teacher/teacher.keras` with its metadata."""
+    config, data = stage.config, stage.data
+    keras.utils.set_random_seed(config.seed)
+    teacher = build_teacher(config, data)
+    steps = stage.steps_per_epoch(config.teach)
+    teacher.compile(
+        optimizer=build_optimizer(config.teach, steps),
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.teach.label_smoothing),
+        weighted_metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+    )
+    names = [tensor.name for tensor in teacher.inputs]
+
+    def select(features, label, weight):
+        # An unlabelled frame has nothing to teach a teacher; its one-hot row is all zeros.
+        labelled = tf.cast(label >= 0, tf.float32)
+        return (
+            {name: features[name] for name in names},
+            tf.one_hot(label, len(data.classes)),
+            weight * labelled,
+        )
+
+    fit(
+        teacher,
+        "teacher",
+        config.teach,
+        lambda skip: stage.training_batches(config.teach, skip).map(select),
+        stage.validation_batches(config.teach).map(select),
+        steps,
+        history,
+        stage.checkpoint,
+    )
+    with whole_folder(stage.folder, overwrite=True) as folder:
+        teacher.save(folder / "teacher.keras")
+        write_metadata(folder / "teacher.keras", stage.metadata(teacher, config.teacher, "logits", count_macs(teacher)))
+
+
+def build_teacher(config, data: Dataset) -> keras.Model:
+    """The teacher that the configuration names, untrained."""
+    with precision(resolve_precision(config.teach.precision)):
+        return models.create(config.teacher, (*data.frame_size, 1), len(data.classes), **config.teacher_options)
+
+
+def load_teacher(path, data: Dataset) -> keras.Model:
+    """A trained teacher; refused if its classes or frame size are not the data set's.
+
+    Raises:
+        InputError: no such file, not a Keras model, or made for other data.
+    """
+    metadata: Metadata = read_metadata(path)
+    if metadata.classes != data.classes:
+        raise InputError(
+            f"{path}: was trained for the classes {', '.join(metadata.classes)}, and {data.path} has "
+            f"{', '.join(data.classes)}: give a teacher of the same classes"
+        )
+    if metadata.frame_size != data.frame_size:
+        raise InputError(
+            f"{path}: takes frames of {metadata.frame_size} (H, W), and {data.path} has {data.frame_size}: "
+            "prepare the data with the teacher's --frame-size"
+        )
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except (ValueError, OSError) as error:
+        raise InputError(f"{path}: is no readable Keras model ({error}): train the teacher again") from error
