@@ -13,8 +13,6 @@ from data.gaze_report import describe_gaze
 from data.gaze_writer import write_tobii_sdk_stream
 from tests.data.gaze_files import FILES, SCREEN, TIMES, X, Y, pro_sdk_stream, studio_3
 
-_DEFAULT = Path(__file__).resolve().parents[3] / "shared" / "data" / "gaze_recordings"
-
 
 def write(folder: Path, text: str, name: str = "gaze.txt", encoding: str = "utf-8") -> Path:
     path = folder / name
@@ -23,10 +21,10 @@ def write(folder: Path, text: str, name: str = "gaze.txt", encoding: str = "utf-
 
 
 def real(name: str) -> Path:
-    folder = Path(os.environ.get("GAZE_RECORDINGS_DIR", _DEFAULT))
-    if not (folder / name).is_file():
-        pytest.skip(f"no real gaze file {folder / name}: set GAZE_RECORDINGS_DIR")
-    return folder / name
+    folder = os.environ.get("GAZE_RECORDINGS_DIR")
+    if not folder:
+        pytest.skip("real gaze files: GAZE_RECORDINGS_DIR is not set")
+    return Path(folder) / name
 
 
 # --- real files -----------------------------------------------------------------------------
