@@ -72,9 +72,7 @@ class Receiver:
         field.real += tissue.specular * np.exp(-_DB * loss)
         field = _filter_axial(field, self._axial)
         field = fft.ifft(fft.fft(field, axis=1) * self._lateral, axis=1)
-        noise = rng.standard_normal((2, *field.shape), dtype=np.float32) * (
-            self._noise * np.float32(0.5**0.5)
-        )
+        noise = rng.standard_normal((2, *field.shape), dtype=np.float32) * (self._noise * np.float32(0.5**0.5))
         field.real += noise[0]
         field.imag += noise[1]
         return np.abs(field)

@@ -260,9 +260,7 @@ def abdomen(fetus: Fetus, rng: np.random.Generator, difficulty: Difficulty) -> B
     size = 0.03 * d + 0.6
     for du, dv in ((0, 0), (-0.075, 0.06), (-0.075, -0.06)):
         solids.append(Ellipsoid(-0.32 * d + du * d, dv * d, 0, size * 1.2, size, 1.2 * d, **bone))
-    solids.append(
-        Ellipsoid(-0.23 * d, side * 0.04 * d, 0, 0.03 * d, 0.03 * d, 1.2 * d, name="aorta", **_FLUID)
-    )
+    solids.append(Ellipsoid(-0.23 * d, side * 0.04 * d, 0, 0.03 * d, 0.03 * d, 1.2 * d, name="aorta", **_FLUID))
     stomach_v = side * rng.uniform(0.18, 0.26) * d
     solids.append(
         Ellipsoid(
@@ -295,9 +293,7 @@ def abdomen(fetus: Fetus, rng: np.random.Generator, difficulty: Difficulty) -> B
     # Towards the pelvis: kidneys and bladder. Towards the head: the heart between lungs.
     for sign in (-1, 1):
         at = -0.2 * d, sign * rng.uniform(0.17, 0.22) * d, -0.32 * d
-        solids.append(
-            Ellipsoid(*at, 0.1 * d, 0.085 * d, 0.17 * d, echo_db=liver_db - 7, wall_db=-8, name="kidney")
-        )
+        solids.append(Ellipsoid(*at, 0.1 * d, 0.085 * d, 0.17 * d, echo_db=liver_db - 7, wall_db=-8, name="kidney"))
         solids.append(Ellipsoid(*at, 0.045 * d, 0.02 * d, 0.1 * d, echo_db=fluid_db))
     solids.append(
         Ellipsoid(
@@ -314,9 +310,7 @@ def abdomen(fetus: Fetus, rng: np.random.Generator, difficulty: Difficulty) -> B
         )
     )
     heart = 0.06 * d, side * 0.09 * d, 0.42 * d
-    solids.append(
-        Ellipsoid(*heart, 0.2 * d, 0.15 * d, 0.2 * d, angle=side * 0.7, echo_db=liver_db - 2, name="heart")
-    )
+    solids.append(Ellipsoid(*heart, 0.2 * d, 0.15 * d, 0.2 * d, angle=side * 0.7, echo_db=liver_db - 2, name="heart"))
     for du, dv in ((0.075, 0.05), (0.075, -0.05), (-0.075, 0.05), (-0.075, -0.05)):
         cu, cv = np.cos(side * 0.7), np.sin(side * 0.7)
         solids.append(

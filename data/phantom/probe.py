@@ -119,9 +119,7 @@ class ScanConverter:
         angle = np.arctan2(x, y + radius)
         column = (angle - grid.angle[0]) / grid.spacing
         inside = (row >= 0) & (row <= grid.shape[0] - 1) & (np.abs(angle) <= grid.probe.angle / 2)
-        pixel = (np.arange(2 * view.height) // 2)[:, None] * view.width + (np.arange(2 * view.width) // 2)[
-            None
-        ]
+        pixel = (np.arange(2 * view.height) // 2)[:, None] * view.width + (np.arange(2 * view.width) // 2)[None]
         row, column, pixel = row[inside], column[inside], pixel[inside]
         top = np.minimum(row.astype(np.int32), grid.shape[0] - 2)
         left = np.minimum(column.astype(np.int32), grid.shape[1] - 2)

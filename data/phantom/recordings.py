@@ -191,9 +191,7 @@ def _check(patients: int, seed: int, frame_size: tuple[int, int], fps: float, cl
     if seed < 0:
         raise InputError(f"--seed {seed}: must not be negative")
     if len(frame_size) != 2 or min(frame_size) < 48 or max(frame_size) > 1024:
-        raise InputError(
-            f"--frame-size {' '.join(map(str, frame_size))}: give H W, each from 48 to 1024 pixels"
-        )
+        raise InputError(f"--frame-size {' '.join(map(str, frame_size))}: give H W, each from 48 to 1024 pixels")
     if not 1 <= fps <= 90:
         raise InputError(f"--fps {fps}: must be from 1 to 90 frames a second")
     if not 1 <= clip_s <= 60:

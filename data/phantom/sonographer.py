@@ -91,9 +91,7 @@ def draw_bias(rng: np.random.Generator) -> np.ndarray:
     return rng.normal(0, 0.85, 2)
 
 
-def _targets(
-    body: Body, plane: str | None, trimester: int, rng: np.random.Generator
-) -> list[tuple[str, tuple]]:
+def _targets(body: Body, plane: str | None, trimester: int, rng: np.random.Generator) -> list[tuple[str, tuple]]:
     """Places in the body that this clip's observer looks for, with a name for each."""
     if plane is None:
         chosen = [s for s in body.solids if s.name and rng.uniform() < 0.5]
@@ -130,9 +128,7 @@ def _inside(body: Body, rng: np.random.Generator) -> tuple[float, float]:
 
 def _scan_path(targets, motion: Motion, view: View, screen: Screen, time_s, rng) -> np.ndarray:
     """Gaze on the screen without the tracker's errors, px, [n, 2]."""
-    weights = np.array(
-        [0.5 if name in ("other", "rib", "aorta", "spine", "skull") else 1.0 for name, _ in targets]
-    )
+    weights = np.array([0.5 if name in ("other", "rib", "aorta", "spine", "skull") else 1.0 for name, _ in targets])
     path = np.empty((len(time_s), 2))
     follow = [motion.pose(t) for t in time_s]
     now, last, previous = time_s[0], -1, None

@@ -115,18 +115,14 @@ def long_spine(fetus: Fetus, rng: np.random.Generator) -> Body:
     pitch = fetus.fl * rng.uniform(0.1, 0.14)
     count, gap = int(rng.integers(6, 10)), rng.uniform(0.12, 0.2) * fetus.fl
     solids: list[Solid] = [
-        Ellipsoid(
-            0, 0, 0, 0.62 * count * pitch, 2.2 * gap, 60, echo_db=rng.uniform(-9, -4), wall_db=8, name="skin"
-        )
+        Ellipsoid(0, 0, 0, 0.62 * count * pitch, 2.2 * gap, 60, echo_db=rng.uniform(-9, -4), wall_db=8, name="skin")
     ]
     curve = rng.uniform(-0.02, 0.02)
     for row in (-1, 1):
         for step in range(count):
             u = (step - (count - 1) / 2) * pitch
             v = row * gap / 2 + curve * u * u / pitch
-            solids.append(
-                Ellipsoid(u, v, 0, 0.36 * pitch, 1.5, 8, echo_db=7, attenuation=5, wall_db=12, name="spine")
-            )
+            solids.append(Ellipsoid(u, v, 0, 0.36 * pitch, 1.5, 8, echo_db=7, attenuation=5, wall_db=12, name="spine"))
     return Body(tuple(solids), 0.62 * count * pitch, count * pitch)
 
 
@@ -196,9 +192,7 @@ def _limb(rng: np.random.Generator, u: float, v: float, radius: float) -> list[S
     ]
 
 
-def _fill(
-    tissue: Tissue, inside: np.ndarray, echo_db: float, attenuation: float, line_db: float | None
-) -> None:
+def _fill(tissue: Tissue, inside: np.ndarray, echo_db: float, attenuation: float, line_db: float | None) -> None:
     """Fill where `inside` (mm into the region) is positive, with a bright line at its start."""
     share = np.clip(0.5 + inside, 0, 1).astype(np.float32)
     tissue.echo_db += share * (np.float32(echo_db) - tissue.echo_db)
@@ -213,9 +207,7 @@ def _wave(grid: PolarGrid, rng: np.random.Generator, height_mm: float) -> np.nda
     """A boundary's undulation along the lines, mm, [1, m]."""
     out = np.zeros((1, grid.shape[1]), np.float32)
     for _ in range(3):
-        out += (
-            height_mm / 2 * rng.normal() * np.sin(grid.angle * rng.uniform(1, 9) + rng.uniform(0, 2 * np.pi))
-        )
+        out += height_mm / 2 * rng.normal() * np.sin(grid.angle * rng.uniform(1, 9) + rng.uniform(0, 2 * np.pi))
     return out
 
 

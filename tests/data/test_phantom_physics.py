@@ -54,9 +54,7 @@ def test_a_point_is_as_wide_as_the_probe_says():
     tissue = uniform(grid)
     row, column = 1200, 200
     tissue.specular[row, column] = 1
-    image = Receiver(grid, noise_db=-200).envelope(
-        tissue, np.zeros(grid.shape, np.complex64), np.random.default_rng(0)
-    )
+    image = Receiver(grid, noise_db=-200).envelope(tissue, np.zeros(grid.shape, np.complex64), np.random.default_rng(0))
     along = full_width(image[:, column]) * grid.step
     across = full_width(image[row]) * grid.spacing * (grid.depth[row] + probe.radius_mm)
     assert along == pytest.approx(2.355 * probe.axial_sigma_mm(), rel=0.05)

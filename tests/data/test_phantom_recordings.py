@@ -34,9 +34,7 @@ def table(path: Path) -> list[dict]:
 
 @pytest.fixture(scope="module")
 def recordings(tmp_path_factory) -> Path:
-    return write_recordings(
-        tmp_path_factory.mktemp("phantom") / "one", patients=3, seed=5, workers=1, **SMALL
-    ).parent
+    return write_recordings(tmp_path_factory.mktemp("phantom") / "one", patients=3, seed=5, workers=1, **SMALL).parent
 
 
 def test_the_same_seed_gives_the_same_bytes_whatever_the_workers(recordings, tmp_path):
@@ -73,9 +71,7 @@ def test_files_are_readable_and_alike(recordings):
 
 
 def test_every_patient_has_every_plane_in_no_fixed_order(tmp_path):
-    folder = write_recordings(
-        tmp_path / "r", patients=6, seed=1, workers=1, frame_size=(48, 48), fps=2.0, clip_s=1.0
-    )
+    folder = write_recordings(tmp_path / "r", patients=6, seed=1, workers=1, frame_size=(48, 48), fps=2.0, clip_s=1.0)
     first: dict[str, str] = {}
     planes: dict[str, set] = {}
     for row in table(folder):
@@ -133,9 +129,7 @@ def clips():
         session = Session(LOOKS[seed % 4], draw_bias(rng), Screen())
         fetus, level = draw_fetus(rng), get_difficulty("default")
         label = CLASSES[seed // 4 % 4]
-        made.append(
-            simulate_clip(fetus, label, session, rng, level, frame_size=(48, 64), fps=2.0, duration_s=8.0)
-        )
+        made.append(simulate_clip(fetus, label, session, rng, level, frame_size=(48, 64), fps=2.0, duration_s=8.0))
     return made
 
 

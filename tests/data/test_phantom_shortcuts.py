@@ -1,0 +1,147 @@
+"""No way to win by cheating: what must *not* tell the classes of the phantom apart.
+
+Each classifier sees one thing only, is trained on some patients and tested on
+others; chance is 0.25. The bounds leave room for the sampling error of this many
+patients; the data card has the values measured on more.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from data.dataset import Dataset, read_split
+from data.phantom import prepare_phantom
+from data.phantom.clip import CLASSES
+
+LINEAR_ON_PIXELS = 0.60  # a compact network reaches 0.70 to 0.88 on the same classes
+
+
+@dataclasses.dataclass(frozen=True)
+class Frames:
+    frame: np.ndarray  # float [n, H, W] in [0, 1]
+    gaze: list  # of [k, 2], normalised to the frame
+    label: np.ndarray
+    index: np.ndarray
+    recording: list
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Dataset:
+    out = tmp_path_factory.mktemp("phantom") / "data"
+    return prepare_phantom(out, patients=48, seed=11, fps=4.0, val_fraction=0, test_fraction=0.4)
+
+
+@pytest.fixture(scope="module")
+def frames(data) -> tuple[Frames, Frames]:
+    return read(data, "train"), read(data, "test")
+
+
+def read(data: Dataset, split: str) -> Frames:
+    examples = list(read_split(data, split).as_numpy_iterator())
+    return Frames(
+        np.stack([e["frame"][..., 0] for e in examples]) / 255,
+        [np.stack([e["gaze_x"], e["gaze_y"]], axis=1) for e in examples],
+        np.array([e["label"] for e in examples]),
+        np.array([e["frame_index"] for e in examples], float),
+        [e["recording_id"].decode() for e in examples],
+    )
+
+
+def accuracy(frames, features, strength: float = 0.1) -> float:
+    """Of a logistic regression on `features(Frames) -> [n, d]`, on patients it has not seen."""
+    train, test = frames
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=300))
+    return model.fit(features(train), train.label).score(features(test), test.label)
+
+
+def test_the_data_set_says_what_it_is(data):
+    assert data.classes == CLASSES == ("abdomen", "femur", "head", "background")
+    source = data.info["source"]
+    assert source["kind"] == "phantom" and source["simulated"] is True
+    assert (source["seed"], source["patients"], source["difficulty"]) == (11, 48, "default")
+    assert len(source["checksum"]) == 64 and source["generator_version"] >= 1
+    assert (data.path / "recordings" / "manifest.csv").is_file()
+
+
+def test_classes_are_balanced_and_have_gaze_alike(data):
+    for split in ("train", "test"):
+        counts = data.info["splits"][split]["frames_per_class"]
+        seen = data.info["splits"][split]["gaze_frames_per_class"]
+        assert max(counts.values()) < 1.15 * min(counts.values())
+        share = [seen[c] / counts[c] for c in CLASSES]
+        assert min(share) > 0.8 and max(share) - min(share) < 0.08
+
+
+def test_brightness_and_contrast(frames):
+    assert accuracy(frames, lambda f: np.c_[f.frame.mean((1, 2)), f.frame.std((1, 2))]) < 0.40
+
+
+def test_histogram(frames):
+    def histogram(f):
+        return np.sqrt([np.histogram(image, 16, (0, 1))[0] for image in f.frame])
+
+    assert accuracy(frames, histogram) < 0.47
+
+
+def test_border(frames):
+    def border(f):
+        return np.c_[f.frame[:, 0], f.frame[:, -1], f.frame[:, :, 0], f.frame[:, :, -1]]
+
+    assert accuracy(frames, border, 0.01) < 0.42
+
+
+def test_place_in_the_clip(frames):
+    def powers(f):
+        share = f.index / 10
+        return np.stack([share, share**2, np.sin(3 * share), np.cos(3 * share)], axis=1)
+
+    assert accuracy(frames, powers) < 0.44
+
+
+def test_size_of_the_video_file(frames, data):
+    def size(f):
+        sizes = [(data.path / "recordings" / "video" / f"{name}.mkv").stat().st_size for name in f.recording]
+        return np.array(sizes)[:, None] / 1e5
+
+    assert accuracy(frames, size) < 0.40
+
+
+def test_length_of_the_clip(data):
+    sizes = {Path(f).name: f.read_bytes().count(b"\n") for f in (data.path / "recordings" / "gaze").iterdir()}
+    assert len(sizes) == 48 * 4 and len(set(sizes.values())) == 1
+
+
+def test_gaze_without_the_frame(frames):
+    """Where one looks must not say what one sees: at most 0.45 with the gaze map alone."""
+
+    def density(f):
+        rows, columns = (np.arange(14) + 0.5) / 14, (np.arange(18) + 0.5) / 18
+        maps = np.zeros((len(f.gaze), 14, 18))
+        for map_, points in zip(maps, f.gaze):
+            if len(points):
+                across = np.exp(-0.5 * ((columns - points[:, :1]) / 0.05) ** 2)
+                down = np.exp(-0.5 * ((rows - points[:, 1:]) / 0.06) ** 2)
+                map_[:] = down.T @ across / len(points)
+        return maps.reshape(len(maps), -1)
+
+    def statistics(f):
+        return np.array(
+            [[len(p), *(p.mean(0) if len(p) else (0.5, 0.5)), *(p.std(0) if len(p) else (0, 0))] for p in f.gaze]
+        )
+
+    assert accuracy(frames, density, 0.01) <= 0.45
+    assert accuracy(frames, statistics) <= 0.40
+
+
+def test_a_linear_model_on_pixels_stays_far_below_the_networks(frames):
+    def small(f):
+        return f.frame.reshape(-1, 14, 8, 18, 8).mean((2, 4)).reshape(len(f.frame), -1)
+
+    assert 0.25 < accuracy(frames, small, 0.001) < LINEAR_ON_PIXELS
