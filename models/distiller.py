@@ -99,6 +99,13 @@ class Distiller(keras.Model):
         frame = inputs["frame"] if isinstance(inputs, dict) else inputs
         return self.student(frame, training=training)
 
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Nothing: every part is built already.
+
+        Under a `tf.distribute` strategy Keras 3 would average the first batch over the replicas
+        to learn its shapes, and fails on the booleans of `gaze_valid`.
+        """
+
     def train_step(self, data):
         batch = _unpack(data)
         teacher = self._teacher_pass(batch)
