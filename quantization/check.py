@@ -1,0 +1,135 @@
+"""The dry run: every layer that TF-MOT would refuse, named before any training."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import models
+from common.errors import InputError
+from quantization.legacy import tf_keras, tfmot
+
+# What a builder raises when it uses a layer or an option that legacy Keras lacks, and
+# what TF-MOT raises when it refuses.
+_REFUSALS = (AttributeError, NotImplementedError, RuntimeError, TypeError, ValueError)
+# Replaced by quantisable layers before TF-MOT asks its registry.
+_REWRITTEN = ("InputLayer", "SeparableConv1D", "SeparableConv2D")
+_FOLDABLE = ("Conv2D", "DepthwiseConv2D", "Dense")
+
+
+class Refusal(NamedTuple):
+    """One layer that can't be quantised: its name, its class, and why with the cure."""
+
+    layer: str
+    kind: str
+    reason: str
+
+
+def dry_run(name: str, frame_shape: tuple[int, int, int], num_classes: int, **options) -> list[Refusal]:
+    """Build a registered model with `tf_keras` and name every layer that TF-MOT refuses.
+
+    Returns:
+        The refusals, in the order of the layers; empty if the model can be quantised.
+
+    Raises:
+        InputError: an unknown name or option.
+    """
+    entry = models.find(name)
+    try:
+        model = models.create(name, frame_shape, num_classes, kit=tf_keras(), **options)
+    except InputError:
+        raise
+    except _REFUSALS as error:
+        reason = f"can't be built with tf_keras ({_first_line(error)}): use plain layers that both Keras have"
+        return [Refusal(name, f"{entry.role} model", reason)]
+    return refused_layers(model)
+
+
+def refused_layers(model) -> list[Refusal]:
+    """Every layer of a `tf_keras` model that TF-MOT refuses, or leaves in float.
+
+    Each layer is held against TF-MOT's own registry; a model that passes is then
+    quantised for a trial, so that an empty list is a promise kept.
+
+    Returns:
+        The refusals, in the order of the layers.
+    """
+    kit = tf_keras()
+    functional = isinstance(model, kit.Sequential) or getattr(model, "_is_graph_network", False)
+    if not isinstance(model, kit.Model) or not functional:
+        reason = "is not a Functional tf_keras model: build it from an input to an output with plain layers"
+        return [Refusal(getattr(model, "name", "model"), type(model).__name__, reason)]
+    supported = _registry()
+    refused = []
+    for layer in model.layers:
+        reason = _reason(kit, supported, layer)
+        if reason:
+            refused.append(Refusal(layer.name, type(layer).__name__, reason))
+    return refused or _trial(model)
+
+
+def _reason(kit, registry, layer) -> str | None:
+    kind = type(layer).__name__
+    if isinstance(layer, kit.Model):
+        return "is a model inside the model: build all layers flat"
+    if isinstance(layer, kit.layers.Lambda):
+        return "would be left in float: use a layer that TF-MOT knows, or do it before the model"
+    if layer.compute_dtype != "float32":
+        return f"computes in {layer.compute_dtype}: the quantisation stage is float32"
+    if isinstance(layer, kit.layers.BatchNormalization):
+        return _batch_norm_reason(layer)
+    if kind in _REWRITTEN:
+        return None
+    if not registry.supports(layer):
+        cure = (
+            "the model takes frames in [0, 1] as they are"
+            if kind in ("Rescaling", "Normalization")
+            else "use another layer"
+        )
+        return f"is not in TF-MOT's 8-bit registry: {cure}"
+    return _activation_reason(layer)
+
+
+def _batch_norm_reason(layer) -> str | None:
+    before = [parent.layer for node in layer.inbound_nodes for parent in node.parent_nodes]
+    if len(before) != 1 or type(before[0]).__name__ not in _FOLDABLE:
+        found = " and ".join(f"{parent.name} ({type(parent).__name__})" for parent in before)
+        return f"follows {found or 'the input'}: only after {', '.join(_FOLDABLE)} can it be folded away"
+    if before[0].activation.__name__ != "linear":
+        return f"follows {before[0].name}, which has an activation of its own: put it between the two"
+    if len(before[0].outbound_nodes) > 1:
+        return f"follows {before[0].name}, which feeds other layers too: it can't be folded away"
+    return None
+
+
+def _activation_reason(layer) -> str | None:
+    from tensorflow_model_optimization.python.core.quantization.keras import quantize_aware_activation
+
+    known = quantize_aware_activation.QuantizeAwareActivation
+    activation = getattr(layer, "activation", None)
+    names = known._PRE_QUANT_ACTIVATIONS | known._POST_QUANT_ACTIVATIONS
+    if activation is None or getattr(activation, "__name__", "") in names:
+        return None
+    name = getattr(activation, "__name__", type(activation).__name__)
+    return f"has the activation {name}: TF-MOT knows {', '.join(sorted(names))}"
+
+
+def _registry():
+    tfmot()
+    from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
+        default_8bit_quantize_registry as registry,
+    )
+
+    return registry.Default8BitQuantizeRegistry()
+
+
+def _trial(model) -> list[Refusal]:
+    try:
+        tfmot().quantization.keras.quantize_model(model)
+    except _REFUSALS as error:
+        return [Refusal(model.name, "model", f"TF-MOT refuses it: {_first_line(error)}")]
+    return []
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__

@@ -1,0 +1,32 @@
+"""The one seam to legacy Keras: TF-MOT quantises `tf_keras` models only.
+
+Both are imported here, on first use and after Keras 3, so that no other part of the
+project pays for them or is changed by them.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from types import ModuleType
+
+import keras  # noqa: F401  Keras 3 must be there first
+
+
+def tf_keras() -> ModuleType:
+    """The `tf_keras` module."""
+    import tf_keras
+
+    return tf_keras
+
+
+def tfmot() -> ModuleType:
+    """The `tensorflow_model_optimization` module."""
+    before = os.environ.get("TF_USE_LEGACY_KERAS")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import tensorflow_model_optimization
+    # Its import sets this variable; left there, child processes would get another `tf.keras`.
+    if before is None:
+        os.environ.pop("TF_USE_LEGACY_KERAS", None)
+    return tensorflow_model_optimization

@@ -1,0 +1,127 @@
+"""The `.tflite` files: full int8 of the fake-quantised student, float, post-training int8.
+
+All give probabilities of one frame. The int8 ones take the frame's raw bytes (uint8, scale
+1/255, zero point 0) and give uint8 probabilities in steps of 1/256 (scale 1/256, zero
+point 0); between the two they compute in integers only.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow.lite.tools import flatbuffer_utils
+
+from common.errors import InputError
+from common.files import whole_file
+from common.quiet import held_back_stderr
+from models.metadata import Metadata, write_metadata
+from quantization.metadata import for_export
+from quantization.qat import QuantisedStudent
+from quantization.saved_model import read_variables
+
+_INT8_TENSORS = {
+    "input": {"dtype": "uint8", "scale": 1 / 255, "zero_point": 0, "is": "the raw bytes of a grey frame"},
+    "output": {"dtype": "uint8", "scale": 1 / 256, "zero_point": 0, "is": "probability = value / 256"},
+}
+_FLOAT_TENSORS = {
+    "input": {"dtype": "float32", "is": "bytes of a grey frame / 255"},
+    "output": {"dtype": "float32", "is": "probability"},
+}
+
+
+def export_int8(quantised: QuantisedStudent, path: str | os.PathLike, metadata: Metadata) -> int:
+    """Write the full-int8 model, with its metadata beside it.
+
+    The ranges are those of the fake-quantised student, so that it needs no calibration.
+
+    Args:
+        quantised: what quantisation-aware training gave.
+        path: of the `.tflite` file; a file of that name is replaced.
+        metadata: name, classes, frame size, stage; `output` and `extra["tensors"]` are set here.
+
+    Returns:
+        Bytes of the file.
+
+    Raises:
+        InputError: metadata that is not this model's, or a path that can't be written.
+    """
+    converter = _converter(quantised.model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.inference_input_type = converter.inference_output_type = tf.uint8
+    return _write(converter, path, for_export(metadata, quantised.model, _INT8_TENSORS))
+
+
+def export_float_tflite(student: keras.Model, path: str | os.PathLike, metadata: Metadata) -> int:
+    """Write the float model: float32 frames in [0, 1] in, float32 probabilities out.
+
+    Args, returns and raises: as `export_int8`, of the Keras 3 student.
+    """
+    converter = _converter(student)
+    return _write(converter, path, for_export(metadata, student, _FLOAT_TENSORS))
+
+
+def post_training_int8(student: keras.Model, frames: Iterable, path: str | os.PathLike, metadata: Metadata) -> int:
+    """Write a full-int8 model of the float student without further training, to compare with.
+
+    Args:
+        frames: batches [B, H, W, C] in [0, 1] for calibration, a hundred frames or more in all.
+
+    Other args, returns and raises: as `export_int8`, of the Keras 3 student.
+    """
+
+    def representative():
+        for number, frame in enumerate(frame for batch in frames for frame in np.asarray(batch, np.float32)):
+            frame = frame[None].copy()
+            if number == 0:
+                # The range of the input is that of the frames seen: two corner pixels make
+                # it [0, 1], so that a raw byte is one step of it.
+                frame[0, 0, 0], frame[0, -1, -1] = 0.0, 1.0
+            yield [frame]
+
+    converter = _converter(student)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = representative
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.uint8
+    return _write(converter, path, for_export(metadata, student, _INT8_TENSORS))
+
+
+def _converter(model) -> tf.lite.TFLiteConverter:
+    @tf.function(autograph=False)
+    def probabilities(frame):
+        logits = model(frame, training=False)
+        return {"probabilities": tf.nn.softmax(tf.cast(logits, tf.float32))}
+
+    spec = tf.TensorSpec((1, *model.input_shape[1:]), tf.float32, name="frame")
+    concrete = probabilities.get_concrete_function(spec)
+    owner = tf.Module()
+    owner.state = read_variables(model, concrete)
+    return tf.lite.TFLiteConverter.from_concrete_functions([concrete], owner)
+
+
+def _write(converter: tf.lite.TFLiteConverter, path: str | os.PathLike, metadata: Metadata) -> int:
+    path = Path(path)
+    if path.suffix != ".tflite":
+        raise InputError(f"{path}: a TFLite file is to be written there: give it the ending .tflite")
+    with held_back_stderr():
+        content = _with_short_names(converter.convert())
+    with whole_file(path) as temporary:
+        temporary.write_bytes(content)
+    write_metadata(path, metadata)
+    return len(content)
+
+
+def _with_short_names(content: bytes) -> bytes:
+    """Name each tensor by the last operation in it alone: a full name lists all that was fused,
+    and together they are 5 % of a small model."""
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    for graph in model.subgraphs:
+        for tensor in graph.tensors:
+            last = tensor.name.decode().split(";")[0].split("/")
+            tensor.name = "/".join(last[-2:]).encode()
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
