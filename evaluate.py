@@ -62,9 +62,7 @@ def _check_outputs(flags) -> None:
             raise InputError(f"--{flag} {path}: is a folder, a file was expected: name a file in it")
         for folder in [path, *path.parents][not is_folder :]:
             if folder.exists() and not folder.is_dir():
-                raise InputError(
-                    f"--{flag} {path}: {folder}: is a file where a folder is needed: name another"
-                )
+                raise InputError(f"--{flag} {path}: {folder}: is a file where a folder is needed: name another")
     if flags.run and not (Path(flags.run) / "history.csv").is_file():
         raise InputError(f"--run {flags.run}: there is no history.csv in it: name a run folder of train.py")
 
@@ -82,14 +80,10 @@ def _parser() -> Parser:
         type=str,
         help=".keras or .tflite file, or SavedModel folder",
     )
-    parser.add_argument(
-        "--data", required=True, type=str, metavar="DIR", help="a data set made by prepare.py"
-    )
+    parser.add_argument("--data", required=True, type=str, metavar="DIR", help="a data set made by prepare.py")
     parser.add_argument("--split", default="test", choices=["train", "val", "test"], help="which patients")
     parser.add_argument("--json", type=str, metavar="FILE", help="write all the numbers there")
-    parser.add_argument(
-        "--predictions", type=str, metavar="FILE", help="write a CSV, one row per artefact and frame"
-    )
+    parser.add_argument("--predictions", type=str, metavar="FILE", help="write a CSV, one row per artefact and frame")
     parser.add_argument(
         "--plots",
         type=str,

@@ -63,9 +63,7 @@ def _densities(data: Dataset, split: str, sigma: float, batch_size: int) -> tupl
 def _attention(artefact, data, split, gaze, batch_size, map_size) -> np.ndarray:
     mode = gaze if "gaze" in artefact.metadata.inputs else "none"
     batches = evaluation_batches(data, split, batch_size=batch_size, sigma=artefact.metadata.sigma, gaze=mode)
-    maps = np.concatenate(
-        [attention_maps(artefact, features) for features, _, _ in batches.as_numpy_iterator()]
-    )
+    maps = np.concatenate([attention_maps(artefact, features) for features, _, _ in batches.as_numpy_iterator()])
     if maps.shape[1:] == map_size:
         return maps
     # Unpadded convolutions give a smaller grid; the gaze's own grid is the one to compare on.

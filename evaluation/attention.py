@@ -32,9 +32,7 @@ def attention_maps(artefact: Artefact, features: Mapping[str, np.ndarray], tap: 
     Source: Zagoruyko and Komodakis, "Paying More Attention to Attention", ICLR 2017.
     """
     model = artefact.model
-    inputs = keras.tree.map_structure(
-        lambda tensor: tf.constant(features[tensor.name], tf.float32), model.input
-    )
+    inputs = keras.tree.map_structure(lambda tensor: tf.constant(features[tensor.name], tf.float32), model.input)
     activation = keras.Model(model.input, model.get_layer(tap).output)(inputs, training=False)
     maps = np.square(tf.cast(activation, tf.float32).numpy().astype(np.float64)).mean(axis=-1)
     total = maps.sum(axis=(1, 2), keepdims=True)

@@ -45,9 +45,7 @@ def classification_metrics(
     label = frames["label"].to_numpy()
     predicted = probabilities.argmax(axis=1)
     index = list(range(len(classes)))
-    precision, recall, f1, support = precision_recall_fscore_support(
-        label, predicted, labels=index, zero_division=0
-    )
+    precision, recall, f1, support = precision_recall_fscore_support(label, predicted, labels=index, zero_division=0)
     return {
         "n_frames": len(frames),
         "n_unlabelled": len(table) - len(frames),
@@ -167,9 +165,7 @@ def _resampled_means(values: np.ndarray, patient_id: Sequence, draws: int, seed:
     total = np.bincount(group, weights=values)
     count = np.bincount(group)
     # How often each patient is drawn is all that matters, and that is a multinomial.
-    times = np.random.default_rng(seed).multinomial(
-        len(patients), np.full(len(patients), 1 / len(patients)), draws
-    )
+    times = np.random.default_rng(seed).multinomial(len(patients), np.full(len(patients), 1 / len(patients)), draws)
     return (times @ total) / (times @ count)
 
 

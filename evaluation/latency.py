@@ -52,9 +52,7 @@ def measure_latency(paths: Sequence[str | os.PathLike], seconds: float = _MEASUR
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def time_calls(
-    call: Callable[[], object], *, warm_up_s: float = _WARM_UP_S, measure_s: float = _MEASURE_S
-) -> dict:
+def time_calls(call: Callable[[], object], *, warm_up_s: float = _WARM_UP_S, measure_s: float = _MEASURE_S) -> dict:
     """Time one function: as many calls as fit, at least ten, at most two thousand."""
     _run_for(call, warm_up_s, 3)
     times_ms = _run_for(call, measure_s, _LEAST_RUNS)

@@ -33,9 +33,7 @@ _STYLE = {
 }
 
 
-def write_plots(
-    folder: str | os.PathLike, evaluation: Evaluation, run: str | os.PathLike | None = None
-) -> list[Path]:
+def write_plots(folder: str | os.PathLike, evaluation: Evaluation, run: str | os.PathLike | None = None) -> list[Path]:
     """Write all the pictures that can be drawn, as PNG; say which can't be and why.
 
     Args:
@@ -112,7 +110,7 @@ def draw_accuracy_size(figure: Figure, report: dict) -> None:
     sizes = [row["bytes"] for row in report["artefacts"]]
     for k, row in enumerate(report["artefacts"]):
         accuracy = 100 * row["accuracy"]
-        low, high = (100 * end if end is not None else accuracy for end in row["accuracy_ci95"])
+        low, high = (100 * end for end in row["accuracy_ci95"] or [row["accuracy"]] * 2)
         # The point estimate can lie outside its bootstrap interval by rounding, never by meaning.
         error = [[max(accuracy - low, 0)], [max(high - accuracy, 0)]]
         axis.errorbar(
@@ -131,9 +129,7 @@ def draw_accuracy_size(figure: Figure, report: dict) -> None:
     steps = (1,) if max(sizes) > 20 * min(sizes) else (1, 2, 5)
     axis.xaxis.set_major_locator(LogLocator(subs=steps))
     axis.xaxis.set_minor_formatter(NullFormatter())
-    axis.xaxis.set_major_formatter(
-        lambda value, _: scaled(value, 1000, (" B", " kB", " MB", " GB")).replace(".00", "")
-    )
+    axis.xaxis.set_major_formatter(lambda value, _: scaled(value, 1000, (" B", " kB", " MB", " GB")).replace(".00", ""))
     axis.set_xlabel("size on disk")
     axis.set_ylabel("accuracy, % (bars: 95 % interval over patients)")
     axis.grid(alpha=0.3)

@@ -37,9 +37,7 @@ def predict_split(
     batches = evaluation_batches(data, split, batch_size=batch_size, sigma=artefact.metadata.sigma, gaze=mode)
     count = -(-len(table) // batch_size)
     name = "/".join(artefact.path.parts[-2:])
-    probabilities = [
-        artefact.predict(features) for features, _, _ in track(batches.as_numpy_iterator(), name, count)
-    ]
+    probabilities = [artefact.predict(features) for features, _, _ in track(batches.as_numpy_iterator(), name, count)]
     columns = [f"p_{name}" for name in data.classes]
     return pd.concat([table, pd.DataFrame(np.concatenate(probabilities), columns=columns)], axis=1)
 

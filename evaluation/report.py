@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from common.console import console
@@ -98,9 +100,7 @@ def run_evaluation(
         check_matches(artefact, data)
     tables = [predict_split(artefact, data, split, gaze, batch_size) for artefact in artefacts]
     if not len(labelled(tables[0])):
-        raise InputError(
-            f"{data.path}: no frame of split {split!r} has a label: evaluate on a labelled split"
-        )
+        raise InputError(f"{data.path}: no frame of split {split!r} has a label: evaluate on a labelled split")
     timings = measure_latency(artefact_paths) if latency else [{"median": None, "p95": None}] * len(artefacts)
     rows = [
         _artefact_row(artefact, table, data, gaze, timing, draws)
@@ -124,8 +124,7 @@ def write_report(path: str | os.PathLike, report: dict) -> None:
 def write_predictions(path: str | os.PathLike, evaluation: Evaluation) -> None:
     """Write all predictions as one CSV: the column `artefact` first, then the tables' own."""
     tables = [
-        table.assign(artefact=row["path"])
-        for row, table in zip(evaluation.report["artefacts"], evaluation.tables)
+        table.assign(artefact=row["path"]) for row, table in zip(evaluation.report["artefacts"], evaluation.tables)
     ]
     joined = pd.concat(tables, ignore_index=True)
     joined = joined[["artefact", *joined.columns.drop("artefact")]]
@@ -133,34 +132,26 @@ def write_predictions(path: str | os.PathLike, evaluation: Evaluation) -> None:
 
 
 def print_table(report: dict) -> None:
-    """Show the report: a row per artefact."""
-    dataset = report["dataset"]
+    """Show the report: a row per artefact; a narrow terminal gets fewer columns."""
+    dataset, rows = report["dataset"], report["artefacts"]
     kind = "simulated frames" if dataset["simulated"] else "frames"
-    counts = f"{dataset['frames']} {kind}, {dataset['patients']} patients"
-    title = f"{dataset['path']}, split {dataset['split']}: {counts}"
-    table = Table(title=title, title_justify="left")
-    table.add_column("artefact", overflow="fold", min_width=20)
-    for name in (
-        "kind", "frames", "accuracy % [95 % CI]", "macro F1", "params", "MACs", "size",
-        "latency ms\nmedian / p95", "NetScore",
-    ):  # fmt: skip
-        table.add_column(name, justify="left" if name == "kind" else "right", no_wrap=True)
-    for row in report["artefacts"]:
-        low, high = row["accuracy_ci95"]
-        interval = f" [{100 * low:.1f}, {100 * high:.1f}]" if low is not None else ""
-        timing = row["latency_ms"]
-        table.add_row(
-            short_name(row["path"], [other["path"] for other in report["artefacts"]]),
-            row["kind"],
-            str(row["n_frames"]),
-            f"{100 * row['accuracy']:.1f}{interval}",
-            f"{row['macro_f1']:.3f}",
-            scaled(row["params"], 1000, ("", " k", " M", " G")),
-            scaled(row["macs"], 1000, ("", " k", " M", " G")),
-            scaled(row["bytes"], 1000, (" B", " kB", " MB", " GB")),
-            f"{timing['median']:.2f} / {timing['p95']:.2f}" if timing["median"] is not None else "—",
-            f"{row['netscore']:.1f}" if row["netscore"] is not None else "—",
-        )
+    counts = f"{dataset['n_frames']} {kind}, {dataset['n_patients']} patients"
+    narrow = console.width < 125
+    table = Table(
+        title=f"{dataset['path']}, split {dataset['split']}: {counts}",
+        title_justify="left",
+        box=box.SIMPLE_HEAD if narrow else box.HEAVY_HEAD,
+        padding=(0, 0) if narrow else (0, 1),
+        pad_edge=False,
+    )
+    table.add_column("artefact", overflow="fold", min_width=19)
+    columns = _NARROW if narrow else _COLUMNS
+    for name in columns:
+        header = name.replace(" / ", "/\n").replace("macro ", "macro\n") if narrow else name
+        table.add_column(header, justify="left" if name == "kind" else "right", no_wrap=True)
+    for row in rows:
+        cells = _cells(row, between="\n" if narrow else " ")
+        table.add_row(short_name(row["path"], [other["path"] for other in rows]), *(cells[n] for n in columns))
     console.print(table)
     console.print(
         "CI: bootstrap over patients. MACs per frame. Latency: one thread, batch 1, after warm-up. "
@@ -168,6 +159,43 @@ def print_table(report: dict) -> None:
     )
     if "saliency" in report:
         _print_saliency(report["saliency"])
+
+
+_COLUMNS = (
+    "kind",
+    "frames",
+    "accuracy %\n[95 % CI]",
+    "macro F1",
+    "params",
+    "MACs",
+    "size",
+    "latency ms\nmedian / p95",
+    "NetScore",
+)
+_NARROW = tuple(name for name in _COLUMNS if name not in ("kind", "frames", "MACs"))
+
+
+def _cells(row: dict, between: str) -> dict[str, str]:
+    """The text of each column; `between` parts an estimate from its interval."""
+    interval, timing = row["accuracy_ci95"], row["latency_ms"]
+    accuracy = [f"{100 * row['accuracy']:.1f}"]
+    if interval is not None:
+        accuracy.append(f"[{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]")
+    latency = "—"
+    if timing["median"] is not None:
+        latency = f"{timing['median']:.2f} /{between}{timing['p95']:.2f}"
+    values = (
+        row["kind"],
+        str(row["n_frames"]),
+        escape(between.join(accuracy)),
+        f"{row['macro_f1']:.3f}",
+        scaled(row["params"], 1000, ("", " k", " M", " G")),
+        scaled(row["macs"], 1000, ("", " k", " M", " G")),
+        scaled(row["bytes"], 1000, (" B", " kB", " MB", " GB")),
+        latency,
+        f"{row['netscore']:.1f}" if row["netscore"] is not None else "—",
+    )
+    return dict(zip(_COLUMNS, values))
 
 
 def _print_saliency(saliency: dict) -> None:
@@ -190,18 +218,16 @@ def _dataset_row(data: Dataset, split: str) -> dict:
         "split": split,
         "classes": list(data.classes),
         "frame_size": list(data.frame_size),
-        "frames": data.frames(split),
-        "patients": data.patients(split),
-        "gaze_frames": data.gaze_frames(split),
+        "n_frames": data.frames(split),
+        "n_patients": data.patients(split),
+        "n_gaze_frames": data.gaze_frames(split),
         "checksum": data.checksum,
         "simulated": bool(source.get("simulated", False)),
         "source": source,
     }
 
 
-def _artefact_row(
-    artefact: Artefact, table: pd.DataFrame, data: Dataset, gaze: str, timing: dict, draws: int
-) -> dict:
+def _artefact_row(artefact: Artefact, table: pd.DataFrame, data: Dataset, gaze: str, timing: dict, draws: int) -> dict:
     metadata = artefact.metadata
     metrics = classification_metrics(table, data.classes, draws=draws)
     params, macs = _complexity(artefact)
@@ -212,6 +238,7 @@ def _artefact_row(
         "path": str(artefact.path),
         "kind": artefact.kind,
         **metrics,
+        "accuracy_ci95": None if math.isnan(metrics["accuracy_ci95"][0]) else metrics["accuracy_ci95"],
         "params": params,
         "macs": macs,
         "bytes": bytes_on_disk(artefact.path),

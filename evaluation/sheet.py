@@ -109,9 +109,7 @@ def _overlay(axis: Axes, frame: np.ndarray, density: np.ndarray | None) -> None:
     if density is not None:
         extent = (-0.5, width - 0.5, height - 0.5, -0.5)
         strength = density / density.max()
-        axis.imshow(
-            strength, cmap="inferno", extent=extent, interpolation="bilinear", alpha=0.65, vmin=0, vmax=1
-        )
+        axis.imshow(strength, cmap="inferno", extent=extent, interpolation="bilinear", alpha=0.65, vmin=0, vmax=1)
     axis.set_xlim(-0.5, width - 0.5)
     axis.set_ylim(height - 0.5, -0.5)
     axis.set_xticks([])

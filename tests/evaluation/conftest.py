@@ -120,9 +120,7 @@ def save_tflite(path, model, *, eight_bit=False, softmax=False):
         model.export(folder, verbose=False)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         path.write_bytes(_convert(converter, eight_bit))
-    write_metadata(
-        path, describe("int8" if eight_bit else "student", output="probabilities" if softmax else "logits")
-    )
+    write_metadata(path, describe("int8" if eight_bit else "student", output="probabilities" if softmax else "logits"))
     return path
 
 

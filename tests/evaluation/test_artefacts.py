@@ -44,9 +44,7 @@ def test_eight_bit_artefact_takes_raw_bytes(run_folder, student, features):
     artefact = load_artefact(run_folder / "int8" / "student_int8.tflite")
     probabilities = artefact.predict(features)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)
-    np.testing.assert_allclose(
-        probabilities, softmax(student(features["frame"]).numpy().astype(float)), atol=0.03
-    )
+    np.testing.assert_allclose(probabilities, softmax(student(features["frame"]).numpy().astype(float)), atol=0.03)
 
 
 def test_eight_bit_input_is_the_stored_byte(run_folder):
@@ -76,9 +74,7 @@ def test_matches(run_folder, dataset, tmp_path):
     artefact = load_artefact(run_folder / "student" / "student.keras")
     check_matches(artefact, dataset)
     other = make_dataset(tmp_path / "reordered", classes=CLASSES[::-1])
-    with pytest.raises(
-        InputError, match=r"student\.keras.*abdomen, femur, head.*reordered.*head, femur, abdomen"
-    ):
+    with pytest.raises(InputError, match=r"student\.keras.*abdomen, femur, head.*reordered.*head, femur, abdomen"):
         check_matches(artefact, other)
     large = make_dataset(tmp_path / "large", size=(24, 32))
     with pytest.raises(InputError, match=r"student\.keras.*16×24.*large.*24×32.*--frame-size 16 24"):

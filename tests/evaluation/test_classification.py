@@ -46,12 +46,8 @@ def test_by_hand():
     assert (found["n_frames"], found["n_unlabelled"], found["n_patients"]) == (5, 1, 5)
     assert found["accuracy"] == pytest.approx(3 / 5)
     assert found["confusion"] == [[1, 1, 0], [0, 2, 0], [1, 0, 0]]
-    assert found["per_class"]["a"] == pytest.approx(
-        {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2}
-    )
-    assert found["per_class"]["b"] == pytest.approx(
-        {"precision": 2 / 3, "recall": 1, "f1": 0.8, "support": 2}
-    )
+    assert found["per_class"]["a"] == pytest.approx({"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2})
+    assert found["per_class"]["b"] == pytest.approx({"precision": 2 / 3, "recall": 1, "f1": 0.8, "support": 2})
     assert found["per_class"]["c"] == {"precision": 0, "recall": 0, "f1": 0, "support": 1}
     assert found["macro_f1"] == pytest.approx((0.5 + 0.8 + 0) / 3)
     assert found["macro_precision"] == pytest.approx((1 / 2 + 2 / 3 + 0) / 3)
@@ -91,9 +87,7 @@ def test_ece_against_a_loop():
     expected = 0.0
     for k in range(15):
         inside = [
-            (max(p), int(np.argmax(p) == y))
-            for p, y in zip(probabilities, label)
-            if k / 15 < max(p) <= (k + 1) / 15
+            (max(p), int(np.argmax(p) == y)) for p, y in zip(probabilities, label) if k / 15 < max(p) <= (k + 1) / 15
         ]
         if inside:
             confidence, correct = np.mean(inside, axis=0)

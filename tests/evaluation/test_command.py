@@ -88,9 +88,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("artefact", "words", "message"), BAD)
-def test_bad_input_is_one_line(
-    run_folder, dataset, large, corrupt, tmp_path, capfd, artefact, words, message
-):
+def test_bad_input_is_one_line(run_folder, dataset, large, corrupt, tmp_path, capfd, artefact, words, message):
     words = prepare(run_folder, dataset, large, corrupt, tmp_path, (artefact, *words))
     code = run_command(evaluate.main, words)
     captured = capfd.readouterr()

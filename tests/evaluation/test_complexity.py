@@ -57,9 +57,7 @@ def test_squeezenet_of_plain_layers():
 def loop_convolution(height, width, kernel, strides, channels, filters):
     """Counts every product of a 'same' convolution's output, as a loop would do them."""
     return sum(
-        kernel * kernel * channels * filters
-        for _ in range(0, height, strides)
-        for _ in range(0, width, strides)
+        kernel * kernel * channels * filters for _ in range(0, height, strides) for _ in range(0, width, strides)
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from common.console import console
 from common.errors import InputError
 from data.dataset import UNLABELLED
 from data.pipeline import evaluation_batches
@@ -68,9 +69,7 @@ def test_numbers_hang_together(evaluation, run_folder):
     assert student["netscore"] == pytest.approx(expected)
     assert tflite["bytes"] == (run_folder / "student" / "student.tflite").stat().st_size
     assert "accuracy_minus_first" not in teacher
-    assert student["accuracy_minus_first"]["difference"] == pytest.approx(
-        student["accuracy"] - teacher["accuracy"]
-    )
+    assert student["accuracy_minus_first"]["difference"] == pytest.approx(student["accuracy"] - teacher["accuracy"])
 
 
 def test_saliency_has_baselines_and_the_models_that_show_attention(evaluation):
@@ -132,12 +131,20 @@ def test_predictions_file(tmp_path, evaluation):
     assert accuracy == pytest.approx([row["accuracy"] for row in evaluation.report["artefacts"]])
 
 
-def test_table_shows_every_artefact(evaluation, capsys):
+@pytest.mark.parametrize("width", [80, 140])
+def test_table_shows_every_artefact(evaluation, capsys, monkeypatch, width):
+    monkeypatch.setattr(console, "_width", width)
     print_table(evaluation.report)
     out = capsys.readouterr().out
     for name in ("teacher.keras", "student.keras", "saved_model", "student.tflite", "student_int8.tflite"):
         assert name in out
     assert "simulated" in out
+    for row in evaluation.report["artefacts"]:
+        low, high = row["accuracy_ci95"]
+        assert f"[{100 * low:.1f}, {100 * high:.1f}]" in out
+    # The title holds a path and the legend is prose: both may wrap, figures may not.
+    long = [line for line in out.splitlines() if len(line) > width]
+    assert [line for line in long if "patients" not in line and "NetScore:" not in line] == []
 
 
 def test_no_labels_is_refused(run_folder, tmp_path):
@@ -148,7 +155,7 @@ def test_no_labels_is_refused(run_folder, tmp_path):
 
 def test_one_patient_has_no_interval(run_folder, dataset):
     (row,) = evaluate(artefact_paths(run_folder)[1:2], dataset.path, "val", latency=False)["artefacts"]
-    assert row["accuracy_ci95"] == [None, None]
+    assert row["accuracy_ci95"] is None
 
 
 def test_everything_is_checked_before_anything_runs(run_folder, tmp_path, monkeypatch):

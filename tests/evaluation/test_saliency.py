@@ -95,9 +95,7 @@ def test_auc_judd_of_one_fixation_is_its_rank():
     fixated.flat[50] = True
     # One point of the ROC: false alarms of everything above it, then a straight line to (1, 1).
     false_alarms = (H * W - 51) / (H * W - 1)
-    assert auc_judd(p, fixated) == pytest.approx(
-        false_alarms * 0 + (1 - false_alarms) * 1 + false_alarms * 0.5
-    )
+    assert auc_judd(p, fixated) == pytest.approx(false_alarms * 0 + (1 - false_alarms) * 1 + false_alarms * 0.5)
 
 
 def test_auc_judd_is_near_the_full_roc_when_many_pixels_are_fixated():
