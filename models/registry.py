@@ -73,8 +73,17 @@ def create(
             raise InputError(f"model {name}: has no option {option!r}; it has {', '.join(entry.options)}")
     if num_classes < 2:
         raise InputError(f"model {name}: {num_classes} classes: at least two are needed")
-    model = entry.build(kit, tuple(frame_shape), num_classes, **options)
-    return model
+    try:
+        return entry.build(kit, tuple(frame_shape), num_classes, **options)
+    except InputError:
+        raise
+    except (TypeError, ValueError) as error:
+        # Keras has refused a value; which one it was, its own words say best.
+        given = ", ".join(f"{key}={value!r}" for key, value in options.items()) or "its default options"
+        height, width = frame_shape[:2]
+        raise InputError(
+            f"model {name}: can't be built for frames of {height}×{width} with {given}: {error}"
+        ) from error
 
 
 def find(name: str, role: str | None = None) -> Entry:

@@ -51,6 +51,11 @@ def build_16(
         raise InputError(f"model vgg16: fusion {fusion!r} is none of multiply, none")
     if fusion == "multiply" and fusion_stride not in (2, 4, 8, 16):
         raise InputError(f"model vgg16: fusion_stride {fusion_stride} is none of 2, 4, 8, 16")
+    if min(frame_shape[:2]) < 32:
+        raise InputError(
+            f"model vgg16: a frame of {frame_shape[0]}×{frame_shape[1]} vanishes in five poolings: give "
+            "frames of at least 32×32"
+        )
     layers = kit.layers
     inputs = [kit.Input(frame_shape, name="frame")]
     x, gaze, stride = inputs[0], None, 1

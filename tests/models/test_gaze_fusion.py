@@ -1,0 +1,116 @@
+"""How a teacher takes the gaze: what it multiplies, and that it can do without."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models.gaze_fusion import GazeDropout, GazeModulation
+from models.registry import create
+
+
+def blob(batch=1, grid=(4, 6), at=(1, 2)):
+    gaze = np.zeros((batch, *grid), np.float32)
+    gaze[:, at[0], at[1]] = 1
+    return gaze
+
+
+def uniform(batch=1, grid=(4, 6)):
+    return np.full((batch, *grid), 1 / (grid[0] * grid[1]), np.float32)
+
+
+def test_the_factor_is_one_plus_a_times_the_scaled_density():
+    layer = GazeModulation(initial=0.5)
+    features = np.random.default_rng(0).random((2, 4, 6, 3)).astype(np.float32)
+    out = layer([features, blob(2)]).numpy()
+    layer.strength.assign([0.5, 0.0, -0.25])
+    changed = layer([features, blob(2)]).numpy()
+    peak = np.sqrt(24)
+    np.testing.assert_allclose(out[:, 1, 2], features[:, 1, 2] * (1 + 0.5 * peak), rtol=1e-5)
+    strengths = np.array([0.5, 0.0, -0.25])
+    np.testing.assert_allclose(changed[:, 1, 2], features[:, 1, 2] * (1 + strengths * peak), rtol=1e-5)
+    elsewhere = np.ones((4, 6), bool)
+    elsewhere[1, 2] = False
+    np.testing.assert_array_equal(out[:, elsewhere], features[:, elsewhere])
+
+
+@pytest.mark.parametrize("grid", [(4, 6), (8, 12), (2, 3), (14, 18)])
+def test_a_uniform_map_passes_the_features_nearly_unchanged(grid):
+    features = np.random.default_rng(0).random((2, 14, 18, 3)).astype(np.float32)
+    out = GazeModulation(initial=0.5)([features, uniform(2, grid)]).numpy()
+    np.testing.assert_allclose(out, features * (1 + 0.5 / np.sqrt(14 * 18)), rtol=1e-4)
+
+
+@pytest.mark.parametrize("grid", [(4, 6), (16, 24), (3, 5)])
+def test_another_grid_keeps_the_density_and_its_place(grid):
+    layer = GazeModulation(initial=1.0)
+    ones = np.ones((1, *grid, 1), np.float32)
+    place = (np.array((1.5, 2.5)) / (8, 12) * grid).astype(int)  # where cell (1, 2) of 8×12 lies
+    added = (layer([ones, blob(grid=(8, 12), at=(1, 2))]).numpy() - 1)[0, ..., 0]
+    np.testing.assert_allclose(added.sum(), np.sqrt(grid[0] * grid[1]), rtol=1e-4)  # sums to 1, scaled
+    peak = np.array(np.unravel_index(added.argmax(), grid))
+    assert np.abs(peak - place).max() <= 1
+
+
+def test_the_strength_learns_and_survives_a_file(tmp_path):
+    features, gaze = keras.Input((4, 6, 3)), keras.Input((4, 6))
+    model = keras.Model([features, gaze], GazeModulation(initial=0.25)([features, gaze]))
+    model.layers[-1].strength.assign([0.1, 0.2, 0.3])
+    model.save(tmp_path / "m.keras")
+    given = [np.ones((1, 4, 6, 3), np.float32), blob()]
+    back = keras.models.load_model(tmp_path / "m.keras")
+    np.testing.assert_array_equal(back(given), model(given))
+    with tf.GradientTape() as tape:
+        value = tf.reduce_sum(model(given))
+    assert np.abs(tape.gradient(value, model.trainable_variables)[0]).min() > 0
+
+
+def test_gaze_dropout_replaces_its_share_of_the_training_maps():
+    gaze = blob(20_000)
+    out = GazeDropout(0.3, seed=1)(gaze, training=True).numpy()
+    dropped = (out == np.float32(1 / 24)).all(axis=(1, 2))
+    kept = (out == gaze).all(axis=(1, 2))
+    assert (dropped | kept).all()  # a map is replaced whole or not at all
+    assert abs(dropped.mean() - 0.3) < 4 * np.sqrt(0.3 * 0.7 / 20_000)
+    np.testing.assert_allclose(out.sum(axis=(1, 2)), 1, rtol=1e-5)
+
+
+def test_gaze_dropout_is_the_identity_at_inference_and_at_rate_zero():
+    gaze = blob(50)
+    np.testing.assert_array_equal(GazeDropout(0.9)(gaze, training=False), gaze)
+    np.testing.assert_array_equal(GazeDropout(0.0)(gaze, training=True), gaze)
+
+
+def test_gaze_dropout_draws_anew_each_time_and_repeats_with_its_seed():
+    gaze = blob(200)
+    one, other = GazeDropout(0.5, seed=3), GazeDropout(0.5, seed=3)
+    first, second = one(gaze, training=True).numpy(), one(gaze, training=True).numpy()
+    assert (first != second).any()
+    np.testing.assert_array_equal(other(gaze, training=True), first)
+    for rate in (-0.1, 1.0):
+        with pytest.raises(ValueError, match="rate"):
+            GazeDropout(rate)
+
+
+def test_a_teacher_without_gaze_is_nearly_the_one_without_fusion():
+    options = {"width": 0.2, "dense_units": 32, "dropout": 0.0}
+    fused = create("vgg16", (64, 96, 1), 3, **options)
+    plain = create("vgg16", (64, 96, 1), 3, fusion="none", **options)
+    assert [t.name for t in fused.inputs] == ["frame", "gaze"] and [t.name for t in plain.inputs] == ["frame"]
+    for layer in plain.layers:
+        if layer.weights:
+            layer.set_weights(fused.get_layer(layer.name).get_weights())
+    frame = np.random.default_rng(0).random((3, 64, 96, 1)).astype(np.float32)
+    without = np.array(plain(frame, training=False))
+    empty = np.array(fused([frame, uniform(3, (8, 12))], training=False))
+    looked = np.array(fused([frame, blob(3, (8, 12), (4, 7))], training=False))
+    near, far = np.abs(empty - without).max(), np.abs(looked - without).max()
+    assert near < 0.1 * np.abs(without).max()
+    assert far > 3 * near  # and gaze does make a difference
+
+
+@pytest.mark.parametrize("stride", [2, 4, 8, 16])
+def test_fusion_stands_where_it_is_told(stride):
+    with keras.StatelessScope(initialize_variables=False):
+        model = create("vgg16", (64, 96, 1), 3, fusion_stride=stride, width=0.1, dense_units=16)
+    assert model.get_layer("gaze_modulation").output.shape[1:3] == (64 // stride, 96 // stride)
