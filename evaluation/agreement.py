@@ -34,9 +34,7 @@ def gaze_agreement(
     Raises:
         InputError: the split, or the training split, has no gaze on any frame.
     """
-    for name in dict.fromkeys(("train", split)):
-        if not data.gaze_frames(name):
-            raise InputError(f"{data.path}: split {name!r} has no gaze to compare with: leave out --saliency")
+    require_gaze(data, split)
     sigma = artefacts[0].metadata.sigma
     valid, density = _densities(data, split, sigma, batch_size)
     train_valid, train_density = _densities(data, "train", sigma, batch_size)
@@ -50,6 +48,17 @@ def gaze_agreement(
     }
     table = saliency_table(maps, density[valid], fixated[valid], static_prior(train_density[train_valid]))
     return {"n_frames": int(valid.sum()), "rows": table.rename_axis("name").reset_index().to_dict("records")}
+
+
+def require_gaze(data: Dataset, split: str) -> None:
+    """Refuse a split without gaze, or a training split without it, which the prior comes from.
+
+    Raises:
+        InputError: naming the split.
+    """
+    for name in dict.fromkeys(("train", split)):
+        if not data.gaze_frames(name):
+            raise InputError(f"{data.path}: split {name!r} has no gaze to compare with: leave out --saliency")
 
 
 def _densities(data: Dataset, split: str, sigma: float, batch_size: int) -> tuple[np.ndarray, np.ndarray]:

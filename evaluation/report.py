@@ -19,7 +19,7 @@ from common.console import console
 from common.errors import InputError
 from common.files import write_text
 from data.dataset import Dataset, open_dataset
-from evaluation.agreement import gaze_agreement
+from evaluation.agreement import gaze_agreement, require_gaze
 from evaluation.artefacts import Artefact, check_matches, load_artefact
 from evaluation.classification import BOOTSTRAP_DRAWS, classification_metrics, labelled, paired_difference_ci
 from evaluation.complexity import bytes_on_disk, count_macs, count_params, netscore
@@ -93,6 +93,8 @@ def run_evaluation(
     """
     data = open_dataset(dataset_path)
     data.frames(split)
+    if saliency:
+        require_gaze(data, split)
     if not artefact_paths:
         raise InputError("no artefact is given: name at least one .keras, .tflite or SavedModel folder")
     artefacts = [load_artefact(path) for path in artefact_paths]
