@@ -13,6 +13,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,8 @@ class DatasetWriter:
             raise InputError(f"recording {record.recording_id}: split {split!r} is none of {', '.join(SPLITS)}")
         if record.frame.dtype != np.uint8 or record.frame.shape != self._frame_size:
             raise ValueError(f"frame is {record.frame.dtype} {record.frame.shape}, expected uint8 {self._frame_size}")
+        if record.label != UNLABELLED and not 0 <= record.label < len(self._classes):
+            raise ValueError(f"label is {record.label}, expected {UNLABELLED} to {len(self._classes) - 1}")
         if self._frames[split] % _FRAMES_PER_SHARD == 0:
             self._next_shard(split)
         self._open[split].write(_to_example(record).SerializeToString())
@@ -145,6 +148,7 @@ class DatasetWriter:
         splits = {
             split: {
                 "shards": self._shards[split],
+                "shard_bytes": [(self._folder / name).stat().st_size for name in self._shards[split]],
                 "frames": self._frames[split],
                 "recordings": len(self._recordings[split]),
                 "patients": len(self._per_patient[split]),
@@ -239,14 +243,21 @@ def open_dataset(path: str | os.PathLike) -> Dataset:
         found = info["format"]
         data = Dataset(path, tuple(info["classes"]), tuple(info["frame_size"]), info["checksum"], info)
         patients = {split: value["frames_per_patient"] for split, value in info["splits"].items()}
-        shards = [name for value in info["splits"].values() for name in value["shards"]]
-    except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
+        shards = [
+            row for value in info["splits"].values() for row in zip(value["shards"], value["shard_bytes"], strict=True)
+        ]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{file}: can't be read ({error}): make the data set anew with prepare.py") from error
     if found != FORMAT_VERSION:
         raise InputError(f"{file}: format {found}, expected {FORMAT_VERSION}: make it anew with prepare.py")
-    for name in shards:
-        if not (path / name).is_file():
-            raise InputError(f"{path / name}: the shard is missing: make the data set anew with prepare.py")
+    for name, size in shards:
+        shard = path / name
+        if not shard.is_file():
+            raise InputError(f"{shard}: the shard is missing: make the data set anew with prepare.py")
+        if size is not None and shard.stat().st_size != size:
+            raise InputError(
+                f"{shard}: has {shard.stat().st_size} bytes, expected {size}: make the data set anew with prepare.py"
+            )
     _check_patients(patients, file)
     return data
 

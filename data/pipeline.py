@@ -100,7 +100,7 @@ def _examples(data: Dataset, split: str, settings: PipelineSettings) -> tf.data.
         raise InputError(f"--gaze {settings.gaze}: is none of {', '.join(GAZE_MODES)}")
     examples = read_split(data, split)
     if settings.gaze == "shuffled":
-        x, y = _shuffled_points(examples, settings.seed)
+        x, y = _shuffled_points(examples, settings.seed, f"{data.path}, split {split!r}")
         points = tf.data.Dataset.from_tensor_slices((x, y))
         examples = tf.data.Dataset.zip(examples, points).map(
             lambda example, point: {**example, "gaze_x": _flat(point[0]), "gaze_y": _flat(point[1])}
@@ -122,7 +122,7 @@ def _flat(row: tf.Tensor) -> tf.Tensor:
     return tf.boolean_mask(row, ~tf.math.is_nan(row))
 
 
-def _shuffled_points(examples: tf.data.Dataset, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _shuffled_points(examples: tf.data.Dataset, seed: int, where: str) -> tuple[np.ndarray, np.ndarray]:
     """Every frame's points, given to a frame of another recording.
 
     A frame's neighbour in its own clip was looked at in nearly the same place, so frames
@@ -133,8 +133,14 @@ def _shuffled_points(examples: tf.data.Dataset, seed: int) -> tuple[np.ndarray, 
     recordings = sorted({row[0] for row in rows})
     rank = dict(zip(recordings, np.random.default_rng(seed).permutation(len(recordings)), strict=True))
     order = sorted(range(len(rows)), key=lambda i: (rank[rows[i][0]], i))
-    longest = max(Counter(row[0] for row in rows).values())
-    widest = max(1, max(len(row[1]) for row in rows))
+    name, longest = Counter(row[0] for row in rows).most_common(1)[0]
+    widest = max(len(row[1]) for row in rows)
+    if widest and 2 * longest > len(rows):
+        raise InputError(
+            f"{where}: --gaze shuffled: recording {name.decode()} has {longest} of the {len(rows)} frames, more than "
+            "half, so some of them can't get the gaze of another one: add recordings"
+        )
+    widest = max(1, widest)
     x, y = (np.full((len(rows), widest), np.nan, np.float32) for _ in range(2))
     for place, index in enumerate(order):
         _, from_x, from_y = rows[order[(place + longest) % len(rows)]]
