@@ -26,6 +26,7 @@ _DISK_CURES = {
     errno.EACCES: "permission denied: choose a folder that you may read and write",
     errno.EPERM: "not permitted: choose a folder that you may read and write",
     errno.ENOENT: "there is no such file or folder: check the path",
+    errno.EEXIST: "a file of this name is in the way: choose another path",
     errno.ENOTDIR: "a part of the path is a file, not a folder: check the path",
     errno.EISDIR: "this is a folder, a file was expected: check the path",
 }

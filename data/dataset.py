@@ -244,7 +244,9 @@ def open_dataset(path: str | os.PathLike) -> Dataset:
         data = Dataset(path, tuple(info["classes"]), tuple(info["frame_size"]), info["checksum"], info)
         patients = {split: value["frames_per_patient"] for split, value in info["splits"].items()}
         shards = [
-            row for value in info["splits"].values() for row in zip(value["shards"], value["shard_bytes"], strict=True)
+            row
+            for value in info["splits"].values()
+            for row in zip_longest(value["shards"], value.get("shard_bytes", ()))
         ]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{file}: can't be read ({error}): make the data set anew with prepare.py") from error

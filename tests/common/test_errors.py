@@ -1,0 +1,110 @@
+"""A command ends with the right code and one line, and file-system errors come with their cure."""
+
+import errno
+
+import pytest
+import tensorflow as tf
+
+from common.errors import InputError, disk_errors, run_command
+
+
+def fail(error):
+    def main(argv):
+        raise error
+
+    return main
+
+
+def test_exit_codes_of_a_command_that_ends_well():
+    assert run_command(lambda argv: None, []) == 0
+    assert run_command(lambda argv: 0, []) == 0
+    assert run_command(lambda argv: 3, []) == 3
+
+
+def test_flags_are_handed_on_without_debug():
+    seen = []
+    run_command(seen.extend, ["a", "--debug", "--flag", "b"])
+    assert seen == ["a", "--flag", "b"]
+
+
+def test_bad_input_is_one_line_and_code_2(capsys):
+    assert run_command(fail(InputError("file.csv:\n  row 3:\tfound x")), []) == 2
+    assert capsys.readouterr() == ("", "error: file.csv: row 3: found x\n")
+
+
+def test_debug_shows_the_traceback_and_still_the_line(capsys):
+    assert run_command(fail(InputError("wrong")), ["--debug"]) == 2
+    text = capsys.readouterr().err
+    assert "Traceback (most recent call last)" in text and text.endswith("error: wrong\n")
+
+
+def test_an_interrupt_is_130_and_a_fault_of_the_program_is_not_hidden(capsys):
+    assert run_command(fail(KeyboardInterrupt()), []) == 130
+    assert "interrupted" in capsys.readouterr().err
+    for fault in (KeyError("k"), ValueError("v"), RuntimeError("r")):
+        with pytest.raises(type(fault)):
+            run_command(fail(fault), [])
+
+
+def test_help_exits_as_it_always_does():
+    with pytest.raises(SystemExit):
+        run_command(fail(SystemExit(0)), [])
+
+
+@pytest.mark.parametrize(
+    "code, cure",
+    [
+        (errno.ENOSPC, "disk is full"),
+        (errno.EDQUOT, "quota"),
+        (errno.EROFS, "read-only"),
+        (errno.EACCES, "permission denied"),
+        (errno.EPERM, "not permitted"),
+        (errno.ENOENT, "no such file"),
+        (errno.EEXIST, "in the way"),
+        (errno.ENOTDIR, "a part of the path is a file"),
+        (errno.EISDIR, "this is a folder"),
+    ],
+)
+def test_a_file_system_error_names_the_file_and_the_cure(capsys, code, cure):
+    assert run_command(fail(OSError(code, "text", "some/file.tfrecord")), []) == 2
+    line = capsys.readouterr().err
+    assert line.startswith("error: some/file.tfrecord: ") and cure in line and line.count("\n") == 1
+
+
+def test_an_error_without_a_file_names_what_was_being_written():
+    with pytest.raises(InputError, match="the place: the disk is full"), disk_errors("the place"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    "text, cure",
+    [
+        ("x; No space left on device", "disk is full"),
+        ("x; Read-only file system", "read-only"),
+        ("x; Permission denied", "permission denied"),
+    ],
+)
+def test_tensorflows_words_for_the_same_are_understood(text, cure):
+    with pytest.raises(InputError, match=f"the place: .*{cure}"), disk_errors("the place"):
+        raise tf.errors.UnknownError(None, None, text)
+
+
+def test_other_errors_pass_unchanged():
+    for error in (
+        OSError(errno.EBUSY, "busy"),
+        ZeroDivisionError(),
+        tf.errors.InvalidArgumentError(None, None, "shapes"),
+        ValueError("no space left on device"),  # only words in an error of another kind
+        InputError("kept"),
+    ):
+        with pytest.raises(type(error)) as caught, disk_errors("the place"):
+            raise error
+        assert caught.value is error
+
+
+def test_a_file_that_is_really_missing(tmp_path, capsys):
+    def main(argv):
+        (tmp_path / "missing.csv").read_text()
+
+    assert run_command(main, []) == 2
+    assert f"{tmp_path}/missing.csv: there is no such file or folder" in capsys.readouterr().err
