@@ -53,18 +53,25 @@ def refused_layers(model) -> list[Refusal]:
     Returns:
         The refusals, in the order of the layers.
     """
+    return try_quantise(model)[1]
+
+
+def try_quantise(model) -> tuple[object | None, list[Refusal]]:
+    """The fake-quantised model and no refusals, or None and the refusals; see `refused_layers`."""
     kit = tf_keras()
     functional = isinstance(model, kit.Sequential) or getattr(model, "_is_graph_network", False)
     if not isinstance(model, kit.Model) or not functional:
         reason = "is not a Functional tf_keras model: build it from an input to an output with plain layers"
-        return [Refusal(getattr(model, "name", "model"), type(model).__name__, reason)]
-    supported = _registry()
-    refused = []
-    for layer in model.layers:
-        reason = _reason(kit, supported, layer)
-        if reason:
-            refused.append(Refusal(layer.name, type(layer).__name__, reason))
-    return refused or _trial(model)
+        return None, [Refusal(getattr(model, "name", "model"), type(model).__name__, reason)]
+    registry = _registry()
+    reasons = [(layer, _reason(kit, registry, layer)) for layer in model.layers]
+    refused = [Refusal(layer.name, type(layer).__name__, reason) for layer, reason in reasons if reason]
+    if refused:
+        return None, refused
+    try:
+        return tfmot().quantization.keras.quantize_model(model), []
+    except _REFUSALS as error:
+        return None, [Refusal(model.name, "model", f"TF-MOT refuses it: {_first_line(error)}")]
 
 
 def _reason(kit, registry, layer) -> str | None:
@@ -120,14 +127,6 @@ def _registry():
     )
 
     return registry.Default8BitQuantizeRegistry()
-
-
-def _trial(model) -> list[Refusal]:
-    try:
-        tfmot().quantization.keras.quantize_model(model)
-    except _REFUSALS as error:
-        return [Refusal(model.name, "model", f"TF-MOT refuses it: {_first_line(error)}")]
-    return []
 
 
 def _first_line(error: Exception) -> str:

@@ -14,8 +14,8 @@ from common.console import track
 from common.errors import InputError
 from models.distiller import teacher_pass
 from models.objective import Objective
-from quantization.check import refused_layers
-from quantization.legacy import tf_keras, tfmot
+from quantization.check import try_quantise
+from quantization.legacy import tf_keras
 from quantization.ranges import set_ranges
 from quantization.twin import build_twin
 
@@ -81,11 +81,10 @@ def quantise(
         InputError: naming every layer that TF-MOT refuses.
     """
     twin = build_twin(name, student.input_shape[1:], student.output_shape[-1], student, **options)
-    refused = refused_layers(twin)
+    model, refused = try_quantise(twin)
     if refused:
         told = "; ".join(f"{layer} ({kind}) {reason}" for layer, kind, reason in refused)
         raise InputError(f"model {name}: can't be quantised: {told}")
-    model = tfmot().quantization.keras.quantize_model(twin)
     set_ranges(model, calibration, range_decay)
     return QuantisedStudent(model)
 

@@ -1,0 +1,102 @@
+import pytest
+
+import models
+from common.errors import InputError
+from quantization.check import dry_run, refused_layers
+from quantization.legacy import tf_keras, tfmot
+
+kit = tf_keras()
+L = kit.layers
+
+
+def model_of(*layers):
+    x = frame = kit.Input((16, 16, 2), name="frame")
+    for layer in layers:
+        x = layer(x)
+    return kit.Model(frame, x)
+
+
+BAD = {
+    "Rescaling": lambda: L.Rescaling(2.0, name="bad"),
+    "BatchNormalization": lambda: L.BatchNormalization(name="bad"),
+    "PReLU": lambda: L.PReLU(name="bad"),
+    "Conv2D": lambda: L.Conv2D(2, 3, activation="elu", name="bad"),
+    "Sequential": lambda: kit.Sequential([L.Conv2D(2, 1)], name="bad"),
+}
+
+
+@pytest.mark.parametrize("name", models.names("student"))
+def test_every_student_can_be_quantised(name):
+    assert dry_run(name, (32, 40, 1), 3) == []
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_what_tfmot_refuses_is_named_and_nothing_else(kind):
+    layers = L.ReLU(name="before"), BAD[kind](), L.Conv2D(3, 3, name="after")
+    assert [refusal[:2] for refusal in refused_layers(model_of(*layers))] == [("bad", kind)]
+    # The independent truth: TF-MOT itself.
+    with pytest.raises((ValueError, RuntimeError, AttributeError)):
+        tfmot().quantization.keras.quantize_model(model_of(L.ReLU(), BAD[kind](), L.Conv2D(3, 3)))
+
+
+def test_all_bad_layers_are_named_at_once():
+    frame = kit.Input((16, 16, 1), name="frame")
+    x = L.Rescaling(2.0, name="scale")(frame)
+    x = L.Concatenate(name="both")([L.Conv2D(4, 3, name="left")(x), L.Conv2D(4, 3, name="right")(x)])
+    x = L.BatchNormalization(name="late_norm")(x)
+    x = kit.Sequential([L.Conv2D(3, 1)], name="backbone")(x)
+    x = L.Lambda(lambda values: values * 2, name="trick")(x)
+    x = L.GlobalAveragePooling2D(name="pool")(x)
+    model = kit.Model(frame, L.Dense(2, dtype="float16", name="half")(x))
+    refused = {refusal.layer: refusal.reason for refusal in refused_layers(model)}
+    assert list(refused) == ["scale", "late_norm", "backbone", "trick", "half"]
+    assert "both (Concatenate)" in refused["late_norm"]
+    assert "float16" in refused["half"]
+
+
+def test_norm_of_a_branched_convolution_is_refused():
+    frame = kit.Input((16, 16, 1), name="frame")
+    conv = L.Conv2D(4, 3, name="conv")(frame)
+    model = kit.Model(frame, L.Add()([conv, L.BatchNormalization(name="norm")(conv)]))
+    assert [refusal.layer for refusal in refused_layers(model)] == ["norm"]
+
+
+def test_foldable_layers_are_accepted():
+    layers = (
+        L.SeparableConv2D(4, 3),
+        L.DepthwiseConv2D(3),
+        L.BatchNormalization(),
+        L.ReLU(6.0),
+        L.MaxPooling2D(),
+        L.Flatten(),
+        L.Dense(4),
+        L.BatchNormalization(),
+        L.ReLU(),
+        L.Dropout(0.1),
+        L.Dense(2),
+    )
+    assert refused_layers(model_of(*layers)) == []
+
+
+def test_subclassed_model_is_refused_whole():
+    class Own(kit.Model):
+        def call(self, frame):
+            return frame
+
+    (refusal,) = refused_layers(Own(name="own"))
+    assert refusal.layer == "own" and "Functional" in refusal.reason
+
+
+def test_unknown_model_is_an_input_error():
+    with pytest.raises(InputError, match="no model 'mobilenet_v9'"):
+        dry_run("mobilenet_v9", (32, 40, 1), 3)
+
+
+def test_a_builder_that_needs_keras_3_is_a_refusal(monkeypatch):
+    def build(kit, frame_shape, num_classes):
+        frame = kit.Input(frame_shape, name="frame")
+        return kit.Model(frame, kit.layers.NoSuchLayer()(frame))
+
+    monkeypatch.setitem(models.MODELS, "modern", models.registry.Entry(build, "student", ()))
+    (refusal,) = dry_run("modern", (32, 40, 1), 3)
+    assert refusal.layer == "modern" and "NoSuchLayer" in refusal.reason

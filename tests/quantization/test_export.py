@@ -1,0 +1,198 @@
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import types
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
+
+import models
+from common.errors import InputError
+from models.metadata import Metadata, read_metadata
+from quantization.qat import quantise
+from quantization.saved_model import export_saved_model
+from quantization.tflite import export_float_tflite, export_int8, post_training_int8
+from tests.quantization import blobs
+
+
+@pytest.fixture(scope="module")
+def held_out():
+    return blobs.frames(200, seed=11)
+
+
+@pytest.fixture(scope="module")
+def exported(trained, quantised, tmp_path_factory):
+    """Every artefact of one run, and the bytes that each export told."""
+    folder = tmp_path_factory.mktemp("run")
+    metadata = Metadata(blobs.NAME, blobs.CLASSES, blobs.SIZE, "logits", "int8", dataset_checksum="abc")
+    paths = {
+        "int8": folder / "int8" / "student_int8.tflite",
+        "post_training": folder / "int8" / "post_training.tflite",
+        "float": folder / "student" / "student.tflite",
+        "saved_float": folder / "student" / "saved_model",
+        "saved_int8": folder / "int8" / "saved_model",
+    }
+    calibration = [blobs.frames(128, seed=3)[0].astype(np.float32) / 255 * 0.9]
+    told = {
+        "int8": export_int8(quantised.result, paths["int8"], metadata),
+        "post_training": post_training_int8(trained.student, calibration, paths["post_training"], metadata),
+        "float": export_float_tflite(trained.student, paths["float"], metadata),
+        "saved_float": export_saved_model(trained.student, paths["saved_float"], metadata),
+        "saved_int8": export_saved_model(quantised.result.model, paths["saved_int8"], metadata),
+    }
+    return types.SimpleNamespace(paths=paths, told=told, metadata=metadata)
+
+
+def run_tflite(path, frames):
+    interpreter = Interpreter(model_path=str(path))
+    interpreter.allocate_tensors()
+    source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    outputs = []
+    for frame in frames:
+        interpreter.set_tensor(source["index"], frame[None])
+        interpreter.invoke()
+        outputs.append(interpreter.get_tensor(target["index"])[0].copy())
+    return np.stack(outputs)
+
+
+def probabilities(model, images):
+    return keras.ops.convert_to_numpy(tf.nn.softmax(model(images.astype(np.float32) / 255, training=False)))
+
+
+def test_int8_agrees_with_fake_quant_from_raw_bytes(exported, quantised, held_out):
+    images, labels = held_out
+    given = run_tflite(exported.paths["int8"], images)
+    wanted = probabilities(quantised.result.model, images)
+    assert given.dtype == np.uint8
+    assert (given.argmax(-1) == wanted.argmax(-1)).mean() >= 0.99
+    assert (given.argmax(-1) == labels).mean() > 0.95
+    assert abs(given / 256 - wanted).max() < 0.1
+
+
+def test_post_training_int8_agrees_with_the_float_student(exported, trained, held_out):
+    images, _ = held_out
+    given = run_tflite(exported.paths["post_training"], images)
+    assert (given.argmax(-1) == probabilities(trained.student, images).argmax(-1)).mean() > 0.95
+
+
+@pytest.mark.parametrize("kind", ["int8", "post_training"])
+def test_a_raw_byte_is_one_step_of_the_input_and_all_is_integer(exported, kind):
+    interpreter = Interpreter(model_path=str(exported.paths[kind]))
+    interpreter.allocate_tensors()
+    source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    assert source["dtype"] == target["dtype"] == np.uint8
+    assert source["quantization"] == (float(np.float32(1 / 255)), 0)
+    assert target["quantization"] == (1 / 256, 0)
+    types_ = {detail["dtype"] for detail in interpreter.get_tensor_details()}
+    assert types_ == {np.uint8, np.int8, np.int32}
+    operations = [operation["op_name"] for operation in interpreter._get_ops_details()]
+    assert "DEQUANTIZE" not in operations
+    # One at each end, between uint8 and int8; none within.
+    assert operations.count("QUANTIZE") == 2
+
+
+def test_float_tflite_gives_the_students_probabilities(exported, trained, held_out):
+    images, _ = held_out
+    given = run_tflite(exported.paths["float"], images.astype(np.float32) / 255)
+    np.testing.assert_allclose(given, probabilities(trained.student, images), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["saved_float", "saved_int8"])
+def test_saved_model_needs_tensorflow_alone(exported, trained, quantised, held_out, tmp_path, kind):
+    images = held_out[0][:32]
+    keras_file = tmp_path / "student.keras"
+    trained.student.save(keras_file)
+    model = quantised.result.model if kind == "saved_int8" else keras.saving.load_model(keras_file)
+    np.save(tmp_path / "frames.npy", images)
+    code = """if True:
+        import json, sys
+        import numpy as np
+        import tensorflow as tf
+        loaded = tf.saved_model.load(sys.argv[1])
+        raw = np.load("frames.npy")
+        of_bytes = loaded.serve(raw)
+        of_floats = loaded.serve(tf.constant(raw, tf.float32) / 255)
+        signatures = loaded.signatures
+        by_signature = signatures["serve_uint8"](frames=tf.constant(raw))
+        default = signatures["serving_default"](frames=tf.constant(raw, tf.float32) / 255)
+        names = [name.decode() for name in of_bytes["class_names"].numpy()]
+        answers = [of_bytes, of_floats, by_signature, default]
+        np.save("given.npy", np.stack([a["probabilities"].numpy() for a in answers]))
+        foreign = [m for m in ("tf_keras", "models", "quantization") if m in sys.modules]
+        print(json.dumps([names, sorted(signatures), foreign]))
+    """
+    environment = {**os.environ, "PYTHONPATH": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(exported.paths[kind])],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    names, signatures, foreign = json.loads(done.stdout.splitlines()[-1])
+    assert tuple(names) == blobs.CLASSES
+    assert signatures == ["serve", "serve_uint8", "serving_default"]
+    assert foreign == []
+    for given in np.load(tmp_path / "given.npy"):
+        np.testing.assert_allclose(given, probabilities(model, images), atol=1e-5)
+
+
+def test_no_artefact_holds_the_teacher(exported, trained):
+    student = 4 * trained.student.count_params()
+    for kind, path in exported.paths.items():
+        files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+        content = b"".join(file.read_bytes() for file in files)
+        assert exported.told[kind] == len(content)
+        assert b"teacher" not in content and b"saliency_head" not in content
+        if path.is_dir():
+            shapes = [shape for _, shape in tf.train.list_variables(str(path / "variables" / "variables"))]
+            count = 4 * sum(int(np.prod(shape)) for shape in shapes)
+            # The fake-quant student has two ends of a range for each quantised channel besides.
+            assert student <= count + 64 and count < (1.0 if kind == "saved_float" else 1.3) * student + 64
+        else:
+            assert len(content) < student + 60_000
+    assert student > 60_000
+
+
+def test_metadata_lies_beside_each_artefact(exported):
+    for kind, path in exported.paths.items():
+        found = read_metadata(path)
+        assert (found.output, found.stage, found.classes) == ("probabilities", "int8", blobs.CLASSES)
+        assert found.frame_size == blobs.SIZE and found.dataset_checksum == "abc"
+        wanted = {"int8": "uint8", "post_training": "uint8", "float": "float32"}
+        assert found.extra["tensors"]["input"]["dtype"] == wanted.get(kind, "float32 or uint8")
+
+
+def test_metadata_of_another_model_is_refused_and_nothing_is_written(trained, metadata, tmp_path):
+    for change, message in (
+        ({"classes": ("a", "b")}, "gives 4 classes, its metadata names 2"),
+        ({"frame_size": (16, 16)}, "takes frames of 32×40, its metadata says 16×16"),
+    ):
+        wrong = dataclasses.replace(metadata, **change)
+        with pytest.raises(InputError, match=message):
+            export_float_tflite(trained.student, tmp_path / "a.tflite", wrong)
+        with pytest.raises(InputError, match=message):
+            export_saved_model(trained.student, tmp_path / "a", wrong)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_wrong_ending_is_refused(trained, metadata, tmp_path):
+    with pytest.raises(InputError, match=r"student\.bin: .* give it the ending \.tflite"):
+        export_float_tflite(trained.student, tmp_path / "student.bin", metadata)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("name", "width"), [("squeezenet_1_1", 0.45), ("mobilenet_v1", 0.2)])
+def test_students_below_150_000_parameters_are_small_files(name, width, tmp_path):
+    student = blobs.randomised(models.create(name, (112, 144, 1), 4, width=width))
+    frames = np.random.default_rng(0).random((2, 112, 144, 1), dtype=np.float32)
+    made = quantise(student, name, {"width": width}, [frames])
+    metadata = Metadata(name, blobs.CLASSES, (112, 144), "logits", "int8")
+    assert student.count_params() < 150_000
+    assert export_int8(made, tmp_path / "s.tflite", metadata) < 220_000

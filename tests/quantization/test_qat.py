@@ -1,0 +1,137 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import models
+from common.errors import InputError
+from models.objective import LossSettings, Objective
+from quantization.qat import QatSettings, quantise, quantise_aware_train
+from tests.quantization import blobs
+
+PARTS = ["loss", "hard", "gaze", "soft", "attention", "regularisation", "accuracy", "agreement"]
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    monkeypatch.setitem(models.MODELS, "tiny", models.registry.Entry(blobs.build_tiny, "student", ()))
+    keras.utils.set_random_seed(3)
+    return models.create("tiny", (*blobs.SIZE, 1), 4)
+
+
+def alone(student, settings=None, batches=None, **more):
+    """Quantisation-aware training of a tiny student, without a teacher."""
+    losses = LossSettings().without_teacher()
+    shapes = {tap: student.get_layer(tap).output.shape[1:] for tap in losses.taps()}
+    arguments = {"steps": 6, "steps_per_epoch": 3, **more}
+    return quantise_aware_train(
+        student,
+        name="tiny",
+        options={},
+        teacher=None,
+        objective=Objective(losses, shapes, {}),
+        batches=blobs.batches() if batches is None else batches,
+        settings=settings or QatSettings(calibration_batches=1),
+        **arguments,
+    )
+
+
+def norms(model):
+    """Moving statistics by the layer's own name."""
+    state = {}
+    for layer in model.layers:
+        layer = getattr(layer, "layer", layer)
+        if type(layer).__name__ == "BatchNormalization":
+            values = layer.moving_mean, layer.moving_variance
+            state[layer.name] = [keras.ops.convert_to_numpy(v) for v in values]
+    return state
+
+
+def test_all_parts_are_logged_by_name_each_epoch(quantised):
+    assert [epoch for epoch, _ in quantised.told] == [0, 1]
+    for (_, logs), row in zip(quantised.told, quantised.result.history):
+        assert logs == row
+        assert list(logs) == [*PARTS, *(f"val_{part}" for part in PARTS), "learning_rate"]
+        assert all(np.isfinite(list(logs.values())))
+        # The objective at progress 1: attention at a tenth, the rest at its full weight.
+        total = 0.3 * logs["hard"] + 0.7 * logs["soft"] + 0.3 * logs["gaze"] + 0.1 * logs["attention"]
+        assert logs["loss"] == pytest.approx(total, rel=1e-5)
+
+
+def test_the_quantised_student_still_knows_its_job(quantised, trained):
+    images, labels = blobs.frames(200, seed=9)
+    frames = images.astype(np.float32) / 255
+    of_float = trained.student(frames, training=False).numpy().argmax(-1)
+    of_quantised = quantised.result(frames).numpy().argmax(-1)
+    assert (of_float == labels).mean() > 0.95, "the task was not learned: nothing is tested"
+    assert (of_quantised == labels).mean() > 0.95
+
+
+def test_the_student_stays_as_it_was_and_the_saliency_head_trains_on(quantised, trained):
+    for now, then in zip(trained.student.get_weights(), quantised.student_weights_before):
+        np.testing.assert_array_equal(now, then)
+    assert not np.array_equal(trained.objective.get_weights()[0], quantised.saliency_head_before)
+
+
+def test_learning_rate_falls_to_zero(quantised):
+    rates = [row["learning_rate"] for row in quantised.result.history]
+    assert 3e-4 >= rates[0] > rates[1] < 3e-5
+
+
+@pytest.mark.parametrize(("freeze_from", "moves"), [(0.0, False), (1.0, True)])
+def test_batch_norm_is_frozen_from_the_given_share(tiny, freeze_from, moves):
+    blobs.randomised(tiny)
+    result = alone(tiny, QatSettings(calibration_batches=1, freeze_batch_norm_from=freeze_from), steps=2)
+    before, after = norms(tiny), norms(result.model)
+    assert before.keys() == after.keys() == {"norm8", "norm16"}
+    same = [np.array_equal(a, b) for name in before for a, b in zip(before[name], after[name])]
+    assert not any(same) if moves else all(same)
+
+
+def test_the_same_seed_gives_the_same_history(tiny):
+    def run(seed):
+        keras.utils.set_random_seed(3)
+        return alone(tiny, seed=seed).history
+
+    first, second, other = run(0), run(0), run(1)
+    assert first == second
+    assert first != other
+
+
+def test_without_a_teacher_the_parts_that_need_one_are_absent(tiny):
+    first, _ = alone(tiny).history
+    assert set(first) == {"loss", "hard", "gaze", "regularisation", "accuracy", "learning_rate"}
+    assert first["loss"] == pytest.approx(first["hard"] + 0.3 * first["gaze"], rel=1e-5)
+
+
+def test_nan_stops_with_the_step_and_the_part(tiny):
+    def spoil(step, batch):
+        features, label, weight = batch
+        # Calibration takes the first batch; the third step is the third batch again.
+        gaze = tf.where(step == 2, np.nan, features["gaze"])
+        return {**features, "gaze": gaze}, label, weight
+
+    spoiled = blobs.batches().enumerate().map(spoil)
+    with pytest.raises(InputError, match=r"step 3: gaze is nan: lower int8.learning_rate"):
+        alone(tiny, batches=spoiled)
+
+
+def test_a_student_that_cannot_be_quantised_is_refused_by_layer(monkeypatch):
+    def build(kit, frame_shape, num_classes):
+        frame = kit.Input(frame_shape, name="frame")
+        x = kit.layers.Flatten(name="flatten")(kit.layers.PReLU(name="steep")(frame))
+        return kit.Model(frame, kit.layers.Dense(num_classes, name="logits")(x))
+
+    monkeypatch.setitem(models.MODELS, "steep", models.registry.Entry(build, "student", ()))
+    student = models.create("steep", (16, 16, 1), 3)
+    with pytest.raises(InputError, match=r"model steep: can't be quantised: steep \(PReLU\)"):
+        quantise(student, "steep", {}, [])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("learning_rate", 0.0), ("calibration_batches", 0), ("range_decay", 1.5), ("freeze_batch_norm_from", -1)],
+)
+def test_bad_settings_are_named(field, value):
+    with pytest.raises(InputError, match=f"int8.{field} {value}"):
+        QatSettings(**{field: value})
