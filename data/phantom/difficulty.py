@@ -29,9 +29,9 @@ class Difficulty:
 
 
 DIFFICULTIES = {
-    "easy": Difficulty(1.3, 1.6, 1.0, -52.0, 0.15),
-    "default": Difficulty(1.0, 1.15, 3.0, -46.0, 0.35),
-    "hard": Difficulty(0.7, 1.05, 5.0, -42.0, 0.5),
+    "easy": Difficulty(1.6, 2.0, 1.0, -54.0, 0.10),
+    "default": Difficulty(1.3, 1.5, 2.0, -50.0, 0.20),
+    "hard": Difficulty(1.0, 1.15, 4.0, -45.0, 0.40),
 }
 
 

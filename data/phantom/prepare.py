@@ -7,7 +7,8 @@ from pathlib import Path
 
 from common.files import whole_folder
 from data.phantom.clip import CLASSES
-from data.phantom.recordings import VERSION, write_recordings
+from data.phantom.recordings import VERSION, patient_name, write_recordings
+from data.splits import split_patients
 
 
 def prepare_phantom(
@@ -45,6 +46,9 @@ def prepare_phantom(
     from data.recordings import prepare_recordings
 
     out = Path(out)
+    # An impossible split is refused here, before anything is simulated.
+    names = [patient_name(patient) for patient in range(patients)]
+    split_patients(names, val_fraction=val_fraction, test_fraction=test_fraction, seed=seed)
     source = {
         "kind": "phantom",
         "simulated": True,

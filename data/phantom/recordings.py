@@ -131,8 +131,13 @@ def write_patient(order: Order) -> tuple[int, list[tuple]]:
         write_tobii_sdk_stream(folder / files[2], gaze.time_s + offset_s, gaze.x, gaze.y, gaze.valid)
         screen = session.screen
         box = ",".join(str(n) for n in screen.box)
-        rows.append((name, f"p{order.patient + 1:04d}", *files, offset_s, screen.width, screen.height, box))
+        rows.append((name, patient_name(order.patient), *files, offset_s, screen.width, screen.height, box))
     return order.patient, rows
+
+
+def patient_name(patient: int) -> str:
+    """The id of a patient, counted from 0."""
+    return f"p{patient + 1:04d}"
 
 
 def _run(orders: list[Order], workers: int) -> Iterator[tuple[int, list[tuple]]]:
@@ -194,5 +199,5 @@ def _check(patients: int, seed: int, frame_size: tuple[int, int], fps: float, cl
         raise InputError(f"--frame-size {' '.join(map(str, frame_size))}: give H W, each from 48 to 1024 pixels")
     if not 1 <= fps <= 90:
         raise InputError(f"--fps {fps}: must be from 1 to 90 frames a second")
-    if not 1 <= clip_s <= 60:
-        raise InputError(f"the clip's length of {clip_s} s must be from 1 to 60")
+    if not 1 <= clip_s <= 20:
+        raise InputError(f"the clip's length of {clip_s} s must be from 1 to 20")

@@ -12,6 +12,7 @@ import pytest
 
 from common.errors import InputError
 from data.gaze import read_gaze
+from data.phantom import prepare_phantom
 from data.phantom.biometry import draw_fetus
 from data.phantom.clip import CLASSES, Session, simulate_clip
 from data.phantom.difficulty import get_difficulty
@@ -105,6 +106,12 @@ def test_the_video_is_lossless(tmp_path):
 def test_numbers_out_of_range_are_refused_before_any_work(tmp_path, wrong, words):
     with pytest.raises(InputError, match=words):
         write_recordings(tmp_path / "out", **{"patients": 1, "seed": 0, **SMALL, **wrong})
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_impossible_split_is_refused_before_any_work(tmp_path):
+    with pytest.raises(InputError, match="2 patients are too few"):
+        prepare_phantom(tmp_path / "out", patients=2, seed=0)
     assert not list(tmp_path.iterdir())
 
 

@@ -35,7 +35,7 @@ class Frames:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Dataset:
     out = tmp_path_factory.mktemp("phantom") / "data"
-    return prepare_phantom(out, patients=48, seed=11, fps=4.0, val_fraction=0, test_fraction=0.4)
+    return prepare_phantom(out, patients=48, seed=11, fps=3.0, val_fraction=0, test_fraction=0.4)
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def test_border(frames):
 
 def test_place_in_the_clip(frames):
     def powers(f):
-        share = f.index / 10
+        share = f.index / 8
         return np.stack([share, share**2, np.sin(3 * share), np.cos(3 * share)], axis=1)
 
     assert accuracy(frames, powers) < 0.44
