@@ -22,7 +22,8 @@ def tapped(model: keras.Model, taps: tuple[str, ...]) -> keras.Model:
             known = ", ".join(sorted(name for name in there if name.startswith("stride")))
             raise InputError(f"model {model.name}: has no tap {tap!r}; it has {known}")
     outputs = {"logits": model.output, **{tap: model.get_layer(tap).output for tap in taps}}
-    return keras.Model(model.inputs, outputs, name=f"{model.name}_tapped")
+    inputs = model.inputs if len(model.inputs) > 1 else model.inputs[0]
+    return keras.Model(inputs, outputs, name=f"{model.name}_tapped")
 
 
 def build_objective(student: keras.Model, teacher: keras.Model | None, settings: LossSettings) -> Objective:

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from models.gaze_fusion import GazeDropout, GazeModulation
 from models.registry import create
+from tests.models.test_registry import unallocated
 
 
 def blob(batch=1, grid=(4, 6), at=(1, 2)):
@@ -111,6 +112,5 @@ def test_a_teacher_without_gaze_is_nearly_the_one_without_fusion():
 
 @pytest.mark.parametrize("stride", [2, 4, 8, 16])
 def test_fusion_stands_where_it_is_told(stride):
-    with keras.StatelessScope(initialize_variables=False):
-        model = create("vgg16", (64, 96, 1), 3, fusion_stride=stride, width=0.1, dense_units=16)
+    model = unallocated("vgg16", (64, 96, 1), 3, fusion_stride=stride, width=0.1, dense_units=16)
     assert model.get_layer("gaze_modulation").output.shape[1:3] == (64 // stride, 96 // stride)

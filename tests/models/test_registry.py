@@ -30,8 +30,16 @@ def entry_of(table, name):
 
 def count(name, frame_shape, classes, **options):
     """Number of parameters, from shapes alone: nothing is allocated."""
-    with keras.StatelessScope(initialize_variables=False):
-        return create(name, frame_shape, classes, **options).count_params()
+    return unallocated(name, frame_shape, classes, **options).count_params()
+
+
+def unallocated(name, frame_shape, classes, **options):
+    """A model whose variables have shapes and no values."""
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            return create(name, frame_shape, classes, **options)
+    finally:
+        keras.utils.clear_session()  # or Keras would give them values, gigabytes, at its next chance
 
 
 def small(name, frame_shape=(64, 96, 1), classes=3, **options):
@@ -41,8 +49,7 @@ def small(name, frame_shape=(64, 96, 1), classes=3, **options):
 
 def shapes(name, frame_shape=(64, 96, 1)):
     """The small model without values, for what its shapes alone tell."""
-    with keras.StatelessScope(initialize_variables=False):
-        return create(name, frame_shape, 3, **entry_of(SMALL, name))
+    return unallocated(name, frame_shape, 3, **entry_of(SMALL, name))
 
 
 def inputs_of(model, frames=4, seed=0):

@@ -1,0 +1,45 @@
+"""Every registered student distils from every registered teacher, with all terms on."""
+
+import keras
+import numpy as np
+import pytest
+
+from data.saliency import map_size
+from models.distiller import Distiller
+from models.objective import LossSettings
+from models.registry import create, names
+from tests.models.test_registry import SMALL, entry_of
+
+FRAME = (48, 80)  # a grid of its own in the teacher, whose poolings round down
+
+
+def batch(count=4):
+    random = np.random.default_rng(0)
+    gaze = random.random((count, *map_size(FRAME))).astype(np.float32)
+    features = {
+        "frame": random.random((count, *FRAME, 1)).astype(np.float32),
+        "gaze": gaze / gaze.sum(axis=(1, 2), keepdims=True),
+        "gaze_valid": np.array([True, False] * (count // 2)),
+    }
+    return features, np.arange(count, dtype=np.int32) % 3, np.ones(count, np.float32)
+
+
+@pytest.mark.parametrize("fusion", ["multiply", "none"])
+@pytest.mark.parametrize("teacher_name", names("teacher"))
+@pytest.mark.parametrize("student_name", names("student"))
+def test_one_step(student_name, teacher_name, fusion):
+    keras.utils.set_random_seed(0)
+    student, teacher = (
+        create(name, (*FRAME, 1), 3, **entry_of(SMALL, name), **options)
+        for name, options in ((student_name, {}), (teacher_name, {"fusion": fusion}))
+    )
+    settings = LossSettings(hint=0.1, similarity=1.0, warmup=0.0)
+    made = Distiller(student, teacher, settings, total_steps=4)
+    made.compile(optimizer=keras.optimizers.SGD(0.01), jit_compile=False)
+    before = [np.array(variable) for variable in made.trainable_variables]
+    logs = {name: float(value) for name, value in made.train_step(batch()).items()}
+    for name in ("hard", "soft", "gaze", "attention", "hint", "similarity"):
+        assert np.isfinite(logs[name]) and logs[name] > 0, name
+    for variable, old in zip(made.trainable_variables, before):
+        if not variable.path.endswith("saliency_head/bias"):  # a shift of all logits changes no softmax
+            assert (np.array(variable) != old).any(), variable.path
