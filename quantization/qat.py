@@ -30,8 +30,8 @@ class QatSettings:
         calibration_batches: training batches that set the activations' first ranges.
         range_decay: of the activation ranges' moving average, per step.
         freeze_batch_norm_from: share of the steps after which batch normalisation uses, and
-            keeps, its moving statistics: what is folded into the int8 weights then is what
-            the last steps trained with. 1 never freezes them.
+            keeps, its moving statistics: the last steps train with what will be folded into
+            the int8 weights. 1 never freezes them.
     """
 
     learning_rate: float = 2e-4
@@ -187,7 +187,7 @@ class _Trainer:
     def train_step(self, batch, frozen: bool):
         batch = _unpack(batch)
         teacher = self.teacher(batch)
-        # Read while tracing: each of the two traces has its own mode.
+        # Read while tracing: each of the two traces has its own mode. Scale and offset train on.
         for norm in self.norms:
             norm.trainable = not frozen
         with tf.GradientTape() as tape:

@@ -1,9 +1,9 @@
 """The ranges of a fake-quantised model: measured before training, then followed.
 
-TF-MOT starts every activation at ±6 and follows the data by 0.1 % a step, which takes
-thousands of steps to arrive: a short training would run, and be converted, with ranges
-that have little to do with its maps. And it takes the input's range from the frames it
-happens to see, so that a byte of a raw frame would not be one step of the int8 input.
+TF-MOT starts every activation at ±6 and follows the data by 0.1 % a step: a training of
+a few hundred steps would end, and be converted, with ranges still near ±6. And it takes
+the input's range from the frames it happens to see, so that a byte of a raw frame would
+not be one step of the int8 input.
 """
 
 from __future__ import annotations

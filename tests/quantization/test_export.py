@@ -80,6 +80,22 @@ def test_post_training_int8_agrees_with_the_float_student(exported, trained, hel
     assert (given.argmax(-1) == probabilities(trained.student, images).argmax(-1)).mean() > 0.95
 
 
+def test_int8_weights_are_the_fake_quantised_ones_with_batch_norm_folded_in(exported, quantised):
+    model = quantised.result.model
+    kernel, quantizer, variables = model.get_layer("quant_stem_conv")._weight_vars[0]
+    norm = model.get_layer("quant_stem_bn").layer
+    factor = norm.gamma / tf.sqrt(norm.moving_variance + norm.epsilon)
+    wanted = np.moveaxis((quantizer(kernel, False, weights=variables) * factor).numpy(), -1, 0)
+    interpreter = Interpreter(model_path=str(exported.paths["int8"]))
+    interpreter.allocate_tensors()
+    stem = next(o for o in interpreter._get_ops_details() if o["op_name"] == "CONV_2D")
+    detail = next(d for d in interpreter.get_tensor_details() if d["index"] == stem["inputs"][1])
+    scale = detail["quantization_parameters"]["scales"].reshape(-1, 1, 1, 1)
+    steps = interpreter.get_tensor(detail["index"])
+    np.testing.assert_allclose(steps, wanted / scale, atol=1e-2)
+    assert abs(steps.astype(int)).max() == 127
+
+
 @pytest.mark.parametrize("kind", ["int8", "post_training"])
 def test_a_raw_byte_is_one_step_of_the_input_and_all_is_integer(exported, kind):
     interpreter = Interpreter(model_path=str(exported.paths[kind]))
