@@ -91,11 +91,11 @@ def simulate_clip(
 def _arrange(body, kind: str, frame_size, rng) -> tuple[View, Pose, float, float]:
     """Choose the zoom, the body's place, the wall's thickness and the depth; all in mm."""
     height, width = frame_size
-    mm_per_px = body.extent / (rng.uniform(0.42, 0.76) * width)
+    mm_per_px = body.extent / (rng.uniform(0.36, 0.76) * width)
     tall = height * mm_per_px
     y = max(rng.uniform(42, 75), 0.75 * body.radius + 14)
-    top = max(y - tall * rng.uniform(0.4, 0.6), -4.0)
-    x = rng.normal(0, 0.06) * width * mm_per_px
+    top = max(y - tall * rng.uniform(0.34, 0.66), -4.0)
+    x = rng.normal(0, 0.1) * width * mm_per_px
     view = View(-width * mm_per_px / 2 + rng.normal(0, 0.02) * width * mm_per_px, top, mm_per_px, height, width)
     angle = rng.uniform(-np.pi, np.pi)
     if kind in ("femur", "part"):  # a long bone is only seen well when it lies across the beam
