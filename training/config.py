@@ -95,6 +95,7 @@ def build_parser() -> Parser:
     parser.add_argument("--quantise", type=FitSettings, default=QUANTISE, help="quantisation-aware training")
     parser.add_argument("--loss", type=LossSettings, default=LossSettings(), help="weights of the distillation loss")
     parser.add_argument("--augment", type=Augmentation, default=Augmentation(), help="augmentation of all stages")
+    parser.add_argument("--evaluate", type=bool, default=True, help="end with metrics.json and summary.md")
     parser.add_argument("--overwrite", action="store_true", help="train anew what the run folder holds otherwise")
     parser.add_argument(
         "--dry-run",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -65,12 +66,14 @@ def fit(
     steps_per_epoch: int,
     history: History,
     checkpoint: Path,
+    seed: int,
 ) -> None:
     """Fit a compiled, built model; go on from `checkpoint` if an interrupted run left one.
 
     Args:
         batches: number of batches to skip → endless training batches.
         checkpoint: folder, written after every epoch, removed at the end.
+        seed: of dropout.
     """
     done = _epochs_done(checkpoint)
     history.start(stage, done)
@@ -84,11 +87,33 @@ def fit(
             validation_data=validation,
             shuffle=False,  # the batches are shuffled where they are made
             verbose=0,
-            callbacks=[reporter, keras.callbacks.BackupAndRestore(str(checkpoint), double_checkpoint=True)],
+            callbacks=[
+                EpochSeeds(seed),
+                reporter,
+                keras.callbacks.BackupAndRestore(str(checkpoint), double_checkpoint=True),
+            ],
         )
     finally:
         reporter.close()
     shutil.rmtree(checkpoint, ignore_errors=True)
+
+
+class EpochSeeds(keras.callbacks.Callback):
+    """Dropout draws that depend on seed, layer and epoch alone.
+
+    Keras does not store the state of its draws with the weights; without this a resumed
+    run would drop other units than the run that was not interrupted.
+    """
+
+    def __init__(self, seed: int):
+        super().__init__()
+        self._seed = seed
+
+    def on_epoch_begin(self, epoch, logs=None):
+        for layer in self.model._flatten_layers(include_self=False):
+            generator = getattr(layer, "seed_generator", None)
+            if generator is not None:
+                generator.state.assign([zlib.crc32(f"{self._seed} {layer.name}".encode()), epoch << 16])
 
 
 def _epochs_done(checkpoint: Path) -> int:

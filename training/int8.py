@@ -7,6 +7,7 @@ import numpy as np
 
 from common.files import whole_folder
 from data.pipeline import PipelineSettings, training_batches
+from evaluation.complexity import count_macs
 from models.distiller import build_objective
 from quantization.qat import QatSettings, quantise_aware_train
 from quantization.saved_model import export_saved_model
@@ -45,7 +46,7 @@ def quantise_student(stage: Stage, teacher: keras.Model | None, history: History
         seed=config.seed,
     )
     frames = training_batches(data, "train", PipelineSettings(seed=config.seed)).take(_CALIBRATION_BATCHES)
-    metadata = stage.metadata(student, config.student, "probabilities")
+    metadata = stage.metadata(student, config.student, "probabilities", count_macs(student))
     with whole_folder(stage.folder, overwrite=True) as folder:
         export_int8(quantised, folder / "student_int8.tflite", metadata)
         export_saved_model(quantised.model, folder / "saved_model", metadata)

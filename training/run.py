@@ -60,7 +60,8 @@ def run(config, resolved: str) -> None:
 
             quantise_student(stages[name], _teacher(config, data, folder), history)
         console.print(f"{name} took {time.perf_counter() - start:.0f} s")
-    evaluate_run(config, data, folder, changed=bool(todo))
+    if config.evaluate:
+        evaluate_run(config, data, folder, changed=bool(todo))
 
 
 def _plan(config, folder: Path, prints: dict) -> list[str]:
@@ -109,9 +110,10 @@ def _check_models(config, data: Dataset, dry_run: bool) -> None:
         tapped(build_teacher(config, data), config.loss.teacher_taps())
     if "int8" not in config.stages:
         return
-    from quantization.check import refused_layers
+    from quantization.check import dry_run as quantisation_dry_run
 
-    refused = refused_layers(student)
+    shape = (*data.frame_size, 1)
+    refused = quantisation_dry_run(config.student, shape, len(data.classes), **config.student_options)
     for name, kind, reason in refused:
         console.print(f"TF-MOT refuses layer {name} ({kind}): {reason}")
     if refused:

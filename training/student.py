@@ -42,6 +42,7 @@ def train_student(stage: Stage, teacher: keras.Model | None, history: History) -
         steps,
         history,
         stage.checkpoint,
+        config.seed,
     )
     macs = count_macs(student)
     with whole_folder(stage.folder, overwrite=True) as folder:

@@ -47,6 +47,7 @@ def train_teacher(stage: Stage, history: History) -> None:
         steps,
         history,
         stage.checkpoint,
+        config.seed,
     )
     with whole_folder(stage.folder, overwrite=True) as folder:
         teacher.save(folder / "teacher.keras")

@@ -1,0 +1,192 @@
+"""A whole run on a tiny data set: what comes out, what is reused, what goes on after a stop."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+import train
+from common.errors import InputError, run_command
+from models.metadata import read_metadata
+from training import fitting
+from training.history import Diverged
+
+
+def test_whole_run_leaves_every_artefact_and_the_second_run_reuses_them(config, tmp_path, capsys):
+    train.main(["--config", str(config), "--evaluate", "true"])
+    run = tmp_path / "run"
+    for name in (
+        "config.yaml",
+        "history.csv",
+        "metrics.json",
+        "summary.md",
+        "teacher/teacher.keras",
+        "student/student.keras",
+        "student/saved_model/saved_model.pb",
+        "student/student.tflite",
+        "int8/student_int8.tflite",
+        "int8/student_ptq.tflite",
+        "int8/saved_model/saved_model.pb",
+    ):
+        assert (run / name).is_file(), name
+    assert list((run / "logs" / "student").glob("events.*"))
+    assert not list((run / "checkpoints").iterdir()), "a finished stage leaves no checkpoint"
+    assert set(pd.read_csv(run / "history.csv")["stage"]) == {"teacher", "student", "int8"}
+    assert yaml.safe_load((run / "config.yaml").read_text())["distil"]["epochs"] == 3
+
+    report = json.loads((run / "metrics.json").read_text())
+    assert report["dataset"]["n_frames"] == 24
+    assert {row["kind"] for row in report["artefacts"]} == {"keras", "saved_model", "tflite"}
+    assert read_metadata(run / "student" / "student.keras").inputs == ("frame",)
+    assert read_metadata(run / "teacher" / "teacher.keras").inputs == ("frame", "gaze")
+
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file()}
+    capsys.readouterr()
+    train.main(["--config", str(config), "--evaluate", "true"])
+    assert "teacher: reused" in capsys.readouterr().out
+    changed = [str(p) for p, when in before.items() if p.stat().st_mtime_ns != when and p.name != "config.yaml"]
+    assert not changed
+
+
+def test_other_settings_never_mix_with_what_is_there(config, tmp_path):
+    train.main(["--config", str(config), "--stages", "[teacher]"])
+    with pytest.raises(InputError, match=r"holds a teacher .* --overwrite"):
+        train.main(["--config", str(config), "--stages", "[teacher]", "--teach.epochs", "1"])
+    train.main(["--config", str(config), "--stages", "[teacher]", "--teach.epochs", "1", "--overwrite"])
+    assert len(pd.read_csv(tmp_path / "run" / "history.csv")) == 1
+
+
+def test_a_student_learns_from_a_teacher_given_by_path_and_alone(config, tmp_path):
+    train.main(["--config", str(config), "--stages", "[teacher]"])
+    teacher = tmp_path / "run" / "teacher" / "teacher.keras"
+    other = ["--config", str(config), "--stages", "[student]", "--distil.epochs", "1"]
+    train.main([*other, "--run", str(tmp_path / "given"), "--teacher_path", str(teacher)])
+    train.main([*other, "--run", str(tmp_path / "alone"), "--teacher", "none"])
+    given = pd.read_csv(tmp_path / "given" / "history.csv")
+    alone = pd.read_csv(tmp_path / "alone" / "history.csv")
+    assert {"soft", "gaze", "attention", "agreement"} <= set(given.columns)
+    assert "gaze" in alone.columns and not {"soft", "agreement"} & set(alone.columns)
+
+
+def _history(run) -> pd.DataFrame:
+    return pd.read_csv(run / "history.csv")
+
+
+def test_the_same_seed_gives_the_same_history_and_another_seed_another(config, tmp_path):
+    flags = ["--config", str(config), "--stages", "[teacher, student]"]
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        train.main([*flags, "--run", str(tmp_path / name), "--seed", str(seed)])
+    pd.testing.assert_frame_equal(_history(tmp_path / "a"), _history(tmp_path / "b"), check_exact=True)
+    assert not _history(tmp_path / "a")["loss"].equals(_history(tmp_path / "c")["loss"])
+
+
+def test_a_killed_run_goes_on_where_it_stopped(config, tmp_path, monkeypatch):
+    flags = ["--config", str(config), "--stages", "[teacher, student]"]
+    train.main([*flags, "--run", str(tmp_path / "whole")])
+
+    class Killed(Exception):
+        pass
+
+    def kill_after_first_epoch(self, epoch, logs=None):
+        original(self, epoch, logs)
+        if self._stage == "student" and epoch == 1:
+            raise Killed
+
+    original = fitting.Reporter.on_epoch_end
+    with monkeypatch.context() as patch:
+        patch.setattr(fitting.Reporter, "on_epoch_end", kill_after_first_epoch)
+        with pytest.raises(Killed):
+            train.main([*flags, "--run", str(tmp_path / "cut")])
+    assert not (tmp_path / "cut" / "student").exists(), "nothing half-written"
+    train.main([*flags, "--run", str(tmp_path / "cut")])
+    whole, cut = _history(tmp_path / "whole"), _history(tmp_path / "cut")
+    assert list(whole["epoch"]) == list(cut["epoch"])
+    np.testing.assert_allclose(cut["loss"], whole["loss"], rtol=1e-4)
+
+
+def test_a_loss_that_is_no_number_stops_the_run_with_step_and_part(config, tmp_path, monkeypatch):
+    import models.objective
+
+    def broken(labels, logits):
+        return original(labels, logits) * float("nan")
+
+    original = models.objective.hard_label_loss
+    monkeypatch.setattr(models.objective, "hard_label_loss", broken)
+    flags = ["--config", str(config), "--stages", "[student]", "--teacher", "none"]
+    with pytest.raises(Diverged, match="student, step 1: hard is not a finite number"):
+        train.main(flags)
+    assert not (tmp_path / "run" / "student").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--student", "squeezenet"], "did you mean squeezenet_1_1"),
+        (["--teacher", "vgg17"], "did you mean vgg16"),
+        (["--student_options", "{widht: 0.2}"], "no option 'widht'"),
+        (["--student_options", "{width: -1}"], "width -1: must be above 0"),
+        (["--gaze", "left"], "--gaze left: is none of"),
+        (["--sigma", "0"], "--sigma"),
+        (["--stages", "[pupil]"], "--stages pupil"),
+        (["--stages", "[student]"], "add teacher to --stages"),
+        (["--stages", "[int8]"], "add student to --stages"),
+        (["--loss.attention_taps", "[stride5]"], "no tap 'stride5'"),
+        (["--loss.temperature", "0"], "temperature"),
+        (["--teach.epochs", "none"], "teach"),
+        (["--data", "no/such/folder"], "no/such/folder: is not a data set"),
+        (["--teacher_path", "no/such.keras"], "no/such.keras"),
+        (["--epocs", "3"], "--epocs"),
+    ],
+)
+def test_bad_flags_get_one_line_before_any_training(flags, words, config, tmp_path, capsys):
+    assert run_command(train.main, ["--config", str(config), *flags]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and words in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_unknown_key_in_a_preset_is_an_error(config, tmp_path, capsys):
+    config.write_text(config.read_text() + "studnet: mobilenet_v1\n")
+    assert run_command(train.main, ["--config", str(config)]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "studnet" in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_teacher_of_other_classes_is_refused(config, tmp_path):
+    from tests.training.conftest import write_shapes
+
+    train.main(["--config", str(config), "--stages", "[teacher]", "--teach.epochs", "1"])
+    write_shapes(tmp_path / "others", classes=("a", "b", "c"))
+    teacher = str(tmp_path / "run" / "teacher" / "teacher.keras")
+    with pytest.raises(InputError, match=r"teacher.keras.*ring, disc, bar.*a, b, c"):
+        train.main(
+            [
+                "--config",
+                str(config),
+                "--data",
+                str(tmp_path / "others"),
+                "--run",
+                str(tmp_path / "other"),
+                "--teacher_path",
+                teacher,
+            ]
+        )
+    assert not (tmp_path / "other").exists()
+
+
+def test_dry_run_trains_nothing(config, tmp_path, capsys):
+    train.main(["--config", str(config), "--dry-run"])
+    assert "TF-MOT takes all" in capsys.readouterr().out
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("preset", ["demo", "fetal_planes", "paper"])
+def test_presets_can_be_read(preset):
+    from training.config import build_parser
+
+    parser = build_parser()
+    config = parser.instantiate(parser.parse_args(["--config", f"configs/{preset}.yaml"]))
+    assert config.teacher == "vgg16" and config.distil.epochs > 0
