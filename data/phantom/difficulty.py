@@ -29,9 +29,9 @@ class Difficulty:
 
 
 DIFFICULTIES = {
-    "easy": Difficulty(1.6, 2.0, 1.0, -54.0, 0.10),
-    "default": Difficulty(1.3, 1.5, 2.0, -50.0, 0.20),
-    "hard": Difficulty(1.0, 1.15, 4.0, -45.0, 0.40),
+    "easy": Difficulty(1.6, 2.2, 1.0, -54.0, 0.10),
+    "default": Difficulty(1.3, 1.8, 2.0, -50.0, 0.20),
+    "hard": Difficulty(1.0, 1.3, 4.0, -45.0, 0.40),
 }
 
 

@@ -129,11 +129,14 @@ def label_clip(body: Body, motion: Motion, plane: str | None, rng: np.random.Gen
     before = min(times[max(leading - 1, 0)], motion.start_s)
     after = max(times[min(len(times) - trailing, len(times) - 1)], motion.end_s)
     room = np.array([before, duration - after])
-    wanted = room * min(1.0, EDGES * duration / room.sum())
+    wanted = room * min(1.0, EDGES * duration / max(room.sum(), step))
+    # Anywhere in those stretches: neither always next to the plane nor always at the clip's ends.
     if wanted[0] > 2 * step:
-        intervals.insert(0, Interval(before - wanted[0], before, BACKGROUND))
+        start = rng.uniform(0, room[0] - wanted[0])
+        intervals.insert(0, Interval(start, start + wanted[0], BACKGROUND))
     if wanted[1] > 2 * step:
-        intervals.append(Interval(after, after + wanted[1], BACKGROUND))
+        start = rng.uniform(after, duration - wanted[1])
+        intervals.append(Interval(start, start + wanted[1], BACKGROUND))
     return intervals
 
 

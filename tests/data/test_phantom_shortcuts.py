@@ -20,7 +20,7 @@ from data.dataset import Dataset, read_split
 from data.phantom import prepare_phantom
 from data.phantom.clip import CLASSES
 
-LINEAR_ON_PIXELS = 0.55  # a compact network reaches 0.70 to 0.88 on the same classes
+LINEAR_ON_PIXELS = 0.58  # measured 0.54 here, 0.50 on 120 patients, where compact networks reach 0.70 to 0.80
 
 
 @dataclasses.dataclass(frozen=True)
