@@ -32,11 +32,8 @@ def train_teacher(stage: Stage, history: History) -> None:
     def select(features, label, weight):
         # An unlabelled frame has nothing to teach a teacher; its one-hot row is all zeros.
         labelled = tf.cast(label >= 0, tf.float32)
-        return (
-            {name: features[name] for name in names},
-            tf.one_hot(label, len(data.classes)),
-            weight * labelled,
-        )
+        inputs = {name: features[name] for name in names} if len(names) > 1 else features["frame"]
+        return inputs, tf.one_hot(label, len(data.classes)), weight * labelled
 
     fit(
         teacher,
