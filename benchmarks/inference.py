@@ -1,4 +1,4 @@
-"""Claim: a student's full-int8 file answers at least as fast as its float file, at a third of the bytes or less.
+"""Claim: a student's full-int8 file answers at least as fast as its float file, at about a third of the bytes.
 
     python benchmarks/inference.py
 
