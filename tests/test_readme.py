@@ -34,10 +34,10 @@ def demo_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("readme")
     rng = np.random.default_rng(0)
     source = {"kind": "noise", "simulated": True}
-    with write_dataset(folder / "data", classes=CLASSES, frame_size=(112, 144), source=source, seed=0) as writer:
+    with write_dataset(folder / "data", classes=CLASSES, frame_size=(96, 128), source=source, seed=0) as writer:
         for split in ("train", "val"):
             for index in range(8):
-                frame = rng.integers(0, 255, (112, 144)).astype(np.uint8)
+                frame = rng.integers(0, 255, (96, 128)).astype(np.uint8)
                 writer.add(split, FrameRecord(frame, index % 4, f"{split}{index}", f"{split}{index}", 0, 0.0))
     flags = ["--config", "configs/demo.yaml", "--data", str(folder / "data"), "--run", str(folder / "runs/demo")]
     flags += ["--teacher", "none", "--distil.epochs", "1", "--quantise.epochs", "1", "--evaluate", "false"]

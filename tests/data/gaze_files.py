@@ -37,9 +37,7 @@ def pro_sdk_stream() -> str:
 
 def pro_sdk_stream_split() -> str:
     names = [f"{e}_gaze_point_on_display_area_{a}" for e in ("left", "right") for a in "xy"]
-    rows = [
-        "\t".join(["", "device_time_stamp", *names, "left_gaze_point_validity", "right_gaze_point_validity"])
-    ]
+    rows = ["\t".join(["", "device_time_stamp", *names, "left_gaze_point_validity", "right_gaze_point_validity"])]
     cells = [
         ("0.2", "0.45", "0.3", "0.55", 1, 1),
         ("0.5", "0.25", "nan", "nan", 1, 0),

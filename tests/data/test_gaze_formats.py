@@ -208,9 +208,7 @@ def test_bad_input_is_named(tmp_path, kind):
 
 def test_an_invalid_sample_may_hold_nan_but_a_valid_one_in_a_stream_may_not(tmp_path):
     text = pro_sdk_stream().replace("(nan, nan);0;10024000", "(nan, nan);1;10024000")
-    with pytest.raises(
-        InputError, match=r"row 5, column 'left_gaze_point_on_display_area': found '\(nan, nan\)'"
-    ):
+    with pytest.raises(InputError, match=r"row 5, column 'left_gaze_point_on_display_area': found '\(nan, nan\)'"):
         read_gaze(write(tmp_path, text))
 
 

@@ -187,9 +187,7 @@ def test_repeated_timestamps_around_a_missing_sample():
 
 def test_gaze_that_does_not_overlap_tells_both_ranges():
     gaze = recording(100 + np.arange(10) / 10, np.full(10, 0.5), np.full(10, 0.5))
-    with pytest.raises(
-        InputError, match=r"100\.000 to 100\.900 s.*0\.000 to 2\.000 s.*gaze_offset_s.*\(100\.000"
-    ):
+    with pytest.raises(InputError, match=r"100\.000 to 100\.900 s.*0\.000 to 2\.000 s.*gaze_offset_s.*\(100\.000"):
         gaze_for_frames(gaze, np.array([0.0, 1.0]), video_px=(9, 9))
     blind = recording(np.arange(10) / 10, np.full(10, np.nan), np.full(10, np.nan))
     with pytest.raises(InputError, match="not one of its 10 samples has gaze"):

@@ -56,9 +56,7 @@ def test_every_column_arrives(folder):
     )
     first, second = read_manifest(folder / "m.csv")
     assert (first.recording_id, first.patient_id, first.split) == ("a", "p1", "val")
-    assert (first.video, first.labels, first.gaze) == tuple(
-        folder / n for n in ("a.mkv", "labels.csv", "gaze.tsv")
-    )
+    assert (first.video, first.labels, first.gaze) == tuple(folder / n for n in ("a.mkv", "labels.csv", "gaze.tsv"))
     assert (first.label, first.gaze_offset_s, first.fps) == (None, -3.25, None)
     assert (first.screen_px, first.image_box_px) == ((1920, 1080), (10, 20.5, 1008, 784))
     assert first.crop_px == (0, 1, 60, 40)

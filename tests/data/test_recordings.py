@@ -448,9 +448,7 @@ def test_the_report_tells_what_was_kept_and_refused(tmp_path):
     with console.capture() as second:
         print_dataset_report(again)
     assert second.get() == text
-    assert json.loads((data.path / "dataset.json").read_text())["refused"] == {
-        "frames of one constant value": 1
-    }
+    assert json.loads((data.path / "dataset.json").read_text())["refused"] == {"frames of one constant value": 1}
 
 
 def test_number_of_reads_what_numbered_frame_draws():

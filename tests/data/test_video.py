@@ -170,9 +170,7 @@ def test_dicom_times(tmp_path, fields, times_s):
 
 
 def test_dicom_is_recognised_by_content(tmp_path):
-    check_numbered(
-        open_video(write_dicom(tmp_path / "IM0001", dicom_frames(), FrameTime=40.0)), np.arange(6) * 0.04
-    )
+    check_numbered(open_video(write_dicom(tmp_path / "IM0001", dicom_frames(), FrameTime=40.0)), np.arange(6) * 0.04)
 
 
 def test_dicom_without_times_needs_fps(tmp_path):
@@ -231,9 +229,7 @@ def test_a_dicom_of_jpegs_is_decoded(tmp_path, colour):
 
 
 def test_a_dicom_that_nothing_here_can_decode_is_refused(tmp_path):
-    path = write_dicom(
-        tmp_path / "a.dcm", dicom_frames(), syntax=MPEG4HP41, encoded=[b"x" * 50] * 6, FrameTime=40.0
-    )
+    path = write_dicom(tmp_path / "a.dcm", dicom_frames(), syntax=MPEG4HP41, encoded=[b"x" * 50] * 6, FrameTime=40.0)
     with pytest.raises(InputError, match=r"a\.dcm: its pixels are compressed as MPEG-4.*no decoder"):
         open_video(path)
 
@@ -321,7 +317,5 @@ def test_resize_keeps_constants_and_the_same_size_is_no_change():
 
 def test_enlarging_agrees_with_linear_interpolation():
     frame = np.random.default_rng(2).integers(0, 256, (12, 9), dtype=np.uint8)
-    oracle = skimage.transform.resize(
-        frame.astype(float), (30, 31), order=1, mode="edge", anti_aliasing=False
-    )
+    oracle = skimage.transform.resize(frame.astype(float), (30, 31), order=1, mode="edge", anti_aliasing=False)
     np.testing.assert_allclose(resize_frame(frame, (30, 31)), oracle, atol=0.5001)

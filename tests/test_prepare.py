@@ -1,0 +1,106 @@
+"""`prepare.py` as a user meets it: what it prints, its exit code, one line for what is wrong."""
+
+import json
+
+import pytest
+
+import prepare
+from common.errors import run_command
+from data.dataset import open_dataset
+from tests.data.clips import numbered_video, write_csv, write_gaze
+from tests.data.test_fetal_planes import write_planes
+
+
+def run(*words) -> int:
+    return run_command(prepare.main, [str(word) for word in words])
+
+
+def manifest(folder, **changes):
+    """Six patients with one head and one abdomen clip each; `changes` go into the first row."""
+    rows = []
+    for patient in range(6):
+        for plane in ("head", "abdomen"):
+            video = numbered_video(folder / f"{patient}{plane}.mkv", 6)
+            rows.append(
+                {"recording_id": f"{patient}{plane}", "patient_id": patient, "video": video.name, "label": plane}
+                | dict.fromkeys(("labels", "gaze", "gaze_offset_s", "split"), "")
+            )
+    rows[0] |= changes
+    return write_csv(folder / "manifest.csv", rows)
+
+
+def test_recordings_end_with_what_was_kept_and_refused(tmp_path, capsys):
+    write_gaze(tmp_path / "gaze.csv", 1.0)
+    path = manifest(tmp_path, gaze="gaze.csv")
+    assert run("recordings", path, "--out", tmp_path / "out", "--frame-size", 48, 64, "--fps", 5) == 0
+    printed = capsys.readouterr().out
+    assert all(word in printed for word in ("train", "abdomen", "refused", "gaze"))
+    assert open_dataset(tmp_path / "out").frame_size == (48, 64)
+
+
+def test_fetal_planes_and_phantom_take_their_flags(tmp_path, capsys):
+    planes = write_planes(tmp_path / "db")
+    classes = ("--classes", "head=Fetal brain", "rest=*")
+    assert run("fetal-planes", planes, "--out", tmp_path / "planes", "--frame-size", 32, 48, *classes) == 0
+    assert open_dataset(tmp_path / "planes").classes == ("head", "rest")
+    phantom = ("--patients", 8, "--seed", 1, "--fps", 4, "--frame-size", 48, 64)
+    assert run("phantom", "--out", tmp_path / "phantom", *phantom) == 0
+    data = open_dataset(tmp_path / "phantom")
+    assert data.info["source"]["simulated"] is True and data.gaze_frames("train") > 0
+    assert (tmp_path / "phantom" / "recordings" / "manifest.csv").is_file()
+
+
+def test_gaze_in_json(tmp_path, capsys):
+    write_gaze(tmp_path / "gaze.csv", 2.0)
+    assert run("gaze", tmp_path / "gaze.csv", "--json") == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["format"] == "Tobii Pro SDK stream" and found["rows"] == found["samples_with_gaze"] > 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"video": "gone.mkv"}, "gone.mkv"),
+        ({"label": ""}, "label"),
+        ({"recording_id": "1head"}, "1head"),
+        ({"gaze_offset_s": "soon"}, "soon"),
+        ({"gaze_offset_s": "nan"}, "nan"),
+        ({"split": "exam"}, "exam"),
+        ({"gaze": "manifest.csv"}, "format"),
+    ],
+)
+def test_a_bad_row_is_one_line_with_file_row_and_column(tmp_path, capsys, changes, words):
+    path = manifest(tmp_path, **changes)
+    assert run("recordings", path, "--out", tmp_path / "out") == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1 and words in error and "manifest.csv" in error
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("recordings", "MANIFEST", "--out", "OUT", "--framesize", "48", "64"),
+        ("recordings", "MANIFEST", "--out", "OUT", "--fps", "fast"),
+        ("recordings", "MANIFEST"),
+        ("recordings", "MANIFEST", "--out", "OUT", "--val-fraction", "0.7", "--test-fraction", "0.5"),
+        ("phantom", "--out", "OUT", "--difficulty", "brutal"),
+        ("phantom", "--out", "OUT", "--patients", "2"),
+        ("fetal-planes", "FOLDER", "--out", "OUT"),
+        ("gaze", "MANIFEST"),
+        ("gaze", "missing.tsv"),
+        ("import", "MANIFEST"),
+        (),
+    ],
+)
+def test_a_wrong_command_line_is_one_line(tmp_path, capsys, words):
+    names = {"MANIFEST": manifest(tmp_path), "OUT": tmp_path / "out", "FOLDER": tmp_path}
+    assert run(*[names.get(word, word) for word in words]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "Traceback" not in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_debug_shows_where_it_went_wrong(tmp_path, capsys):
+    assert run("recordings", tmp_path / "none.csv", "--out", tmp_path / "out", "--debug") == 2
+    assert "Traceback" in capsys.readouterr().err
