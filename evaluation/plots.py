@@ -12,7 +12,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from common.console import console
 from common.errors import InputError
@@ -177,6 +177,7 @@ def draw_curves(figure: Figure, history: pd.DataFrame, title: str) -> None:
         axis.set_title(stage)
     for axis in axes[-1]:
         axis.set_xlabel("epoch")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def read_history(path: Path) -> pd.DataFrame:

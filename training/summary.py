@@ -8,7 +8,6 @@ from pathlib import Path
 from common.console import console
 from common.files import write_text
 from data.dataset import Dataset
-from evaluation.complexity import bytes_on_disk
 from evaluation.report import evaluate, print_table, write_report
 from training.run_folder import ARTEFACTS
 
@@ -33,39 +32,53 @@ def evaluate_run(config, data: Dataset, folder: Path, changed: bool) -> None:
         write_report(file, report)
         write_text(folder / "summary.md", summarise(report, data))
     print_table(report)
-    console.print(Path(folder / "summary.md").read_text(encoding="utf-8"), markup=False, highlight=False)
+    console.print("\n".join(what_lies_where(report)), markup=False, highlight=False)
 
 
 def summarise(report: dict, data: Dataset) -> str:
     """A run in Markdown: the table, what the small files cost, what lies where."""
-    rows = report["artefacts"]
-    first = rows[0]
+    simulated = ", simulated" if data.info["source"].get("simulated") else ""
     lines = [
-        f"# {report['dataset']['n_frames']} test frames of {report['dataset']['n_patients']} patients"
-        + (", simulated" if data.info["source"].get("simulated") else ""),
+        f"# {report['dataset']['n_frames']} test frames of {report['dataset']['n_patients']} patients{simulated}",
         "",
-        f"| artefact | accuracy (95 % interval over patients) | macro-F1 | parameters | bytes | times smaller than "
-        f"{Path(first['path']).name} | points below it |",
+        "| artefact | accuracy (95 % interval over patients) | macro-F1 | parameters | bytes | times smaller "
+        "| points below |",
         "|---|---|---|---|---|---|---|",
     ]
-    for row in rows:
+    for row in report["artefacts"]:
         low, high = row["accuracy_ci95"] or (float("nan"),) * 2
+        smaller, below = _against_teacher(row, report)
         lines.append(
-            f"| {'/'.join(Path(row['path']).parts[-2:])} | {row['accuracy']:.3f} ({low:.3f}–{high:.3f}) "
-            f"| {row['macro_f1']:.3f} | {row['params'] or 0:,} | {row['bytes']:,} "
-            f"| {first_bytes(first) / row['bytes']:,.1f} | {100 * (first['accuracy'] - row['accuracy']):+.1f} |"
+            f"| {_name(row)} | {row['accuracy']:.3f} ({low:.3f}–{high:.3f}) | {row['macro_f1']:.3f} "
+            f"| {row['params'] or 0:,} | {row['bytes']:,} | {smaller} | {below} |"
         )
     lines += [
         "",
-        "Size of the first row: its parameters as float32 weights, 4 bytes each.",
+        "Times smaller: than the teacher's parameters as float32, 4 bytes each. Points below: the teacher's accuracy "
+        "on the same frames, in points of a hundred; negative is above it.",
         "",
-        "What lies where:",
-        "",
+        *what_lies_where(report),
     ]
-    lines += [f"- `{row['path']}` ({bytes_on_disk(row['path']):,} bytes)" for row in rows]
     return "\n".join(lines) + "\n"
 
 
-def first_bytes(row: dict) -> int:
-    """Bytes of a model's float32 weights, which a file may hold with optimizer or metadata beside them."""
-    return 4 * row["params"] if row["params"] else row["bytes"]
+def what_lies_where(report: dict) -> list[str]:
+    """A line for each artefact: its path, its bytes, how it compares with the teacher."""
+    lines = ["What lies where:", ""]
+    for row in report["artefacts"]:
+        smaller, below = _against_teacher(row, report)
+        compared = f", {smaller} times smaller than the teacher, {below} points below it" if smaller else ""
+        lines.append(f"- `{row['path']}`: {row['bytes']:,} bytes{compared}")
+    return lines
+
+
+def _against_teacher(row: dict, report: dict) -> tuple[str, str]:
+    """(times smaller than the teacher's float32 weights, points below it); empty without a teacher."""
+    teacher = report["artefacts"][0]
+    if row is teacher or teacher.get("stage") != "teacher" or not teacher["params"]:
+        return "", ""
+    return f"{4 * teacher['params'] / row['bytes']:,.0f}", f"{100 * (teacher['accuracy'] - row['accuracy']):.1f}"
+
+
+def _name(row: dict) -> str:
+    return "/".join(Path(row["path"]).parts[-2:])

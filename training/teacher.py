@@ -47,7 +47,9 @@ def train_teacher(stage: Stage, history: History) -> None:
         config.seed,
     )
     with whole_folder(stage.folder, overwrite=True) as folder:
-        teacher.save(folder / "teacher.keras")
+        # The optimizer's moments are twice the weights, and nobody trains a finished teacher on.
+        inputs = teacher.inputs if len(names) > 1 else teacher.inputs[0]
+        keras.Model(inputs, teacher.output, name=teacher.name).save(folder / "teacher.keras")
         write_metadata(folder / "teacher.keras", stage.metadata(teacher, config.teacher, "logits", count_macs(teacher)))
 
 

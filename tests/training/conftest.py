@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import train
 from data.dataset import FrameRecord, write_dataset
 
 CLASSES = ("ring", "disc", "bar")
@@ -69,6 +70,20 @@ augment: {{rotation_deg: 5, zoom: 0.05, shift: 0.05}}
 @pytest.fixture
 def config(shapes, tmp_path):
     """Path of a preset; the run folder is `run` beside it."""
-    path = tmp_path / "tiny.yaml"
-    path.write_text(CONFIG.format(data=shapes, run=tmp_path / "run"))
+    return write_config(tmp_path, shapes)
+
+
+def write_config(folder, data):
+    """Write the tiny preset into a folder, with its run folder beside it."""
+    path = folder / "tiny.yaml"
+    path.write_text(CONFIG.format(data=data, run=folder / "run"))
     return path
+
+
+@pytest.fixture(scope="session")
+def whole_run(shapes, tmp_path_factory):
+    """(preset, run folder) of all three stages and the evaluation; read only."""
+    folder = tmp_path_factory.mktemp("whole")
+    config = write_config(folder, shapes)
+    train.main(["--config", str(config), "--evaluate", "true"])
+    return config, folder / "run"

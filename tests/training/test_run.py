@@ -14,9 +14,8 @@ from training import fitting
 from training.history import Diverged
 
 
-def test_whole_run_leaves_every_artefact_and_the_second_run_reuses_them(config, tmp_path, capsys):
-    train.main(["--config", str(config), "--evaluate", "true"])
-    run = tmp_path / "run"
+def test_whole_run_leaves_every_artefact_and_the_second_run_reuses_them(whole_run, capsys):
+    config, run = whole_run
     for name in (
         "config.yaml",
         "history.csv",
@@ -51,21 +50,19 @@ def test_whole_run_leaves_every_artefact_and_the_second_run_reuses_them(config, 
 
 
 def test_other_settings_never_mix_with_what_is_there(config, tmp_path):
-    train.main(["--config", str(config), "--stages", "[teacher]"])
+    train.main(["--config", str(config), "--stages", "[teacher]", "--teach.epochs", "2"])
     with pytest.raises(InputError, match=r"holds a teacher .* --overwrite"):
         train.main(["--config", str(config), "--stages", "[teacher]", "--teach.epochs", "1"])
     train.main(["--config", str(config), "--stages", "[teacher]", "--teach.epochs", "1", "--overwrite"])
     assert len(pd.read_csv(tmp_path / "run" / "history.csv")) == 1
 
 
-def test_a_student_learns_from_a_teacher_given_by_path_and_alone(config, tmp_path):
-    train.main(["--config", str(config), "--stages", "[teacher]"])
-    teacher = tmp_path / "run" / "teacher" / "teacher.keras"
+def test_a_student_learns_from_a_teacher_given_by_path_and_alone(whole_run, config, tmp_path):
+    teacher = whole_run[1] / "teacher" / "teacher.keras"
     other = ["--config", str(config), "--stages", "[student]", "--distil.epochs", "1"]
     train.main([*other, "--run", str(tmp_path / "given"), "--teacher_path", str(teacher)])
     train.main([*other, "--run", str(tmp_path / "alone"), "--teacher", "none"])
-    given = pd.read_csv(tmp_path / "given" / "history.csv")
-    alone = pd.read_csv(tmp_path / "alone" / "history.csv")
+    given, alone = _history(tmp_path / "given"), _history(tmp_path / "alone")
     assert {"soft", "gaze", "attention", "agreement"} <= set(given.columns)
     assert "gaze" in alone.columns and not {"soft", "agreement"} & set(alone.columns)
 
@@ -74,17 +71,22 @@ def _history(run) -> pd.DataFrame:
     return pd.read_csv(run / "history.csv")
 
 
-def test_the_same_seed_gives_the_same_history_and_another_seed_another(config, tmp_path):
-    flags = ["--config", str(config), "--stages", "[teacher, student]"]
-    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
-        train.main([*flags, "--run", str(tmp_path / name), "--seed", str(seed)])
-    pd.testing.assert_frame_equal(_history(tmp_path / "a"), _history(tmp_path / "b"), check_exact=True)
-    assert not _history(tmp_path / "a")["loss"].equals(_history(tmp_path / "c")["loss"])
+def _of(history, *stages) -> pd.DataFrame:
+    part = history[history["stage"].isin(stages)].dropna(axis=1, how="all")
+    return part.reset_index(drop=True)
 
 
-def test_a_killed_run_goes_on_where_it_stopped(config, tmp_path, monkeypatch):
+def test_the_same_seed_gives_the_same_history_and_another_seed_another(whole_run, config, tmp_path):
+    flags = ["--config", str(config), "--stages"]
+    train.main([*flags, "[teacher, student]", "--run", str(tmp_path / "again")])
+    train.main([*flags, "[teacher]", "--run", str(tmp_path / "other"), "--seed", "4"])
+    first, again = (_of(_history(run), "teacher", "student") for run in (whole_run[1], tmp_path / "again"))
+    pd.testing.assert_frame_equal(first, again, check_exact=True)
+    assert _of(first, "teacher")["loss"].tolist() != _of(_history(tmp_path / "other"), "teacher")["loss"].tolist()
+
+
+def test_a_killed_run_goes_on_where_it_stopped(whole_run, config, tmp_path, monkeypatch):
     flags = ["--config", str(config), "--stages", "[teacher, student]"]
-    train.main([*flags, "--run", str(tmp_path / "whole")])
 
     class Killed(Exception):
         pass
@@ -101,7 +103,7 @@ def test_a_killed_run_goes_on_where_it_stopped(config, tmp_path, monkeypatch):
             train.main([*flags, "--run", str(tmp_path / "cut")])
     assert not (tmp_path / "cut" / "student").exists(), "nothing half-written"
     train.main([*flags, "--run", str(tmp_path / "cut")])
-    whole, cut = _history(tmp_path / "whole"), _history(tmp_path / "cut")
+    whole, cut = (_of(_history(run), "teacher", "student") for run in (whole_run[1], tmp_path / "cut"))
     assert list(whole["epoch"]) == list(cut["epoch"])
     np.testing.assert_allclose(cut["loss"], whole["loss"], rtol=1e-4)
 
@@ -155,12 +157,11 @@ def test_an_unknown_key_in_a_preset_is_an_error(config, tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_teacher_of_other_classes_is_refused(config, tmp_path):
+def test_a_teacher_of_other_classes_is_refused(whole_run, config, tmp_path):
     from tests.training.conftest import write_shapes
 
-    train.main(["--config", str(config), "--stages", "[teacher]", "--teach.epochs", "1"])
     write_shapes(tmp_path / "others", classes=("a", "b", "c"))
-    teacher = str(tmp_path / "run" / "teacher" / "teacher.keras")
+    teacher = str(whole_run[1] / "teacher" / "teacher.keras")
     with pytest.raises(InputError, match=r"teacher.keras.*ring, disc, bar.*a, b, c"):
         train.main(
             [
