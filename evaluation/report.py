@@ -103,7 +103,8 @@ def run_evaluation(
     tables = [predict_split(artefact, data, split, gaze, batch_size) for artefact in artefacts]
     if not len(labelled(tables[0])):
         raise InputError(f"{data.path}: no frame of split {split!r} has a label: evaluate on a labelled split")
-    timings = measure_latency(artefact_paths) if latency else [{"median": None, "p95": None}] * len(artefacts)
+    with console.status("measuring latency"):
+        timings = measure_latency(artefact_paths) if latency else [{"median": None, "p95": None}] * len(artefacts)
     rows = [
         _artefact_row(artefact, table, data, gaze, timing, draws)
         for artefact, table, timing in zip(artefacts, tables, timings)

@@ -50,9 +50,30 @@ class FitSettings:
             raise InputError(f"precision {self.precision!r}: is none of {', '.join(PRECISIONS)}")
 
 
+@dataclasses.dataclass(frozen=True)
+class QuantiseSettings:
+    """How the quantised twin is trained on; warm-up, decay and ranges: `quantization.qat.QatSettings`.
+
+    Attributes:
+        epochs: passes over the training split.
+        batch_size: frames a step.
+        learning_rate: its peak; a tenth of the student's own, or less.
+    """
+
+    epochs: int = 6
+    batch_size: int = 32
+    learning_rate: float = 2e-4
+
+    def __post_init__(self):
+        if self.epochs < 1 or self.batch_size < 1:
+            raise InputError(f"quantise: epochs {self.epochs}, batch_size {self.batch_size}: both must be at least 1")
+        if self.learning_rate <= 0:
+            raise InputError(f"quantise.learning_rate {self.learning_rate}: must be above 0")
+
+
 TEACH = FitSettings(epochs=24, learning_rate=3e-4, label_smoothing=0.1, precision="auto")
 DISTIL = FitSettings(epochs=60, learning_rate=2e-3, weight_decay=0.01)
-QUANTISE = FitSettings(epochs=8, learning_rate=2e-4, weight_decay=0.0, warmup_epochs=0.5)
+QUANTISE = QuantiseSettings()
 
 
 def build_parser() -> Parser:
@@ -92,7 +113,7 @@ def build_parser() -> Parser:
     parser.add_argument("--class_weights", type=bool, default=False, help="weigh classes by the inverse of their share")
     parser.add_argument("--teach", type=FitSettings, default=TEACH, help="training of the teacher")
     parser.add_argument("--distil", type=FitSettings, default=DISTIL, help="training of the student")
-    parser.add_argument("--quantise", type=FitSettings, default=QUANTISE, help="quantisation-aware training")
+    parser.add_argument("--quantise", type=QuantiseSettings, default=QUANTISE, help="quantisation-aware training")
     parser.add_argument("--loss", type=LossSettings, default=LossSettings(), help="weights of the distillation loss")
     parser.add_argument("--augment", type=Augmentation, default=Augmentation(), help="augmentation of all stages")
     parser.add_argument("--evaluate", type=bool, default=True, help="end with metrics.json and summary.md")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
+from common.console import console
 from common.files import whole_folder
 from data.pipeline import PipelineSettings, training_batches
 from evaluation.complexity import count_macs
@@ -12,7 +13,7 @@ from models.distiller import build_objective
 from quantization.qat import QatSettings, quantise_aware_train
 from quantization.saved_model import export_saved_model
 from quantization.tflite import export_int8, post_training_int8
-from training.history import History
+from training.history import History, show_epoch
 from training.run_folder import artefacts
 from training.stages import Stage
 from training.student import HEADS
@@ -31,6 +32,11 @@ def quantise_student(stage: Stage, teacher: keras.Model | None, history: History
         objective.set_weights([heads[name] for name in heads.files])
     steps = stage.steps_per_epoch(config.quantise)
     history.start("int8")
+
+    def log(epoch: int, logs: dict) -> None:
+        history.add("int8", epoch + 1, logs)
+        show_epoch("int8", epoch + 1, config.quantise.epochs, logs)
+
     quantised = quantise_aware_train(
         student,
         name=config.student,
@@ -42,12 +48,12 @@ def quantise_student(stage: Stage, teacher: keras.Model | None, history: History
         steps_per_epoch=steps,
         validation=stage.validation_batches(config.quantise),
         settings=QatSettings(learning_rate=config.quantise.learning_rate),
-        on_epoch=lambda epoch, logs: history.add("int8", epoch + 1, logs),
+        on_epoch=log,
         seed=config.seed,
     )
     frames = training_batches(data, "train", PipelineSettings(seed=config.seed)).take(_CALIBRATION_BATCHES)
     metadata = stage.metadata(student, config.student, "probabilities", count_macs(student))
-    with whole_folder(stage.folder, overwrite=True) as folder:
+    with console.status("converting to 8 bits"), whole_folder(stage.folder, overwrite=True) as folder:
         export_int8(quantised, folder / "student_int8.tflite", metadata)
         export_saved_model(quantised.model, folder / "saved_model", metadata)
         post_training_int8(student, [batch["frame"] for batch, *_ in frames], folder / "student_ptq.tflite", metadata)

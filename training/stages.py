@@ -14,7 +14,7 @@ from data.dataset import Dataset
 from data.pipeline import PipelineSettings, evaluation_batches, training_batches
 from data.saliency import map_size
 from models.metadata import Metadata
-from training.config import FitSettings
+from training.config import FitSettings, QuantiseSettings
 from training.run_folder import fingerprint
 
 # Raised whenever a change of the code changes what training gives: older runs are not reused.
@@ -48,13 +48,13 @@ class Stage:
         """Of an interrupted training; its name holds the fingerprint, so only the same run resumes."""
         return self.run / "checkpoints" / f"{self.name}-{self.fingerprint}"
 
-    def steps_per_epoch(self, settings: FitSettings) -> int:
+    def steps_per_epoch(self, settings: FitSettings | QuantiseSettings) -> int:
         return -(-self.data.frames("train") // settings.batch_size)
 
-    def training_batches(self, settings: FitSettings, skip: int = 0) -> tf.data.Dataset:
+    def training_batches(self, settings: FitSettings | QuantiseSettings, skip: int = 0) -> tf.data.Dataset:
         return training_batches(self.data, "train", self._pipeline(settings), self.config.augment, skip)
 
-    def validation_batches(self, settings: FitSettings) -> tf.data.Dataset:
+    def validation_batches(self, settings: FitSettings | QuantiseSettings) -> tf.data.Dataset:
         pipeline = self._pipeline(settings)
         return evaluation_batches(
             self.data, "val", batch_size=64, sigma=pipeline.sigma, gaze=pipeline.gaze, seed=pipeline.seed
@@ -83,7 +83,7 @@ class Stage:
             },
         )
 
-    def _pipeline(self, settings: FitSettings) -> PipelineSettings:
+    def _pipeline(self, settings: FitSettings | QuantiseSettings) -> PipelineSettings:
         config = self.config
         return PipelineSettings(settings.batch_size, config.sigma, config.gaze, config.seed, config.class_weights)
 

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 import models
+from common.console import console
 from common.files import whole_folder
 from data.dataset import Dataset
 from evaluation.complexity import count_macs
@@ -45,7 +46,7 @@ def train_student(stage: Stage, teacher: keras.Model | None, history: History) -
         config.seed,
     )
     macs = count_macs(student)
-    with whole_folder(stage.folder, overwrite=True) as folder:
+    with console.status("exporting the student"), whole_folder(stage.folder, overwrite=True) as folder:
         student.save(folder / "student.keras")
         write_metadata(folder / "student.keras", stage.metadata(student, config.student, "logits", macs))
         np.savez(folder / HEADS, *distiller.objective.get_weights())
