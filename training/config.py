@@ -18,7 +18,7 @@ PRECISIONS = ("auto", "float32", "mixed_bfloat16")
 
 @dataclasses.dataclass(frozen=True)
 class FitSettings:
-    """How one stage is trained.
+    """How a stage is trained.
 
     Attributes:
         epochs: passes over the training split.
@@ -26,24 +26,39 @@ class FitSettings:
         learning_rate: its peak; it warms up linearly and falls to 0 by a half cosine.
         weight_decay: of AdamW; biases and batch normalisation are left out.
         warmup_epochs: epochs of the warm-up.
-        label_smoothing: of the hard labels (teacher stage only).
-        precision: "auto" takes mixed_bfloat16 where the processor computes in it, else
-            float32 (teacher stage only; students are trained in float32).
     """
 
-    epochs: int = 30
+    epochs: int = 60
     batch_size: int = 32
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.02
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.01
     warmup_epochs: float = 2.0
-    label_smoothing: float = 0.0
-    precision: str = "float32"
 
     def __post_init__(self):
         if self.epochs < 1 or self.batch_size < 1:
             raise InputError(f"epochs {self.epochs} and batch_size {self.batch_size}: both must be at least 1")
         if self.learning_rate <= 0:
             raise InputError(f"learning_rate {self.learning_rate}: must be above 0")
+
+
+@dataclasses.dataclass(frozen=True)
+class TeachSettings(FitSettings):
+    """How the teacher is trained.
+
+    Attributes:
+        label_smoothing: of the hard labels.
+        precision: "auto" takes mixed_bfloat16 where the processor computes in it, else
+            float32. Students are always trained in float32.
+    """
+
+    epochs: int = 24
+    learning_rate: float = 3e-4
+    weight_decay: float = 0.02
+    label_smoothing: float = 0.1
+    precision: str = "auto"
+
+    def __post_init__(self):
+        super().__post_init__()
         if not 0 <= self.label_smoothing < 1:
             raise InputError(f"label_smoothing {self.label_smoothing}: must be at least 0 and below 1")
         if self.precision not in PRECISIONS:
@@ -69,11 +84,6 @@ class QuantiseSettings:
             raise InputError(f"quantise: epochs {self.epochs}, batch_size {self.batch_size}: both must be at least 1")
         if self.learning_rate <= 0:
             raise InputError(f"quantise.learning_rate {self.learning_rate}: must be above 0")
-
-
-TEACH = FitSettings(epochs=24, learning_rate=3e-4, label_smoothing=0.1, precision="auto")
-DISTIL = FitSettings(epochs=60, learning_rate=2e-3, weight_decay=0.01)
-QUANTISE = QuantiseSettings()
 
 
 def build_parser() -> Parser:
@@ -111,9 +121,11 @@ def build_parser() -> Parser:
     parser.add_argument("--sigma", type=float, default=DEFAULT_SIGMA, help="of the gaze map, share of frame width")
     parser.add_argument("--seed", type=int, default=0, help="of everything drawn")
     parser.add_argument("--class_weights", type=bool, default=False, help="weigh classes by the inverse of their share")
-    parser.add_argument("--teach", type=FitSettings, default=TEACH, help="training of the teacher")
-    parser.add_argument("--distil", type=FitSettings, default=DISTIL, help="training of the student")
-    parser.add_argument("--quantise", type=QuantiseSettings, default=QUANTISE, help="quantisation-aware training")
+    parser.add_argument("--teach", type=TeachSettings, default=TeachSettings(), help="training of the teacher")
+    parser.add_argument("--distil", type=FitSettings, default=FitSettings(), help="training of the student")
+    parser.add_argument(
+        "--quantise", type=QuantiseSettings, default=QuantiseSettings(), help="quantisation-aware training"
+    )
     parser.add_argument("--loss", type=LossSettings, default=LossSettings(), help="weights of the distillation loss")
     parser.add_argument("--augment", type=Augmentation, default=Augmentation(), help="augmentation of all stages")
     parser.add_argument("--evaluate", type=bool, default=True, help="end with metrics.json and summary.md")
