@@ -2,7 +2,7 @@
 
 python train.py --config configs/demo.yaml                 the simulated recordings
 python train.py --config configs/fetal_planes.yaml         FETAL_PLANES_DB
-python train.py --data DIR --run DIR --student mobilenet_v1 --student_options '{width: 0.2}'
+python train.py --data DIR --run DIR --student mobilenet_v1 --student-options '{width: 0.2}'
 """
 
 from __future__ import annotations

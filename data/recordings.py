@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from common.console import track
 from common.errors import InputError
+from common.files import sha256_of
 from data.dataset import UNLABELLED, Dataset, DatasetWriter, FrameRecord, open_dataset, write_dataset
 from data.frames import resize_frame
 from data.gaze import read_gaze
@@ -229,12 +229,7 @@ def _check_numbers(frame_size: Iterable[int], fps: float | None) -> None:
 
 
 def _checksum(manifest: Path, recordings: Sequence[Recording]) -> str:
-    digest = hashlib.sha256()
-    for file in [manifest, *(f for r in recordings for f in _files(r))]:
-        with file.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
+    return sha256_of([manifest, *(file for recording in recordings for file in _files(recording))])
 
 
 def _files(recording: Recording) -> list[Path]:

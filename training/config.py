@@ -106,21 +106,21 @@ def build_parser() -> Parser:
         help="any of teacher, student, int8, such as '[student]'",
     )
     parser.add_argument("--teacher", type=str, default="vgg16", help="a registered teacher, or none")
-    parser.add_argument("--teacher_options", type=dict, default={}, help="of its family, such as '{fusion: none}'")
+    parser.add_argument("--teacher-options", type=dict, default={}, help="of its family, such as '{fusion: none}'")
     parser.add_argument(
-        "--teacher_path",
+        "--teacher-path",
         type=Path | None,
         default=None,
         help="a trained teacher (.keras) instead of training one",
     )
     parser.add_argument("--student", type=str, default="squeezenet_1_1", help="a registered student")
-    parser.add_argument("--student_options", type=dict, default={}, help="of its family, such as '{width: 0.45}'")
+    parser.add_argument("--student-options", type=dict, default={}, help="of its family, such as '{width: 0.45}'")
     parser.add_argument(
         "--gaze", type=str, default="real", help="what teacher and gaze loss see: " + ", ".join(GAZE_MODES)
     )
     parser.add_argument("--sigma", type=float, default=DEFAULT_SIGMA, help="of the gaze map, share of frame width")
     parser.add_argument("--seed", type=int, default=0, help="of everything drawn")
-    parser.add_argument("--class_weights", type=bool, default=False, help="weigh classes by the inverse of their share")
+    parser.add_argument("--class-weights", type=bool, default=False, help="weigh classes by the inverse of their share")
     parser.add_argument("--teach", type=TeachSettings, default=TeachSettings(), help="training of the teacher")
     parser.add_argument("--distil", type=FitSettings, default=FitSettings(), help="training of the student")
     parser.add_argument(

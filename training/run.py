@@ -82,7 +82,7 @@ def _plan(config, folder: Path, prints: dict) -> list[str]:
         if not artefacts(folder, needed)[0].exists():
             raise InputError(
                 f"--stages {name}: needs {artefacts(folder, needed)[0]}, which is not there: add {needed} to --stages"
-                + (" or give --teacher_path" if needed == "teacher" else "")
+                + (" or give --teacher-path" if needed == "teacher" else "")
             )
         if not finished(folder, needed, prints[needed], False):
             raise InputError(f"{folder / needed}: is unfinished: add {needed} to --stages")

@@ -60,7 +60,7 @@ def test_other_settings_never_mix_with_what_is_there(config, tmp_path):
 def test_a_student_learns_from_a_teacher_given_by_path_and_alone(whole_run, config, tmp_path):
     teacher = whole_run[1] / "teacher" / "teacher.keras"
     other = ["--config", str(config), "--stages", "[student]", "--distil.epochs", "1"]
-    train.main([*other, "--run", str(tmp_path / "given"), "--teacher_path", str(teacher)])
+    train.main([*other, "--run", str(tmp_path / "given"), "--teacher-path", str(teacher)])
     train.main([*other, "--run", str(tmp_path / "alone"), "--teacher", "none"])
     given, alone = _history(tmp_path / "given"), _history(tmp_path / "alone")
     assert {"soft", "gaze", "attention", "agreement"} <= set(given.columns)
@@ -127,8 +127,8 @@ def test_a_loss_that_is_no_number_stops_the_run_with_step_and_part(config, tmp_p
     [
         (["--student", "squeezenet"], "did you mean squeezenet_1_1"),
         (["--teacher", "vgg17"], "did you mean vgg16"),
-        (["--student_options", "{widht: 0.2}"], "no option 'widht'"),
-        (["--student_options", "{width: -1}"], "width -1: must be above 0"),
+        (["--student-options", "{widht: 0.2}"], "no option 'widht'"),
+        (["--student-options", "{width: -1}"], "width -1: must be above 0"),
         (["--gaze", "left"], "--gaze left: is none of"),
         (["--sigma", "0"], "--sigma"),
         (["--stages", "[pupil]"], "--stages pupil"),
@@ -138,7 +138,7 @@ def test_a_loss_that_is_no_number_stops_the_run_with_step_and_part(config, tmp_p
         (["--loss.temperature", "0"], "temperature"),
         (["--teach.epochs", "none"], "teach"),
         (["--data", "no/such/folder"], "no/such/folder: is not a data set"),
-        (["--teacher_path", "no/such.keras"], "no/such.keras"),
+        (["--teacher-path", "no/such.keras"], "no/such.keras"),
         (["--epocs", "3"], "--epocs"),
     ],
 )
@@ -171,7 +171,7 @@ def test_a_teacher_of_other_classes_is_refused(whole_run, config, tmp_path):
                 str(tmp_path / "others"),
                 "--run",
                 str(tmp_path / "other"),
-                "--teacher_path",
+                "--teacher-path",
                 teacher,
             ]
         )
