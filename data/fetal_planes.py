@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from skimage import io
+from skimage.io import imread
 
 from common.console import track
 from common.errors import InputError
@@ -57,15 +58,16 @@ def prepare_fetal_planes(
         InputError: a file, column or value that is missing or wrong, with its row.
     """
     folder = Path(folder)
-    rows = _read_table(folder / TABLE)
+    table = _read_table(folder / TABLE)
+    rows = [row for _, row in table]
     names, class_of = _parse_classes(classes, {row["Plane"] for row in rows})
-    images = [_image_path(folder, row, number) for number, row in enumerate(rows, 2)]
+    images = [_image_path(folder, row, line) for line, row in table]
     official = {}
-    for number, row in enumerate(rows, 2):
+    for line, row in table:
         split = "train" if row["Train"] == "1" else "test"
         if official.setdefault(row["Patient_num"], split) != split:
             raise InputError(
-                f"{folder / TABLE}, line {number}, column Train: patient {row['Patient_num']} is in train and in "
+                f"{folder / TABLE}, line {line}, column Train: patient {row['Patient_num']} is in train and in "
                 "test: a patient may be in one split only"
             )
     split_of = split_patients(
@@ -110,26 +112,48 @@ def prepare_fetal_planes(
     return open_dataset(out)
 
 
-def _read_table(path: Path) -> list[dict[str, str]]:
-    """Rows with names and values stripped: the official header ends in "Train "."""
+def _read_table(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """(line, row) of each image; the header is line 1, a blank line is none.
+
+    Names and values are stripped: the official header ends in "Train ".
+    """
     if not path.is_file():
         raise InputError(f"{path}: is missing: give the folder that holds it and Images/")
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        reader = csv.DictReader(stream, delimiter=";")
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            text = stream.read()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is no UTF-8 text ({error.reason}): fetch it again or save it in UTF-8") from error
+    before, nul, _ = text.partition("\0")
+    if nul:  # newer csv modules let it through, and it would end in the name of an image
+        line = before.count("\n") + 1
+        raise InputError(f"{path}, line {line}: holds a NUL byte: fetch it again or save it in UTF-8")
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=";")
+    try:
         header = [name.strip() for name in reader.fieldnames or []]
-        for column in _COLUMNS:
-            if column not in header:
-                raise InputError(f"{path}, line 1: column {column} is missing; there are {', '.join(header) or 'none'}")
         reader.fieldnames = header
-        rows = [{key: (value or "").strip() for key, value in row.items() if key} for row in reader]
+        # line_num, since the reader passes over blank lines and would shift a count of rows.
+        rows = [(reader.line_num, {key: (value or "").strip() for key, value in row.items() if key}) for row in reader]
+    except csv.Error as error:
+        raise InputError(f"{path}, line {reader.reader.line_num}: is no CSV ({error}): fetch it again") from error
+    for column in _COLUMNS:
+        if column not in header:
+            raise InputError(f"{path}, line 1: column {column} is missing; there are {', '.join(header) or 'none'}")
     if not rows:
         raise InputError(f"{path}: has no rows: the table of the images is expected")
-    for number, row in enumerate(rows, 2):
+    first = {}
+    for line, row in rows:
         for column in _COLUMNS:
             if not row[column]:
-                raise InputError(f"{path}, line {number}, column {column}: is empty")
+                raise InputError(f"{path}, line {line}, column {column}: is empty")
         if row["Train"] not in ("0", "1"):
-            raise InputError(f"{path}, line {number}, column Train: {row['Train']!r} is neither 0 nor 1")
+            raise InputError(f"{path}, line {line}, column Train: {row['Train']!r} is neither 0 nor 1")
+        name = row["Image_name"]
+        if first.setdefault(name, line) != line:
+            raise InputError(
+                f"{path}, line {line}, column Image_name: {name} was in line {first[name]} too: take one of the "
+                "two rows out"
+            )
     return rows
 
 
@@ -158,19 +182,19 @@ def _parse_classes(classes: Sequence[str], planes: set[str]) -> tuple[list[str],
     return names, chosen
 
 
-def _image_path(folder: Path, row: dict, number: int) -> Path:
+def _image_path(folder: Path, row: dict, line: int) -> Path:
     for extension in _EXTENSIONS:
         path = folder / "Images" / (row["Image_name"] + extension)
         if path.is_file():
             return path
     raise InputError(
-        f"{folder / TABLE}, line {number}, column Image_name: no Images/{row['Image_name']} with "
+        f"{folder / TABLE}, line {line}, column Image_name: no Images/{row['Image_name']} with "
         f"{', '.join(_EXTENSIONS)}: fetch the image or take the row out"
     )
 
 
 def _read_image(path: Path) -> np.ndarray:
     try:
-        return grey_frame(io.imread(path))
+        return grey_frame(imread(path))
     except (OSError, ValueError, SyntaxError) as error:  # what image readers raise on a broken file
         raise InputError(f"{path}: is no readable image ({error}): fetch it again or take its row out") from error

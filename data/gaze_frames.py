@@ -1,4 +1,8 @@
-"""Gaze onto frames: from the screen to the frame, from the tracker's clock to the video's."""
+"""Gaze onto frames: from the screen to the frame, from the tracker's clock to the video's.
+
+The frame is the ultrasound image: what `crop_px` cuts out of the video picture, shown at
+`image_box_px` on the screen.
+"""
 
 from __future__ import annotations
 
@@ -81,10 +85,11 @@ def gaze_for_frames(
         gaze: from `read_gaze`.
         frame_times_s: float64 [m], presentation times, ascending, s.
         video_px: (width, height) of the whole video picture, pixels.
-        image_box_px: x, y, width, height of the video picture on the screen, pixels of the
-            screen; None = it fills the screen.
-        crop_px: x, y, width, height of the frame in the video picture, pixels of the video;
-            None = all of it.
+        image_box_px: x, y, width, height of the ultrasound image on the screen, pixels of
+            the screen; None = the video picture fills the screen.
+        crop_px: x, y, width, height of the ultrasound image in the video picture, pixels of
+            the video; None = all of it. It moves gaze only where `image_box_px` does not
+            say already where the image was.
         gaze_offset_s: the tracker's clock at the video's first frame, s.
         max_gap_s: the longest gap that is filled, s.
         last_frame_duration_s: how long the last frame was shown, s; None = the median
@@ -159,7 +164,8 @@ def screen_to_frame(
     Args:
         x, y: float [n], normalised to the screen.
         screen_px, video_px: (width, height); the screen's is needed with `image_box_px` only.
-        image_box_px, crop_px: as in `gaze_for_frames`.
+        image_box_px, crop_px: as in `gaze_for_frames`; both are checked, also where the
+            first alone gives the place.
         where: the file to name in errors.
 
     Returns:
@@ -168,15 +174,20 @@ def screen_to_frame(
     Raises:
         InputError: a box that is not inside what it is a part of, or no size of screen.
     """
+    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    if crop_px is not None:
+        _check_box(crop_px, video_px, f"{where}: crop_px", "video picture")
     if image_box_px is not None:
         if screen_px is None:
             raise InputError(
                 f"{where}: image_box_px is in pixels of a screen of unknown size: give screen_width_px,screen_height_px"
             )
-        x, y = _into_box(x, y, image_box_px, screen_px, f"{where}: image_box_px", "screen")
+        _check_box(image_box_px, screen_px, f"{where}: image_box_px", "screen")
+        # The box is the crop as it was shown: to apply the crop too would apply it twice.
+        return _into_box(x, y, image_box_px, screen_px)
     if crop_px is not None:
-        x, y = _into_box(x, y, crop_px, video_px, f"{where}: crop_px", "video picture")
-    return np.asarray(x, np.float64), np.asarray(y, np.float64)
+        return _into_box(x, y, crop_px, video_px)
+    return x, y
 
 
 def fill_short_gaps(gaze: GazeRecording, max_gap_s: float = MAX_GAP_S) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -206,7 +217,12 @@ def fill_short_gaps(gaze: GazeRecording, max_gap_s: float = MAX_GAP_S) -> tuple[
     return x, y, filled
 
 
-def _into_box(x, y, box: Box, whole_px: tuple[int, int], what: str, whole: str):
+def _into_box(x, y, box: Box, whole_px: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    left, top, width, height = box
+    return (x * whole_px[0] - left) / width, (y * whole_px[1] - top) / height
+
+
+def _check_box(box: Box, whole_px: tuple[int, int], what: str, whole: str) -> None:
     left, top, width, height = box
     if not np.isfinite(box).all() or width <= 0 or height <= 0:
         raise InputError(f"{what} {_shown(box)}: must be x,y,width,height with a width and height above 0")
@@ -214,7 +230,6 @@ def _into_box(x, y, box: Box, whole_px: tuple[int, int], what: str, whole: str):
         raise InputError(
             f"{what} {_shown(box)}: reaches outside the {whole} of {_shown(whole_px)} pixels: correct the box"
         )
-    return (np.asarray(x) * whole_px[0] - left) / width, (np.asarray(y) * whole_px[1] - top) / height
 
 
 def _last_duration(frame_times_s: np.ndarray, given_s: float | None) -> float:

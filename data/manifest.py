@@ -37,10 +37,10 @@ class Recording:
         gaze: eye-tracker file, or None.
         gaze_offset_s: tracker clock at the video's first frame, s.
         screen_px: (width, height) of the screen, or None if not given.
-        image_box_px: (x, y, width, height) of the ultrasound image on that screen, or
-            None when the video fills the screen.
-        crop_px: (x, y, width, height) of the ultrasound image in the video, whole
-            pixels, or None for all of it.
+        image_box_px: (x, y, width, height) of the ultrasound image on that screen (with
+            `crop_px`, of the crop alone), or None when the video picture fills the screen.
+        crop_px: (x, y, width, height) of the ultrasound image in the video, whole pixels
+            of the video, or None for all of it. The crop is the frame.
         split: "train", "val", "test", or None to be drawn.
         fps: frames per s of a folder of PNGs, or None.
         row: the manifest's row, to name it in messages.

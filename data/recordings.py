@@ -55,8 +55,10 @@ def prepare_recordings(
     Args:
         manifest: CSV as `data.manifest.read_manifest` describes it.
         out: the folder to make.
-        frame_size: (H, W), pixels. The crop is resized to it by area; its aspect ratio
-            is not kept.
+        frame_size: (H, W), pixels. The frame is the ultrasound image: the manifest's
+            `crop_px`, resized to it by area; its aspect ratio is not kept. Gaze is
+            normalised to that image through the manifest's `image_box_px`, its place on the
+            screen; without that the whole video picture fills the screen.
         fps: frames per s to keep: the frame nearest to each tick, with its own time.
             None keeps all.
         classes: class names in the order of their indices; a label that is none of

@@ -41,12 +41,12 @@ class QatSettings:
 
     def __post_init__(self):
         if not 0 < self.learning_rate < math.inf:
-            raise InputError(f"int8.learning_rate {self.learning_rate}: must be above 0")
+            raise InputError(f"quantise.learning_rate {self.learning_rate}: must be above 0")
         if self.calibration_batches < 1:
-            raise InputError(f"int8.calibration_batches {self.calibration_batches}: at least 1 is needed")
+            raise InputError(f"quantise.calibration_batches {self.calibration_batches}: at least 1 is needed")
         for name in ("range_decay", "freeze_batch_norm_from"):
             if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"int8.{name} {getattr(self, name)}: must be from 0 to 1")
+                raise InputError(f"quantise.{name} {getattr(self, name)}: must be from 0 to 1")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -246,5 +246,5 @@ def _check_finite(sums: dict, step: int, settings: QatSettings) -> None:
         if not math.isfinite(float(value)):
             raise InputError(
                 f"quantisation-aware training, step {step}: {name} is {float(value)}: lower "
-                f"int8.learning_rate (now {settings.learning_rate}), or look for bad frames in the data set"
+                f"--quantise.learning_rate (now {settings.learning_rate}), or look for bad frames in the data set"
             )

@@ -53,13 +53,32 @@ def test_classes_merge_planes_and_what_is_in_none_is_counted(tmp_path):
         (lambda lines: [lines[0].replace("Plane", "Plain"), *lines[1:]], "line 1: column Plane is missing"),
         (lambda lines: [*lines[:3], lines[3].replace("1 ", "x ").replace("0 ", "x ")], "line 4, column Train"),
         (lambda lines: [*lines, lines[1].replace("Patient00000", "Patient99999")], "no Images/Patient99999"),
-        (lambda lines: [*lines, lines[1][:-2] + "1 "], "patient 0 is in train and in test"),
+        (
+            lambda lines: [*lines[:2], lines[2][:-2] + "1 ", *lines[3:]],
+            "line 3, column Train: patient 0 is in train and in test",
+        ),
+        (lambda lines: [*lines, "", lines[2]], "line 51, column Image_name: .*Plane1_1_of_1 was in line 3 too"),
+        (lambda lines: [lines[0], "", "", lines[1].replace("0 ", "x ")], "line 4, column Train"),
+        (lambda lines: [*lines[:2], lines[2].replace("_1_of_1", "\0")], "line 3: holds a NUL byte: fetch it again"),
+        (lambda lines: [*lines[:2], "x" * 200_000], r"line 3: is no CSV \(field larger"),
     ],
 )
 def test_bad_table_is_one_clear_error_and_nothing_is_written(tmp_path, rows, words):
     folder = write_planes(tmp_path / "db", rows=rows)
     with pytest.raises(InputError, match=words):
         prepare_fetal_planes(folder, tmp_path / "out", frame_size=(32, 48))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "words"),
+    [("utf-16", "is no UTF-8 text .*: fetch it again or save"), ("utf-16-le", "line 1: holds a NUL byte")],
+)
+def test_a_table_in_another_encoding_is_named_with_the_cure(tmp_path, encoding, words):
+    table = write_planes(tmp_path / "db") / TABLE
+    table.write_bytes(table.read_text().encode(encoding))
+    with pytest.raises(InputError, match=f"{TABLE}.*{words}"):
+        prepare_fetal_planes(tmp_path / "db", tmp_path / "out", frame_size=(32, 48))
     assert not (tmp_path / "out").exists()
 
 

@@ -30,18 +30,52 @@ def test_no_box_or_the_whole_box_changes_nothing():
         np.testing.assert_allclose(found, [x, y], atol=1e-15)
 
 
-def test_corners_of_the_crop_as_seen_on_the_screen_are_corners_of_the_frame():
-    # The video, 1024x768, is shown at (100, 50) in 512x384, half its size.
-    left, top, right, bottom = 200, 100, 800, 700  # crop, video pixels
-    screen_x = np.array([100 + left / 2, 100 + right / 2, 100 + (left + right) / 4]) / 1920
-    screen_y = np.array([50 + top / 2, 50 + bottom / 2, 50 + (top + bottom) / 4]) / 1080
+def test_what_lights_up_on_the_screen_is_what_is_found_in_the_frame():
+    """Both boxes, against pictures: a spot of the video is shown, looked at, and cropped."""
+    spot_row, spot_column = 37, 81
+    video = np.zeros((96, 128))
+    video[spot_row, spot_column] = 1
+    left, top, width, height = 40, 20, 60, 50  # crop, video pixels
+    frame = video[top : top + height, left : left + width]
+    # A viewer enlarges the crop three times and puts it at (70, 90); its own menus surround it.
+    screen = np.zeros((400, 640))
+    screen[90 : 90 + 3 * height, 70 : 70 + 3 * width] = np.kron(frame, np.ones((3, 3)))
+    looked_at = np.argwhere(screen).mean(axis=0) + 0.5
     x, y = screen_to_frame(
-        screen_x,
-        screen_y,
-        screen_px=(1920, 1080),
+        np.array([looked_at[1] / 640]),
+        np.array([looked_at[0] / 400]),
+        screen_px=(640, 400),
+        video_px=(128, 96),
+        image_box_px=(70, 90, 3 * width, 3 * height),
+        crop_px=(left, top, width, height),
+    )
+    row, column = np.argwhere(frame)[0]
+    np.testing.assert_allclose([x[0] * width, y[0] * height], [column + 0.5, row + 0.5], atol=1e-9)
+
+
+def test_corners_of_the_image_box_are_corners_of_the_frame_with_any_crop():
+    screen_x, screen_y = np.array([100, 612, 356, 0]) / 1920, np.array([50, 434, 242, 0]) / 1080
+    for crop in (None, (0, 0, 1024, 768), (200, 100, 600, 600)):
+        x, y = screen_to_frame(
+            screen_x,
+            screen_y,
+            screen_px=(1920, 1080),
+            video_px=(1024, 768),
+            image_box_px=(100, 50, 512, 384),
+            crop_px=crop,
+        )
+        np.testing.assert_allclose(x, [0, 1, 0.5, -100 / 512], atol=1e-12)
+        np.testing.assert_allclose(y, [0, 1, 0.5, -50 / 384], atol=1e-12)
+
+
+def test_without_an_image_box_the_video_picture_fills_the_screen():
+    # The crop's corners and middle, as shares of the 1024x768 picture; no size of screen is needed.
+    x, y = screen_to_frame(
+        np.array([200, 800, 500]) / 1024,
+        np.array([100, 700, 400]) / 768,
+        screen_px=None,
         video_px=(1024, 768),
-        image_box_px=(100, 50, 512, 384),
-        crop_px=(left, top, right - left, bottom - top),
+        crop_px=(200, 100, 600, 600),
     )
     np.testing.assert_allclose(x, [0, 1, 0.5], atol=1e-12)
     np.testing.assert_allclose(y, [0, 1, 0.5], atol=1e-12)
@@ -50,11 +84,11 @@ def test_corners_of_the_crop_as_seen_on_the_screen_are_corners_of_the_frame():
 def test_geometry_does_not_depend_on_the_pixel_size():
     rng = np.random.default_rng(0)
     x, y = rng.uniform(size=(2, 50))
-    boxes = {"image_box_px": (10, 20, 300, 200), "crop_px": (30, 40, 100, 90)}
-    once = screen_to_frame(x, y, screen_px=(640, 480), video_px=(320, 240), **boxes)
-    doubled = {name: tuple(2 * side for side in box) for name, box in boxes.items()}
-    twice = screen_to_frame(x, y, screen_px=(1280, 960), video_px=(640, 480), **doubled)
-    np.testing.assert_allclose(once, twice, atol=1e-12)
+    for boxes in ({"image_box_px": (10, 20, 300, 200)}, {"crop_px": (30, 40, 100, 90)}):
+        once = screen_to_frame(x, y, screen_px=(640, 480), video_px=(320, 240), **boxes)
+        doubled = {name: tuple(2 * side for side in box) for name, box in boxes.items()}
+        twice = screen_to_frame(x, y, screen_px=(1280, 960), video_px=(640, 480), **doubled)
+        np.testing.assert_allclose(once, twice, atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -63,6 +97,7 @@ def test_geometry_does_not_depend_on_the_pixel_size():
         ({"image_box_px": (0, 0, 0, 10)}, "image_box_px 0,0,0,10: must be x,y,width,height"),
         ({"image_box_px": (1000, 0, 1000, 10)}, "image_box_px.*outside the screen of 1920,1080"),
         ({"crop_px": (0, 0, 641, 10)}, "crop_px.*outside the video picture of 640,480"),
+        ({"image_box_px": (0, 0, 9, 9), "crop_px": (0, 0, 641, 10)}, "crop_px.*outside the video picture"),
         ({"crop_px": (-1, 0, 64, 10)}, "crop_px"),
         ({"crop_px": (0, np.nan, 64, 10)}, "crop_px"),
     ],

@@ -145,22 +145,31 @@ def test_crop_then_resize(tmp_path):
             np.testing.assert_array_equal(example["frame"][..., 0], oracle)
 
 
-def test_gaze_arrives_with_its_frame_through_box_crop_and_clock(tmp_path):
+@pytest.mark.parametrize(
+    ("screen", "place"),
+    [
+        # The crop alone is shown, at (100, 50) and twice as large.
+        ({"screen_width_px": 400, "screen_height_px": 200, "image_box_px": "100,50,80,60"}, (100, 50, 2, 400, 200)),
+        # The whole video fills the screen: the crop's corner is then at its own place in it.
+        ({}, (10, 8, 1, WIDTH, HEIGHT)),
+    ],
+)
+def test_gaze_arrives_with_its_frame_through_box_crop_and_clock(tmp_path, screen, place):
     rows = cohort(tmp_path, planes=("head",), count=10)
     offset_s = 1234.5
-    # The screen shows the video at (100, 50), twice as large; gaze moves over it in time.
+    # Gaze moves over the video picture in time, and leaves the crop at its right side.
     time_s = np.arange(36) / 90
     video_x, video_y = 16 + 100 * time_s, 12 + 60 * time_s
     for row in rows:
         row |= {
             "gaze": "gaze.csv",
             "gaze_offset_s": offset_s,
-            "screen_width_px": 400,
-            "screen_height_px": 200,
-            "image_box_px": "100,50,128,96",
             "crop_px": "10,8,40,30",
+            **screen,
         }
-    write_gaze(tmp_path / "gaze.csv", 0.4, offset_s, (100 + 2 * video_x) / 400, (50 + 2 * video_y) / 200)
+    left, top, enlarged, width, height = place
+    screen_x, screen_y = left + enlarged * (video_x - 10), top + enlarged * (video_y - 8)
+    write_gaze(tmp_path / "gaze.csv", 0.4, offset_s, screen_x / width, screen_y / height)
     data = prepare(tmp_path, rows, classes=["head"])
     for examples in frames_of(data).values():
         for k, example in enumerate(examples):

@@ -112,7 +112,7 @@ def test_nan_stops_with_the_step_and_the_part(tiny):
         return {**features, "gaze": gaze}, label, weight
 
     spoiled = blobs.batches().enumerate().map(spoil)
-    with pytest.raises(InputError, match=r"step 3: gaze is nan: lower int8.learning_rate"):
+    with pytest.raises(InputError, match=r"step 3: gaze is nan: lower --quantise\.learning_rate"):
         alone(tiny, batches=spoiled)
 
 
@@ -133,5 +133,5 @@ def test_a_student_that_cannot_be_quantised_is_refused_by_layer(monkeypatch):
     [("learning_rate", 0.0), ("calibration_batches", 0), ("range_decay", 1.5), ("freeze_batch_norm_from", -1)],
 )
 def test_bad_settings_are_named(field, value):
-    with pytest.raises(InputError, match=f"int8.{field} {value}"):
+    with pytest.raises(InputError, match=rf"quantise\.{field} {value}"):
         QatSettings(**{field: value})
