@@ -29,7 +29,7 @@ fetal-planes: .venv/.installed datasets/fetal_planes
 	$(BIN)/python train.py --config configs/fetal_planes.yaml
 
 test: .venv/.installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .

@@ -31,6 +31,13 @@ _DISK_CURES = {
     errno.EISDIR: "this is a folder, a file was expected: check the path",
 }
 
+_WORDS = {
+    "no space left": _DISK_CURES[errno.ENOSPC],
+    "read-only file system": _DISK_CURES[errno.EROFS],
+    "permission denied": _DISK_CURES[errno.EACCES],
+    "corrupted record": "a shard of the data set is damaged: make the data set anew with prepare.py",
+}
+
 
 @contextmanager
 def disk_errors(path: str | os.PathLike):
@@ -41,22 +48,24 @@ def disk_errors(path: str | os.PathLike):
     """
     try:
         yield
-    except OSError as error:
-        cure = _DISK_CURES.get(error.errno)
+    except Exception as error:
+        cure = _cure(error)
         if cure is None:
             raise
-        raise InputError(f"{error.filename or path}: {cure}") from error
-    except Exception as error:
-        if type(error).__module__.startswith("tensorflow"):
-            text = str(error).lower()
-            for words, code in (
-                ("no space left", errno.ENOSPC),
-                ("read-only file system", errno.EROFS),
-                ("permission denied", errno.EACCES),
-            ):
-                if words in text:
-                    raise InputError(f"{path}: {_DISK_CURES[code]}") from error
-        raise
+        raise InputError(f"{getattr(error, 'filename', None) or path}: {cure}") from error
+
+
+def _cure(error: Exception) -> str | None:
+    """What to do about a file-system error; None if it is none, or none that a user can cure."""
+    if isinstance(error, OSError) and error.errno in _DISK_CURES:
+        return _DISK_CURES[error.errno]
+    # HDF5 raises OSError without a number, TensorFlow its own exceptions: both say it in words.
+    if isinstance(error, OSError) or type(error).__module__.startswith("tensorflow"):
+        text = str(error).lower()
+        for words, cure in _WORDS.items():
+            if words in text:
+                return cure
+    return None
 
 
 def run_command(main: Callable[[list[str]], int | None], argv: list[str] | None = None) -> int:

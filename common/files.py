@@ -14,7 +14,7 @@ from common.errors import InputError, disk_errors
 
 
 @contextlib.contextmanager
-def whole_folder(path: str | os.PathLike, *, overwrite: bool = False) -> Iterator[Path]:
+def whole_folder(path: str | os.PathLike, *, overwrite: bool = False, marker: str | None = None) -> Iterator[Path]:
     """Give a temporary sibling of `path` that takes its name when the block ends well.
 
     If the block raises, the temporary folder is removed and `path` is as it was.
@@ -22,15 +22,22 @@ def whole_folder(path: str | os.PathLike, *, overwrite: bool = False) -> Iterato
     Args:
         path: the folder to make. Its parents are made too.
         overwrite: replace a folder that is there; otherwise that is an error.
+        marker: replace only a folder that is empty or holds a file of this name, so that a
+            slip of the keyboard never costs somebody's own files.
 
     Raises:
-        InputError: `path` exists and `overwrite` is false, or it can't be written.
+        InputError: `path` exists and may not be replaced, or it can't be written.
     """
     path = Path(path)
     if path.exists() and not overwrite:
         raise InputError(f"{path}: the output folder exists already: name another one or give --overwrite")
     if path.exists() and not path.is_dir():
         raise InputError(f"{path}: is a file, and a folder is to be written there: name another one")
+    if marker and path.exists() and any(path.iterdir()) and not (path / marker).is_file():
+        raise InputError(
+            f"{path}: holds files, and no {marker}: --overwrite replaces only what this command wrote, so name "
+            "another folder"
+        )
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))

@@ -11,6 +11,8 @@ import math
 
 import tensorflow as tf
 
+from common.errors import InputError
+
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
@@ -34,6 +36,14 @@ class Augmentation:
     brightness: float = 0.1
     contrast: float = 0.25
     gamma: float = 0.2
+
+    def __post_init__(self):
+        for name in ("rotation_deg", "zoom", "shift", "brightness", "contrast", "gamma"):
+            value = getattr(self, name)
+            if not 0 <= value < math.inf:
+                raise InputError(f"augment.{name} {value}: must be a number of at least 0")
+        if self.zoom >= 1:
+            raise InputError(f"augment.zoom {self.zoom}: must be below 1, or a frame could shrink to nothing")
 
 
 def augment_batch(

@@ -8,6 +8,7 @@ map's size and width are chosen when training.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 from collections import Counter, defaultdict
@@ -168,9 +169,16 @@ class DatasetWriter:
             "splits": splits,
             "refused": dict(self.refused),
             "notes": dict(self.notes),
-            "checksum": sha256_of([self._folder / n for names in self._shards.values() for n in names]),
+            "checksum": self._checksum(),
         }
         write_text(self._folder / "dataset.json", json.dumps(info, indent=2, ensure_ascii=False) + "\n")
+
+    def _checksum(self) -> str:
+        """Of the shards' bytes, and of what tells them apart: splits, sizes and class names."""
+        shards = [self._folder / name for names in self._shards.values() for name in names]
+        content = sha256_of(shards)
+        layout = [[shard.name, shard.stat().st_size] for shard in shards]
+        return hashlib.sha256(json.dumps([content, layout, self._classes]).encode()).hexdigest()
 
     def close(self) -> None:
         """Close the shard files that are open."""
@@ -218,7 +226,9 @@ def write_dataset(
         InputError: nothing to write, a class missing from a split, a patient in two
             splits, or a folder that can't be written.
     """
-    with whole_folder(path, overwrite=overwrite) as folder:
+    if len(frame_size) != 2 or min(frame_size) < 1:
+        raise InputError(f"--frame-size {' '.join(map(str, frame_size))}: two numbers of at least 1 are expected")
+    with whole_folder(path, overwrite=overwrite, marker="dataset.json") as folder:
         writer = DatasetWriter(folder, classes, frame_size)
         try:
             yield writer

@@ -87,6 +87,8 @@ def prepare_recordings(
     fixed = fixed_splits(recordings)
     patients = {r.patient_id for r in recordings}
     splits = split_patients(patients, val_fraction=val_fraction, test_fraction=test_fraction, seed=seed, fixed=fixed)
+    if manifest.resolve().is_relative_to(Path(out).resolve()):
+        raise InputError(f"{out}: holds the manifest {manifest}: give a folder of its own, as --out is written anew")
     about = {"kind": "recordings", "manifest": manifest.name}
     with write_dataset(
         out,

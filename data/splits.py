@@ -42,6 +42,8 @@ def split_patients(
             f"--val-fraction {val_fraction} and --test-fraction {test_fraction} leave nothing to train on: "
             "their sum must be below 1"
         )
+    if seed < 0:
+        raise InputError(f"--seed {seed}: must not be negative")
     fixed = dict(fixed or {})
     free = sorted({str(patient) for patient in patients} - set(fixed))
     order = np.random.default_rng(seed).permutation(len(free))

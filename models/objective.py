@@ -59,11 +59,11 @@ class LossSettings:
     def __post_init__(self):
         if not 0 <= self.alpha <= 1:
             raise InputError(f"loss.alpha {self.alpha}: must be from 0 to 1")
-        if self.temperature <= 0:
+        if not 0 < self.temperature < math.inf:
             raise InputError(f"loss.temperature {self.temperature}: must be above 0")
         for name in ("gaze", "attention", "hint", "similarity"):
-            if getattr(self, name) < 0:
-                raise InputError(f"loss.{name} {getattr(self, name)}: must not be negative")
+            if not 0 <= getattr(self, name) < math.inf:
+                raise InputError(f"loss.{name} {getattr(self, name)}: must be a number of at least 0")
         for name in ("gaze_uniform_share", "warmup", "decay_from"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"loss.{name} {getattr(self, name)}: must be from 0 to 1")

@@ -92,5 +92,21 @@ def test_every_path_the_readme_names_is_there():
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 def test_the_commands_the_readme_names_are_in_the_makefile():
     makefile = (ROOT / "Makefile").read_text()
-    for target in re.findall(r"\bmake ([a-z-]+)", README):
+    for target in re.findall(r"(?:^    |`)(?:\w+=\S+ )?make ([a-z-]+)", README, re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_every_flag_the_readme_names_is_a_flag():
+    import evaluate
+    import prepare
+    from training.config import build_parser
+
+    parsers = [build_parser(), evaluate._parser()]
+    parsers += [prepare._recordings_flags(), prepare._fetal_planes_flags(), prepare._phantom_flags()]
+    known = {option for parser in parsers for action in parser._actions for option in action.option_strings}
+    for flag in set(re.findall(r"(?<![\w-])(--[a-z][a-z_-]+)(?!\.\*)", README)):
+        assert flag in known or any(option.startswith(f"{flag}.") for option in known), flag
+
+
+def test_nothing_is_left_to_fill_in():
+    assert "@@" not in README

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 
 from common.errors import InputError
@@ -37,8 +38,11 @@ class FitSettings:
     def __post_init__(self):
         if self.epochs < 1 or self.batch_size < 1:
             raise InputError(f"epochs {self.epochs} and batch_size {self.batch_size}: both must be at least 1")
-        if self.learning_rate <= 0:
+        if not 0 < self.learning_rate < math.inf:
             raise InputError(f"learning_rate {self.learning_rate}: must be above 0")
+        for name in ("weight_decay", "warmup_epochs"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise InputError(f"{name} {getattr(self, name)}: must be a number of at least 0")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +86,7 @@ class QuantiseSettings:
     def __post_init__(self):
         if self.epochs < 1 or self.batch_size < 1:
             raise InputError(f"quantise: epochs {self.epochs}, batch_size {self.batch_size}: both must be at least 1")
-        if self.learning_rate <= 0:
+        if not 0 < self.learning_rate < math.inf:
             raise InputError(f"quantise.learning_rate {self.learning_rate}: must be above 0")
 
 
@@ -93,7 +97,7 @@ def build_parser() -> Parser:
         description=(
             "Train a teacher (frames and gaze), distil a compact student (frames alone), quantise it to 8 bits, "
             "export and evaluate. A stage that the run folder holds already, trained with the same settings on the "
-            "same data, is reused; an interrupted one goes on where it stopped."
+            "same data, is reused; an interrupted teacher or student goes on after its last whole epoch."
         ),
     )
     parser.add_argument("--config", action="config", help="YAML preset, such as configs/demo.yaml")
@@ -149,6 +153,10 @@ def check(config) -> None:
     for flag in ("data", "run"):
         if config[flag] is None:
             raise InputError(f"--{flag} is missing: name the {'data set' if flag == 'data' else 'run'} folder")
+    if not config.stages:
+        raise InputError(f"--stages []: name any of {', '.join(STAGES)}")
+    if not 0 <= config.seed < 2**32:
+        raise InputError(f"--seed {config.seed}: must be at least 0 and below 2^32")
     for stage in config.stages:
         if stage not in STAGES:
             raise InputError(f"--stages {stage}: is none of {', '.join(STAGES)}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -72,7 +71,7 @@ def fit(
 
     Args:
         batches: number of batches to skip → endless training batches.
-        checkpoint: folder, written after every epoch, removed at the end.
+        checkpoint: folder, written after every epoch. Who saves the model removes it after that.
         seed: of dropout.
     """
     done = _epochs_done(checkpoint)
@@ -90,12 +89,11 @@ def fit(
             callbacks=[
                 EpochSeeds(seed),
                 reporter,
-                keras.callbacks.BackupAndRestore(str(checkpoint), double_checkpoint=True),
+                keras.callbacks.BackupAndRestore(str(checkpoint), double_checkpoint=True, delete_checkpoint=False),
             ],
         )
     finally:
         reporter.close()
-    shutil.rmtree(checkpoint, ignore_errors=True)
 
 
 class EpochSeeds(keras.callbacks.Callback):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from pathlib import Path
 
 import keras
@@ -24,10 +25,12 @@ class History:
     def __init__(self, run: Path):
         self._run = run
         self._file = run / "history.csv"
-        self._rows = pd.read_csv(self._file).to_dict("records") if self._file.is_file() else []
+        self._rows = _read(self._file)
 
     def start(self, stage: str, first_epoch: int = 0) -> None:
-        """Drop what an earlier run of the stage logged from `first_epoch` on."""
+        """Drop what an earlier run of the stage logged after `first_epoch`."""
+        if not first_epoch:
+            shutil.rmtree(self._run / "logs" / stage, ignore_errors=True)
         self._rows = [row for row in self._rows if row["stage"] != stage or row["epoch"] <= first_epoch]
 
     def add(self, stage: str, epoch: int, logs: dict) -> None:
@@ -41,6 +44,18 @@ class History:
             for name, value in logs.items():
                 tf.summary.scalar(name, value)
         writer.close()
+
+
+def _read(file: Path) -> list[dict]:
+    if not file.is_file():
+        return []
+    try:
+        table = pd.read_csv(file)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise InputError(f"{file}: is no readable history ({error}): move it away") from error
+    if not {"stage", "epoch"} <= set(table.columns):
+        raise InputError(f"{file}: has no columns stage and epoch: move it away")
+    return table.to_dict("records")
 
 
 class Reporter(keras.callbacks.Callback):

@@ -11,14 +11,14 @@ from common.console import console
 from common.errors import InputError
 from common.files import write_text
 from data.dataset import Dataset, open_dataset
-from models.distiller import tapped
-from models.objective import SALIENCY_TAP
+from data.pipeline import evaluation_batches
+from models.distiller import Distiller
 from training.config import STAGES, check
 from training.history import History
-from training.run_folder import artefacts, finished
+from training.run_folder import artefacts, holds, may_train
 from training.stages import Stage, stage_fingerprints
 from training.student import build_student, train_student
-from training.summary import evaluate_run
+from training.summary import evaluate_run, forget_evaluation
 from training.teacher import build_teacher, load_teacher, train_teacher
 
 
@@ -36,6 +36,9 @@ def run(config, resolved: str) -> None:
     data = open_dataset(config.data)
     for split in ("train", "val"):
         data.frames(split)
+    if config.gaze == "shuffled":
+        for split in (name for name, found in data.info["splits"].items() if found["frames"]):
+            evaluation_batches(data, split, gaze=config.gaze, seed=config.seed)  # can it be shuffled at all?
     folder = Path(config.run)
     prints = stage_fingerprints(config, data)
     stages = {name: Stage(name, config, data, folder, prints[name]) for name in STAGES}
@@ -45,6 +48,8 @@ def run(config, resolved: str) -> None:
     todo = _plan(config, folder, prints)
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "config.yaml", resolved)
+    if todo:
+        forget_evaluation(folder)
     history = History(folder)
     for name in STAGES:
         if name not in todo:
@@ -61,7 +66,7 @@ def run(config, resolved: str) -> None:
             quantise_student(stages[name], _teacher(config, data, folder), history)
         console.print(f"{name} took {time.perf_counter() - start:.0f} s")
     if config.evaluate:
-        evaluate_run(config, data, folder, changed=bool(todo))
+        evaluate_run(config, data, folder, prints)
 
 
 def _plan(config, folder: Path, prints: dict) -> list[str]:
@@ -70,22 +75,22 @@ def _plan(config, folder: Path, prints: dict) -> list[str]:
     for name in STAGES:
         if name not in config.stages or (name == "teacher" and not _trains_teacher(config)):
             continue
-        if not todo and finished(folder, name, prints[name], config.overwrite):
+        # A stage after one that is trained anew is trained anew too.
+        if not todo and holds(folder, name, prints[name]):
             console.print(f"{name}: reused from {folder / name}")
             continue
-        if todo:
-            finished(folder, name, "", config.overwrite)  # what is there belongs to an older stage before it
+        may_train(folder, name, config.overwrite)
         todo.append(name)
-    for name, needed in (("student", "teacher"), ("int8", "student")):
-        if name not in todo or needed in todo or (needed == "teacher" and not _trains_teacher(config)):
-            continue
-        if not artefacts(folder, needed)[0].exists():
-            raise InputError(
-                f"--stages {name}: needs {artefacts(folder, needed)[0]}, which is not there: add {needed} to --stages"
-                + (" or give --teacher-path" if needed == "teacher" else "")
-            )
-        if not finished(folder, needed, prints[needed], False):
-            raise InputError(f"{folder / needed}: is unfinished: add {needed} to --stages")
+    needs = {"student": ["teacher"], "int8": ["teacher", "student"]}
+    for name in todo:
+        for needed in needs.get(name, []):
+            if needed in todo or (needed == "teacher" and not _trains_teacher(config)):
+                continue
+            if not holds(folder, needed, prints[needed]):
+                raise InputError(
+                    f"--stages {name}: needs the {needed} of these settings, and {folder / needed} does not hold it: "
+                    f"add {needed} to --stages" + (" or give --teacher-path" if needed == "teacher" else "")
+                )
     return todo
 
 
@@ -102,12 +107,11 @@ def _teacher(config, data: Dataset, folder: Path) -> keras.Model | None:
 def _check_models(config, data: Dataset, dry_run: bool) -> None:
     """Build everything once, so that a tap, an option or a layer that can't work is known now."""
     student = build_student(config, data)
-    taps = config.loss.taps() if config.teacher != "none" else ((SALIENCY_TAP,) if config.loss.gaze else ())
-    tapped(student, taps)
     if config.teacher_path is not None:
-        tapped(load_teacher(config.teacher_path, data), config.loss.teacher_taps())
-    elif config.teacher != "none":
-        tapped(build_teacher(config, data), config.loss.teacher_taps())
+        teacher = load_teacher(config.teacher_path, data)
+    else:
+        teacher = build_teacher(config, data) if config.teacher != "none" else None
+    Distiller(student, teacher, config.loss)
     if "int8" not in config.stages:
         return
     from quantization.check import dry_run as quantisation_dry_run

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from pathlib import Path
 
 from common.errors import InputError
@@ -29,20 +28,22 @@ def artefacts(run: Path, stage: str) -> list[Path]:
     return [run / name for name in ARTEFACTS[stage]]
 
 
-def finished(run: Path, stage: str, wanted: str, overwrite: bool) -> bool:
-    """Whether the run folder holds this stage, trained with the settings `wanted` stands for.
+def holds(run: Path, stage: str, wanted: str) -> bool:
+    """Whether the run folder holds the whole stage, trained with the settings `wanted` stands for."""
+    paths = artefacts(run, stage)
+    if not all(path.exists() for path in paths):
+        return False
+    return read_metadata(paths[0]).extra.get("fingerprint") == wanted
+
+
+def may_train(run: Path, stage: str, overwrite: bool) -> None:
+    """Refuse to replace what lies there unless told to; it is replaced when the new one is whole.
 
     Raises:
-        InputError: it holds the stage with other settings, and `overwrite` is false.
+        InputError: the run folder holds something of the stage, and `overwrite` is false.
     """
-    paths = artefacts(run, stage)
-    if not any(path.exists() for path in paths):
-        return False
-    if all(path.exists() for path in paths) and read_metadata(paths[0]).extra.get("fingerprint") == wanted:
-        return True
-    if overwrite:
-        shutil.rmtree(run / stage)
-        return False
+    if overwrite or not any(path.exists() for path in artefacts(run, stage)):
+        return
     raise InputError(
         f"{run / stage}: holds a {stage} that is unfinished or was trained with other settings or data: "
         "name another --run folder or give --overwrite"

@@ -9,30 +9,45 @@ from common.console import console
 from common.files import write_text
 from data.dataset import Dataset
 from evaluation.report import evaluate, print_table, write_report
-from training.run_folder import ARTEFACTS
+from training.run_folder import ARTEFACTS, artefacts, holds
 
 
-def evaluate_run(config, data: Dataset, folder: Path, changed: bool) -> None:
-    """Evaluate every artefact of the run on the test split: `metrics.json`, `summary.md`, a table.
+def forget_evaluation(folder: Path) -> None:
+    """Remove the evaluation of a run that is about to change."""
+    for name in ("metrics.json", "summary.md"):
+        (folder / name).unlink(missing_ok=True)
 
-    With nothing changed, and metrics there, the stored ones are shown again.
+
+def evaluate_run(config, data: Dataset, folder: Path, prints: dict[str, str]) -> None:
+    """Evaluate the run's artefacts on the test split: `metrics.json`, `summary.md`, a table.
+
+    Only what was trained with these settings is in it: a stage left from other settings is
+    not compared with this teacher. An evaluation that is there already is shown again.
     """
     file = folder / "metrics.json"
-    paths = [folder / name for names in ARTEFACTS.values() for name in names if (folder / name).exists()]
+    stages = [name for name in ARTEFACTS if name != "teacher" or config.teacher_path is None]
+    paths = [path for name in stages if holds(folder, name, prints[name]) for path in artefacts(folder, name)]
     if config.teacher_path is not None:
         paths.insert(0, Path(config.teacher_path))
     if not data.info["splits"].get("test", {}).get("frames"):
         console.print("the data set has no test split: nothing is evaluated")
         return
-    report = None
-    if file.is_file() and not changed:
-        report = json.loads(file.read_text(encoding="utf-8"))
+    report = _stored(file)
     if report is None or [row["path"] for row in report["artefacts"]] != [str(path) for path in paths]:
         report = evaluate(paths, data.path, "test", gaze=config.gaze)
         write_report(file, report)
         write_text(folder / "summary.md", summarise(report, data))
     print_table(report)
     console.print("\n".join(what_lies_where(report)), markup=False, highlight=False)
+
+
+def _stored(file: Path) -> dict | None:
+    """An earlier report, or None where there is none that can be read."""
+    try:
+        report = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, UnicodeDecodeError, json.JSONDecodeError):
+        return None
+    return report if "artefacts" in report else None
 
 
 def summarise(report: dict, data: Dataset) -> str:
@@ -77,7 +92,7 @@ def _against_teacher(row: dict, report: dict) -> tuple[str, str]:
     teacher = report["artefacts"][0]
     if row is teacher or teacher.get("stage") != "teacher" or not teacher["params"]:
         return "", ""
-    return f"{4 * teacher['params'] / row['bytes']:,.0f}", f"{100 * (teacher['accuracy'] - row['accuracy']):.1f}"
+    return f"{4 * teacher['params'] // row['bytes']:,}", f"{100 * (teacher['accuracy'] - row['accuracy']):.1f}"
 
 
 def _name(row: dict) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import zipfile
+
 import keras
 import tensorflow as tf
 
@@ -51,6 +54,7 @@ def train_teacher(stage: Stage, history: History) -> None:
         inputs = teacher.inputs if len(names) > 1 else teacher.inputs[0]
         keras.Model(inputs, teacher.output, name=teacher.name).save(folder / "teacher.keras")
         write_metadata(folder / "teacher.keras", stage.metadata(teacher, config.teacher, "logits", count_macs(teacher)))
+    shutil.rmtree(stage.checkpoint, ignore_errors=True)  # only now: the stage is on disk
 
 
 def build_teacher(config, data: Dataset) -> keras.Model:
@@ -78,5 +82,5 @@ def load_teacher(path, data: Dataset) -> keras.Model:
         )
     try:
         return keras.saving.load_model(path, compile=False)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: is no readable Keras model ({error}): train the teacher again") from error

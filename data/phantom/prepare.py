@@ -58,7 +58,7 @@ def prepare_phantom(
         "difficulty": difficulty,
         "frames_per_s": fps,
     }
-    with whole_folder(out, overwrite=overwrite) as folder:
+    with whole_folder(out, overwrite=overwrite, marker="dataset.json") as folder:
         manifest = write_recordings(
             folder / "recordings",
             patients=patients,

@@ -22,6 +22,16 @@ def test_flags_presets_and_who_wins(tmp_path):
     given = parser().parse_args(["--config", str(preset), "--data", "d", "--rate", "0.25"])
     assert (given.epochs, given.rate, given.data, given.gaze) == (7, 0.25, "d", "real")
 
+    reversed_order = parser().parse_args(["--data", "d", "--rate", "0.25", f"--config={preset}"])
+    assert (reversed_order.epochs, reversed_order.rate) == (7, 0.25), "the command line wins wherever it stands"
+
+
+def test_a_preset_that_is_no_text_is_named(tmp_path):
+    preset = tmp_path / "demo.yaml"
+    preset.write_bytes(b"\xff\xfe\x00epochs")
+    with pytest.raises(InputError, match="--config"):
+        parser().parse_args(["--data", "d", "--config", str(preset)])
+
 
 @pytest.mark.parametrize(
     "flags, named",

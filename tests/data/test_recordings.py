@@ -398,8 +398,18 @@ def test_an_output_folder_that_exists_is_kept(tmp_path):
     (tmp_path / "out" / "mine.txt").write_text("mine")
     refused(tmp_path, rows, "exists already", file="out")
     assert (tmp_path / "out" / "mine.txt").read_text() == "mine"
-    assert open_dataset(prepare(tmp_path, rows, overwrite=True).path).classes == ("abdomen", "head")
-    assert not (tmp_path / "out" / "mine.txt").exists()
+    refused(tmp_path, rows, "no dataset.json", file="out", overwrite=True)
+    assert (tmp_path / "out" / "mine.txt").read_text() == "mine"
+
+
+def test_overwrite_replaces_a_data_set_and_never_the_source(tmp_path):
+    rows = cohort(tmp_path)
+    prepare(tmp_path, rows[2:])
+    assert open_dataset(prepare(tmp_path, rows, overwrite=True).path).info["splits"]["train"]["recordings"] == 8
+    manifest = write_csv(tmp_path / "manifest.csv", rows)
+    with pytest.raises(InputError, match="holds the manifest"):
+        prepare_recordings(manifest, tmp_path, frame_size=SIZE, overwrite=True)
+    assert (tmp_path / "p0_head.mkv").is_file()
 
 
 @pytest.mark.parametrize(

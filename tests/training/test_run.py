@@ -1,6 +1,8 @@
 """A whole run on a tiny data set: what comes out, what is reused, what goes on after a stop."""
 
+import errno
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -9,7 +11,9 @@ import yaml
 
 import train
 from common.errors import InputError, run_command
+from data.dataset import FrameRecord, write_dataset
 from models.metadata import read_metadata
+from tests.training.conftest import CLASSES, write_shapes
 from training import fitting
 from training.history import Diverged
 
@@ -49,12 +53,12 @@ def test_whole_run_leaves_every_artefact_and_the_second_run_reuses_them(whole_ru
     assert not changed
 
 
-def test_other_settings_never_mix_with_what_is_there(config, tmp_path):
-    train.main(["--config", str(config), "--stages", "[teacher]", "--teach.epochs", "2"])
+def test_other_settings_never_mix_with_what_is_there(whole_run):
+    config, run = whole_run
+    before = (run / "config.yaml").read_text()
     with pytest.raises(InputError, match=r"holds a teacher .* --overwrite"):
         train.main(["--config", str(config), "--stages", "[teacher]", "--teach.epochs", "1"])
-    train.main(["--config", str(config), "--stages", "[teacher]", "--teach.epochs", "1", "--overwrite"])
-    assert len(pd.read_csv(tmp_path / "run" / "history.csv")) == 1
+    assert (run / "config.yaml").read_text() == before
 
 
 def test_a_student_learns_from_a_teacher_given_by_path_and_alone(whole_run, config, tmp_path):
@@ -133,7 +137,11 @@ def test_a_loss_that_is_no_number_stops_the_run_with_step_and_part(config, tmp_p
         (["--sigma", "0"], "--sigma"),
         (["--stages", "[pupil]"], "--stages pupil"),
         (["--stages", "[student]"], "add teacher to --stages"),
-        (["--stages", "[int8]"], "add student to --stages"),
+        (["--stages", "[int8]", "--teacher", "none"], "add student to --stages"),
+        (["--stages", "[]"], "--stages []"),
+        (["--seed", "-1"], "--seed -1"),
+        (["--augment.zoom", "1"], "augment.zoom"),
+        (["--distil.learning_rate", ".nan"], "learning_rate nan"),
         (["--loss.attention_taps", "[stride5]"], "no tap 'stride5'"),
         (["--loss.temperature", "0"], "temperature"),
         (["--teach.epochs", "none"], "teach"),
@@ -149,6 +157,56 @@ def test_bad_flags_get_one_line_before_any_training(flags, words, config, tmp_pa
     assert not (tmp_path / "run").exists()
 
 
+def test_a_teacher_whose_loss_is_no_number_stops_too(config, tmp_path):
+    with pytest.raises(Diverged, match=r"teacher, step .*: loss is not a finite number"):
+        train.main(["--config", str(config), "--stages", "[teacher]", "--teach.learning_rate", "1e30"])
+    assert not (tmp_path / "run" / "teacher").exists()
+
+
+def test_without_gaze_its_loss_is_exactly_0(config, tmp_path):
+    flags = ["--config", str(config), "--stages", "[student]", "--teacher", "none", "--distil.epochs", "1"]
+    train.main([*flags, "--gaze", "none"])
+    history = _history(tmp_path / "run")
+    assert history["gaze"].tolist() == [0.0] and history["val_gaze"].tolist() == [0.0]
+
+
+def test_a_full_disk_is_one_line_and_the_training_is_kept(config, tmp_path, monkeypatch, capsys):
+    flags = ["--config", str(config), "--stages", "[student]", "--teacher", "none", "--distil.epochs", "1"]
+
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "no", "student.keras")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("training.student.write_metadata", full)
+        assert run_command(train.main, flags) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "student.keras: the disk is full" in error
+    assert not (tmp_path / "run" / "student").exists()
+    assert list((tmp_path / "run" / "checkpoints").iterdir()), "the trained weights are still there"
+    train.main(flags)
+    assert (tmp_path / "run" / "student" / "student.keras").is_file()
+    assert len(_history(tmp_path / "run")) == 1
+
+
+def test_an_evaluation_never_outlives_what_it_is_of(whole_run, tmp_path):
+    config, finished = whole_run
+    shutil.copytree(finished, tmp_path / "run")
+    other = ["--config", str(config), "--run", str(tmp_path / "run"), "--teacher", "none", "--overwrite"]
+    train.main([*other, "--stages", "[student]", "--distil.epochs", "1", "--evaluate", "true"])
+    report = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert {row["stage"] for row in report["artefacts"]} == {"student"}, "int8 belongs to the student before"
+    train.main([*other, "--stages", "[student]", "--distil.epochs", "2", "--evaluate", "false"])
+    assert not (tmp_path / "run" / "metrics.json").exists()
+
+
+def test_refused_flags_cost_nothing_even_with_overwrite(whole_run, tmp_path, capsys):
+    config, finished = whole_run
+    shutil.copytree(finished, tmp_path / "run")
+    flags = ["--config", str(config), "--run", str(tmp_path / "run"), "--stages", "[student]", "--overwrite"]
+    assert run_command(train.main, [*flags, "--teach.epochs", "9"]) == 2
+    assert (tmp_path / "run" / "student" / "student.keras").is_file()
+
+
 def test_an_unknown_key_in_a_preset_is_an_error(config, tmp_path, capsys):
     config.write_text(config.read_text() + "studnet: mobilenet_v1\n")
     assert run_command(train.main, ["--config", str(config)]) == 2
@@ -158,8 +216,6 @@ def test_an_unknown_key_in_a_preset_is_an_error(config, tmp_path, capsys):
 
 
 def test_a_teacher_of_other_classes_is_refused(whole_run, config, tmp_path):
-    from tests.training.conftest import write_shapes
-
     write_shapes(tmp_path / "others", classes=("a", "b", "c"))
     teacher = str(whole_run[1] / "teacher" / "teacher.keras")
     with pytest.raises(InputError, match=r"teacher.keras.*ring, disc, bar.*a, b, c"):
@@ -178,16 +234,21 @@ def test_a_teacher_of_other_classes_is_refused(whole_run, config, tmp_path):
     assert not (tmp_path / "other").exists()
 
 
+def test_a_teacher_of_another_frame_size_is_refused(whole_run, tmp_path):
+    source = {"kind": "noise"}
+    rng = np.random.default_rng(0)
+    with write_dataset(tmp_path / "small", classes=CLASSES, frame_size=(40, 56), source=source, seed=0) as writer:
+        for split in ("train", "val"):
+            for label in range(3):
+                frame = rng.integers(0, 255, (40, 56)).astype(np.uint8)
+                writer.add(split, FrameRecord(frame, label, f"{split}{label}", f"{split}{label}", 0, 0.0))
+    flags = ["--config", str(whole_run[0]), "--data", str(tmp_path / "small"), "--run", str(tmp_path / "other")]
+    with pytest.raises(InputError, match=r"teacher.keras: takes frames of \(48, 64\).*\(40, 56\)"):
+        train.main([*flags, "--teacher-path", str(whole_run[1] / "teacher" / "teacher.keras")])
+    assert not (tmp_path / "other").exists()
+
+
 def test_dry_run_trains_nothing(config, tmp_path, capsys):
     train.main(["--config", str(config), "--dry-run"])
     assert "TF-MOT takes all" in capsys.readouterr().out
     assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.parametrize("preset", ["demo", "fetal_planes", "paper"])
-def test_presets_can_be_read(preset):
-    from training.config import build_parser
-
-    parser = build_parser()
-    config = parser.instantiate(parser.parse_args(["--config", f"configs/{preset}.yaml"]))
-    assert config.teacher == "vgg16" and config.distil.epochs > 0

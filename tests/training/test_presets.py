@@ -1,0 +1,38 @@
+"""The presets: readable, and a thousand times smaller before anything is trained."""
+
+import keras
+import numpy as np
+import pytest
+
+import models
+from models.metadata import Metadata
+from quantization.tflite import post_training_int8
+from training.config import build_parser
+
+CLASSES = ("abdomen", "femur", "head", "other")
+
+
+def read(preset):
+    parser = build_parser()
+    return parser.instantiate(parser.parse_args(["--config", f"configs/{preset}.yaml"]))
+
+
+@pytest.mark.parametrize("preset", ["demo", "fetal_planes", "paper"])
+def test_presets_can_be_read(preset):
+    config = read(preset)
+    assert config.teacher == "vgg16" and config.distil.epochs > 0
+
+
+@pytest.mark.parametrize(("preset", "frame"), [("demo", (96, 128)), ("fetal_planes", (112, 144))])
+def test_the_int8_file_is_a_thousand_times_smaller_than_the_teachers_weights(preset, frame, tmp_path):
+    config = read(preset)
+    student = models.create(config.student, (*frame, 1), 4, **config.student_options)
+    rng = np.random.default_rng(0)
+    # Biases that are all 0 share one buffer in the file: a trained model's are not.
+    student.set_weights([w + rng.uniform(0.1, 0.2, w.shape).astype(w.dtype) for w in student.get_weights()])
+    metadata = Metadata(config.student, CLASSES, frame, "probabilities", "int8")
+    frames = [rng.uniform(size=(8, *frame, 1)).astype(np.float32)]
+    size = post_training_int8(student, frames, tmp_path / "student.tflite", metadata)
+    with keras.device("cpu"):
+        teacher = models.create(config.teacher, (*frame, 1), 4, **config.teacher_options)
+    assert 4 * teacher.count_params() >= 1000 * size
