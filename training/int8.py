@@ -17,6 +17,7 @@ from training.history import History, show_epoch
 from training.run_folder import artefacts
 from training.stages import Stage
 from training.student import HEADS
+from training.teacher import load_model
 
 # Enough frames for the ranges of a post-training quantisation; more do not move them.
 _CALIBRATION_BATCHES = 8
@@ -26,7 +27,7 @@ def quantise_student(stage: Stage, teacher: keras.Model | None, history: History
     """Quantisation-aware distillation, then the int8 file, its SavedModel and, to compare, the PTQ file."""
     config, data = stage.config, stage.data
     source = artefacts(stage.run, "student")[0]
-    student = keras.saving.load_model(source, compile=False)
+    student = load_model(source)
     objective = build_objective(student, teacher, config.loss)
     with np.load(source.with_name(HEADS)) as heads:
         objective.set_weights([heads[name] for name in heads.files])

@@ -80,7 +80,16 @@ def load_teacher(path, data: Dataset) -> keras.Model:
             f"{path}: takes frames of {metadata.frame_size} (H, W), and {data.path} has {data.frame_size}: "
             "prepare the data with the teacher's --frame-size"
         )
+    return load_model(path)
+
+
+def load_model(path) -> keras.Model:
+    """A `.keras` file of a run.
+
+    Raises:
+        InputError: it can't be read.
+    """
     try:
         return keras.saving.load_model(path, compile=False)
     except (ValueError, OSError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: is no readable Keras model ({error}): train the teacher again") from error
+        raise InputError(f"{path}: is no readable Keras model ({error}): train it again") from error
