@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from training.checkpoint import Checkpoint, restore
 from training.config import FitSettings
 from training.history import History, Reporter
 
@@ -71,26 +71,23 @@ def fit(
 
     Args:
         batches: number of batches to skip → endless training batches.
-        checkpoint: folder, written after every epoch. Who saves the model removes it after that.
+        checkpoint: file, written after every epoch. Who saves the model removes it after that.
         seed: of dropout.
     """
-    done = _epochs_done(checkpoint)
+    model.optimizer.build(model.trainable_variables)
+    done = restore(checkpoint, model)
     history.start(stage, done)
     reporter = Reporter(history, stage)
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
     try:
         model.fit(
             batches(done * steps_per_epoch),
+            initial_epoch=done,
             epochs=settings.epochs,
             steps_per_epoch=steps_per_epoch,
             validation_data=validation,
             shuffle=False,  # the batches are shuffled where they are made
             verbose=0,
-            callbacks=[
-                EpochSeeds(seed),
-                reporter,
-                keras.callbacks.BackupAndRestore(str(checkpoint), double_checkpoint=True, delete_checkpoint=False),
-            ],
+            callbacks=[EpochSeeds(seed), reporter, Checkpoint(checkpoint)],
         )
     finally:
         reporter.close()
@@ -112,8 +109,3 @@ class EpochSeeds(keras.callbacks.Callback):
             generator = getattr(layer, "seed_generator", None)
             if generator is not None:
                 generator.state.assign([zlib.crc32(f"{self._seed} {layer.name}".encode()), epoch << 16])
-
-
-def _epochs_done(checkpoint: Path) -> int:
-    file = checkpoint / "training_metadata.json"
-    return json.loads(file.read_text())["epoch"] if file.is_file() else 0

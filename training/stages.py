@@ -46,7 +46,7 @@ class Stage:
     @property
     def checkpoint(self) -> Path:
         """Of an interrupted training; its name holds the fingerprint, so only the same run resumes."""
-        return self.run / "checkpoints" / f"{self.name}-{self.fingerprint}"
+        return self.run / "checkpoints" / f"{self.name}-{self.fingerprint}.npz"
 
     def steps_per_epoch(self, settings: FitSettings | QuantiseSettings) -> int:
         return -(-self.data.frames("train") // settings.batch_size)

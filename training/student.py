@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import keras
 import numpy as np
 
@@ -55,7 +53,7 @@ def train_student(stage: Stage, teacher: keras.Model | None, history: History) -
         metadata = stage.metadata(student, config.student, "probabilities", macs)
         export_saved_model(student, folder / "saved_model", metadata)
         export_float_tflite(student, folder / "student.tflite", metadata)
-    shutil.rmtree(stage.checkpoint, ignore_errors=True)  # only now: the stage is on disk
+    stage.checkpoint.unlink(missing_ok=True)  # only now: the stage is on disk
 
 
 def build_student(config, data: Dataset) -> keras.Model:

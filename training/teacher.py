@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import zipfile
 
 import keras
@@ -54,7 +53,7 @@ def train_teacher(stage: Stage, history: History) -> None:
         inputs = teacher.inputs if len(names) > 1 else teacher.inputs[0]
         keras.Model(inputs, teacher.output, name=teacher.name).save(folder / "teacher.keras")
         write_metadata(folder / "teacher.keras", stage.metadata(teacher, config.teacher, "logits", count_macs(teacher)))
-    shutil.rmtree(stage.checkpoint, ignore_errors=True)  # only now: the stage is on disk
+    stage.checkpoint.unlink(missing_ok=True)  # only now: the stage is on disk
 
 
 def build_teacher(config, data: Dataset) -> keras.Model:

@@ -199,6 +199,19 @@ def test_an_evaluation_never_outlives_what_it_is_of(whole_run, tmp_path):
     assert not (tmp_path / "run" / "metrics.json").exists()
 
 
+def test_a_damaged_checkpoint_is_named(config, tmp_path, monkeypatch, capsys):
+    flags = ["--config", str(config), "--stages", "[student]", "--teacher", "none", "--distil.epochs", "1"]
+    with monkeypatch.context() as patch:
+        patch.setattr("training.student.write_metadata", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert run_command(train.main, flags) == 130
+    (file,) = (tmp_path / "run" / "checkpoints").iterdir()
+    file.write_bytes(file.read_bytes()[:1000])
+    capsys.readouterr()
+    assert run_command(train.main, flags) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and file.name in error and "delete it" in error
+
+
 def test_refused_flags_cost_nothing_even_with_overwrite(whole_run, tmp_path, capsys):
     config, finished = whole_run
     shutil.copytree(finished, tmp_path / "run")
