@@ -112,6 +112,29 @@ def prepare_fetal_planes(
     return open_dataset(out)
 
 
+def example_images(folder: str | os.PathLike, plane: str, count: int) -> list[np.ndarray]:
+    """Some images of a plane, spread evenly over the table, to look at.
+
+    Args:
+        folder: holds `FETAL_PLANES_DB_data.csv` and `Images/`.
+        plane: as in the table's column Plane. count: how many, at most.
+
+    Returns:
+        uint8 [h, w] each, of their own sizes.
+
+    Raises:
+        InputError: a file or column is missing or wrong, or no image has this plane.
+    """
+    folder = Path(folder)
+    rows = [(line, row) for line, row in _read_table(folder / TABLE) if row["Plane"] == plane]
+    if not rows:
+        raise InputError(
+            f"{folder / TABLE}: no row has {plane!r} in column Plane: give a folder that holds such images"
+        )
+    chosen = np.unique(np.linspace(0, len(rows) - 1, count).astype(int))
+    return [_read_image(_image_path(folder, rows[i][1], rows[i][0])) for i in chosen]
+
+
 def _read_table(path: Path) -> list[tuple[int, dict[str, str]]]:
     """(line, row) of each image; the header is line 1, a blank line is none.
 

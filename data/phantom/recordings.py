@@ -83,7 +83,7 @@ def write_recordings(
     Raises:
         InputError: a number out of range, or a folder that can't be written.
     """
-    _check(patients, seed, frame_size, fps, clip_s)
+    check_numbers(patients, seed, frame_size, fps, clip_s)
     get_difficulty(difficulty)
     workers = min(patients, workers or _cores())
     with whole_folder(folder, overwrite=overwrite) as temporary:
@@ -190,7 +190,12 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _check(patients: int, seed: int, frame_size: tuple[int, int], fps: float, clip_s: float) -> None:
+def check_numbers(patients: int, seed: int, frame_size: tuple[int, int], fps: float, clip_s: float) -> None:
+    """Refuse what can't be simulated.
+
+    Raises:
+        InputError: naming the flag, what was given and what may be.
+    """
     if patients < 1:
         raise InputError(f"--patients {patients}: must be at least 1")
     if seed < 0:
