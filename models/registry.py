@@ -37,6 +37,8 @@ class Entry:
 
 MODELS: dict[str, Entry] = {
     "mobilenet_v1": Entry(mobilenet.build_v1, "student", ("stride4", "stride8", "stride16", "stride32")),
+    "mobilenet_v2": Entry(mobilenet.build_v2, "student", ("stride4", "stride8", "stride16", "stride32")),
+    "squeezenet_1_0": Entry(squeezenet.build_1_0, "student", ("stride4", "stride8", "stride16")),
     "squeezenet_1_1": Entry(squeezenet.build_1_1, "student", ("stride4", "stride8", "stride16")),
     "vgg16": Entry(vgg.build_16, "teacher", ("stride4", "stride8", "stride16", "stride32")),
 }

@@ -1,12 +1,24 @@
-"""SqueezeNet 1.1 (Iandola et al. 2016, arXiv 1602.07360; 1.1 is the authors' later, cheaper layout)."""
+"""SqueezeNet 1.0 and 1.1 (Iandola et al. 2016, arXiv 1602.07360; 1.1 is the authors' later, cheaper layout)."""
 
 from __future__ import annotations
 
 from models.layers import channels, conv_bn_relu
 
 # (squeeze, expand) of each fire module; "pool" halves the grid.
+_LAYOUT_1_0 = ("pool", (16, 64), (16, 64), (32, 128), "pool", (32, 128), (48, 192), (48, 192), (64, 256))
+_LAYOUT_1_0 += ("pool", (64, 256))
 _LAYOUT_1_1 = ("pool", (16, 64), (16, 64), "pool", (32, 128), (32, 128), "pool")
 _LAYOUT_1_1 += ((48, 192), (48, 192), (64, 256), (64, 256))
+
+
+def build_1_0(kit, frame_shape, num_classes, *, width: float = 0.44, dropout: float = 0.2, batch_norm: bool = True):
+    """SqueezeNet 1.0: a 7×7 stem of 96 filters, and poolings later than in 1.1.
+
+    Args and returns: as `build_1_1`; the published layers (`batch_norm=False`, width 1, three
+    channels, 1000 classes) have 1,248,424 parameters, width 0.44 stays below 150,000 and
+    0.24 below 50,000.
+    """
+    return _build("squeezenet_1_0", kit, frame_shape, num_classes, _LAYOUT_1_0, (96, 7), width, dropout, batch_norm)
 
 
 def build_1_1(kit, frame_shape, num_classes, *, width: float = 0.45, dropout: float = 0.2, batch_norm: bool = True):
@@ -19,7 +31,7 @@ def build_1_1(kit, frame_shape, num_classes, *, width: float = 0.45, dropout: fl
         kit: `keras` or `tf_keras`.
         frame_shape: (H, W, C).
         num_classes: number of logits.
-        width: multiplier of all channels; 0.45 stays below 150,000 parameters.
+        width: multiplier of all channels; 0.45 stays below 150,000 parameters, 0.25 below 50,000.
         dropout: before the classifying convolution.
         batch_norm: False gives the published layers and, at width 1, three channels and
             1000 classes, their 1,235,496 parameters.
@@ -27,17 +39,22 @@ def build_1_1(kit, frame_shape, num_classes, *, width: float = 0.45, dropout: fl
     Returns:
         Model [B, H, W, C] → logits [B, num_classes]; taps stride4, 8, 16.
     """
+    return _build("squeezenet_1_1", kit, frame_shape, num_classes, _LAYOUT_1_1, (64, 3), width, dropout, batch_norm)
+
+
+def _build(model_name, kit, frame_shape, num_classes, layout, stem, width, dropout, batch_norm):
     inputs = kit.Input(frame_shape, name="frame")
     conv = conv_bn_relu if batch_norm else _conv_relu
-    x = conv(kit, inputs, channels(64, width), 3, strides=2, name="stem")
+    filters, size = stem
+    x = conv(kit, inputs, channels(filters, width), size, strides=2, name="stem")
     stride, number = 2, 1
-    for place, item in enumerate(_LAYOUT_1_1):
+    for place, item in enumerate(layout):
         if item == "pool":
             stride *= 2
             x = kit.layers.MaxPooling2D(3, 2, padding="same", name=f"pool{stride}")(x)
             continue
         number += 1
-        last = place + 1 == len(_LAYOUT_1_1) or _LAYOUT_1_1[place + 1] == "pool"
+        last = place + 1 == len(layout) or layout[place + 1] == "pool"
         name = f"fire{number}"
         squeeze, expand = (channels(n, width) for n in item)
         x = conv(kit, x, squeeze, 1, name=f"{name}_squeeze")
@@ -47,7 +64,7 @@ def build_1_1(kit, frame_shape, num_classes, *, width: float = 0.45, dropout: fl
     x = kit.layers.Dropout(dropout, name="dropout")(x)
     x = kit.layers.Conv2D(num_classes, 1, name="classes_conv")(x)
     logits = kit.layers.GlobalAveragePooling2D(name="logits")(x)
-    return kit.Model(inputs, logits, name="squeezenet_1_1")
+    return kit.Model(inputs, logits, name=model_name)
 
 
 def _conv_relu(kit, x, filters, size, *, name, strides=1):

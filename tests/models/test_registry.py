@@ -12,11 +12,14 @@ from models.registry import MODELS, create, find, names
 
 # Parameters with default options, 1 channel, 112×144, 4 classes. A new model needs its line.
 PARAMETERS = {"mobilenet_v1": 219_428, "squeezenet_1_1": 149_584, "vgg16": 56_718_660}
+PARAMETERS |= {"mobilenet_v2": 131_588, "squeezenet_1_0": 147_072}
 # Options that make a model small enough to run in a test.
 SMALL = {"mobilenet_v1": {"width": 0.1}, "squeezenet_1_1": {"width": 0.15}}
 SMALL |= {"vgg16": {"width": 0.1, "dense_units": 16}}
+SMALL |= {"mobilenet_v2": {"width": 0.1}, "squeezenet_1_0": {"width": 0.15}}
 # Options that bring a student below 150,000 parameters.
 BELOW_150K = {"mobilenet_v1": {"width": 0.2}, "squeezenet_1_1": {"width": 0.45}}
+BELOW_150K |= {"mobilenet_v2": {"width": 0.2}, "squeezenet_1_0": {"width": 0.44}}
 
 every_model = pytest.mark.parametrize("name", MODELS)
 every_student = pytest.mark.parametrize("name", names("student"))
@@ -78,7 +81,9 @@ def test_has_exactly_its_parameters(name):
     "name, shape, classes, options, published",
     [
         ("squeezenet_1_1", (224, 224, 3), 1000, {"width": 1.0, "batch_norm": False}, 1_235_496),
+        ("squeezenet_1_0", (224, 224, 3), 1000, {"width": 1.0, "batch_norm": False}, 1_248_424),
         ("mobilenet_v1", (224, 224, 3), 1000, {"width": 1.0}, 4_253_864),
+        ("mobilenet_v2", (224, 224, 3), 1000, {"width": 1.0}, 3_538_984),
         ("mobilenet_v1", (112, 144, 1), 4, {"width": 0.25}, 219_428),
         ("vgg16", (224, 224, 3), 1000, {"fusion": "none", "batch_norm": False}, 138_357_544),
     ],

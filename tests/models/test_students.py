@@ -1,0 +1,81 @@
+"""What the student families promise beyond the registry's tests: sizes, published rounding, taps."""
+
+import keras
+import numpy as np
+import pytest
+
+from models.registry import create, find, names
+from tests.models.test_registry import count, entry_of, unallocated
+
+# A width below 50,000 parameters with 1 channel, 112×144, 4 classes. A new student needs its line.
+BELOW_50K = {"mobilenet_v1": 0.1, "mobilenet_v2": 0.08, "squeezenet_1_0": 0.24, "squeezenet_1_1": 0.25}
+# Published widths, and those at which the rounding to multiples of 8 does something.
+WIDTHS_V2 = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
+
+
+@pytest.mark.parametrize("name", [name for name in names("student") if not name.startswith("sononet")])
+def test_a_width_of_at_most_50_000_parameters_exists(name):
+    width = entry_of(BELOW_50K, name)
+    assert count(name, (112, 144, 1), 4, width=width) <= 50_000
+    assert count(name, (112, 144, 1), 4, width=1.5 * width) > 50_000
+
+
+@pytest.mark.parametrize("width", WIDTHS_V2)
+def test_mobilenet_v2_has_the_parameters_of_keras_applications(width):
+    with keras.StatelessScope(initialize_variables=False):
+        other = keras.applications.MobileNetV2((96, 96, 3), alpha=width, weights=None, classes=10).count_params()
+    keras.utils.clear_session()
+    # Narrow published models keep the last convolution's 1280 channels.
+    assert count("mobilenet_v2", (96, 96, 3), 10, width=width, head_width=max(1.0, width)) == other
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_mobilenets_give_the_logits_of_keras_applications(version):
+    """The same weights in the same order give the same function."""
+    keras.utils.set_random_seed(0)
+    application = {1: keras.applications.MobileNet, 2: keras.applications.MobileNetV2}[version]
+    other = application((64, 96, 3), alpha=0.5, weights=None, classes=5, classifier_activation=None)
+    options = {"head_width": 1.0} if version == 2 else {}
+    ours = create(f"mobilenet_v{version}", (64, 96, 3), 5, width=0.5, **options)
+    random = np.random.default_rng(0)
+    theirs = [v for v in other.get_weights() if v.size]
+    shapes = [v.shape for v in ours.weights if "seed_generator" not in v.path]
+    values = [random.uniform(0.5, 1.5, v.shape) if v.ndim == 1 else random.normal(v, 0.01) for v in theirs]
+    other.set_weights([v.astype(np.float32) for v in values])
+    # v1's classifier is a 1×1 convolution there and a dense layer here.
+    pairs = zip([v for v in ours.weights if "seed_generator" not in v.path], values, shapes, strict=True)
+    for variable, value, shape in pairs:
+        variable.assign(np.reshape(value, shape))
+    frames = random.random((2, 64, 96, 3)).astype(np.float32)
+    wanted = np.reshape(other(frames, training=False), (2, 5))
+    np.testing.assert_allclose(ours(frames, training=False), wanted, atol=1e-4 * abs(wanted).max())
+    assert wanted.std() > 1e-3
+
+
+@pytest.mark.parametrize("name", [name for name in names("student") if not name.startswith("sononet")])
+def test_taps_are_not_negative(name):
+    """A tap is an activation, not a linear bottleneck: what attention transfer squares keeps its order."""
+    keras.utils.set_random_seed(0)
+    model = create(name, (64, 96, 1), 3, width=0.25)
+    maps = keras.Model(model.input, [model.get_layer(tap).output for tap in find(name).taps])
+    for values in maps(np.random.default_rng(0).random((2, 64, 96, 1)).astype(np.float32), training=True):
+        assert np.min(values) == 0 and np.max(values) > 0
+
+
+def test_the_residuals_of_mobilenet_v2_are_the_published_ten():
+    model = unallocated("mobilenet_v2", (64, 96, 1), 3, width=1.0)
+    added = [layer for layer in model.layers if isinstance(layer, keras.layers.Add)]
+    assert len(added) == 10
+    assert {layer.output.shape[-1] for layer in added} == {24, 32, 64, 96, 160}
+    expanded = [layer.output.shape[-1] for layer in model.layers if layer.name.endswith("_expand_conv")]
+    assert expanded == [96, 144, 144, 192, 192, 192, *[384] * 4, *[576] * 3, *[960] * 3]
+
+
+@pytest.mark.parametrize("name, stem", [("squeezenet_1_0", (7, 7, 1, 96)), ("squeezenet_1_1", (3, 3, 1, 64))])
+def test_squeezenet_stems_and_pooling_places(name, stem):
+    model = unallocated(name, (64, 96, 1), 3, width=1.0)
+    assert model.get_layer("stem_conv").kernel.shape == stem
+    names = [layer.name for layer in model.layers]
+    fires = {pool: names[names.index(pool) + 1].split("_")[0] for pool in ("pool4", "pool8", "pool16")}
+    later = {"squeezenet_1_0": ("fire2", "fire5", "fire9"), "squeezenet_1_1": ("fire2", "fire4", "fire6")}
+    assert tuple(fires.values()) == later[name]
