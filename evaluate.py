@@ -37,6 +37,7 @@ def main(argv: list[str]) -> None:
         batch_size=flags.batch_size,
         latency=flags.latency,
         saliency=flags.saliency,
+        ensemble=flags.ensemble,
     )
     print_table(evaluation.report)
     if flags.json:
@@ -110,6 +111,11 @@ def _parser() -> Parser:
         "--saliency",
         action="store_true",
         help="also compare where .keras artefacts look with where the gaze was",
+    )
+    parser.add_argument(
+        "--ensemble",
+        action="store_true",
+        help="add a row for all artefacts together: mean of their probabilities, sum of what they cost",
     )
     return parser
 

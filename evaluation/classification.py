@@ -16,7 +16,7 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 BOOTSTRAP_DRAWS = 2000
 BOOTSTRAP_SEED = 20
-_KEYS = ["recording_id", "frame_index", "patient_id", "label"]
+KEYS = ["recording_id", "frame_index", "patient_id", "label"]
 
 
 def classification_metrics(
@@ -32,8 +32,8 @@ def classification_metrics(
     Returns:
         dict of `n_frames`, `n_unlabelled`, `n_patients`, `accuracy`, `accuracy_ci95`
         (lo, hi; NaN with fewer than two patients), `macro_precision`, `macro_recall`,
-        `macro_f1`, `per_class` {name: precision, recall, f1, support}, `confusion`
-        (rows = true, columns = predicted), `ece`, `votes` {accuracy, n_groups}.
+        `macro_f1`, `macro_f1_ci95`, `per_class` {name: precision, recall, f1, support},
+        `confusion` (rows = true, columns = predicted), `ece`, `votes` {accuracy, n_groups}.
 
     Raises:
         ValueError: no labelled frame.
@@ -55,6 +55,7 @@ def classification_metrics(
         "macro_precision": float(precision.mean()),
         "macro_recall": float(recall.mean()),
         "macro_f1": float(f1.mean()),
+        "macro_f1_ci95": macro_f1_ci(label, predicted, frames["patient_id"], len(classes), draws=draws, seed=seed),
         "per_class": {
             name: {
                 "precision": float(precision[k]),
@@ -127,6 +128,41 @@ def accuracy_ci(
     return _ci(_resampled_means(np.asarray(correct, dtype=float), patient_id, draws, seed))
 
 
+def macro_f1_ci(
+    label: np.ndarray,
+    predicted: np.ndarray,
+    patient_id: Sequence,
+    n_classes: int,
+    *,
+    draws: int = BOOTSTRAP_DRAWS,
+    seed: int = BOOTSTRAP_SEED,
+) -> tuple[float, float]:
+    """95 % percentile-bootstrap interval of the macro-F1, patients resampled.
+
+    Macro-F1 is no mean over frames: each resampled set has a confusion matrix of its own,
+    the sum of its patients'. A class that is neither true nor predicted in it counts 0, as
+    in the estimate itself.
+
+    Args:
+        label, predicted: int [n], per frame.
+        patient_id: [n].
+        n_classes: K.
+
+    Returns:
+        (lo, hi); NaN, NaN with fewer than two patients.
+    """
+    patients, group = _groups(patient_id)
+    if len(patients) < 2:
+        return _ci(np.empty(0))
+    counts = np.zeros((len(patients), n_classes, n_classes))
+    np.add.at(counts, (group, label, predicted), 1)
+    # [draws, K, K]
+    confusion = np.tensordot(_times_drawn(len(patients), draws, seed).astype(float), counts, axes=1)
+    right = np.diagonal(confusion, axis1=1, axis2=2)
+    of_class = confusion.sum(axis=2) + confusion.sum(axis=1)
+    return _ci((2 * right / np.maximum(of_class, 1)).mean(axis=1))
+
+
 def paired_difference_ci(
     table_a: pd.DataFrame,
     table_b: pd.DataFrame,
@@ -147,7 +183,7 @@ def paired_difference_ci(
         ValueError: the two tables are not about the same frames in the same order.
     """
     a, b = labelled(table_a), labelled(table_b)
-    if len(a) != len(b) or not (a[_KEYS].to_numpy() == b[_KEYS].to_numpy()).all():
+    if len(a) != len(b) or not (a[KEYS].to_numpy() == b[KEYS].to_numpy()).all():
         raise ValueError("the two predictions tables are not about the same frames in the same order")
     label = a["label"].to_numpy()
     difference = (probability_array(a, classes).argmax(axis=1) == label).astype(float) - (
@@ -159,14 +195,23 @@ def paired_difference_ci(
 
 def _resampled_means(values: np.ndarray, patient_id: Sequence, draws: int, seed: int) -> np.ndarray:
     """Frame means under `draws` resamplings of whole patients: [draws], empty if < 2 patients."""
-    patients, group = np.unique(np.asarray(patient_id).astype(str), return_inverse=True)
+    patients, group = _groups(patient_id)
     if len(patients) < 2:
         return np.empty(0)
     total = np.bincount(group, weights=values)
     count = np.bincount(group)
-    # How often each patient is drawn is all that matters, and that is a multinomial.
-    times = np.random.default_rng(seed).multinomial(len(patients), np.full(len(patients), 1 / len(patients)), draws)
+    times = _times_drawn(len(patients), draws, seed)
     return (times @ total) / (times @ count)
+
+
+def _groups(patient_id: Sequence) -> tuple[np.ndarray, np.ndarray]:
+    """The patients' names, and the number of each frame's patient."""
+    return np.unique(np.asarray(patient_id).astype(str), return_inverse=True)
+
+
+def _times_drawn(patients: int, draws: int, seed: int) -> np.ndarray:
+    """[draws, patients]: how often each is drawn, which is all that matters, and a multinomial."""
+    return np.random.default_rng(seed).multinomial(patients, np.full(patients, 1 / patients), draws)
 
 
 def _ci(means: np.ndarray) -> tuple[float, float]:

@@ -23,6 +23,8 @@ from evaluation.agreement import gaze_agreement, require_gaze
 from evaluation.artefacts import Artefact, check_matches, load_artefact
 from evaluation.classification import BOOTSTRAP_DRAWS, classification_metrics, labelled, paired_difference_ci
 from evaluation.complexity import bytes_on_disk, count_macs, count_params, netscore
+from evaluation.ensemble import NAME as ENSEMBLE
+from evaluation.ensemble import ensemble_cost, ensemble_table, require_members
 from evaluation.latency import measure_latency
 from evaluation.predictions import predict_split
 from evaluation.saliency import METRICS
@@ -34,7 +36,7 @@ class Evaluation:
 
     Attributes:
         report: the JSON-ready dict that `evaluate` gives.
-        tables: predictions, one per artefact, in the order of the report.
+        tables: predictions, one per row of the report, in its order.
         artefacts: as loaded.
         data: the opened data set.
         split: the split's name.
@@ -67,6 +69,7 @@ def run_evaluation(
     draws: int = BOOTSTRAP_DRAWS,
     latency: bool = True,
     saliency: bool = False,
+    ensemble: bool = False,
 ) -> Evaluation:
     """Evaluate artefacts on a split.
 
@@ -79,6 +82,8 @@ def run_evaluation(
         draws: of the bootstrap over patients.
         latency: time each artefact; without it, `latency_ms` holds nulls.
         saliency: compare where the `.keras` artefacts look with the gaze, beside a static prior.
+        ensemble: add a last row, of kind "ensemble": all artefacts together, by the mean of
+            their probabilities; its parameters, MACs, bytes and times are their sums.
 
     Returns:
         An `Evaluation`; its report is {"dataset": {...}, "artefacts": [{"path", "kind",
@@ -97,6 +102,8 @@ def run_evaluation(
         require_gaze(data, split)
     if not artefact_paths:
         raise InputError("no artefact is given: name at least one .keras, .tflite or SavedModel folder")
+    if ensemble:
+        require_members(artefact_paths)
     artefacts = [load_artefact(path) for path in artefact_paths]
     for artefact in artefacts:
         check_matches(artefact, data)
@@ -109,6 +116,9 @@ def run_evaluation(
         _artefact_row(artefact, table, data, gaze, timing, draws)
         for artefact, table, timing in zip(artefacts, tables, timings)
     ]
+    if ensemble:
+        tables.append(ensemble_table(tables))
+        rows.append(_ensemble_row(rows, tables[-1], data, draws))
     for row, table in zip(rows[1:], tables[1:]):
         difference = paired_difference_ci(table, tables[0], data.classes, draws=draws)
         row["accuracy_minus_first"] = {**difference, "first": rows[0]["path"]}
@@ -232,21 +242,17 @@ def _dataset_row(data: Dataset, split: str) -> dict:
 
 def _artefact_row(artefact: Artefact, table: pd.DataFrame, data: Dataset, gaze: str, timing: dict, draws: int) -> dict:
     metadata = artefact.metadata
-    metrics = classification_metrics(table, data.classes, draws=draws)
+    metrics = _metrics(table, data, draws)
     params, macs = _complexity(artefact)
-    score = None
-    if params and macs and metrics["accuracy"] > 0:
-        score = netscore(100 * metrics["accuracy"], params / 1e6, macs / 1e9)
     return {
         "path": str(artefact.path),
         "kind": artefact.kind,
         **metrics,
-        "accuracy_ci95": None if math.isnan(metrics["accuracy_ci95"][0]) else metrics["accuracy_ci95"],
         "params": params,
         "macs": macs,
         "bytes": bytes_on_disk(artefact.path),
         "latency_ms": timing,
-        "netscore": score,
+        "netscore": _netscore(metrics["accuracy"], params, macs),
         "name": metadata.name,
         "stage": metadata.stage,
         "output": metadata.output,
@@ -254,6 +260,35 @@ def _artefact_row(artefact: Artefact, table: pd.DataFrame, data: Dataset, gaze: 
         "version": metadata.version,
         "trained_on_this_dataset": metadata.dataset_checksum == data.checksum,
     }
+
+
+def _ensemble_row(members: Sequence[dict], table: pd.DataFrame, data: Dataset, draws: int) -> dict:
+    metrics, cost = _metrics(table, data, draws), ensemble_cost(members)
+    return {
+        "path": ENSEMBLE,
+        "kind": ENSEMBLE,
+        **metrics,
+        **cost,
+        "netscore": _netscore(metrics["accuracy"], cost["params"], cost["macs"]),
+        "name": ENSEMBLE,
+        "stage": ENSEMBLE,
+        "output": "probabilities",
+        "gaze": next((row["gaze"] for row in members if row["gaze"]), None),
+        "version": members[0]["version"],
+        "trained_on_this_dataset": all(row["trained_on_this_dataset"] for row in members),
+        "members": [row["path"] for row in members],
+    }
+
+
+def _metrics(table: pd.DataFrame, data: Dataset, draws: int) -> dict:
+    metrics = classification_metrics(table, data.classes, draws=draws)
+    for name in ("accuracy_ci95", "macro_f1_ci95"):
+        metrics[name] = None if math.isnan(metrics[name][0]) else metrics[name]
+    return metrics
+
+
+def _netscore(accuracy: float, params: int | None, macs: int | None) -> float | None:
+    return netscore(100 * accuracy, params / 1e6, macs / 1e9) if params and macs and accuracy > 0 else None
 
 
 def _complexity(artefact: Artefact) -> tuple[int | None, int | None]:

@@ -11,6 +11,7 @@ from evaluation.classification import (
     accuracy_ci,
     classification_metrics,
     expected_calibration_error,
+    macro_f1_ci,
     paired_difference_ci,
     vote_accuracy,
 )
@@ -168,3 +169,27 @@ def test_paired_difference_refuses_other_frames():
         paired_difference_ci(a, b, CLASSES)
     with pytest.raises(ValueError, match="same frames"):
         paired_difference_ci(a, a.iloc[:1], CLASSES)
+
+
+def test_macro_f1_interval_is_the_one_of_resampled_tables():
+    """Against the slow way: each resampled set of patients as a table of its own, scored by scikit-learn."""
+    from sklearn.metrics import f1_score
+
+    random = np.random.default_rng(5)
+    label, patient = random.integers(0, 3, 60), random.integers(0, 8, 60)
+    predicted = np.where(random.random(60) < 0.7, label, random.integers(0, 3, 60))
+    found = macro_f1_ci(label, predicted, patient, 3, draws=200, seed=9)
+    times = np.random.default_rng(9).multinomial(8, np.full(8, 1 / 8), 200)
+    scores = []
+    for drawn in times:
+        rows = np.concatenate([np.flatnonzero(patient == k) for k in range(8) for _ in range(drawn[k])])
+        scores.append(f1_score(label[rows], predicted[rows], labels=[0, 1, 2], average="macro", zero_division=0))
+    assert found == pytest.approx(np.quantile(scores, [0.025, 0.975]))
+
+
+def test_macro_f1_interval_at_its_limits():
+    label, patient = [0, 1, 2] * 4, [k // 3 for k in range(12)]
+    assert macro_f1_ci(label, label, patient, 3) == (1, 1)
+    assert all(math.isnan(end) for end in macro_f1_ci(label, label, ["p"] * 12, 3))
+    table = make_table(label, one_hot(label), patient=[f"p{k}" for k in patient])
+    assert classification_metrics(table, CLASSES)["macro_f1_ci95"] == (1, 1)
