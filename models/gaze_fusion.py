@@ -1,9 +1,73 @@
-"""How a teacher takes the gaze in: one layer that drops it, one that fuses it."""
+"""How a teacher takes the gaze in: one of four ways, the same for every family."""
 
 from __future__ import annotations
 
 import keras
 from keras import ops
+
+from common.errors import InputError
+from data.saliency import map_size
+
+FUSIONS = ("multiply", "concat", "early", "none")
+STRIDES = (2, 4, 8, 16)
+
+
+class GazeFusion:
+    """The gaze input of a builder and the one place where it meets the features.
+
+    A builder starts from `frame`, and passes its features through the object wherever
+    their grid reaches a stride: `x = fused(x, 8)`. At the stride that was chosen they come
+    back fused, anywhere else as they are. The frame itself is stride 1.
+
+    - multiply: features × (1 + a·gaze), see `GazeModulation`.
+    - concat: the gaze as one more channel, mixed in by a 1×1 convolution that starts at zero
+      and is added to the features. The teacher starts as the network without gaze, and any
+      pretrained weights of that network fit.
+    - early: the gaze, enlarged to the frame, as one more channel of the frame.
+    - none: no gaze input at all.
+
+    Args:
+        kit: the Keras to build with.
+        model: the model's name, for errors.
+        frame_shape: (H, W, C).
+        fusion: one of `FUSIONS`.
+        stride: where multiply and concat fuse, one of `strides`.
+        dropout: share of the training samples that get the uniform map.
+        strides: that the family offers.
+
+    Attributes:
+        frame: the frame input, [B, H, W, C].
+        inputs: of the model: [frame, gaze], or frame alone.
+
+    Raises:
+        InputError: a fusion or stride that does not exist.
+    """
+
+    def __init__(self, kit, model, frame_shape, fusion, stride, dropout, strides=STRIDES):
+        if fusion not in FUSIONS:
+            raise InputError(f"model {model}: fusion {fusion!r} is none of {', '.join(FUSIONS)}")
+        if fusion in ("multiply", "concat") and stride not in strides:
+            raise InputError(f"model {model}: fusion_stride {stride!r} is none of {', '.join(map(str, strides))}")
+        self._kit, self._fusion = kit, fusion
+        self._stride = 1 if fusion == "early" else stride
+        self.inputs = self.frame = kit.Input(frame_shape, name="frame")
+        if fusion != "none":
+            gaze = kit.Input(map_size(frame_shape[:2]), name="gaze")
+            self.inputs = [self.frame, gaze]
+            self._gaze = GazeDropout(dropout, name="gaze_dropout", dtype="float32")(gaze)
+
+    def __call__(self, x, stride: int, gain: float = 1.0):
+        """`x` [B, h, w, C] fused, if this is the stride; `gain` is that of `GazeChannel`."""
+        if self._fusion == "none" or stride != self._stride:
+            return x
+        if self._fusion == "multiply":
+            return GazeModulation(name="gaze_modulation")([x, self._gaze])
+        both = GazeChannel(gain, name="gaze_channel")([x, self._gaze])
+        if self._fusion == "early":
+            return both
+        layers = self._kit.layers
+        mixed = layers.Conv2D(x.shape[-1], 1, use_bias=False, kernel_initializer="zeros", name="gaze_mix")(both)
+        return layers.Add(name="gaze_add")([x, mixed])
 
 
 @keras.saving.register_keras_serializable(package="gaze")
@@ -38,13 +102,34 @@ class GazeDropout(keras.layers.Layer):
         return {**super().get_config(), "rate": self.rate, "seed": self.seed}
 
 
+class _OnGrid(keras.layers.Layer):
+    """A layer over features [B, h, w, C] and gaze [B, h', w'] that sums to 1."""
+
+    def build(self, input_shape):
+        features, gaze = input_shape
+        self.scale = float(features[1] * features[2]) ** 0.5
+        self.resize = tuple(features[1:3]) != tuple(gaze[1:3])
+        self.grid = tuple(features[1:3])
+
+    def scaled(self, gaze):
+        """The density on the features' grid × sqrt(cells): float32 [B, h, w, 1].
+
+        A blob then peaks at a few units and the uniform map is `1/sqrt(cells)`, nearly
+        nothing, so that a frame without gaze passes nearly unchanged. It is area-resized
+        when the features' grid is another one.
+        """
+        gaze = ops.expand_dims(ops.cast(gaze, "float32"), -1)
+        if self.resize:
+            gaze = ops.image.resize(gaze, self.grid, interpolation="bilinear", antialias=True)
+            gaze = gaze / ops.maximum(ops.sum(gaze, axis=(1, 2), keepdims=True), 1e-12)
+        return gaze * self.scale
+
+
 @keras.saving.register_keras_serializable(package="gaze")
-class GazeModulation(keras.layers.Layer):
+class GazeModulation(_OnGrid):
     """Multiply a feature map by 1 + a·G, with one learned a for each channel.
 
-    G is the gaze density scaled by `sqrt(cells)`: a blob then peaks at a few units and the
-    uniform map is `1/sqrt(cells)`, nearly nothing, so that a frame without gaze passes
-    nearly unchanged. It is area-resized when the feature map's grid is another one.
+    G is the gaze density scaled by `sqrt(cells)`.
 
     Input: features [B, h, w, C], gaze [B, h', w'] that sums to 1. Output: [B, h, w, C].
 
@@ -57,21 +142,14 @@ class GazeModulation(keras.layers.Layer):
         self.initial = initial
 
     def build(self, input_shape):
-        features, gaze = input_shape
-        self.scale = float(features[1] * features[2]) ** 0.5
-        self.resize = tuple(features[1:3]) != tuple(gaze[1:3])
-        self.grid = tuple(features[1:3])
+        super().build(input_shape)
         self.strength = self.add_weight(
-            shape=(features[-1],), initializer=keras.initializers.Constant(self.initial), name="strength"
+            shape=(input_shape[0][-1],), initializer=keras.initializers.Constant(self.initial), name="strength"
         )
 
     def call(self, inputs):
         features, gaze = inputs
-        gaze = ops.expand_dims(ops.cast(gaze, "float32"), -1)
-        if self.resize:
-            gaze = ops.image.resize(gaze, self.grid, interpolation="bilinear", antialias=True)
-            gaze = gaze / ops.maximum(ops.sum(gaze, axis=(1, 2), keepdims=True), 1e-12)
-        factor = 1.0 + ops.cast(self.strength, "float32") * gaze * self.scale
+        factor = 1.0 + ops.cast(self.strength, "float32") * self.scaled(gaze)
         return features * ops.cast(factor, features.dtype)
 
     def compute_output_shape(self, input_shape):
@@ -79,3 +157,33 @@ class GazeModulation(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "initial": self.initial}
+
+
+@keras.saving.register_keras_serializable(package="gaze")
+class GazeChannel(_OnGrid):
+    """Append the gaze to a feature map, or to the frame, as its last channel.
+
+    It is the density scaled by `sqrt(cells)`: on a frame in [0, 1], a blob then peaks
+    around 1, as the frame does.
+
+    Input: features [B, h, w, C], gaze [B, h', w'] that sums to 1. Output: [B, h, w, C + 1].
+
+    Args:
+        gain: the channel is multiplied by it, for features of another magnitude.
+    """
+
+    def __init__(self, gain: float = 1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.gain = gain
+
+    def call(self, inputs):
+        features, gaze = inputs
+        channel = ops.cast(self.gain * self.scaled(gaze), features.dtype)
+        return ops.concatenate([features, channel], axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        features = tuple(input_shape[0])
+        return (*features[:-1], features[-1] + 1)
+
+    def get_config(self):
+        return {**super().get_config(), "gain": self.gain}

@@ -6,15 +6,40 @@ from common.errors import InputError
 
 
 def channels(count: int, width: float, divisor: int = 4) -> int:
-    """Channels at a width multiplier, a multiple of `divisor` (SIMD lanes) and at least 8."""
+    """Channels at a width multiplier: a multiple of `divisor` (SIMD lanes), at least 8 or `count`."""
     if not 0 < width <= 4:
         raise InputError(f"width {width}: must be above 0 and at most 4")
     if width == 1:
         return count
-    return max(8, divisor * round(count * width / divisor))
+    return max(min(8, count), divisor * round(count * width / divisor))
 
 
-def conv_bn_relu(kit, x, filters: int, size: int, *, name: str, strides: int = 1, act: str | None = None, cap=None):
+def check_frame(model: str, frame_shape: tuple[int, int, int], least: int = 32) -> None:
+    """Refuse frames that the poolings of a model would shrink to nothing.
+
+    Raises:
+        InputError: a side is shorter than `least` pixels.
+    """
+    height, width = frame_shape[:2]
+    if min(height, width) < least:
+        raise InputError(
+            f"model {model}: a frame of {height}×{width} vanishes in its poolings: give frames of at least "
+            f"{least}×{least}"
+        )
+
+
+def conv_bn_relu(
+    kit,
+    x,
+    filters: int,
+    size: int,
+    *,
+    name: str,
+    strides: int = 1,
+    act: str | None = None,
+    cap=None,
+    epsilon: float = 1e-3,
+):
     """Convolution without bias, batch normalisation, ReLU; the ReLU is named `act`."""
     x = kit.layers.Conv2D(
         filters,
@@ -25,11 +50,11 @@ def conv_bn_relu(kit, x, filters: int, size: int, *, name: str, strides: int = 1
         kernel_initializer="he_normal",
         name=f"{name}_conv",
     )(x)
-    return bn_relu(kit, x, name=name, act=act, cap=cap)
+    return bn_relu(kit, x, name=name, act=act, cap=cap, epsilon=epsilon)
 
 
-def bn_relu(kit, x, *, name: str, act: str | None = None, cap=None):
+def bn_relu(kit, x, *, name: str, act: str | None = None, cap=None, epsilon: float = 1e-3):
     """Batch normalisation and ReLU (capped at `cap`)."""
     # Clips are few and epochs short: moving statistics must settle within tens of steps.
-    x = kit.layers.BatchNormalization(momentum=0.9, name=f"{name}_bn")(x)
+    x = kit.layers.BatchNormalization(momentum=0.9, epsilon=epsilon, name=f"{name}_bn")(x)
     return kit.layers.ReLU(max_value=cap, name=act or f"{name}_relu")(x)

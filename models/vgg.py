@@ -6,10 +6,9 @@ its parameters sit in the two 4096-wide layers.
 
 from __future__ import annotations
 
-from common.errors import InputError
-from data.saliency import map_size
-from models.gaze_fusion import GazeDropout, GazeModulation
-from models.layers import channels, conv_bn_relu
+from models.gaze_fusion import GazeFusion
+from models.layers import channels, check_frame, conv_bn_relu
+from models.preprocess import imagenet_frame
 
 _BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
 
@@ -25,51 +24,41 @@ def build_16(
     width: float = 1.0,
     dense_units: int = 4096,
     batch_norm: bool = True,
+    preprocess: str = "none",
     dropout: float = 0.5,
 ):
-    """VGG-16, with the gaze map multiplied into its features or as an ordinary classifier.
+    """VGG-16, with the gaze fused into its features or as an ordinary classifier.
 
     Args:
         kit: `keras` (a teacher is never quantised).
         frame_shape: (H, W, C).
         num_classes: number of logits.
-        fusion: "multiply" (features × (1 + a·gaze) where the grid reaches
-            `fusion_stride`) or "none" (no gaze input: a conventional model).
-        fusion_stride: 2, 4, 8 or 16.
+        fusion: "multiply", "concat", "early" or "none" (no gaze input: a conventional
+            model); see `models.gaze_fusion.GazeFusion`.
+        fusion_stride: 2, 4, 8 or 16: multiply and concat fuse where the grid reaches it.
         gaze_dropout: share of the training samples that get the uniform map.
         width: multiplier of the convolutions' channels.
         dense_units: width of the two dense layers.
         batch_norm: after every hidden layer; without it (the 2014 layout, 138,357,544
             parameters at 224×224×3 and 1000 classes) it hardly trains from scratch.
+        preprocess: "none", or "imagenet": the frame as the ImageNet weights want it.
         dropout: after each dense layer.
 
     Returns:
         Model {frame [B, H, W, C], gaze [B, h, w]} or frame → logits [B, num_classes];
         taps stride4, 8, 16, 32. Logits are float32 under any precision policy.
     """
-    if fusion not in ("multiply", "none"):
-        raise InputError(f"model vgg16: fusion {fusion!r} is none of multiply, none")
-    if fusion == "multiply" and fusion_stride not in (2, 4, 8, 16):
-        raise InputError(f"model vgg16: fusion_stride {fusion_stride} is none of 2, 4, 8, 16")
-    if min(frame_shape[:2]) < 32:
-        raise InputError(
-            f"model vgg16: a frame of {frame_shape[0]}×{frame_shape[1]} vanishes in five poolings: give "
-            "frames of at least 32×32"
-        )
+    check_frame("vgg16", frame_shape)
     layers = kit.layers
-    inputs = [kit.Input(frame_shape, name="frame")]
-    x, gaze, stride = inputs[0], None, 1
-    if fusion == "multiply":
-        inputs.append(kit.Input(map_size(frame_shape[:2]), name="gaze"))
-        gaze = GazeDropout(gaze_dropout, name="gaze_dropout", dtype="float32")(inputs[1])
+    fused = GazeFusion(kit, "vgg16", frame_shape, fusion, fusion_stride, gaze_dropout)
+    x, stride = imagenet_frame(fused, "vgg16", preprocess, "caffe"), 1
     for number, (depth, filters) in enumerate(_BLOCKS, 1):
         for k in range(1, depth + 1):
             act = f"stride{stride}" if k == depth and stride >= 4 else None
             x = _conv(kit, x, channels(filters, width), f"conv{number}_{k}", act, batch_norm)
         stride *= 2
         x = layers.MaxPooling2D(name="stride32" if stride == 32 else f"pool{number}")(x)
-        if gaze is not None and stride == fusion_stride:
-            x = GazeModulation(name="gaze_modulation")([x, gaze])
+        x = fused(x, stride)
     x = layers.Flatten(name="flatten")(x)
     for number in (6, 7):
         x = layers.Dense(dense_units, use_bias=not batch_norm, kernel_initializer="he_normal", name=f"dense{number}")(x)
@@ -84,7 +73,7 @@ def build_16(
         dtype="float32",
         name="logits",
     )(x)
-    return kit.Model(inputs if gaze is not None else inputs[0], logits, name="vgg16")
+    return kit.Model(fused.inputs, logits, name="vgg16")
 
 
 def _conv(kit, x, filters, name, act, batch_norm):
