@@ -3,6 +3,7 @@
     python prepare.py recordings MANIFEST.csv --out DIR    your videos and eye-tracker files
     python prepare.py fetal-planes DIR --out DIR           the public FETAL_PLANES_DB (no gaze)
     python prepare.py phantom --out DIR                    simulated recordings, to try everything
+    python prepare.py phantom --preview DIR                pictures of them, to look at
     python prepare.py gaze FILE...                         what is in an eye tracker's file?
 
 Each subcommand has its own --help. A data set is a folder of TFRecord shards with a
@@ -14,7 +15,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from common.errors import run_command
+from common.console import console
+from common.errors import InputError, run_command
 from common.parsing import Parser
 
 
@@ -37,8 +39,12 @@ def main(argv: list[str]) -> int:
     }[chosen.subcommand](flags)
 
 
-def _output_flags(parser: Parser) -> Parser:
-    parser.add_argument("--out", type=Path, required=True, help="folder of the data set; must not exist yet")
+def _output_flags(parser: Parser, out_required: bool = True) -> Parser:
+    """The flags of every data set."""
+    if out_required:
+        parser.add_argument("--out", type=Path, required=True, help="folder of the data set; must not exist yet")
+    else:
+        parser.add_argument("--out", type=Path | None, default=None, help="folder of the data set; must not exist yet")
     parser.add_argument(
         "--frame-size", type=int, nargs=2, metavar=("H", "W"), default=[224, 288], help="frames' size, pixels"
     )
@@ -48,17 +54,19 @@ def _output_flags(parser: Parser) -> Parser:
     return parser
 
 
+def _options(flags, *more: str) -> dict:
+    """What `_output_flags` and the flags `more` hold, as arguments of a function that makes a data set."""
+    names = ("frame_size", "val_fraction", "seed", "overwrite", *more)
+    return {name: tuple(flags[name]) if name == "frame_size" else flags[name] for name in names}
+
+
 def _recordings_flags() -> Parser:
     parser = _output_flags(Parser(description="Recordings by a manifest: one row a clip, paths relative to it."))
     parser.add_argument("manifest", type=Path, help="CSV: recording_id, patient_id, video, label or labels, gaze, ...")
     parser.add_argument("--fps", type=float | None, default=None, help="frames kept per second (default: all)")
     parser.add_argument("--test-fraction", type=float, default=0.2, help="share of the patients for the test")
     parser.add_argument(
-        "--classes",
-        type=str,
-        nargs="+",
-        default=None,
-        help="class names in order (default: the labels found)",
+        "--classes", type=str, nargs="+", default=None, help="class names in order (default: the labels found)"
     )
     parser.add_argument("--unlabelled", action="store_true", help="keep frames outside every label, without a label")
     return parser
@@ -68,19 +76,8 @@ def _recordings(flags) -> int:
     from data.recordings import prepare_recordings
     from data.report import print_dataset_report
 
-    data = prepare_recordings(
-        flags.manifest,
-        flags.out,
-        frame_size=tuple(flags.frame_size),
-        fps=flags.fps,
-        classes=flags.classes,
-        val_fraction=flags.val_fraction,
-        test_fraction=flags.test_fraction,
-        seed=flags.seed,
-        overwrite=flags.overwrite,
-        unlabelled=flags.unlabelled,
-    )
-    print_dataset_report(data)
+    options = _options(flags, "fps", "classes", "test_fraction", "unlabelled")
+    print_dataset_report(prepare_recordings(flags.manifest, flags.out, **options))
     return 0
 
 
@@ -101,46 +98,65 @@ def _fetal_planes(flags) -> int:
     from data.fetal_planes import DEFAULT_CLASSES, prepare_fetal_planes
     from data.report import print_dataset_report
 
-    data = prepare_fetal_planes(
-        flags.folder,
-        flags.out,
-        frame_size=tuple(flags.frame_size),
-        classes=flags.classes or DEFAULT_CLASSES,
-        val_fraction=flags.val_fraction,
-        seed=flags.seed,
-        overwrite=flags.overwrite,
-    )
-    print_dataset_report(data)
+    classes = flags.classes or DEFAULT_CLASSES
+    print_dataset_report(prepare_fetal_planes(flags.folder, flags.out, classes=classes, **_options(flags)))
     return 0
 
 
 def _phantom_flags() -> Parser:
-    parser = _output_flags(Parser(description="Simulated recordings, written to OUT/recordings and read back."))
+    parser = Parser(
+        description="Simulated recordings, written to OUT/recordings and read back; --preview draws some of them."
+    )
+    _output_flags(parser, out_required=False)
     parser.add_argument("--patients", type=int, default=60, help="number of simulated patients")
     parser.add_argument("--fps", type=float, default=10.0, help="frames per second of the simulated videos")
     parser.add_argument("--test-fraction", type=float, default=0.2, help="share of the patients for the test")
     parser.add_argument(
         "--difficulty", type=str, default="default", help="easy, default or hard: how clear the planes are"
     )
+    parser.add_argument(
+        "--preview",
+        type=Path | None,
+        default=None,
+        metavar="DIR",
+        help="write a contact sheet and two animated clips there; works without --out too",
+    )
+    parser.add_argument(
+        "--reference",
+        type=Path | None,
+        default=None,
+        metavar="DIR",
+        help="FETAL_PLANES_DB, to draw real images beside simulated ones in the preview",
+    )
     return parser
 
 
 def _phantom(flags) -> int:
     from data.phantom import prepare_phantom
-    from data.report import print_dataset_report
+    from data.phantom.preview import write_preview
 
-    data = prepare_phantom(
-        flags.out,
-        patients=flags.patients,
-        seed=flags.seed,
-        frame_size=tuple(flags.frame_size),
-        fps=flags.fps,
-        val_fraction=flags.val_fraction,
-        test_fraction=flags.test_fraction,
-        difficulty=flags.difficulty,
-        overwrite=flags.overwrite,
-    )
-    print_dataset_report(data)
+    if flags.out is None and flags.preview is None:
+        raise InputError("--out is missing: name the data set's folder, or give --preview DIR to look only")
+    if flags.reference is not None and flags.preview is None:
+        raise InputError(f"--reference {flags.reference}: is drawn in a preview: give --preview DIR too")
+    if flags.preview is not None:
+        written = write_preview(
+            flags.preview,
+            frame_size=tuple(flags.frame_size),
+            seed=flags.seed,
+            difficulty=flags.difficulty,
+            reference=flags.reference,
+            overwrite=flags.overwrite,
+        )
+        for path in written:
+            console.print(f"wrote {path}")
+    if flags.out is not None:
+        from data.phantom.card import print_card
+        from data.report import print_dataset_report
+
+        data = prepare_phantom(flags.out, **_options(flags, "patients", "fps", "test_fraction", "difficulty"))
+        print_dataset_report(data)
+        print_card(data)
     return 0
 
 

@@ -48,6 +48,18 @@ def test_fetal_planes_and_phantom_take_their_flags(tmp_path, capsys):
     data = open_dataset(tmp_path / "phantom")
     assert data.info["source"]["simulated"] is True and data.gaze_frames("train") > 0
     assert (tmp_path / "phantom" / "recordings" / "manifest.csv").is_file()
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "gaze map alone" in printed and "clinical evidence" in printed
+    assert data.info["card"]["settings"]["seed"] == 1
+
+
+def test_a_preview_alone(tmp_path, capsys):
+    words = ("phantom", "--preview", tmp_path / "look", "--frame-size", 48, 64, "--difficulty", "easy")
+    assert run(*words) == 0
+    assert "planes.jpg" in capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir()] == ["look"]
+    assert run(*words) == 2
+    assert "exists already" in capsys.readouterr().err
 
 
 def test_gaze_in_json(tmp_path, capsys):
@@ -86,6 +98,9 @@ def test_a_bad_row_is_one_line_with_file_row_and_column(tmp_path, capsys, change
         ("recordings", "MANIFEST", "--out", "OUT", "--val-fraction", "0.7", "--test-fraction", "0.5"),
         ("phantom", "--out", "OUT", "--difficulty", "brutal"),
         ("phantom", "--out", "OUT", "--patients", "2"),
+        ("phantom", "--patients", "8"),
+        ("phantom", "--out", "OUT", "--reference", "FOLDER"),
+        ("phantom", "--preview", "OUT", "--reference", "FOLDER"),
         ("fetal-planes", "FOLDER", "--out", "OUT"),
         ("gaze", "MANIFEST"),
         ("gaze", "missing.tsv"),

@@ -35,7 +35,8 @@ def prepare_phantom(
         keep_fps: frames per s that the data set keeps of the videos; None keeps all.
 
     Returns:
-        The opened `data.dataset.Dataset`; its classes are `CLASSES`.
+        The opened `data.dataset.Dataset`; its classes are `CLASSES`, and `info["card"]` is
+        its data card (`data.phantom.card`).
 
     Raises:
         InputError: a number out of range, too few patients for the split, or a folder
@@ -43,6 +44,7 @@ def prepare_phantom(
     """
     # Imported late: they load TensorFlow, which the worker processes must not.
     from data.dataset import open_dataset
+    from data.phantom.card import add_card
     from data.recordings import prepare_recordings
 
     out = Path(out)
@@ -70,7 +72,7 @@ def prepare_phantom(
         )
         # A data set takes a whole folder; it is made beside the recordings, then joins them.
         inner = folder / "dataset"
-        prepare_recordings(
+        data = prepare_recordings(
             manifest,
             inner,
             frame_size=frame_size,
@@ -81,6 +83,7 @@ def prepare_phantom(
             seed=seed,
             source=source,
         )
+        add_card(data, {**source, "frame_size": list(frame_size), "kept_frames_per_s": keep_fps or fps}, seed=seed)
         for file in sorted(inner.iterdir()):
             file.rename(folder / file.name)
         inner.rmdir()
