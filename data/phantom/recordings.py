@@ -23,9 +23,9 @@ from data.phantom.biometry import draw_fetus
 from data.phantom.clip import CLASSES, Session, simulate_clip
 from data.phantom.difficulty import get_difficulty
 from data.phantom.looks import draw_look
-from data.phantom.sonographer import Screen, draw_bias
+from data.phantom.tracker import SESSION_S, Screen, draw_bias, drift
 
-VERSION = 1  # of the generator: raised whenever the same seed gives other recordings
+VERSION = 2  # of the generator: raised whenever the same seed gives other recordings
 MANIFEST = "manifest.csv"
 COLUMNS = (
     "recording_id",
@@ -106,10 +106,13 @@ def write_patient(order: Order) -> tuple[int, list[tuple]]:
     order tell what they show.
     """
     rng = np.random.default_rng([order.seed, order.patient])
-    fetus, bias = draw_fetus(rng), draw_bias(rng)
-    session = Session(draw_look(rng), bias, Screen(box=_image_box(order.frame_size, rng)))
+    fetus = draw_fetus(rng)
+    session = Session(draw_look(rng), draw_bias(rng), Screen(box=_image_box(order.frame_size, rng)))
     rows = []
     for slot, index in enumerate(rng.permutation(len(CLASSES))):
+        # The examination goes on between the clips that are kept, and the calibration drifts.
+        bias = drift(session.bias_degree, rng.uniform(0.1, 0.4) * SESSION_S, rng)
+        session = dataclasses.replace(session, bias_degree=bias)
         clip = simulate_clip(
             fetus,
             CLASSES[index],
