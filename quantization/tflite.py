@@ -1,4 +1,4 @@
-"""The `.tflite` files: full int8 of the fake-quantised student, float, post-training int8.
+"""The `.tflite` files: full int8 of the fake-quantised student, float, and what post-training quantisation gives.
 
 All give probabilities of one frame. The int8 ones take the frame's raw bytes (uint8, scale
 1/255, zero point 0) and give uint8 probabilities in steps of 1/256 (scale 1/256, zero
@@ -34,7 +34,9 @@ _FLOAT_TENSORS = {
 }
 
 
-def export_int8(quantised: QuantisedStudent, path: str | os.PathLike, metadata: Metadata) -> int:
+def export_int8(
+    quantised: QuantisedStudent, path: str | os.PathLike, metadata: Metadata, *, sparse: bool = False
+) -> int:
     """Write the full-int8 model, with its metadata beside it.
 
     The ranges are those of the fake-quantised student, so that it needs no calibration.
@@ -43,6 +45,8 @@ def export_int8(quantised: QuantisedStudent, path: str | os.PathLike, metadata: 
         quantised: what quantisation-aware training gave.
         path: of the `.tflite` file; a file of that name is replaced.
         metadata: name, classes, frame size, stage; `output` and `extra["tensors"]` are set here.
+        sparse: store kernels with many zeros as values and places. The interpreter makes them
+            dense again when it loads, so this changes bytes, not speed.
 
     Returns:
         Bytes of the file.
@@ -53,15 +57,42 @@ def export_int8(quantised: QuantisedStudent, path: str | os.PathLike, metadata: 
     converter = _converter(quantised.model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.inference_input_type = converter.inference_output_type = tf.uint8
-    return _write(converter, path, for_export(metadata, quantised.model, _INT8_TENSORS))
+    return _write(converter, path, for_export(metadata, quantised.model, _INT8_TENSORS), sparse)
 
 
-def export_float_tflite(student: keras.Model, path: str | os.PathLike, metadata: Metadata) -> int:
+def export_float_tflite(
+    student: keras.Model, path: str | os.PathLike, metadata: Metadata, *, sparse: bool = False
+) -> int:
     """Write the float model: float32 frames in [0, 1] in, float32 probabilities out.
 
     Args, returns and raises: as `export_int8`, of the Keras 3 student.
     """
     converter = _converter(student)
+    return _write(converter, path, for_export(metadata, student, _FLOAT_TENSORS), sparse)
+
+
+def export_dynamic_range(student: keras.Model, path: str | os.PathLike, metadata: Metadata) -> int:
+    """Write a model with int8 weights and float activations: no calibration, no training.
+
+    The interpreter quantises activations anew for each frame where it has a kernel for that
+    (not for depthwise convolutions), so it is often slower than the float model. TFLite
+    leaves tensors of fewer than 1024 elements in float.
+
+    Args, returns and raises: as `export_float_tflite`.
+    """
+    converter = _converter(student)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    return _write(converter, path, for_export(metadata, student, _FLOAT_TENSORS))
+
+
+def export_float16(student: keras.Model, path: str | os.PathLike, metadata: Metadata) -> int:
+    """Write a model with float16 weights, which a CPU computes with in float32.
+
+    Args, returns and raises: as `export_float_tflite`.
+    """
+    converter = _converter(student)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_types = [tf.float16]
     return _write(converter, path, for_export(metadata, student, _FLOAT_TENSORS))
 
 
@@ -104,8 +135,12 @@ def _converter(model) -> tf.lite.TFLiteConverter:
     return tf.lite.TFLiteConverter.from_concrete_functions([concrete], owner)
 
 
-def _write(converter: tf.lite.TFLiteConverter, path: str | os.PathLike, metadata: Metadata) -> int:
+def _write(
+    converter: tf.lite.TFLiteConverter, path: str | os.PathLike, metadata: Metadata, sparse: bool = False
+) -> int:
     path = Path(path)
+    if sparse:
+        converter.optimizations = [*converter.optimizations, tf.lite.Optimize.EXPERIMENTAL_SPARSITY]
     if path.suffix != ".tflite":
         raise InputError(f"{path}: a TFLite file is to be written there: give it the ending .tflite")
     with held_back_stderr():

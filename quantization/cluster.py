@@ -1,0 +1,76 @@
+"""Weight clustering: every kernel has a handful of different values (Han et al. 2016, arXiv 1510.00149).
+
+A weight is then an index into a small table; a general compressor finds that by itself.
+"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from common.errors import InputError
+from quantization.finetune import FineTuning, fine_tune
+from quantization.legacy import tf_keras, tfmot
+from quantization.twin import build_twin, copy_weights
+
+
+def cluster(
+    student: keras.Model,
+    name: str,
+    options: dict,
+    clusters: int,
+    training: FineTuning,
+    keep_sparsity: bool = False,
+) -> keras.Model:
+    """A student of the same layers whose kernels have at most `clusters` different values.
+
+    The centroids start by k-means++ and are trained, as are the weights' choices among them.
+    Depthwise kernels are left as they are (TF-MOT does not cluster them); so is a kernel
+    that has no more weights than there are clusters.
+
+    Args:
+        student: trained Keras 3 student; it is not changed.
+        name, options: what it was built with.
+        clusters: different values of a kernel, at least 3.
+        training: how it is trained on; see `FineTuning`.
+        keep_sparsity: weights that are 0 stay 0, which is then one of the values.
+
+    Returns:
+        Keras 3 model.
+
+    Raises:
+        InputError: too few clusters, or options that the student was not built with.
+    """
+    if clusters < 3:
+        raise InputError(f"--clusters {clusters}: at least 3 are needed: one below zero, zero, one above")
+    kit, clustering = tf_keras(), tfmot().clustering.keras
+    twin = build_twin(name, student.input_shape[1:], student.output_shape[-1], student, **options)
+
+    def wrapped(layer):
+        if type(layer) not in (kit.layers.Conv2D, kit.layers.Dense):
+            return layer
+        if np.count_nonzero(layer.kernel.numpy()) < clusters:
+            # Trained on, it would neither stay sparse nor keep to its few values.
+            layer.trainable = False
+            return layer
+        return _clustered(layer, clusters, clustering, keep_sparsity)
+
+    # TF-MOT draws the centroids when the wrapper is built.
+    keras.utils.set_random_seed(training.seed)
+    model = kit.models.clone_model(twin, clone_function=wrapped)
+    fine_tune(model, training, f"clustering to {clusters} values")
+    result = keras.models.clone_model(student)
+    copy_weights(clustering.strip_clustering(model), result)
+    return result
+
+
+def _clustered(layer, clusters: int, clustering, keep_sparsity: bool):
+    # The public function knows nothing of sparsity; this one is behind it.
+    from tensorflow_model_optimization.python.core.clustering.keras.experimental import cluster as experimental
+
+    return experimental.cluster_weights(
+        layer,
+        number_of_clusters=clusters,
+        cluster_centroids_init=clustering.CentroidInitialization.KMEANS_PLUS_PLUS,
+        preserve_sparsity=keep_sparsity,
+    )
