@@ -14,13 +14,13 @@ from matplotlib.figure import Figure
 
 from common.console import track
 from common.files import whole_folder
+from data.phantom.animation import write_animation
 from data.phantom.biometry import AGE_RANGES_WEEKS, Fetus, draw_fetus
 from data.phantom.clip import CLASSES, Clip, Session, simulate_clip
 from data.phantom.difficulty import get_difficulty
-from data.phantom.film_strip import write_animation
 from data.phantom.looks import LOOKS
 from data.phantom.recordings import check_numbers
-from data.phantom.sonographer import Screen, draw_bias
+from data.phantom.tracker import Screen, draw_bias
 
 SHEET = "planes.jpg"
 BESIDE = "beside_real.jpg"

@@ -9,11 +9,11 @@ from PIL import Image, ImageSequence
 
 from common.errors import InputError
 from data.dataset import FrameRecord, open_dataset, write_dataset
+from data.phantom.animation import write_animation
 from data.phantom.card import PARTS, add_card, print_card
 from data.phantom.clip import CLASSES
-from data.phantom.film_strip import write_animation
 from data.phantom.preview import simulate_scene, write_preview
-from data.phantom.sonographer import Gaze
+from data.phantom.tracker import Gaze
 from tests.data.test_fetal_planes import write_planes
 
 SIZE = (48, 64)
