@@ -1,8 +1,7 @@
 """The solids that bodies are made of, and how the scan plane cuts them.
 
-A body has its own coordinates in mm: u and v in the nominal plane, e across it. A
-pose says where the probe sees that plane, how far off it cuts (elevation) and how
-obliquely (tilt). Each solid draws its section into the tissue maps.
+A body has its own coordinates in mm: u and v in the nominal plane, e across it. Each
+solid draws its section into the tissue maps.
 """
 
 from __future__ import annotations
@@ -11,61 +10,14 @@ import dataclasses
 
 import numpy as np
 
-from data.phantom.acoustics import Tissue
-from data.phantom.probe import PolarGrid
+from data.phantom.acoustics import from_decibels
+from data.phantom.section import Beams, Pose, Section
 
 # A wall that the beam does not meet head-on sends less back: |cos|^n, n = 2 to 4.
 _SPECULAR_POWER = 3
-
-
-@dataclasses.dataclass(frozen=True)
-class Pose:
-    """Where a body lies under the probe and how the scan plane cuts it.
-
-    Attributes:
-        x, y: of the body's origin, mm. angle: of its u axis, radians, from +x towards +y.
-        elevation: of the cut at the origin, mm. tilt_u, tilt_v: its slope along u and v.
-    """
-
-    x: float
-    y: float
-    angle: float
-    elevation: float = 0.0
-    tilt_u: float = 0.0
-    tilt_v: float = 0.0
-
-    def to_probe(self, u, v):
-        """Body coordinates to probe coordinates, mm."""
-        c, s = np.cos(self.angle), np.sin(self.angle)
-        return self.x + c * u - s * v, self.y + s * u + c * v
-
-    def cut(self, u: float, v: float) -> float:
-        """Elevation of the scan plane at a place in the body, mm."""
-        return self.elevation + self.tilt_u * u + self.tilt_v * v
-
-
-class Section:
-    """One body under one pose, ready to be drawn into tissue maps."""
-
-    def __init__(self, grid: PolarGrid, tissue: Tissue, pose: Pose):
-        self.grid, self.tissue, self.pose = grid, tissue, pose
-        c, s = np.float32(np.cos(pose.angle)), np.float32(np.sin(pose.angle))
-        x, y = grid.x - np.float32(pose.x), grid.y - np.float32(pose.y)
-        self.u = c * x + s * y
-        self.v = c * y - s * x
-        self.beam_u = c * grid.beam_x + s * grid.beam_y
-        self.beam_v = c * grid.beam_y - s * grid.beam_x
-
-    def paint(self, window, share: np.ndarray, echo_db: float, attenuation: float) -> None:
-        """Replace a share (0 to 1) of what is there."""
-        maps = self.tissue
-        maps.echo_db[window] += share * (np.float32(echo_db) - maps.echo_db[window])
-        maps.attenuation[window] += share * (np.float32(attenuation) - maps.attenuation[window])
-        maps.specular[window] *= 1 - share
-
-    def reflect(self, window, amplitude: np.ndarray) -> None:
-        """Add a wall; where two overlap the stronger one is seen."""
-        np.maximum(self.tissue.specular[window], amplitude, out=self.tissue.specular[window])
+_EDGE_MM = np.float32(0.8)  # over which one tissue gives way to the next
+_WALL_SIGMA_MM, _ROD_WALL_SIGMA_MM = 0.5, 0.4
+_REACH = 2.6  # of a wall, in its sigmas
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,26 +56,56 @@ class Ellipsoid:
         a, b = self.a * scale, self.b * scale
         if min(a, b) < 0.3:
             return
-        x, y = section.pose.to_probe(self.u, self.v)
-        window = section.grid.window(x, y, max(a, b) + 2.0)
-        ca, sa = np.float32(np.cos(self.angle)), np.float32(np.sin(self.angle))
-        du, dv = section.u[window] - np.float32(self.u), section.v[window] - np.float32(self.v)
-        if du.size == 0:
+        window = section.window(self.u, self.v, max(a, b) + 2.0)
+        beams = section.beams(window, self.u, self.v, self.angle)
+        if beams.empty:
             return
-        p = (ca * du + sa * dv) * np.float32(1 / a)
-        q = (ca * dv - sa * du) * np.float32(1 / b)
-        rho = np.sqrt(p * p + q * q) + np.float32(1e-6)
-        gp, gq = p * np.float32(1 / a), q * np.float32(1 / b)
-        gradient = np.sqrt(gp * gp + gq * gq) + np.float32(1e-6)
-        distance = (rho - 1) * rho / gradient  # mm from the surface, exact to first order
-        section.paint(window, np.clip(0.5 - distance / np.float32(0.8), 0, 1), self.echo_db, self.attenuation)
+        distance = ellipse_distance(beams, a, b)
         if self.wall_db is not None:
-            beam_p = ca * section.beam_u[:, window[1]] + sa * section.beam_v[:, window[1]]
-            beam_q = ca * section.beam_v[:, window[1]] - sa * section.beam_u[:, window[1]]
-            incidence = np.abs(gp * beam_p + gq * beam_q) / gradient
-            amplitude = np.float32(min(1.0, 3 * scale) * 10 ** (self.wall_db / 20))
-            wall = np.exp(distance * distance * np.float32(-0.5 / 0.5**2))
-            section.reflect(window, amplitude * incidence**_SPECULAR_POWER * wall)
+            flat = distance.ravel()
+            wall = np.flatnonzero(np.abs(flat) < np.float32(_REACH * _WALL_SIGMA_MM))
+            near = flat[wall]
+        distance *= -1 / _EDGE_MM
+        distance += np.float32(0.5)
+        share = np.clip(distance, 0, 1, out=distance)
+        section.paint(window, share, from_decibels(self.echo_db), self.attenuation)
+        if self.wall_db is not None:
+            row, column, places = section.places(window, wall)
+            height = np.float32(min(1.0, 3 * scale)) * from_decibels(self.wall_db)
+            height = height * _cosine(beams, a, b, row, column) ** _SPECULAR_POWER
+            section.reflect_at(places, height * np.exp(near * near * np.float32(-0.5 / _WALL_SIGMA_MM**2)))
+
+
+def ellipse_distance(beams: Beams, a: float, b: float) -> np.ndarray:
+    """Distance of each sample from an ellipse's outline, mm, float32 [k, w]; negative inside.
+
+    Exact to first order: Q / |∇Q| with Q = (p/a)² + (q/b)² − 1. Along a line Q and the
+    square of its gradient are quadratic in depth.
+    """
+    scale = np.array(((1 / a,), (1 / b,)), np.float32)
+    start, slope = beams.start * scale, beams.slope * scale
+    value = beams.parabola(_dot(start, start) - 1, _dot(start, slope), _dot(slope, slope))
+    start *= scale
+    slope *= scale
+    steep = beams.parabola(_dot(start, start), _dot(start, slope), _dot(slope, slope))
+    np.maximum(steep, np.float32(1e-8), out=steep)
+    np.sqrt(steep, out=steep)
+    steep *= 2
+    value /= steep
+    return value
+
+
+def _dot(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    product = first * second
+    return product[0] + product[1]
+
+
+def _cosine(beams: Beams, a: float, b: float, row: np.ndarray, column: np.ndarray) -> np.ndarray:
+    """|cosine| of the angle between beam and an ellipse's normal at some samples."""
+    scale = np.array(((a**-2,), (b**-2,)), np.float32)
+    slope = beams.slope[:, column]
+    normal = (beams.start[:, column] + beams.depth[row, 0] * slope) * scale
+    return np.abs(_dot(normal, slope)) / np.sqrt(_dot(normal, normal) + np.float32(1e-12))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,22 +166,83 @@ class Rod:
         low, high = self.span(section.pose)
         if high - low < 0.3:
             return
-        x, y = section.pose.to_probe(*self.at((low + high) / 2))
-        window = section.grid.window(x, y, (high - low) / 2 + abs(self.bow) + self.width + 2.0)
-        ca, sa = np.float32(np.cos(self.angle)), np.float32(np.sin(self.angle))
-        du, dv = section.u[window] - np.float32(self.u), section.v[window] - np.float32(self.v)
-        if du.size == 0:
+        window = section.window(*self.at((low + high) / 2), (high - low) / 2 + abs(self.bow) + self.width + 2.0)
+        beams = section.beams(window, self.u, self.v, self.angle)
+        if beams.empty:
             return
-        along, across = ca * du + sa * dv, ca * dv - sa * du
+        across = beams.coordinate(1)
+        reach = self.width / 2 + _REACH * _ROD_WALL_SIGMA_MM
+        # A bowed rod rises by `bow` at most: what lies further off is not looked at again.
+        local = np.flatnonzero(np.abs(across) < reach + abs(self.bow))
+        row, column, places = section.places(window, local)
+        across = across.ravel()[local]
+        along = beams.start[0, column] + beams.depth[row, 0] * beams.slope[0, column]
         across += np.float32(self.bow) * (1 - (along * np.float32(2 / self.length)) ** 2)
         beyond = np.maximum(np.maximum(np.float32(low) - along, along - np.float32(high)), 0)
         distance = np.sqrt(across * across + beyond * beyond) - np.float32(self.width / 2)
-        section.paint(window, np.clip(0.5 - distance / np.float32(0.7), 0, 1), self.echo_db, self.attenuation)
+        close = np.flatnonzero(distance < _REACH * _ROD_WALL_SIGMA_MM)
+        distance, column, places = distance[close], column[close], places[close]
+        share = np.clip(0.5 - distance / _EDGE_MM, 0, 1)
+        section.paint_at(places, share, from_decibels(self.echo_db), self.attenuation)
         if self.wall_db is not None:
-            beam = ca * section.beam_v[:, window[1]] - sa * section.beam_u[:, window[1]]
             near = distance if self.hollow else np.maximum(distance, 0)
-            wall = np.exp(near * near * np.float32(-0.5 / 0.4**2)) * np.abs(beam) ** _SPECULAR_POWER
-            section.reflect(window, np.float32(10 ** (self.wall_db / 20)) * wall)
+            wall = np.exp(near * near * np.float32(-0.5 / _ROD_WALL_SIGMA_MM**2))
+            wall *= (np.abs(beams.slope[1]) ** _SPECULAR_POWER)[column]
+            section.reflect_at(places, from_decibels(self.wall_db) * wall)
 
 
-Solid = Ellipsoid | Rod
+@dataclasses.dataclass(frozen=True)
+class Reverberation:
+    """Haze under the wall of an ellipsoid, on the side of the probe.
+
+    Sound that goes to and fro between probe and wall comes back late and lies over what is
+    just below: so the near half of a head is less clear than the far one.
+
+    Attributes:
+        u, v, e, a, b, c: of the wall, as for an ellipsoid.
+        echo_db: of the haze right below a wall met head-on. decay_mm: depth in which it falls to 1/e.
+        name: none: nobody looks at it.
+    """
+
+    u: float
+    v: float
+    e: float
+    a: float
+    b: float
+    c: float
+    echo_db: float
+    decay_mm: float
+    name: None = None
+
+    def centre(self, pose: Pose) -> tuple[float, float]:
+        return self.u, self.v
+
+    def visible(self, pose: Pose) -> float:
+        """As for an ellipsoid."""
+        return max(0.0, 1 - ((pose.cut(self.u, self.v) - self.e) / self.c) ** 2) ** 0.5
+
+    def draw(self, section: Section) -> None:
+        scale = self.visible(section.pose)
+        a, b = self.a * scale, self.b * scale
+        if min(a, b) < 1.0:
+            return
+        window = section.window(self.u, self.v, max(a, b))
+        beams = section.beams(window, self.u, self.v)
+        if beams.empty:
+            return
+        scale = np.array(((1 / a,), (1 / b,)), np.float32)
+        start, slope = beams.start * scale, beams.slope * scale
+        square, half = _dot(slope, slope), _dot(start, slope)
+        met = np.sqrt(np.maximum(half * half - square * (_dot(start, start) - 1), 0))  # 0 where a line passes by
+        entry, leave = (-half - met) / square, (met - half) / square
+        normal = (start + entry * slope) * scale
+        cosine = met / np.sqrt(_dot(normal, normal))
+        height = cosine**_SPECULAR_POWER * from_decibels(self.echo_db)
+        haze = np.exp((entry - beams.depth) / np.float32(self.decay_mm))
+        haze *= height
+        haze *= (beams.depth > entry) & (beams.depth < leave)
+        echo = section.tissue.echo[window]
+        np.sqrt(echo * echo + haze * haze, out=echo)
+
+
+Solid = Ellipsoid | Rod | Reverberation

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from data.phantom.acoustics import Tissue
+from data.phantom.acoustics import Tissue, from_decibels
 from data.phantom.biometry import Fetus
 from data.phantom.bodies import FLUID_DB, Body
 from data.phantom.probe import PolarGrid
@@ -25,11 +25,7 @@ def maternal_tissue(
         far_mm: depth at which the cavity ends.
         fluid_share: rough share of the cavity that is fluid; the rest is placenta.
     """
-    tissue = Tissue(
-        np.full(grid.shape, rng.uniform(-9, -4), np.float32),
-        np.full(grid.shape, 0.6, np.float32),
-        np.zeros(grid.shape, np.float32),
-    )
+    tissue = Tissue.filled(grid, rng.uniform(-9, -4), 0.6)
     depth = grid.depth[:, None]
     ends = np.sort(rng.uniform(0.15, 0.85, 2)) * wall_mm
     layers = (
@@ -195,11 +191,11 @@ def _limb(rng: np.random.Generator, u: float, v: float, radius: float) -> list[S
 def _fill(tissue: Tissue, inside: np.ndarray, echo_db: float, attenuation: float, line_db: float | None) -> None:
     """Fill where `inside` (mm into the region) is positive, with a bright line at its start."""
     share = np.clip(0.5 + inside, 0, 1).astype(np.float32)
-    tissue.echo_db += share * (np.float32(echo_db) - tissue.echo_db)
+    tissue.echo += share * (from_decibels(echo_db) - tissue.echo)
     tissue.attenuation += share * (np.float32(attenuation) - tissue.attenuation)
     tissue.specular *= 1 - share
     if line_db is not None:
-        line = np.exp(-0.5 * (inside / 0.5) ** 2).astype(np.float32) * np.float32(10 ** (line_db / 20))
+        line = np.exp(-0.5 * (inside / 0.5) ** 2).astype(np.float32) * from_decibels(line_db)
         np.maximum(tissue.specular, line, out=tissue.specular)
 
 
