@@ -8,7 +8,7 @@ al., Ultrasound Obstet Gynecol 56 (2020). Valid from 14 to 40 weeks.
 from __future__ import annotations
 
 import dataclasses
-from math import exp, log
+from math import exp, log, pi, sqrt
 
 import numpy as np
 
@@ -53,10 +53,14 @@ def growth_chart(measure: str, weeks: float) -> tuple[float, float]:
 
 @dataclasses.dataclass(frozen=True)
 class Fetus:
-    """One fetus: its age and sizes in mm, outer to outer."""
+    """One fetus: its age and sizes in mm, outer to outer.
+
+    The head's ellipse of axes `bpd` and `ofd` has the circumference `hc`.
+    """
 
     weeks: float
     trimester: int  # 2 or 3
+    hc: float
     bpd: float
     ofd: float
     ac: float
@@ -68,7 +72,8 @@ def draw_fetus(rng: np.random.Generator) -> Fetus:
     """A fetus of 18-22 or 34-38 weeks; one shared percentile plus independent spread.
 
     Three quarters of a measure's variance is shared by all of them: a large
-    fetus is large in every measure, but not in the same degree.
+    fetus is large in every measure, but not in the same degree. The head's circumference is drawn
+    from its own chart, and both diameters are scaled to it (by a percent or two), so that all three agree.
     """
     trimester = int(rng.choice((2, 3), p=(0.6, 0.4)))
     weeks = float(rng.uniform(*AGE_RANGES_WEEKS[trimester]))
@@ -78,6 +83,15 @@ def draw_fetus(rng: np.random.Generator) -> Fetus:
         mean, sd = growth_chart(measure, weeks)
         return mean + sd * (0.75**0.5 * shared + 0.5 * float(np.clip(rng.normal(), -2, 2)))
 
+    hc, bpd, ofd = size("hc"), size("bpd"), size("ofd")
+    fit = hc / ellipse_circumference(bpd, ofd)
     ventricle = 4.389214 + 38.10015 / weeks + 2.0063e-6 * weeks**3
     ventricle += (0.6707 + 0.034258 * weeks) * 0.5 * float(np.clip(rng.normal(), -2, 2))
-    return Fetus(weeks, trimester, size("bpd"), size("ofd"), size("ac"), size("fl"), ventricle)
+    return Fetus(weeks, trimester, hc, fit * bpd, fit * ofd, size("ac"), size("fl"), ventricle)
+
+
+def ellipse_circumference(first: float, second: float) -> float:
+    """Circumference of an ellipse of two diameters (Ramanujan 1914)."""
+    a, b = first / 2, second / 2
+    h = ((a - b) / (a + b)) ** 2
+    return pi * (a + b) * (1 + 3 * h / (10 + sqrt(4 - 3 * h)))

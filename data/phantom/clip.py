@@ -6,17 +6,28 @@ import dataclasses
 
 import numpy as np
 
-from data.phantom import bodies, looks, surroundings
+from data.phantom import looks, surroundings
+from data.phantom.abdomen import abdomen
 from data.phantom.biometry import Fetus
+from data.phantom.bodies import Body
 from data.phantom.difficulty import Difficulty
-from data.phantom.film import draw_settings, film, make_grid
+from data.phantom.film import Settings, draw_settings, film, make_grid
+from data.phantom.head import head
 from data.phantom.motion import Interval, Motion, draw_motion, label_clip
 from data.phantom.probe import View
 from data.phantom.section import Pose
 from data.phantom.sonographer import Gaze, Screen, look_at
+from data.phantom.thigh import thigh
 
 CLASSES = ("abdomen", "femur", "head", "background")
-PLANES = {"head": bodies.head, "abdomen": bodies.abdomen, "femur": bodies.thigh}
+PLANES = {"head": head, "abdomen": abdomen, "femur": thigh}
+# What else a sonographer passes on the way.
+PARTS = {
+    "spine": surroundings.long_spine,
+    "lower leg": surroundings.lower_leg,
+    "limbs": surroundings.limbs,
+    "placenta": surroundings.placenta,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,14 +37,18 @@ class Clip:
     Attributes:
         frames: uint8 [n, H, W]. intervals: labelled stretches. gaze: on the screen.
         view: what the frames show, mm. body, motion: the truth behind it.
+        kind: of the body, a plane's name (also where a background clip keeps off that plane) or one of `PARTS`.
+        settings: of the scanner.
     """
 
     frames: np.ndarray
     intervals: list[Interval]
     gaze: Gaze
     view: View
-    body: bodies.Body
+    body: Body
     motion: Motion
+    kind: str
+    settings: Settings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,16 +78,18 @@ def simulate_clip(
         session: scanner and tracker. frame_size: (H, W), px.
     """
     is_plane = label in PLANES
+    # The scanner's settings come from a generator of their own: the same whatever the clip shows.
+    scanner_rng = np.random.default_rng(rng.integers(2**63))
     kind = label if is_plane else str(rng.choice(("head", "abdomen", "femur", "part"), p=(0.27, 0.27, 0.23, 0.23)))
     if kind in PLANES:
         body = PLANES[kind](fetus, rng, difficulty)
     else:
-        part = (surroundings.long_spine, surroundings.lower_leg, surroundings.limbs)[rng.integers(3)]
-        body = part(fetus, rng)
+        kind = list(PARTS)[rng.integers(len(PARTS))]
+        body = PARTS[kind](fetus, rng)
     view, place, wall_mm, depth_mm = _arrange(body, kind, frame_size, rng)
     motion = draw_motion(body, place, is_plane, duration_s, rng, difficulty)
     around = surroundings.clutter(rng, difficulty.clutter, body.radius, body.extent)
-    settings = draw_settings(rng, view, depth_mm, motion.still.y, difficulty.noise_floor_db)
+    settings = draw_settings(scanner_rng, view, depth_mm, motion.still.y, difficulty.noise_floor_db)
     grid = make_grid(view, settings)
     far_mm = motion.still.y + body.radius * rng.uniform(0.9, 1.6)
     mother = surroundings.maternal_tissue(grid, rng, wall_mm, far_mm, rng.uniform(0.2, 0.8))
@@ -89,7 +106,7 @@ def simulate_clip(
         rng,
     )
     intervals = label_clip(body, motion, label if is_plane else None, rng)
-    return Clip(frames, intervals, gaze, view, body, motion)
+    return Clip(frames, intervals, gaze, view, body, motion, kind, settings)
 
 
 def _arrange(body, kind: str, frame_size, rng) -> tuple[View, Pose, float, float]:
@@ -102,7 +119,7 @@ def _arrange(body, kind: str, frame_size, rng) -> tuple[View, Pose, float, float
     x = rng.normal(0, 0.1) * width * mm_per_px
     view = View(-width * mm_per_px / 2 + rng.normal(0, 0.02) * width * mm_per_px, top, mm_per_px, height, width)
     angle = rng.uniform(-np.pi, np.pi)
-    if kind in ("femur", "part"):  # a long bone is only seen well when it lies across the beam
+    if kind == "femur" or kind in PARTS:  # a long bone is only seen well when it lies across the beam
         angle = rng.uniform(-0.8, 0.8) + (np.pi if rng.uniform() < 0.5 else 0.0)
     elif kind == "abdomen":  # with the spine towards the probe its shadow hides the rest: nobody keeps that
         angle = -np.pi / 2 + rng.uniform(-2.4, 2.4)

@@ -8,6 +8,7 @@ no two observers would agree.
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -21,6 +22,9 @@ BACKGROUND = "background"
 HOLD = 0.6
 EDGES = 0.1
 DECOY = HOLD - 3 * EDGES
+BREATHS_HZ = (0.2, 0.3)  # 12 to 18 a minute
+# The uterus goes up and down under the probe, a little aside and hardly out of the plane.
+_BREATH_ASIDE, _BREATH_ACROSS = 0.3, 0.08
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +34,9 @@ class Motion:
     Attributes:
         still: the pose that is held. start_s, end_s: of the hold.
         before, after: (elevation mm, tilt along u) added at the clip's first and last moment.
-        shift_mm, turn: in-plane motion over the clip. tremor: (amplitude mm, Hz, phase) rows.
+        shift_mm, turn: in-plane motion over the clip.
+        tremor: of the hand, [3, k, 3]: for x, y and elevation k waves of (amplitude mm, Hz, phase).
+        breath: the mother's breathing, (amplitude mm, Hz, phase): mostly along the depth.
         duration_s: of the clip.
     """
 
@@ -42,6 +48,7 @@ class Motion:
     shift_mm: tuple[float, float]
     turn: float
     tremor: np.ndarray
+    breath: tuple[float, float, float]
     duration_s: float
 
     def pose(self, time_s: float) -> Pose:
@@ -53,12 +60,15 @@ class Motion:
             share = _ease((time_s - self.end_s) / (self.duration_s - self.end_s))
             elevation, tilt = share * self.after[0], share * self.after[1]
         drift = time_s / self.duration_s - 0.5
-        shake = self.tremor[:, 0] * np.sin(2 * np.pi * self.tremor[:, 1] * time_s + self.tremor[:, 2])
+        size, rate, phase = np.moveaxis(self.tremor, -1, 0)
+        shake = (size * np.sin(2 * np.pi * rate * time_s + phase)).sum(axis=1)
+        size, rate, phase = self.breath
+        breath = size * math.sin(2 * math.pi * rate * time_s + phase)
         return Pose(
-            self.still.x + drift * self.shift_mm[0] + float(shake[0]),
-            self.still.y + drift * self.shift_mm[1] + float(shake[1]),
+            self.still.x + drift * self.shift_mm[0] + float(shake[0]) + _BREATH_ASIDE * breath,
+            self.still.y + drift * self.shift_mm[1] + float(shake[1]) + breath,
             self.still.angle + drift * self.turn,
-            self.still.elevation + elevation + float(shake[2]),
+            self.still.elevation + elevation + float(shake[2]) + _BREATH_ACROSS * breath,
             self.still.tilt_u + tilt,
             self.still.tilt_v,
         )
@@ -168,10 +178,11 @@ def _draw(body, place, is_plane, duration_s, rng, difficulty) -> Motion:
         )
         slide = np.sign(elevation) * 0.5 * body.reach[sides[0]]
         before, after = (slide * rng.uniform(), 0.0), (slide * rng.uniform(), 0.0)
-    tremor = np.stack(
-        [rng.uniform(0.1, 0.6, 3) * (1, 1, 0.5), rng.uniform(0.3, 1.5, 3), rng.uniform(0, 2 * np.pi, 3)],
-        axis=1,
-    )
+    tremor = np.empty((3, 2, 3))
+    tremor[:, 0, 0], tremor[:, 0, 1] = rng.uniform(0.1, 0.6, 3) * (1, 1, 0.5), rng.uniform(0.3, 1.5, 3)
+    tremor[:, 1, 0], tremor[:, 1, 1] = rng.uniform(0.02, 0.12, 3) * (1, 1, 0.5), rng.uniform(6, 10, 3)
+    tremor[:, :, 2] = rng.uniform(0, 2 * np.pi, (3, 2))
+    breath = rng.uniform(0.8, 2.2), rng.uniform(*BREATHS_HZ), rng.uniform(0, 2 * np.pi)
     return Motion(
         still,
         start,
@@ -181,6 +192,7 @@ def _draw(body, place, is_plane, duration_s, rng, difficulty) -> Motion:
         tuple(rng.normal(0, 2.0, 2)),
         float(rng.normal(0, 0.06)),
         tremor,
+        breath,
         duration_s,
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from data.phantom.acoustics import Tissue, from_decibels
 from data.phantom.biometry import Fetus
-from data.phantom.bodies import FLUID_DB, Body
+from data.phantom.bodies import FLUID_DB, Body, bone_attenuation
 from data.phantom.probe import PolarGrid
 from data.phantom.shapes import Ellipsoid, Rod, Solid
 
@@ -170,6 +170,26 @@ def limbs(fetus: Fetus, rng: np.random.Generator) -> Body:
     return Body(tuple(solids), 0.8 * size, 1.3 * size)
 
 
+def placenta(fetus: Fetus, rng: np.random.Generator) -> Body:
+    """The placenta on the uterine wall, with the cord's insertion or without it; some lakes in it."""
+    size = fetus.fl * rng.uniform(0.9, 1.3)
+    thick = rng.uniform(0.2, 0.32) * size
+    level = rng.uniform(-5, 1)
+    solids: list[Solid] = [
+        Ellipsoid(0, -thick, 0, 1.1 * size, 1.9 * thick, 60, echo_db=FLUID_DB, attenuation=0.02),
+        Ellipsoid(0, 0, 0, size, thick, 60, echo_db=level, attenuation=0.6, wall_db=2, name="placenta"),
+    ]
+    for _ in range(rng.integers(0, 6)):
+        u, v = rng.uniform(-0.7, 0.7) * size, rng.uniform(-0.5, 0.5) * thick
+        lake = {"echo_db": level - rng.uniform(6, 20), "attenuation": 0.3}
+        solids.append(Ellipsoid(u, v, 0, rng.uniform(0.02, 0.07) * size, rng.uniform(0.04, 0.12) * thick, 30, **lake))
+    if rng.uniform() < 0.5:
+        at = rng.uniform(-0.5, 0.5) * size
+        vessel = {"width": 0.1 * size, "c": 20, "echo_db": FLUID_DB + 6, "wall_db": 2, "hollow": True, "name": "cord"}
+        solids.append(Rod(at, -1.3 * thick, 0, 0.8 * thick, angle=np.pi / 2 + rng.uniform(-0.5, 0.5), **vessel))
+    return Body(tuple(solids), size, 1.5 * size)
+
+
 def _limb(rng: np.random.Generator, u: float, v: float, radius: float) -> list[Solid]:
     bone = max(1.2, 0.2 * radius)
     return [
@@ -184,7 +204,9 @@ def _limb(rng: np.random.Generator, u: float, v: float, radius: float) -> list[S
             wall_db=8,
             name="limb",
         ),
-        Ellipsoid(u, v, 0, bone, bone, 40, echo_db=7, attenuation=6, wall_db=12, name="bone"),
+        Ellipsoid(
+            u, v, 0, bone, bone, 40, echo_db=7, attenuation=bone_attenuation(15, 2 * bone), wall_db=12, name="bone"
+        ),
     ]
 
 

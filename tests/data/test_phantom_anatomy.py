@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from data.phantom.abdomen import abdomen
 from data.phantom.acoustics import Receiver, Tissue
 from data.phantom.biometry import draw_fetus, growth_chart
-from data.phantom.bodies import abdomen, head, thigh
 from data.phantom.difficulty import get_difficulty
+from data.phantom.head import head
 from data.phantom.probe import PolarGrid, Probe
 from data.phantom.section import Pose, Section
 from data.phantom.shapes import Ellipsoid, Rod
+from data.phantom.thigh import thigh
 
 
 def test_a_femur_casts_a_shadow():
