@@ -28,6 +28,18 @@ def check_frame(model: str, frame_shape: tuple[int, int, int], least: int = 32) 
         )
 
 
+def stage_depths(model: str, depths) -> tuple[int, ...]:
+    """The number of blocks of each of four stages, as a tuple.
+
+    Raises:
+        InputError: anything but four whole numbers of at least 1.
+    """
+    given = tuple(depths) if isinstance(depths, (tuple, list)) else ()
+    if len(given) != 4 or not all(type(depth) is int and depth > 0 for depth in given):
+        raise InputError(f"model {model}: depths {depths!r}: must be four whole numbers of at least 1")
+    return given
+
+
 def conv_bn_relu(
     kit,
     x,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import inspect
 from collections.abc import Callable
 from types import ModuleType
@@ -11,7 +12,7 @@ from types import ModuleType
 import keras
 
 from common.errors import InputError
-from models import mobilenet, squeezenet, vgg
+from models import densenet, mobilenet, resnet, sononet, squeezenet, vgg
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +41,13 @@ MODELS: dict[str, Entry] = {
     "mobilenet_v2": Entry(mobilenet.build_v2, "student", ("stride4", "stride8", "stride16", "stride32")),
     "squeezenet_1_0": Entry(squeezenet.build_1_0, "student", ("stride4", "stride8", "stride16")),
     "squeezenet_1_1": Entry(squeezenet.build_1_1, "student", ("stride4", "stride8", "stride16")),
+    "sononet_4": Entry(functools.partial(sononet.build_student, 4), "student", ("stride4", "stride8", "stride16")),
+    "sononet_8": Entry(functools.partial(sononet.build_student, 8), "student", ("stride4", "stride8", "stride16")),
+    "sononet_16": Entry(functools.partial(sononet.build_teacher, 16), "teacher", ("stride4", "stride8", "stride16")),
+    "sononet_32": Entry(functools.partial(sononet.build_teacher, 32), "teacher", ("stride4", "stride8", "stride16")),
+    "sononet_64": Entry(functools.partial(sononet.build_teacher, 64), "teacher", ("stride4", "stride8", "stride16")),
+    "resnet50": Entry(resnet.build_50, "teacher", ("stride4", "stride8", "stride16", "stride32")),
+    "densenet121": Entry(densenet.build_121, "teacher", ("stride4", "stride8", "stride16", "stride32")),
     "vgg16": Entry(vgg.build_16, "teacher", ("stride4", "stride8", "stride16", "stride32")),
 }
 

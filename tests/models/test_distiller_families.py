@@ -1,4 +1,4 @@
-"""Every registered student distils from every registered teacher, with all terms on."""
+"""Every registered student, and every registered teacher, distils with all terms on."""
 
 import keras
 import numpy as np
@@ -24,9 +24,13 @@ def batch(count=4):
     return features, np.arange(count, dtype=np.int32) % 3, np.ones(count, np.float32)
 
 
+# What a student meets of a teacher is its taps and logits, so that each family is tried once.
+PAIRS = [(student, "vgg16") for student in names("student")]
+PAIRS += [("squeezenet_1_1", teacher) for teacher in names("teacher") if teacher != "vgg16"]
+
+
 @pytest.mark.parametrize("fusion", ["multiply", "none"])
-@pytest.mark.parametrize("teacher_name", names("teacher"))
-@pytest.mark.parametrize("student_name", names("student"))
+@pytest.mark.parametrize("student_name, teacher_name", PAIRS)
 def test_one_step(student_name, teacher_name, fusion):
     keras.utils.set_random_seed(0)
     student, teacher = (

@@ -1,0 +1,96 @@
+"""DenseNet-121 (Huang et al. 2016, arXiv 1608.06993)."""
+
+from __future__ import annotations
+
+from models.gaze_fusion import GazeFusion
+from models.layers import bn_relu, channels, check_frame, stage_depths
+from models.preprocess import imagenet_frame
+
+_EPSILON = 1.001e-5  # of the ImageNet weights
+_GROWTH = 32
+DEPTHS_121 = (6, 12, 24, 16)
+
+
+def build_121(
+    kit,
+    frame_shape,
+    num_classes,
+    *,
+    fusion: str = "multiply",
+    fusion_stride: int = 8,
+    gaze_dropout: float = 0.3,
+    width: float = 1.0,
+    depths: tuple[int, int, int, int] = DEPTHS_121,
+    preprocess: str = "imagenet",
+    dropout: float = 0.2,
+):
+    """DenseNet-121, with the gaze fused into its features or as an ordinary classifier.
+
+    Layers and names are those of `keras.applications`, so that its ImageNet weights fit.
+    The last activation at a stride is that of the transition, over all that its dense
+    block has gathered; the transition's 1×1 convolution and pooling come behind it.
+
+    Args:
+        kit: `keras` (a teacher is never quantised).
+        frame_shape: (H, W, C).
+        num_classes: number of logits.
+        fusion: "multiply", "concat", "early" or "none"; see `models.gaze_fusion.GazeFusion`.
+        fusion_stride: 2, 4, 8 or 16.
+        gaze_dropout: share of the training samples that get the uniform map.
+        width: multiplier of the stem's channels and of the growth rate; 1 has 8,062,504
+            parameters with three input channels and 1000 classes.
+        depths: layers of each dense block; (6, 12, 32, 32) is DenseNet-169.
+        preprocess: "imagenet" (a grey frame is repeated over three channels) or "none".
+        dropout: before the classifier.
+
+    Returns:
+        Model {frame [B, H, W, C], gaze [B, h, w]} or frame → logits [B, num_classes];
+        taps stride4, 8, 16, 32. Logits are float32 under any precision policy.
+
+    Raises:
+        InputError: an option that can't be.
+    """
+    check_frame("densenet121", frame_shape)
+    depths = stage_depths("densenet121", depths)
+    layers = kit.layers
+    fused = GazeFusion(kit, "densenet121", frame_shape, fusion, fusion_stride, gaze_dropout)
+    x = imagenet_frame(fused, "densenet121", preprocess, "torch")
+    x = layers.ZeroPadding2D(3, name="conv1_pad")(x)
+    x = _conv(kit, x, channels(2 * _GROWTH, width), 7, "conv1", strides=2, padding="valid")
+    x = fused(bn_relu(kit, x, name="conv1", epsilon=_EPSILON), 2)
+    x = layers.ZeroPadding2D(1, name="pool1_pad")(x)
+    x = fused(layers.MaxPooling2D(3, 2, name="pool1")(x), 4)
+    for stage, depth in enumerate(depths, 2):
+        for number in range(1, depth + 1):
+            x = _dense(kit, x, channels(_GROWTH, width), f"conv{stage}_block{number}")
+        if stage < 5:
+            x = bn_relu(kit, x, name=f"pool{stage}", act=f"stride{2**stage}", epsilon=_EPSILON)
+            x = _conv(kit, x, x.shape[-1] // 2, 1, f"pool{stage}")
+            x = fused(layers.AveragePooling2D(2, name=f"pool{stage}_pool")(x), 2 ** (stage + 1))
+    x = layers.BatchNormalization(momentum=0.9, epsilon=_EPSILON, name="bn")(x)
+    x = layers.ReLU(name="stride32")(x)
+    x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
+    x = layers.Dropout(dropout, name="dropout")(x)
+    logits = layers.Dense(num_classes, dtype="float32", name="logits")(x)
+    return kit.Model(fused.inputs, logits, name="densenet121")
+
+
+def _dense(kit, x, growth, name):
+    """`growth` new channels, made by a 1×1 bottleneck and a 3×3 convolution, beside all there are."""
+    new = bn_relu(kit, x, name=f"{name}_0", epsilon=_EPSILON)
+    new = _conv(kit, new, 4 * growth, 1, f"{name}_1")
+    new = bn_relu(kit, new, name=f"{name}_1", epsilon=_EPSILON)
+    new = _conv(kit, new, growth, 3, f"{name}_2")
+    return kit.layers.Concatenate(name=f"{name}_concat")([x, new])
+
+
+def _conv(kit, x, filters, size, name, strides=1, padding="same"):
+    return kit.layers.Conv2D(
+        filters,
+        size,
+        strides,
+        padding=padding,
+        use_bias=False,
+        kernel_initializer="he_normal",
+        name=f"{name}_conv",
+    )(x)

@@ -1,0 +1,96 @@
+"""ResNet-50 (He et al. 2015, arXiv 1512.03385)."""
+
+from __future__ import annotations
+
+from models.gaze_fusion import GazeFusion
+from models.layers import channels, check_frame, stage_depths
+from models.preprocess import imagenet_frame
+
+_EPSILON = 1.001e-5  # of the ImageNet weights
+_FILTERS = (64, 128, 256, 512)
+DEPTHS_50 = (3, 4, 6, 3)
+
+
+def build_50(
+    kit,
+    frame_shape,
+    num_classes,
+    *,
+    fusion: str = "multiply",
+    fusion_stride: int = 8,
+    gaze_dropout: float = 0.3,
+    width: float = 1.0,
+    depths: tuple[int, int, int, int] = DEPTHS_50,
+    preprocess: str = "imagenet",
+    dropout: float = 0.2,
+):
+    """ResNet-50, with the gaze fused into its features or as an ordinary classifier.
+
+    Layers, names and biases are those of `keras.applications`, so that its ImageNet weights
+    fit. A stage's first block reaches the stage's stride; the gaze is fused behind it.
+
+    Args:
+        kit: `keras` (a teacher is never quantised).
+        frame_shape: (H, W, C).
+        num_classes: number of logits.
+        fusion: "multiply", "concat", "early" or "none"; see `models.gaze_fusion.GazeFusion`.
+        fusion_stride: 2, 4, 8 or 16.
+        gaze_dropout: share of the training samples that get the uniform map.
+        width: multiplier of all channels; 1 has 25,636,712 parameters with three input
+            channels and 1000 classes.
+        depths: blocks of each stage; (3, 4, 23, 3) is ResNet-101.
+        preprocess: "imagenet" (a grey frame is repeated over three channels) or "none".
+        dropout: before the classifier.
+
+    Returns:
+        Model {frame [B, H, W, C], gaze [B, h, w]} or frame → logits [B, num_classes];
+        taps stride4, 8, 16, 32. Logits are float32 under any precision policy.
+
+    Raises:
+        InputError: an option that can't be.
+    """
+    check_frame("resnet50", frame_shape)
+    depths = stage_depths("resnet50", depths)
+    layers = kit.layers
+    fused = GazeFusion(kit, "resnet50", frame_shape, fusion, fusion_stride, gaze_dropout)
+    x = imagenet_frame(fused, "resnet50", preprocess, "caffe")
+    x = layers.ZeroPadding2D(3, name="conv1_pad")(x)
+    x = _conv_bn(kit, x, channels(64, width), 7, "conv1", strides=2)
+    x = fused(layers.ReLU(name="conv1_relu")(x), 2)
+    x = layers.ZeroPadding2D(1, name="pool1_pad")(x)
+    x = fused(layers.MaxPooling2D(3, 2, name="pool1_pool")(x), 4)
+    for stage, (blocks, filters) in enumerate(zip(depths, _FILTERS), 2):
+        stride = 2**stage
+        for number in range(1, blocks + 1):
+            name = f"conv{stage}_block{number}"
+            act = f"stride{stride}" if number == blocks else f"{name}_out"
+            x = _block(kit, x, channels(filters, width), name, act, stage, number)
+            if number == 1 and stage > 2:
+                x = fused(x, stride)
+    x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
+    x = layers.Dropout(dropout, name="dropout")(x)
+    logits = layers.Dense(num_classes, dtype="float32", name="logits")(x)
+    return kit.Model(fused.inputs, logits, name="resnet50")
+
+
+def _block(kit, x, filters, name, act, stage, number):
+    """A bottleneck: 1×1, 3×3, 1×1 to four times the channels, added to its input."""
+    strides = 2 if number == 1 and stage > 2 else 1
+    shortcut = _conv_bn(kit, x, 4 * filters, 1, f"{name}_0", strides) if number == 1 else x
+    x = kit.layers.ReLU(name=f"{name}_1_relu")(_conv_bn(kit, x, filters, 1, f"{name}_1", strides))
+    x = kit.layers.ReLU(name=f"{name}_2_relu")(_conv_bn(kit, x, filters, 3, f"{name}_2", padding="same"))
+    x = _conv_bn(kit, x, 4 * filters, 1, f"{name}_3")
+    x = kit.layers.Add(name=f"{name}_add")([shortcut, x])
+    return kit.layers.ReLU(name=act)(x)
+
+
+def _conv_bn(kit, x, filters, size, name, strides=1, padding="valid"):
+    x = kit.layers.Conv2D(
+        filters,
+        size,
+        strides,
+        padding=padding,
+        kernel_initializer="he_normal",
+        name=f"{name}_conv",
+    )(x)
+    return kit.layers.BatchNormalization(momentum=0.9, epsilon=_EPSILON, name=f"{name}_bn")(x)

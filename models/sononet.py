@@ -1,0 +1,102 @@
+"""SonoNet (Baumgartner et al., IEEE TMI 2017, arXiv 1612.05601), as teacher and as student.
+
+The convolutions of VGG-16 up to the 13th at a fraction of the channels, then two 1×1
+convolutions and a mean over the grid in place of the dense layers.
+"""
+
+from __future__ import annotations
+
+from models.gaze_fusion import GazeFusion
+from models.layers import channels, check_frame, conv_bn_relu
+from models.preprocess import Standardise
+
+# (convolutions, channels as a multiple of the first layer's), a pooling before all but the first.
+BLOCKS = ((2, 1), (2, 2), (3, 4), (3, 8), (3, 8))
+ADAPTATION = 4
+# Of the authors' framework: their running statistics hold it.
+_EPSILON = 1e-4
+
+
+def build_teacher(
+    filters,
+    kit,
+    frame_shape,
+    num_classes,
+    *,
+    fusion: str = "multiply",
+    fusion_stride: int = 8,
+    gaze_dropout: float = 0.3,
+    width: float = 1.0,
+    standardise: bool = True,
+    dropout: float = 0.2,
+):
+    """SonoNet-16, -32 or -64, with the gaze fused into its features or as an ordinary classifier.
+
+    Args:
+        filters: channels of the first layer.
+        kit: `keras` (a teacher is never quantised).
+        frame_shape: (H, W, C).
+        num_classes: number of logits.
+        fusion: "multiply", "concat", "early" or "none"; see `models.gaze_fusion.GazeFusion`.
+        fusion_stride: 2, 4, 8 or 16.
+        gaze_dropout: share of the training samples that get the uniform map.
+        width: multiplier of all channels.
+        standardise: each frame, inside the network, as the authors trained it:
+            `models.preprocess.Standardise`. Their weights need it.
+        dropout: before the classifying convolution.
+
+    Returns:
+        Model {frame [B, H, W, C], gaze [B, h, w]} or frame → logits [B, num_classes];
+        taps stride4, 8, 16. Logits are float32 under any precision policy.
+
+    Raises:
+        InputError: an option that can't be.
+    """
+    name = f"sononet_{filters}"
+    check_frame(name, frame_shape, 16)
+    fused = GazeFusion(kit, name, frame_shape, fusion, fusion_stride, gaze_dropout)
+    x, gain = fused.frame, 1.0
+    if standardise:
+        x, gain = Standardise(name="standardise", dtype="float32")(x), 255.0
+    x = fused(x, 1, gain)
+    logits = _logits(kit, x, filters, num_classes, width, dropout, fused)
+    return kit.Model(fused.inputs, logits, name=name)
+
+
+def build_student(filters, kit, frame_shape, num_classes, *, width: float = 1.0, dropout: float = 0.2):
+    """SonoNet with few filters, from frames as they are.
+
+    Args:
+        filters: channels of the first layer.
+        kit: `keras` or `tf_keras`.
+        frame_shape: (H, W, C).
+        num_classes: number of logits.
+        width: multiplier of all channels; with 4 filters, one input channel and four
+            classes, 1 has 59,192 parameters and 0.9 fewer than 50,000.
+        dropout: before the classifying convolution.
+
+    Returns:
+        Model [B, H, W, C] → logits [B, num_classes]; taps stride4, 8, 16.
+    """
+    frame = kit.Input(frame_shape, name="frame")
+    logits = _logits(kit, frame, filters, num_classes, width, dropout, lambda x, stride: x)
+    return kit.Model(frame, logits, name=f"sononet_{filters}")
+
+
+def _logits(kit, x, filters, num_classes, width, dropout, fused):
+    stride = 1
+    for number, (depth, multiple) in enumerate(BLOCKS, 1):
+        if number > 1:
+            stride *= 2
+            # On even grids as the authors' pooling; on odd ones the grid stays that of the gaze map.
+            x = kit.layers.MaxPooling2D(padding="same", name=f"pool{number - 1}")(x)
+            x = fused(x, stride)
+        for k in range(1, depth + 1):
+            act = f"stride{stride}" if k == depth and stride in (4, 8) else None
+            count = channels(filters * multiple, width)
+            x = conv_bn_relu(kit, x, count, 3, name=f"conv{number}_{k}", act=act, epsilon=_EPSILON)
+    count = channels(filters * ADAPTATION, width)
+    x = conv_bn_relu(kit, x, count, 1, name="adaptation", act="stride16", epsilon=_EPSILON)
+    x = kit.layers.Dropout(dropout, name="dropout")(x)
+    x = kit.layers.Conv2D(num_classes, 1, dtype="float32", name="classes_conv")(x)
+    return kit.layers.GlobalAveragePooling2D(dtype="float32", name="logits")(x)
