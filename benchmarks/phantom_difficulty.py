@@ -13,6 +13,7 @@ trained and about how long that takes.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -154,7 +155,9 @@ def _trained(data, flags, name: str, seed: int, stage: str, words: tuple) -> flo
 def _call(name: str, words: list) -> None:
     console.rule(name)
     command = [sys.executable, str(ROOT / words[0]), *(str(word) for word in words[1:])]
-    if subprocess.run(command, check=False).returncode:
+    # The verbs silence TensorFlow's start by themselves, unless they are told how much to say.
+    env = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    if subprocess.run(command, check=False, env=env).returncode:
         raise InputError(f"{name}: {words[0]} failed: see the message above")
 
 

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -61,7 +62,7 @@ def main(argv: list[str]) -> None:
         "grey_levels": grey,
         "trained_on_simulated_planes": transfer,
     }
-    _print(report)
+    print(markdown(report))
     if flags.json:
         write_text(flags.json, json.dumps(report, indent=2) + "\n")
         console.print(f"wrote {flags.json}")
@@ -193,7 +194,9 @@ def _train(planes, run: Path, flags) -> None:
     words += ["--overwrite"]
     for name, limit in AUGMENTATION.items():
         words += [f"--augment.{name}", limit]
-    if subprocess.run([str(word) for word in words], check=False).returncode:
+    # train.py silences TensorFlow's start by itself, unless it is told how much to say.
+    env = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    if subprocess.run([str(word) for word in words], check=False, env=env).returncode:
         raise InputError(f"{run}: the student was not trained: see the message above")
 
 
@@ -210,46 +213,39 @@ def _transfer(student: Path, real, split: str) -> dict:
     return {**found, "split": split, "parameters": row["params"], "balanced_accuracy": balanced, "chance": chance}
 
 
-def _print(report: dict) -> None:
-    from rich.table import Table
-
-    table = Table(
-        "class",
-        "Wasserstein",
-        "real–real",
-        "total variation",
-        "real–real",
-        "mean grey",
-        "below 8",
-        title="grey levels: simulated against real; real–real: training against test images; last columns: both means",
-        title_justify="left",
-    )
+def markdown(report: dict) -> str:
+    """The report as two Markdown tables."""
+    lines = [
+        f"{report['patients']} simulated patients ({report['difficulty']}), frames of "
+        f"{report['frame_size'][0]}×{report['frame_size'][1]}.",
+        "",
+        "| class | Wasserstein, grey levels: simulated–real | real–real | total variation, 32 bins: simulated–real "
+        "| real–real | mean grey, simulated / real | share below 8, simulated / real |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for name, row in report["grey_levels"].items():
-        ours, floor = row["simulated_real"], row["real_real"]
-        table.add_row(
-            name,
-            f"{ours['wasserstein']:.1f}",
-            f"{floor['wasserstein']:.1f}",
-            f"{ours['total_variation']:.3f}",
-            f"{floor['total_variation']:.3f}",
-            "{:.0f} / {:.0f}".format(*row["mean_grey"]),
-            "{:.2f} / {:.2f}".format(*row["black"]),
-            style="bold" if name == "mean" else None,
+        ours, floor, grey, black = (row[key] for key in ("simulated_real", "real_real", "mean_grey", "black"))
+        lines.append(
+            f"| {name} | {ours['wasserstein']:.1f} | {floor['wasserstein']:.1f} | {ours['total_variation']:.3f} "
+            f"| {floor['total_variation']:.3f} | {grey[0]:.0f} / {grey[1]:.0f} | {black[0]:.2f} / {black[1]:.2f} |"
         )
-    console.print(table)
     found = report["trained_on_simulated_planes"]
-    title = (
-        f"trained on simulated planes alone, shown {found['n_frames']} real {found['split']} images of "
-        f"{found['n_patients']} patients"
-    )
-    table = Table("", "value", title=title, title_justify="left")
     low, high = found["accuracy_ci95"] or (float("nan"),) * 2
-    table.add_row("accuracy (95 % over patients)", f"{found['accuracy']:.3f} ({low:.3f}–{high:.3f})", style="bold")
-    table.add_row("balanced accuracy", f"{found['balanced_accuracy']:.3f}")
+    lines += [
+        "",
+        f"A student of {found['parameters']:,} parameters, trained on simulated planes alone, shown the "
+        f"{found['n_frames']} real {found['split']} images of {found['n_patients']} patients:",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| accuracy (95 % over patients) | {found['accuracy']:.3f} ({low:.3f}–{high:.3f}) |",
+        f"| mean recall of the three classes | {found['balanced_accuracy']:.3f} |",
+    ]
     for name, row in found["per_class"].items():
-        table.add_row(f"recall, {name} ({row['support']})", f"{row['recall']:.3f}")
-    table.add_row("chance: one of three, largest class", "{uniform:.3f}, {majority:.3f}".format(**found["chance"]))
-    console.print(table)
+        lines.append(f"| recall of {name} ({row['support']} images) | {row['recall']:.3f} |")
+    uniform, majority = (found["chance"][key] for key in ("uniform", "majority"))
+    lines.append(f"| chance: one of three / always the largest class | {uniform:.3f} / {majority:.3f} |")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
