@@ -1,0 +1,136 @@
+"""How long a row will take: counted frames × measured ms a frame, held against what finished rows took."""
+
+from __future__ import annotations
+
+import json
+import statistics
+
+from common.errors import InputError
+from data.dataset import open_dataset
+from studies.commands import row_command
+from studies.declare import Row, Study, references
+from studies.records import read_record
+from studies.speed import Load, Speeds
+
+# What a step through fake-quantised or pruned layers takes, in steps of the plain student: 3.3 in the runs
+# that the README tells of (36 s an epoch against 16 s, of which a teacher's answers are 9 s in both).
+_WRAPPED = 3.3
+# Starting TensorFlow, building and checking the models, exporting: s.
+_FIXED_S = {"train": 40.0, "compress": 40.0}
+_COMPRESS_EPOCHS = 8
+
+
+def parse_train(study: Study, row: Row):
+    """The settings that a `train` row stands for, as train.py's own parser reads them.
+
+    Raises:
+        InputError: whatever train.py would refuse before it looks at data.
+    """
+    from training.checks import check_flags
+    from training.config import build_parser
+
+    parser = build_parser()
+    config = parser.instantiate(parser.parse_args(row_command(study, row).expanded))
+    check_flags(config)
+    return config
+
+
+def row_loads(study: Study, row: Row) -> list[tuple[Load, float]]:
+    """The frames that a row's command goes through, by the work that each is: [(load, frames)].
+
+    Raises:
+        InputError: the data set is not there, or the flags are wrong.
+    """
+    if row.how not in ("train", "compress"):
+        return []
+    data = open_dataset(study.datasets[row.data].path)
+    frames = data.frames("train")
+    if row.how == "compress":
+        owner = study.row(row.table, references(row.source)[0][0]) if references(row.source) else None
+        epochs = float(row.flags.get("epochs", _COMPRESS_EPOCHS)) * (row.method != "ptq")
+        load = _trained(study, owner, data.frame_size) if owner else None
+        return [(load, _WRAPPED * epochs * frames)] if load else []
+    config, loads = parse_train(study, row), []
+    if "teacher" in config.stages and config.teacher != "none" and config.teacher_path is None:
+        loads.append((_teacher(config, "train", data.frame_size), config.teach.epochs * frames))
+    student = _load("train", config.student, config.student_options, data.frame_size)
+    epochs = {"student": config.distil.epochs, "int8": config.quantise.epochs}
+    for stage in ("student", "int8"):
+        if stage in config.stages:
+            loads.append((student, epochs[stage] * frames * (_WRAPPED if stage == "int8" else 1)))
+            loads += [(load, epochs[stage] * frames) for load in _teachers(study, row, config, data.frame_size)]
+    if "student" in config.stages:
+        loads.append((student, config.pretrain.epochs * frames))
+    return loads
+
+
+def estimate_s(study: Study, row: Row, speeds: Speeds, factor: float = 1.0) -> float | None:
+    """Seconds; None where something it needs was not measured."""
+    if row.how not in ("train", "compress"):
+        return 0.0
+    try:
+        loads = row_loads(study, row)
+    except InputError:
+        return None
+    if any(speeds[load] is None for load, frames in loads if frames):
+        return None
+    return _FIXED_S[row.how] + factor * sum(speeds[load] * frames / 1000 for load, frames in loads if frames)
+
+
+def finished_factor(study: Study) -> float:
+    """Median of (seconds taken / seconds estimated) over rows that were trained from start to end; 1 without any."""
+    ratios = []
+    for row in study.rows():
+        record = read_record(study, row)
+        whole = record.get("state") == "done" and not record.get("reused") and record.get("attempts") == 1
+        if whole and record.get("unscaled_estimate_s"):
+            ratios.append(record["seconds"] / record["unscaled_estimate_s"])
+    return statistics.median(ratios) if ratios else 1.0
+
+
+def say(seconds: float | None) -> str:
+    """ "about 3.2 h", "about 12 min", "under a minute", "an unknown time"."""
+    if seconds is None:
+        return "an unknown time"
+    if seconds < 60:
+        return "under a minute"
+    return f"about {seconds / 60:.0f} min" if seconds < 90 * 60 else f"about {seconds / 3600:.1f} h"
+
+
+def _teachers(study: Study, row: Row, config, frame_size) -> list[Load]:
+    """What answers each frame while the student learns."""
+    if config.teacher_path is None:
+        return [_teacher(config, "forward", frame_size)] if config.teacher != "none" else []
+    owners = [study.row(row.table, name) for name, _ in references(row.flags.get("teacher-path", ""))]
+    loads = []
+    for owner in owners:
+        settings = parse_train(study, _trainer(study, owner))
+        loads.append(_teacher(settings, "forward", frame_size))
+    return loads
+
+
+def _trained(study: Study, row: Row, frame_size) -> Load | None:
+    """Training of the model that a row's run holds: what a compression of it does."""
+    row = _trainer(study, row)
+    config = parse_train(study, row)
+    if row.artefact.startswith("teacher/") and config.stages == ["teacher"]:
+        return _teacher(config, "train", frame_size)
+    return _load("train", config.student, config.student_options, frame_size)
+
+
+def _trainer(study: Study, row: Row) -> Row:
+    """The row whose command is train.py's, behind files of it and compressions."""
+    while row.how != "train":
+        row = study.row(row.table, row.needs()[0])
+    return row
+
+
+def _teacher(config, does: str, frame_size) -> Load:
+    from training.fitting import resolve_precision
+
+    load = _load(does, config.teacher, config.teacher_options, frame_size)
+    return Load(load.does, load.model, load.options, load.frame_size, resolve_precision(config.teach.precision))
+
+
+def _load(does: str, model: str, options: dict, frame_size) -> Load:
+    return Load(does, model, json.dumps(options, sort_keys=True), tuple(frame_size))

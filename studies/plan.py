@@ -1,0 +1,171 @@
+"""What has to be done for a study, what can't be, and how long it will take."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+
+from rich import box
+from rich.table import Table as RichTable
+
+from common.console import console
+from common.errors import InputError
+from studies.commands import prepare_command, row_command
+from studies.declare import Row, Study
+from studies.estimate import estimate_s, finished_factor, parse_train, row_loads, say
+from studies.records import Checksums, is_done, is_evaluated
+from studies.speed import Speeds
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """A row, and what is to be done about it.
+
+    Attributes:
+        row: the row.
+        state: "done", "evaluate" (its artefact is there), "run", "absent" (something that
+            a user can give is missing), "refused" (its flags are wrong).
+        reason: of absent and refused.
+        seconds: estimate of its command; None = not known.
+        unscaled_s: the same, before it was held against finished rows.
+    """
+
+    row: Row
+    state: str
+    reason: str = ""
+    seconds: float | None = 0.0
+    unscaled_s: float | None = 0.0
+
+
+def choose(study: Study, tables: Sequence[str] | None = None, only: Sequence[str] | None = None) -> list[Row]:
+    """The rows that a user named, and all that they are made from, in an order that works.
+
+    Args:
+        tables: names of tables; None = all.
+        only: names of rows, or `table/row`; None = all.
+
+    Raises:
+        InputError: a name that the study does not have.
+    """
+    for name in tables or ():
+        if name not in study.tables:
+            raise InputError(f"--data {name}: the study has no such table; it has {', '.join(study.tables)}")
+    rows = [row for row in study.rows() if tables is None or row.table in tables]
+    if only is not None:
+        for name in only:
+            if not any(name in (row.name, row.key) for row in rows):
+                raise InputError(f"--only {name}: there is no such row: --dry-run lists them")
+        rows = [row for row in rows if row.name in only or row.key in only]
+    return study.in_order(rows)
+
+
+def make_plan(study: Study, rows: Sequence[Row], sums: Checksums, timing: bool = True) -> list[Step]:
+    """Decide about each row; with `timing`, measure the models that are not measured yet."""
+    steps: dict[str, Step] = {}
+    for row in rows:
+        steps[row.key] = _step(study, row, steps, sums)
+    running = [step.row for step in steps.values() if step.state == "run"]
+    speeds = Speeds(study.runs / "speeds.json")
+    if timing:
+        speeds.measure([load for row in running for load in _loads(study, row)])
+    factor = finished_factor(study)
+    for row in running:
+        whole, unscaled = (estimate_s(study, row, speeds, scale) for scale in (factor, 1.0))
+        steps[row.key] = dataclasses.replace(steps[row.key], seconds=whole, unscaled_s=unscaled)
+    return list(steps.values())
+
+
+def print_plan(study: Study, plan: Sequence[Step], max_hours: float | None = None) -> None:
+    """Say what will be trained and how long that takes, before anything is."""
+    table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, title="Plan", title_justify="left")
+    for name in ("row", "what", "time (estimate)"):
+        table.add_column(name, overflow="fold")
+    for step in plan:
+        table.add_row(step.row.key, _what(step), say(step.seconds) if step.state == "run" else "")
+    console.print(table)
+    running = [step for step in plan if step.state == "run"]
+    known = sum(step.seconds for step in running if step.seconds is not None)
+    unknown = sum(step.seconds is None for step in running)
+    more = f", and {unknown} whose time is not known" if unknown else ""
+    console.print(
+        f"{len(running)} of {len(plan)} rows to train: {say(known)}{more}. Estimated from a few training steps of each "
+        "model on this machine, held against the rows that are finished; other work on it makes it longer."
+        if running
+        else "nothing is left to train"
+    )
+    if max_hours is not None and running:
+        console.print(f"--max-hours {max_hours:g}: what does not fit is left out, and listed with its command")
+
+
+def missing_data(study: Study, plan_rows: Sequence[Row]) -> list[str]:
+    """Names of data sets that are not there and that the study can make here."""
+    names = dict.fromkeys(row.data for row in plan_rows)
+    return [
+        name
+        for name in names
+        if not study.datasets[name].path.exists()
+        and study.datasets[name].prepare
+        and not _unset(study.datasets[name].variables())
+    ]
+
+
+def _step(study: Study, row: Row, steps: dict[str, Step], sums: Checksums) -> Step:
+    above = [steps[f"{row.table}/{name}"] for name in row.needs()]
+    lost = next((step for step in above if step.state in ("absent", "refused")), None)
+    if lost:
+        return Step(row, lost.state, f"needs {lost.row.name}, which is {lost.state}: {lost.reason}")
+    reason = _absent(study, row)
+    if reason:
+        return Step(row, "absent", reason)
+    if row.how == "train":
+        try:
+            parse_train(study, row)
+        except InputError as error:
+            return Step(row, "refused", str(error))
+    if is_done(study, row, sums):
+        return Step(row, "done" if is_evaluated(study, row, sums) else "evaluate")
+    if row_command(study, row) is None:
+        return Step(row, "evaluate")
+    return Step(row, "run")
+
+
+def _absent(study: Study, row: Row) -> str:
+    """Why a row can't be made here, or ""."""
+    source = study.datasets[row.data]
+    unset = _unset(row.variables())
+    if unset:
+        return f"the environment variable {unset[0]} is not set"
+    if source.path.exists():
+        return ""
+    command = prepare_command(source)
+    if command is None:
+        return f"there is no data set {source.path}"
+    unset = _unset(source.variables())
+    if unset:
+        return f"there is no data set {source.path}, and {unset[0]} is not set: {command.shown}"
+    return ""
+
+
+def _unset(names: Sequence[str]) -> list[str]:
+    return [name for name in names if not os.environ.get(name)]
+
+
+def _loads(study: Study, row: Row) -> list:
+    try:
+        return [load for load, frames in row_loads(study, row) if frames]
+    except InputError:
+        return []  # it says so when it is run
+
+
+_WORDS: dict[str, Callable[[Step], str]] = {
+    "done": lambda step: "done",
+    "evaluate": lambda step: "evaluate",
+    "run": lambda step: {"train": "train", "compress": "compress"}[step.row.how],
+    "absent": lambda step: f"absent: {step.reason}",
+    "refused": lambda step: f"refused: {step.reason}",
+}
+
+
+def _what(step: Step) -> str:
+    return _WORDS[step.state](step)

@@ -1,0 +1,129 @@
+"""What is kept of each row: `row.json` (what was run), `result.json` and `predictions.csv` (what came out)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from common.errors import InputError
+from common.files import sha256_of, write_text
+from data.dataset import open_dataset
+from studies.commands import row_command
+from studies.declare import Row, Study, references
+
+# Raised whenever a change of the code changes what an evaluation says: older results are redone.
+EVALUATION_VERSION = 1
+
+
+def read_record(study: Study, row: Row) -> dict:
+    """What was run for a row: `command`, `state`, `seconds`, ...; empty where nothing was."""
+    return _read(study.folder(row) / "row.json")
+
+
+def write_record(study: Study, row: Row, record: dict) -> None:
+    _write(study.folder(row) / "row.json", record)
+
+
+def read_result(study: Study, row: Row) -> dict:
+    """What a row's artefact is worth, whether or not that is still true; empty where it was not evaluated."""
+    return _read(study.folder(row) / "result.json")
+
+
+def write_result(study: Study, row: Row, result: dict) -> None:
+    _write(study.folder(row) / "result.json", result)
+
+
+def predictions_path(study: Study, row: Row) -> Path:
+    return study.folder(row) / "predictions.csv"
+
+
+class Checksums:
+    """SHA-256 of files, each read once as long as its size and time stay the same."""
+
+    def __init__(self):
+        self._known: dict[tuple, str] = {}
+
+    def __call__(self, path: Path) -> str | None:
+        """None where there is no file."""
+        try:
+            found = path.stat()
+        except OSError:
+            return None
+        key = (str(path), found.st_size, found.st_mtime_ns)
+        if key not in self._known:
+            self._known[key] = sha256_of([path])
+        return self._known[key]
+
+
+def row_inputs(study: Study, row: Row, sums: Checksums) -> dict:
+    """All that decides what a row's command makes: equal inputs, equal artefact.
+
+    The command, its preset's bytes, the data set's checksum and, for each row that it is
+    made from, the bytes of that row's files. What train.py itself decides on (its
+    fingerprints) is left to train.py.
+    """
+    command = row_command(study, row)
+    source = study.datasets[row.data]
+    inputs = {"command": command.shown if command else "", "data": data_checksum(study, row)}
+    config = (row.config or source.config) if row.how == "train" else None
+    if config:
+        inputs["config"] = sums(config)
+    for name, path in references([row.flags, row.source]):
+        other = study.row(row.table, name)
+        inputs[f"row {name} {path}".rstrip()] = sums(study.run_folder(other) / path if path else study.artefact(other))
+    return inputs
+
+
+def artefact_checksum(study: Study, row: Row, sums: Checksums) -> str | None:
+    """Of the file that is evaluated; of an ensemble, of all its members' files. None: not there."""
+    if row.how == "ensemble":
+        members = [artefact_checksum(study, study.row(row.table, name), sums) for name in row.members]
+        return None if None in members else " ".join(members)
+    return sums(study.artefact(row))
+
+
+def data_checksum(study: Study, row: Row) -> str | None:
+    """Of the row's data set; None where it is not there."""
+    path = study.datasets[row.data].path
+    return open_dataset(path).checksum if path.exists() else None
+
+
+def is_done(study: Study, row: Row, sums: Checksums) -> bool:
+    """Whether the row's command ran to its end with these inputs and its artefact still lies there."""
+    found = artefact_checksum(study, row, sums)
+    if row.how in ("ensemble", "of"):
+        return found is not None and all(is_done(study, study.row(row.table, name), sums) for name in row.needs())
+    record = read_record(study, row)
+    return (
+        found is not None
+        and record.get("state") == "done"
+        and record.get("artefact_sha256") == found
+        and record.get("inputs") == row_inputs(study, row, sums)
+    )
+
+
+def is_evaluated(study: Study, row: Row, sums: Checksums) -> bool:
+    """Whether the stored result is about this artefact and this data set."""
+    result = read_result(study, row)
+    return (
+        bool(result)
+        and result.get("version") == EVALUATION_VERSION
+        and result.get("artefact_sha256") == artefact_checksum(study, row, sums)
+        and result.get("dataset_checksum") == data_checksum(study, row)
+        and result.get("gaze") == row.gaze
+        and predictions_path(study, row).is_file()
+    )
+
+
+def _read(path: Path) -> dict:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: can't be read ({error}): delete it to do the row again") from error
+    return found if isinstance(found, dict) else {}
+
+
+def _write(path: Path, value: dict) -> None:
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

@@ -1,0 +1,100 @@
+"""How long a model takes for a frame on this machine, measured by a few steps of training."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import time
+from pathlib import Path
+
+from common.console import track
+from common.errors import InputError
+from common.files import write_text
+from studies.machine import machine
+
+_BATCH = 8
+_STEPS = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Load:
+    """One kind of work on one frame.
+
+    Attributes:
+        does: "train" (a step of training) or "forward" (a frozen teacher's answer).
+        model, options: registered name, and its options as JSON.
+        frame_size: (H, W).
+        precision: of the layers.
+    """
+
+    does: str
+    model: str
+    options: str
+    frame_size: tuple[int, int]
+    precision: str = "float32"
+
+    @property
+    def key(self) -> str:
+        height, width = self.frame_size
+        return f"{self.does} {self.model} {self.options} {height}×{width} {self.precision}"
+
+
+class Speeds:
+    """ms per frame of each load; what was measured is kept in a file, for this machine."""
+
+    def __init__(self, file: Path):
+        self._file = file
+        try:
+            stored = json.loads(file.read_text(encoding="utf-8"))
+        except (FileNotFoundError, UnicodeDecodeError, json.JSONDecodeError):
+            stored = {}
+        # Another machine has other speeds.
+        self._known = dict(stored.get("ms_per_frame", {})) if stored.get("machine") == machine() else {}
+
+    def measure(self, loads: list[Load]) -> None:
+        """Measure those that are not known yet; a model that can't be built is left unknown."""
+        new = [load for load in dict.fromkeys(loads) if load.key not in self._known]
+        for load in track(new, "timing a few training steps of each model") if new else ():
+            try:
+                self._known[load.key] = measure_ms(load)
+            except InputError:
+                continue
+        if new:
+            value = {"machine": machine(), "ms_per_frame": self._known}
+            write_text(self._file, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+    def __getitem__(self, load: Load) -> float | None:
+        """ms per frame; None where it was not measured."""
+        return self._known.get(load.key)
+
+
+def measure_ms(load: Load) -> float:
+    """Wall time of one frame, ms, as the mean over a few steps after one that builds the graph.
+
+    Raises:
+        InputError: the model can't be built with these options.
+    """
+    import keras
+    import numpy as np
+
+    import models
+    from training.fitting import precision
+
+    with precision(load.precision):
+        model = models.create(load.model, (*load.frame_size, 1), 4, **json.loads(load.options))
+    frames = np.random.default_rng(0).random((_BATCH, *load.frame_size, 1), dtype=np.float32)
+    inputs = [np.ones((_BATCH, *tensor.shape[1:]), np.float32) for tensor in model.inputs[1:]]
+    inputs = [frames, *inputs] if inputs else frames
+    if load.does == "train":
+        model.compile("adamw", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        step = functools.partial(model.train_on_batch, inputs, np.arange(_BATCH) % 4)
+    else:
+        step = functools.partial(model.predict_on_batch, inputs)
+    step()
+    start = time.perf_counter()
+    for _ in range(_STEPS):
+        step()
+    taken = time.perf_counter() - start
+    keras.backend.clear_session()
+    return 1000 * taken / (_STEPS * _BATCH)

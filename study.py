@@ -1,0 +1,160 @@
+"""Train, compress and evaluate many systems and read them side by side in one table.
+
+    python study.py table --config configs/lineage.yaml --dry-run        what is missing, and how long it takes
+    python study.py table --config configs/lineage.yaml --data real      train it, and print the table
+    python study.py table --config configs/lineage.yaml --max-hours 3    what fits; the rest stays a command
+    python study.py results --config configs/lineage.yaml --out docs/results.md
+
+Every row is a command of train.py or compress.py, as you would type it; the study's file says
+which. A row that is finished is kept as long as its command, its data and what it is made from
+stay the same; an interrupted table goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+import jsonargparse
+
+from common.console import console
+from common.errors import InputError, run_command
+from common.files import write_text
+from common.parsing import Parser
+
+
+def main(argv: list[str]) -> int:
+    verbs = {"table": (_table_flags, _table), "results": (_results_flags, _results)}
+    if argv[:1] and argv[0] in verbs:
+        flags, run = verbs[argv[0]]
+        chosen = flags().parse_args(argv[1:])
+        from common import quiet  # noqa: F401  (before TensorFlow)
+
+        return run(chosen, shlex.join(["python", "study.py", *argv]))
+    parser = Parser(prog="study.py", description=__doc__, formatter_class=_Help)
+    commands = parser.add_subcommands()
+    commands.add_subcommand("table", _table_flags(), help="train what is missing, print the table")
+    commands.add_subcommand("results", _results_flags(), help="write what there is as a page; trains nothing")
+    parser.parse_args(argv)  # --help, or an error
+    return 2
+
+
+def _table(flags, command: str) -> int:
+    from studies.plan import choose, make_plan, missing_data, print_plan
+    from studies.run import prepare_data, run_plan
+
+    if flags.max_hours is not None and not flags.max_hours > 0:
+        raise InputError(f"--max-hours {flags.max_hours}: must be above 0")
+    study, sums = _study(flags)
+    rows = choose(study, flags.data, flags.only)
+    missing = missing_data(study, rows)
+    for name in missing if flags.dry_run else ():
+        console.print(f"the data set {study.datasets[name].path} is made first; without it there is no estimate")
+    if not flags.dry_run:
+        prepare_data(study, missing)
+    plan = make_plan(study, rows, sums, flags.timing)
+    print_plan(study, plan, flags.max_hours)
+    if flags.dry_run:
+        return int(any(step.state == "refused" for step in plan))
+    failures = run_plan(study, plan, sums, max_hours=flags.max_hours, latency=flags.latency)
+    lines = _print_tables(study, [row.table for row in rows], sums)
+    plan = make_plan(study, rows, sums, timing=False)
+    _print_left(study, plan, failures)
+    if flags.markdown:
+        _write(flags.markdown, study, lines, plan, failures, command)
+    return int(bool(failures))
+
+
+def _results(flags, command: str) -> int:
+    from studies.plan import choose, make_plan
+
+    study, sums = _study(flags)
+    rows = choose(study, flags.data)
+    lines = _print_tables(study, [row.table for row in rows], sums)
+    if flags.out:
+        _write(flags.out, study, lines, make_plan(study, rows, sums, flags.timing), {}, command)
+    return 0
+
+
+def _study(flags):
+    from studies.declare import read_study
+    from studies.records import Checksums
+
+    return read_study(flags.config, flags.runs), Checksums()
+
+
+def _print_tables(study, names: list[str], sums) -> dict:
+    from studies.page import answers
+    from studies.table import collect_lines, print_lines
+
+    lines = {name: collect_lines(study, study.tables[name], sums) for name in dict.fromkeys(names)}
+    for name, found in lines.items():
+        print_lines(study, study.tables[name], found)
+        console.print("\n".join(answers(study.tables[name], found)).replace("**", ""), markup=False, highlight=False)
+    return lines
+
+
+def _print_left(study, plan, failures: dict) -> None:
+    """What has no result, with its command and its time."""
+    from studies.commands import row_command
+    from studies.estimate import say
+
+    for step in plan:
+        if step.state == "done" or step.row.key in failures:
+            continue
+        command = row_command(study, step.row)
+        text = f"{say(step.seconds)}: {command.shown}" if command and step.state == "run" else step.reason
+        console.print(f"not run: {step.row.key}: {text or 'needs what was not run'}", markup=False, highlight=False)
+    for key, reason in failures.items():
+        console.print(f"failed: {key}: {reason}", markup=False, highlight=False, style="red")
+
+
+def _write(path: Path, study, lines: dict, plan, failures: dict, command: str) -> None:
+    from studies.page import write_page
+
+    write_text(path, write_page(study, lines, plan, failures, command))
+    console.print(f"wrote {path}")
+
+
+class _Help(argparse.RawDescriptionHelpFormatter, jsonargparse.DefaultHelpFormatter):
+    """Keeps the line breaks of the description."""
+
+
+def _flags(verb: str, description: str) -> Parser:
+    parser = Parser(prog=f"study.py {verb}", description=description)
+    # Not an action="config": this file declares a study, it does not set these flags.
+    parser.add_argument("--config", type=Path, required=True, help="the study, such as configs/lineage.yaml")
+    parser.add_argument("--data", type=str, nargs="+", default=None, help="names of its tables (default: all)")
+    parser.add_argument("--runs", type=Path | None, default=None, help="folder of its runs, instead of the file's")
+    parser.add_argument(
+        "--timing",
+        default=True,
+        type=bool,
+        metavar="true|false",
+        help="time a few steps of models that were not timed yet, for the estimates",
+    )
+    return parser
+
+
+def _table_flags() -> Parser:
+    parser = _flags("table", "Train what is missing and print the table.")
+    parser.add_argument("--only", type=str, nargs="+", default=None, help="rows, with all that they are made from")
+    parser.add_argument("--max-hours", type=float | None, default=None, help="leave out what does not fit")
+    parser.add_argument(
+        "--latency", default=True, type=bool, metavar="true|false", help="time each artefact, about 2 s each"
+    )
+    parser.add_argument("--markdown", type=Path | None, default=None, metavar="FILE", help="write the page there too")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be trained and how long it takes")
+    return parser
+
+
+def _results_flags() -> Parser:
+    parser = _flags("results", "Write the page of what there is; nothing is trained.")
+    parser.add_argument("--out", type=Path | None, default=None, metavar="FILE", help="such as docs/results.md")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

@@ -1,0 +1,202 @@
+"""A table trains what is missing, once; it goes on where it stopped; a failing row loses no other."""
+
+import json
+import re
+
+import pytest
+
+from evaluation.report import evaluate
+from studies.declare import read_study
+from studies.plan import choose, make_plan
+from studies.records import Checksums, read_record, read_result
+from studies.table import collect_lines
+from tests.studies.conftest import calls, run
+
+
+def states(study):
+    return {step.row.name: step.state for step in make_plan(study, choose(study), Checksums(), timing=False)}
+
+
+def change(config, old, new):
+    text = config.read_text()
+    assert old in text
+    config.write_text(text.replace(old, new))
+    return read_study(config)
+
+
+def test_all_of_it_once(study, stand_ins):
+    failures, plan = run(study)
+    assert failures == {}
+    assert {name: step.state for name, step in plan.items()} == {
+        "big": "run", "small": "run", "sparse": "run", "same": "evaluate", "both": "evaluate",
+    }  # fmt: skip
+    first, second, third = calls(stand_ins)
+    runs = study.runs / "tiny"
+    assert re.search(r"^train --data \S+ --run (\S+) --seed 0 --evaluate false --stages \[teacher\]", first)
+    assert f"--teacher-path {runs}/big/run/teacher/teacher.keras" in second and "--seed 1" in second
+    assert third.startswith(f"compress prune {runs}/small/run/student/student.tflite --data")
+    assert "--sparsity 0.5" in third
+    lines = {line.row.name: line for line in collect_lines(study, study.tables["tiny"], Checksums())}
+    assert list(lines) == ["big", "small", "sparse", "same", "both"]
+    assert set(states(study).values()) == {"done"}
+    record = read_record(study, study.row("tiny", "small"))
+    assert record["state"] == "done" and record["seconds"] > 0 and record["attempts"] == 1
+    assert record["command"].startswith("python train.py --data ")
+    assert "epoch 1/1" in (runs / "small" / "log.txt").read_text()
+
+    # Nothing is left to do, and nothing is done.
+    assert run(study)[0] == {} and calls(stand_ins) == []
+
+
+def test_results_are_those_of_the_artefacts(finished, tiny):
+    study = finished
+    paths = [study.artefact(study.row("tiny", name)) for name in ("big", "small", "sparse")]
+    rows = evaluate(paths, tiny.path, latency=False, ensemble=False)["artefacts"]
+    for name, expected in zip(("big", "small", "sparse"), rows):
+        found = read_result(study, study.row("tiny", name))["row"]
+        assert {key: found[key] for key in ("accuracy", "macro_f1_ci95", "bytes", "confusion")} == {
+            key: expected[key] for key in ("accuracy", "macro_f1_ci95", "bytes", "confusion")
+        }
+    both = read_result(study, study.row("tiny", "both"))["row"]
+    assert both["kind"] == "ensemble" and both["params"] == 400
+    lines = {line.row.name: line for line in collect_lines(study, study.tables["tiny"], Checksums())}
+    below = lines["small"].below["difference"]
+    assert below == pytest.approx(rows[0]["accuracy"] - rows[1]["accuracy"])
+    assert lines["small"].smaller == pytest.approx(4 * rows[0]["params"] / rows[1]["bytes"])
+
+
+def test_an_artefact_that_changed_is_evaluated_anew_with_all_that_was_made_from_it(finished, stand_ins):
+    study = finished
+    small = study.artefact(study.row("tiny", "small"))
+    small.write_bytes((stand_ins / "model0.tflite").read_bytes())
+    assert states(study) == {"big": "done", "small": "run", "sparse": "run", "same": "evaluate", "both": "evaluate"}
+    run(study)
+    # What comes out is what was there before, so what was made from it still stands.
+    assert [call.split()[0] for call in calls(stand_ins)] == ["train"]
+    assert set(states(study).values()) == {"done"}
+
+
+def test_another_teacher_has_its_students_trained_anew(finished, config, stand_ins):
+    study = change(config, "train: {stages: [teacher], teacher: vgg16}", "train: {stages: [teacher], seed: 1}")
+    run(study)
+    assert [call.split()[0] for call in calls(stand_ins)] == ["train", "train"]
+    # Its student came out as it was, so what was made from that still stands.
+    assert set(states(study).values()) == {"done"}
+
+
+def test_settings_of_one_row_leave_the_others(finished, config, stand_ins):
+    study = change(config, "{sparsity: [0.5]}", "{sparsity: [0.8]}")
+    assert states(study) == {"big": "done", "small": "done", "sparse": "run", "same": "done", "both": "evaluate"}
+    run(study)
+    (call,) = calls(stand_ins)
+    assert "--sparsity 0.8" in call and call.endswith("--overwrite")
+
+
+def test_a_stale_or_torn_result_is_redone_without_training(finished, stand_ins):
+    study = finished
+    for name, field in (("big", "dataset_checksum"), ("small", "artefact_sha256"), ("sparse", "version")):
+        file = study.folder(study.row("tiny", name)) / "result.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), field: "another", "row": {}}))
+    assert states(study) == {
+        "big": "evaluate",
+        "small": "evaluate",
+        "sparse": "evaluate",
+        "same": "done",
+        "both": "done",
+    }
+    run(study)
+    assert calls(stand_ins) == [] and set(states(study).values()) == {"done"}
+    assert read_result(study, study.row("tiny", "big"))["row"]["accuracy"] >= 0
+
+
+def test_a_failing_row_loses_only_what_is_made_from_it(config, stand_ins):
+    study = change(config, "student-options: {width: 0.2}", "student: sononet_4")
+    failures, _ = run(study)
+    assert set(failures) == {"tiny/small", "tiny/sparse", "tiny/same", "tiny/both"}
+    assert failures["tiny/small"].endswith("ended with code 2: --student sononet_4: the disk is full")
+    assert failures["tiny/sparse"] == "needs tiny/small, which failed"
+    assert [line.row.name for line in collect_lines(study, study.tables["tiny"], Checksums())] == ["big"]
+    assert read_record(study, study.row("tiny", "small"))["state"] == "failed"
+
+    # Put right, it goes on from there.
+    calls(stand_ins)
+    study = change(config, "student: sononet_4", "student-options: {width: 0.3}")
+    assert run(study)[0] == {}
+    assert [call.split()[0] for call in calls(stand_ins)] == ["train", "compress"]
+
+
+def test_a_crash_is_told_by_its_last_line(config, stand_ins):
+    study = change(config, "student-options: {width: 0.2}", "student: sononet_8")
+    failures, _ = run(study, only=["small"])
+    assert failures == {"tiny/small": failures["tiny/small"]}
+    assert failures["tiny/small"].endswith("ended with code 1: KeyError: 'a traceback'")
+
+
+def test_time_of_an_interrupted_row_adds_up(study, stand_ins, monkeypatch):
+    import studies.run
+
+    stream = studies.run._stream
+
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(studies.run, "_stream", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(study, only=["big"])
+    row = study.row("tiny", "big")
+    before = read_record(study, row)
+    assert before["state"] == "interrupted" and states(study)["big"] == "run"
+    monkeypatch.setattr(studies.run, "_stream", stream)
+    assert run(study, only=["big"])[0] == {}
+    after = read_record(study, row)
+    assert (after["attempts"], after["state"]) == (2, "done") and after["seconds"] > before["seconds"]
+
+
+def test_wrong_flags_are_refused_before_anything_is_trained(config, stand_ins):
+    study = change(config, "distil.epochs: 3", "distil.eras: 3")
+    failures, plan = run(study)
+    assert plan["small"].state == "refused" and "distil.eras" in plan["small"].reason
+    assert [call.split()[0] for call in calls(stand_ins)] == ["train"]  # big alone
+    assert set(failures) == {"tiny/small", "tiny/sparse", "tiny/same", "tiny/both"}
+    study = change(config, "distil.eras: 3", "student: mobilenet_v9")
+    assert "mobilenet_v9" in run(study)[1]["small"].reason
+
+
+def test_only_brings_what_it_needs(study, stand_ins):
+    _, plan = run(study, only=["tiny/sparse"])
+    assert list(plan) == ["big", "small", "sparse"]
+    assert [call.split()[0] for call in calls(stand_ins)] == ["train", "train", "compress"]
+
+
+def test_hours(study, stand_ins, monkeypatch):
+    """Estimates: 12 training frames, 1 ms each by the stand-in, times epochs; what does not fit is left."""
+    _, plan = run(study, max_hours=1e-6)
+    assert calls(stand_ins) == []
+    assert plan["big"].seconds == pytest.approx(40 + 24 * 16 * 1e-3)
+    assert plan["small"].seconds == pytest.approx(40 + 3 * 16 * 2e-3)  # the student's step and the teacher's answer
+    assert states(study)["big"] == "run"
+    _, plan = run(study, max_hours=1)
+    assert len(calls(stand_ins)) == 3
+
+
+def test_finished_rows_correct_the_estimate(study, stand_ins):
+    run(study, only=["big"])
+    file = study.folder(study.row("tiny", "big")) / "row.json"
+    record = json.loads(file.read_text())
+    file.write_text(json.dumps({**record, "seconds": 3 * record["unscaled_estimate_s"]}))
+    step = make_plan(study, choose(study, only=["small"]), Checksums())[-1]
+    assert step.seconds == pytest.approx(40 + 3 * (3 * 16 * 2e-3))
+    assert step.unscaled_s == pytest.approx(40 + 3 * 16 * 2e-3)
+
+
+def test_a_missing_variable_or_data_set_makes_a_row_absent(config, stand_ins, monkeypatch):
+    monkeypatch.delenv("SOME_WEIGHTS", raising=False)
+    study = change(config, "teacher: vgg16}", 'teacher: vgg16, teacher-path: "${SOME_WEIGHTS}/x.keras"}')
+    failures, plan = run(study)
+    assert failures == {} and calls(stand_ins) == []
+    assert plan["big"].reason == "the environment variable SOME_WEIGHTS is not set"
+    assert {step.state for step in plan.values()} == {"absent"}
+    change(config, ', teacher-path: "${SOME_WEIGHTS}/x.keras"}', "}")
+    change(config, "datasets:\n", "datasets:\n  gone: {path: /no/such/folder}\n")
+    study = change(config, "same: {", "same: {data: gone, ")
+    assert "there is no data set /no/such/folder" in run(study)[1]["same"].reason
