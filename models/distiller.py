@@ -6,8 +6,11 @@ import keras
 import tensorflow as tf
 
 from common.errors import InputError
+from models.ensemble import Ensemble, combine
 from models.objective import LossSettings, Objective
 from models.replicas import sum_over_replicas
+
+OPTIONAL_TERMS = ("logit", "decoupled", "gaze", "attention", "hint", "similarity")
 
 
 def tapped(model: keras.Model, taps: tuple[str, ...]) -> keras.Model:
@@ -26,10 +29,12 @@ def tapped(model: keras.Model, taps: tuple[str, ...]) -> keras.Model:
     return keras.Model(inputs, outputs, name=f"{model.name}_tapped")
 
 
-def build_objective(student: keras.Model, teacher: keras.Model | None, settings: LossSettings) -> Objective:
-    """The objective that fits these two models: its heads have their widths."""
+def build_objective(student: keras.Model, teacher: keras.Model | Ensemble | None, settings: LossSettings) -> Objective:
+    """The objective that fits these models: its heads have their widths."""
     if teacher is None:
         settings = settings.without_teacher()
+    if isinstance(teacher, Ensemble):
+        teacher = teacher.source(settings.teacher_taps())
 
     def shapes(model, taps):
         return {tap: tuple(model.get_layer(tap).output.shape[1:]) for tap in taps}
@@ -46,22 +51,25 @@ class Distiller(keras.Model):
 
     A step is one student pass in training mode, which gives logits and taps together, and
     one teacher pass in inference mode. The teacher is reached through a closure: it is not
-    a part of this model, so it has no place in its weights and is never saved with it.
+    a part of this model, so it has no place in its weights and is never saved with it. The
+    same holds for each of several teachers.
 
     Batches are ({"frame" [B, H, W, 1], "gaze" [B, h, w], "gaze_valid" [B]}, label [B],
-    weight [B]). Logged: `loss`, each term by its name (`hard`, `soft`, `gaze`, `attention`,
-    `hint`, `similarity`, `regularisation`), `accuracy`, and `agreement` (share of frames on
-    which student and teacher choose the same class).
+    weight [B]). Logged: `loss`, each term by its name (`hard`, `soft`, `logit`, `decoupled`,
+    `gaze`, `attention`, `hint`, `similarity`, `regularisation`), `accuracy` over the frames
+    with a label, and `agreement` (share of frames on which the student chooses the class
+    that the teacher, or the mean of the teachers' probabilities, chooses).
 
     Args:
         student: Functional model, one input `frame`, logits out.
-        teacher: Functional model with inputs `frame` and, if fused, `gaze`; None to train
-            the student alone (with the gaze loss, if its weight is not 0).
+        teacher: Functional model with inputs `frame` and, if fused, `gaze`; an `Ensemble`
+            of such; None to train the student alone (with the gaze loss, if its weight is
+            not 0).
         settings: weights of the terms. Without a teacher those that need one must be 0.
         total_steps: steps of the whole training, for warm-up and decay.
 
     Raises:
-        InputError: inputs, taps or numbers of classes that don't fit.
+        InputError: inputs, taps or numbers of classes that don't fit, or no term to learn from.
     """
 
     def __init__(self, student, teacher=None, settings: LossSettings | None = None, total_steps: int = 1, **kwargs):
@@ -71,11 +79,15 @@ class Distiller(keras.Model):
             settings = settings.without_teacher()
         if [tensor.name for tensor in student.inputs] != ["frame"]:
             raise InputError(f"student {student.name}: must have one input, frame, so that it runs without gaze")
-        if teacher is not None and teacher.output_shape[-1] != student.output_shape[-1]:
-            raise InputError(
-                f"teacher {teacher.name} has {teacher.output_shape[-1]} classes and student "
-                f"{student.name} has {student.output_shape[-1]}: train both on one data set"
-            )
+        if settings.is_empty():
+            alone = "" if teacher else " (without a teacher)"
+            raise InputError(f"loss: every weight is 0{alone}: there is nothing to learn from, so set one of them")
+        for model in _each(teacher):
+            if model.output_shape[-1] != student.output_shape[-1]:
+                raise InputError(
+                    f"teacher {model.name} has {model.output_shape[-1]} classes and student "
+                    f"{student.name} has {student.output_shape[-1]}: train both on one data set"
+                )
         self.student = student
         self.settings = settings
         self.total_steps = max(1, total_steps)
@@ -87,8 +99,9 @@ class Distiller(keras.Model):
 
     def _names(self, teacher) -> list[str]:
         s = self.settings
-        optional = ["gaze", "attention", "hint", "similarity"]
-        terms = ["hard", *(["soft"] if s.alpha else []), *(name for name in optional if getattr(s, name))]
+        weights = {"hard": s.hard, "soft": s.alpha}
+        weights |= {name: getattr(s, name) for name in OPTIONAL_TERMS}
+        terms = [name for name, weight in weights.items() if weight]
         return ["loss", *terms, "regularisation", "accuracy", *(["agreement"] if teacher else [])]
 
     @property
@@ -114,7 +127,11 @@ class Distiller(keras.Model):
             student, terms, loss = self._loss_terms(batch, teacher, training=True)
             scaled = self.optimizer.scale_loss(loss)
         variables = self.trainable_variables
-        self.optimizer.apply_gradients(zip(tape.gradient(scaled, variables), variables))
+        if not self.optimizer.built:
+            self.optimizer.build(variables)
+        # A loss without labels or soft targets ends at a tap: the layers above it have no gradient, and stay.
+        pairs = zip(tape.gradient(scaled, variables), variables)
+        self.optimizer.apply_gradients([pair for pair in pairs if pair[0] is not None])
         return self._log(batch, student, teacher, terms, loss)
 
     def test_step(self, data):
@@ -161,15 +178,31 @@ def _untracked(model):
     return lambda: model
 
 
-def teacher_pass(teacher, settings: LossSettings):
+def teacher_pass(teacher: keras.Model | Ensemble | None, settings: LossSettings):
     """batch → {"logits", tap: …} of the teacher, float32 without gradient, in inference mode.
 
-    Without a teacher it gives None. The model is held by a closure, so whoever calls it
-    neither tracks nor saves the teacher.
+    Without a teacher it gives None. Of an `Ensemble` it gives what `combine` makes of the
+    logits, and the taps of its `source`. The models are held by a closure, so whoever calls
+    it neither tracks nor saves them.
     """
     if teacher is None:
         return lambda batch: None
-    model = tapped(teacher, settings.teacher_taps())
+    taps = settings.teacher_taps()
+    if not isinstance(teacher, Ensemble):
+        return _single_pass(teacher, taps)
+    source = teacher.source(taps)
+    passes = [_single_pass(model, taps if model is source else ()) for model in teacher.models]
+
+    def run(batch):
+        outputs = [one(batch) for one in passes]
+        maps = outputs[teacher.models.index(source)]
+        return maps | combine([output["logits"] for output in outputs], teacher.shares, settings.temperature)
+
+    return run
+
+
+def _single_pass(teacher: keras.Model, taps: tuple[str, ...]):
+    model = tapped(teacher, taps)
     names = [tensor.name for tensor in teacher.inputs]
 
     def run(batch):
@@ -178,3 +211,9 @@ def teacher_pass(teacher, settings: LossSettings):
         return {name: tf.stop_gradient(tf.cast(value, tf.float32)) for name, value in outputs.items()}
 
     return run
+
+
+def _each(teacher: keras.Model | Ensemble | None) -> tuple[keras.Model, ...]:
+    if teacher is None:
+        return ()
+    return teacher.models if isinstance(teacher, Ensemble) else (teacher,)

@@ -13,22 +13,28 @@ import keras
 import tensorflow as tf
 
 from common.errors import InputError
+from common.settings import added
 from losses import (
     attention_transfer_loss,
+    decoupled_loss,
     gaze_saliency_loss,
     hard_label_loss,
     hint_loss,
+    logit_regression_loss,
     similarity_preserving_loss,
     soft_target_loss,
 )
 from models.replicas import gather_over_replicas, sum_over_replicas, variance_over_replicas
 
 SALIENCY_TAP = "stride8"
+NEED_A_TEACHER = ("alpha", "logit", "decoupled", "attention", "hint", "similarity")
 
 
 @dataclasses.dataclass(frozen=True)
 class LossSettings:
-    """Weights of L = (1−a)·CE + a·T²·KL + g·gaze + b·attention (+ h·hint) (+ s·similarity).
+    """Weights of L = c·(1−a)·CE + a·T²·KL + g·gaze + b·attention (+ h·hint + s·similarity + l·logit + d·decoupled).
+
+    A frame without a label feeds every term but the first, where it counts as a 0.
 
     Attributes:
         alpha: a, weight of the soft targets against the hard labels, in [0, 1].
@@ -42,6 +48,12 @@ class LossSettings:
         gaze_uniform_share: e of G' = (1−e)·G + e/N.
         warmup: share of the steps over which g and b grow from 0.
         decay_from: share of the steps after which b falls to a tenth, by a half cosine.
+        hard: c, a factor of the hard labels beside 1−a; 0 leaves them out.
+        logit: l, of the regression on the teacher's centred logits.
+        decoupled: d, of the decoupled soft targets; usually in place of `alpha`.
+        decoupled_target: α, of their part between the target class and the rest.
+        decoupled_rest: β, of their part among the other classes, where plain soft targets
+            have the teacher's 1 − p_t: the surer the teacher, the more a large β changes.
     """
 
     alpha: float = 0.7
@@ -55,13 +67,19 @@ class LossSettings:
     gaze_uniform_share: float = 0.05
     warmup: float = 0.1
     decay_from: float = 0.7
+    hard: float = added(1.0)
+    logit: float = added(0.0)
+    decoupled: float = added(0.0)
+    decoupled_target: float = added(1.0)
+    decoupled_rest: float = added(8.0)
 
     def __post_init__(self):
         if not 0 <= self.alpha <= 1:
             raise InputError(f"loss.alpha {self.alpha}: must be from 0 to 1")
         if not 0 < self.temperature < math.inf:
             raise InputError(f"loss.temperature {self.temperature}: must be above 0")
-        for name in ("gaze", "attention", "hint", "similarity"):
+        weights = ("hard", "gaze", "logit", "decoupled", "attention", "hint", "similarity")
+        for name in (*weights, "decoupled_target", "decoupled_rest"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"loss.{name} {getattr(self, name)}: must be a number of at least 0")
         for name in ("gaze_uniform_share", "warmup", "decay_from"):
@@ -70,7 +88,11 @@ class LossSettings:
 
     def without_teacher(self) -> LossSettings:
         """The settings with every term that needs a teacher switched off."""
-        return dataclasses.replace(self, alpha=0.0, attention=0.0, hint=0.0, similarity=0.0)
+        return dataclasses.replace(self, **dict.fromkeys(NEED_A_TEACHER, 0.0))
+
+    def is_empty(self) -> bool:
+        """Whether no term is left to learn from."""
+        return not (self.hard * (1 - self.alpha) or self.gaze or any(getattr(self, name) for name in NEED_A_TEACHER))
 
     def taps(self) -> tuple[str, ...]:
         """Names of the layers that any term needs, each once."""
@@ -125,11 +147,12 @@ class Objective(keras.layers.Layer):
         Args:
             batch: `label` int [B], `weight` float [B], `gaze` float [B, h, w], `gaze_valid` bool [B].
             student: `logits` [B, K] and the taps' maps.
-            teacher: the same of the teacher, or None.
+            teacher: the same of the teacher, or None. Of several teachers also `soft_logits`
+                and `mean_logits`, see `models.ensemble`.
 
         Returns:
-            {"hard", "soft", "gaze", "attention", "hint", "similarity"} → float32 scalar, those
-            that are switched on; "hard" always.
+            {"hard", "soft", "logit", "decoupled", "gaze", "attention", "hint", "similarity"} →
+            float32 scalar, those that are switched on.
         """
         s = self.settings
         weight = tf.cast(batch["weight"], tf.float32)
@@ -138,7 +161,9 @@ class Objective(keras.layers.Layer):
         def mean(values):
             return tf.reduce_sum(weight * values) / count
 
-        terms = {"hard": mean(hard_label_loss(batch["label"], student["logits"]))}
+        terms = {}
+        if s.hard:
+            terms["hard"] = mean(hard_label_loss(batch["label"], student["logits"]))
         if s.gaze:
             valid = tf.cast(batch["gaze_valid"], tf.float32)
             values = gaze_saliency_loss(batch["gaze"], self.saliency_logits(student), s.gaze_uniform_share)
@@ -146,8 +171,15 @@ class Objective(keras.layers.Layer):
             terms["gaze"] = tf.reduce_sum(weight * valid * values) / total
         if teacher is None:
             return terms
+        soft_logits = teacher.get("soft_logits", teacher["logits"])
         if s.alpha:
-            terms["soft"] = mean(soft_target_loss(teacher["logits"], student["logits"], s.temperature))
+            terms["soft"] = mean(soft_target_loss(soft_logits, student["logits"], s.temperature))
+        if s.logit:
+            mean_logits = teacher.get("mean_logits", teacher["logits"])
+            terms["logit"] = mean(logit_regression_loss(mean_logits, student["logits"]))
+        if s.decoupled:
+            parts = s.temperature, s.decoupled_target, s.decoupled_rest
+            terms["decoupled"] = mean(decoupled_loss(soft_logits, student["logits"], batch["label"], *parts))
         if s.attention:
             terms["attention"] = tf.add_n(
                 [mean(attention_transfer_loss(teacher[tap], student[tap])) for tap in s.attention_taps]
@@ -181,8 +213,10 @@ class Objective(keras.layers.Layer):
         late = tf.clip_by_value((progress - s.decay_from) / max(1.0 - s.decay_from, 1e-6), 0.0, 1.0)
         fade = 0.1 + 0.9 * 0.5 * (1.0 + tf.cos(math.pi * late))
         weights = {
-            "hard": 1.0 - s.alpha,
+            "hard": s.hard * (1.0 - s.alpha),
             "soft": s.alpha,
+            "logit": s.logit,
+            "decoupled": s.decoupled,
             "gaze": s.gaze * warm,
             "attention": s.attention * warm * fade,
             "hint": s.hint,

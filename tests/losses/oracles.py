@@ -19,6 +19,29 @@ def soft(teacher, student, temperature):
     return temperature**2 * (np.exp(p) * (p - q)).sum(axis=-1)
 
 
+def logit(teacher, student):
+    """By the variance of the difference: mean((d − mean d)²)."""
+    return np.var(np.asarray(student, float) - np.asarray(teacher, float), axis=-1)
+
+
+def decoupled(teacher, student, labels, temperature):
+    """TCKD and NCKD by probabilities, a frame at a time."""
+    parts = []
+    for z_t, z_s, y in zip(teacher, student, labels):
+        p, q = (np.exp(log_softmax(np.asarray(z, float) / temperature)) for z in (z_t, z_s))
+        y = int(np.argmax(z_t)) if y < 0 else y
+        target = p[y] * np.log(p[y] / q[y]) + (1 - p[y]) * np.log((1 - p[y]) / (1 - q[y]))
+        others = [k for k in range(len(p)) if k != y]
+        rest = sum(p[k] / (1 - p[y]) * np.log(p[k] / (1 - p[y]) / (q[k] / (1 - q[y]))) for k in others)
+        parts.append((temperature**2 * target, temperature**2 * rest))
+    return np.array(parts).T
+
+
+def ensemble(logits, shares, temperature):
+    """Weighted mean of the probabilities at a temperature."""
+    return sum(share * np.exp(log_softmax(np.asarray(z, float) / temperature)) for z, share in zip(logits, shares))
+
+
 def gaze(density, map_logits, share):
     cells = density[0].size
     target = (1 - share) * density.reshape(-1, cells) + share / cells

@@ -7,9 +7,12 @@ import tensorflow as tf
 from losses import (
     attention_map,
     attention_transfer_loss,
+    decoupled_loss,
+    decoupled_parts,
     gaze_saliency_loss,
     hard_label_loss,
     hint_loss,
+    logit_regression_loss,
     similarity_preserving_loss,
     soft_target_loss,
 )
@@ -37,6 +40,8 @@ def both(loss, teacher, student):
     "loss, shape",
     [
         (soft_target_loss, (6, 4)),
+        (logit_regression_loss, (6, 4)),
+        (lambda t, s: decoupled_loss(t, s, [0, 1, 2, 3, -1, 0]), (6, 4)),
         (attention_transfer_loss, (3, 4, 5, 6)),
         (hint_loss, (3, 4, 5, 6)),
         (similarity_preserving_loss, (5, 3, 3, 2)),
@@ -88,6 +93,42 @@ def test_large_t_tends_to_squared_centred_logits():
     np.testing.assert_allclose(slope, (z - v) / 5, rtol=0.15, atol=0.02)
 
 
+def test_logit_regression_is_twice_the_limit_of_soft_targets():
+    teacher, student = normal(6, 5, scale=2), normal(6, 5, seed=1, scale=2)
+    limit = soft_target_loss(tf.constant(teacher), tf.constant(student), 300.0)
+    np.testing.assert_allclose(logit_regression_loss(teacher, student), 2 * limit, rtol=0.03)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 4.0])
+@pytest.mark.parametrize("classes", [2, 3, 6])
+def test_the_parts_of_decoupled_soft_targets_make_up_the_whole(classes, temperature):
+    """KL = TCKD + (1 − p_t) · NCKD, Zhao et al. 2022, equation 5."""
+    teacher, student = normal(40, classes, scale=3), normal(40, classes, seed=1, scale=3)
+    labels = np.arange(40) % classes
+    target, rest = decoupled_parts(teacher, student, labels, temperature)
+    p = np.exp(teacher / temperature) / np.exp(teacher / temperature).sum(axis=1, keepdims=True)
+    whole = target + (1 - p[np.arange(40), labels]) * rest
+    np.testing.assert_allclose(whole, soft_target_loss(teacher, student, temperature), rtol=1e-3, atol=1e-4)
+    if classes == 2:  # there is but one other class
+        np.testing.assert_allclose(rest, 0, atol=1e-4)
+
+
+def test_without_a_label_the_target_is_what_the_teacher_chooses():
+    teacher, student = normal(7, 4, scale=3), normal(7, 4, seed=1)
+    unlabelled = decoupled_loss(teacher, student, np.full(7, -1))
+    np.testing.assert_array_equal(unlabelled, decoupled_loss(teacher, student, teacher.argmax(axis=1)))
+
+
+def test_a_sure_teacher_still_teaches_about_the_other_classes():
+    """What decoupling is for: 1 − p_t silences that part of plain soft targets."""
+    student = normal(1, 4)
+    teacher = np.array([[30.0, 2.0, 0.0, -2.0]], np.float32)
+    swapped = np.array([[30.0, -2.0, 0.0, 2.0]], np.float32)
+    plain = [float(soft_target_loss(t, student, 1.0)[0]) for t in (teacher, swapped)]
+    apart = [float(decoupled_loss(t, student, [0], 1.0)[0]) for t in (teacher, swapped)]
+    assert abs(plain[0] - plain[1]) < 1e-6 < 0.1 < abs(apart[0] - apart[1])
+
+
 def test_t_squared_keeps_the_size_of_the_gradient():
     teacher, student = normal(64, 4, scale=4), normal(64, 4, seed=1, scale=0.3)
     sizes = [
@@ -114,6 +155,8 @@ def test_extreme_logits_give_numbers(size):
     student = teacher[::-1].copy()
     for t in (1.0, 4.0):
         for value in both(lambda a, b, t=t: soft_target_loss(a, b, t), teacher, student):
+            assert np.isfinite(value).all()
+        for value in both(lambda a, b, t=t: decoupled_loss(a, b, [0, -1], t), teacher, student):
             assert np.isfinite(value).all()
     for value in both(lambda y, z: hard_label_loss(tf.constant(y), z), [1, -1], student):
         assert np.isfinite(value).all()
@@ -186,6 +229,7 @@ def test_similarity_does_not_depend_on_scale_or_rotation_of_the_features():
     [
         (hard_label_loss, np.array([0, 1, -1, 3, 2]), normal(5, 4)),
         (soft_target_loss, normal(5, 4), normal(5, 4, seed=1)),
+        (logit_regression_loss, normal(5, 4), normal(5, 4, seed=1)),
         (gaze_saliency_loss, density(5, 3, 4), normal(5, 3, 4)),
         (attention_transfer_loss, normal(5, 3, 4, 2), normal(5, 3, 4, 3, seed=1)),
         (hint_loss, normal(5, 3, 4, 2), normal(5, 3, 4, 2, seed=1)),
@@ -205,6 +249,8 @@ def test_a_shift_of_all_logits_changes_nothing():
     teacher, student, labels = normal(5, 4), normal(5, 4, seed=1), tf.constant([0, 1, 2, 3, -1])
     shift = normal(5, 1, seed=2, scale=20)
     for ours, shifted in (
+        (logit_regression_loss(teacher, student), logit_regression_loss(teacher + shift, student - shift)),
+        (decoupled_loss(teacher, student, labels), decoupled_loss(teacher + shift, student - shift, labels)),
         (soft_target_loss(teacher, student), soft_target_loss(teacher + shift, student - shift)),
         (hard_label_loss(labels, student), hard_label_loss(labels, student + shift)),
         (

@@ -8,10 +8,12 @@ import tensorflow as tf
 from losses import (
     AttentionTransfer,
     GazeSaliency,
+    LogitRegression,
     SimilarityPreserving,
     SoftTargets,
     attention_transfer_loss,
     gaze_saliency_loss,
+    logit_regression_loss,
     similarity_preserving_loss,
     soft_target_loss,
 )
@@ -37,6 +39,7 @@ CASES = [
     ),
     (AttentionTransfer(), attention_transfer_loss, normal(4, 4, 4, 2), normal(4, 2, 2, 3, seed=1)),
     (SimilarityPreserving(), similarity_preserving_loss, normal(4, 2, 2, 2), normal(4, 5, seed=1)),
+    (LogitRegression(), logit_regression_loss, normal(4, 3), normal(4, 3, seed=1)),
 ]
 
 

@@ -7,9 +7,11 @@ import tensorflow as tf
 from losses import (
     attention_map,
     attention_transfer_loss,
+    decoupled_loss,
     gaze_saliency_loss,
     hard_label_loss,
     hint_loss,
+    logit_regression_loss,
     similarity_preserving_loss,
     soft_target_loss,
 )
@@ -34,6 +36,22 @@ def cases():
             f"soft T={temperature}",
             lambda z, t=temperature, teacher=teacher: soft_target_loss(teacher, z, t),
             lambda z, t=temperature, teacher=teacher: oracles.soft(teacher, z, t),
+            normal(5, 4, seed=2, scale=2),
+        )
+    teacher = normal(5, 4, seed=1, scale=3)
+    yield (
+        "logit",
+        lambda z, t=teacher: logit_regression_loss(t, z),
+        lambda z, t=teacher: oracles.logit(t, z),
+        normal(5, 4, seed=2, scale=2),
+    )
+    for temperature, target, rest in ((1.0, 1.0, 8.0), (4.0, 1.0, 8.0), (4.0, 0.0, 2.0), (2.0, 3.0, 0.0)):
+        yield (
+            f"decoupled T={temperature} α={target} β={rest}",
+            lambda z, t=temperature, a=target, b=rest, teacher=teacher: decoupled_loss(teacher, z, labels, t, a, b),
+            lambda z, t=temperature, a=target, b=rest, teacher=teacher: (
+                np.array([a, b]) @ oracles.decoupled(teacher, z, labels, t)
+            ),
             normal(5, 4, seed=2, scale=2),
         )
     for share in (0.0, 0.05, 1.0):

@@ -15,7 +15,8 @@ from models.distiller import Distiller  # isort: skip
 from models.objective import LossSettings  # isort: skip
 from tests.models import tiny  # isort: skip
 
-SETTINGS = LossSettings(alpha=0.6, gaze=0.5, attention=1.0, hint=0.3, similarity=5.0, warmup=0.0, decay_from=1.0)
+WEIGHTS = {"alpha": 0.6, "gaze": 0.5, "attention": 1.0, "hint": 0.3, "similarity": 5.0, "logit": 0.4, "decoupled": 0.1}
+SETTINGS = LossSettings(**WEIGHTS, warmup=0.0, decay_from=1.0)
 RATE = 0.2
 
 

@@ -1,0 +1,61 @@
+"""Decoupled soft targets (Zhao et al., CVPR 2022, arXiv 2203.08679).
+
+With p the teacher's and q the student's probabilities at temperature T and t the target class,
+
+    KL(p ‖ q) = TCKD + (1 − p_t) · NCKD,
+    TCKD = KL((p_t, 1 − p_t) ‖ (q_t, 1 − q_t)),
+    NCKD = KL(p̂ ‖ q̂), p̂ and q̂ over the other classes alone.
+
+A teacher that is sure (p_t → 1) switches the second part off; weighing the two apart keeps
+what it knows about the other classes.
+"""
+
+from __future__ import annotations
+
+from keras import ops
+
+# Finite, so that its products with 0 are 0 and not NaN.
+_NEVER = -1e30
+
+
+def decoupled_parts(teacher_logits, student_logits, labels, temperature: float = 4.0):
+    """T² · TCKD and T² · NCKD.
+
+    Args:
+        teacher_logits, student_logits: float [B, K].
+        labels: int [B], the target class; for −1, an unlabelled frame, it is the class that
+            the teacher chooses.
+        temperature: T, above 0.
+
+    Returns:
+        (float32 [B], float32 [B]), each at least 0.
+    """
+    teacher, student = (ops.cast(z, "float32") / temperature for z in (teacher_logits, student_logits))
+    labels = ops.cast(labels, "int32")
+    target = ops.where(labels >= 0, labels, ops.cast(ops.argmax(teacher, axis=-1), "int32"))
+    mask = ops.one_hot(target, teacher.shape[-1], dtype="bool")
+    (chosen_t, rest_t, others_t), (chosen_s, rest_s, others_s) = _split(teacher, mask), _split(student, mask)
+    target_part = ops.exp(chosen_t) * (chosen_t - chosen_s) + ops.exp(rest_t) * (rest_t - rest_s)
+    rest_part = ops.sum(ops.where(mask, 0.0, ops.exp(others_t) * (others_t - others_s)), axis=-1)
+    return temperature**2 * target_part, temperature**2 * rest_part
+
+
+def decoupled_loss(
+    teacher_logits, student_logits, labels, temperature: float = 4.0, target: float = 1.0, rest: float = 8.0
+):
+    """T² · (α · TCKD + β · NCKD), α = `target` and β = `rest`; see `decoupled_parts`.
+
+    Returns:
+        float32 [B], at least 0.
+    """
+    parts = decoupled_parts(teacher_logits, student_logits, labels, temperature)
+    return target * parts[0] + rest * parts[1]
+
+
+def _split(logits, mask):
+    """Logarithms of p_t [B], of 1 − p_t [B], and of p̂ [B, K] (without meaning at the target)."""
+    others = ops.where(mask, _NEVER, logits)
+    rest = ops.logsumexp(others, axis=-1)
+    whole = ops.logsumexp(logits, axis=-1)
+    chosen = ops.sum(ops.where(mask, logits, 0.0), axis=-1)
+    return chosen - whole, rest - whole, others - rest[:, None]
