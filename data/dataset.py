@@ -71,6 +71,11 @@ class Dataset:
         """Number of frames in a split."""
         return self._split(split)["frames"]
 
+    def labelled_frames(self, split: str) -> int:
+        """Number of frames in a split that have a label."""
+        counts = self._split(split)["frames_per_class"]
+        return sum(counts[name] for name in self.classes)
+
     def patients(self, split: str) -> int:
         """Number of patients in a split."""
         return len(self._split(split)["frames_per_patient"])
@@ -191,8 +196,9 @@ class DatasetWriter:
 
     def _check_classes(self) -> None:
         for split in SPLITS:
-            missing = [c for c in self._classes if self._frames[split] and not self._per_class[split][c]]
-            if missing:
+            missing = [c for c in self._classes if not self._per_class[split][c]]
+            # Frames that nobody labelled can still be learned from, and lack no class.
+            if missing and self._frames[split] != self._per_class[split]["unlabelled"]:
                 raise InputError(
                     f"split {split!r} has no frame of class {', '.join(missing)}: add patients, change --seed or "
                     "the fractions, or give each patient a split in the source"

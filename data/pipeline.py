@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from common.errors import InputError
 from data.augment import Augmentation, augment_batch
-from data.dataset import Dataset, read_split
+from data.dataset import UNLABELLED, Dataset, read_split
 from data.saliency import DEFAULT_SIGMA, map_size, render_saliency
 
 GAZE_MODES = ("real", "none", "shuffled", "centre")
@@ -34,6 +34,7 @@ class PipelineSettings:
             control for "is it the centre bias?").
         seed: of shuffling, augmentation and shuffled gaze.
         class_weights: weigh each class by the inverse of its share, mean weight 1.
+        labelled_only: leave out the frames without a label.
     """
 
     batch_size: int = 32
@@ -41,6 +42,7 @@ class PipelineSettings:
     gaze: str = "real"
     seed: int = 0
     class_weights: bool = False
+    labelled_only: bool = False
 
 
 def training_batches(
@@ -85,14 +87,16 @@ def evaluation_batches(
     sigma: float = DEFAULT_SIGMA,
     gaze: str = "real",
     seed: int = 0,
+    labelled_only: bool = False,
 ) -> tf.data.Dataset:
     """Batches of a split in stored order, once, without augmentation; all weights are 1."""
-    settings = PipelineSettings(batch_size=batch_size, sigma=sigma, gaze=gaze, seed=seed)
+    settings = PipelineSettings(batch_size=batch_size, sigma=sigma, gaze=gaze, seed=seed, labelled_only=labelled_only)
     batches = _batch(_examples(data, split, settings), batch_size)
     weights = _class_weights(data, split, settings)
     batches = batches.map(lambda example: _to_batch(data, settings, weights, example), num_parallel_calls=2).prefetch(2)
     # Keras warns of a data set that ends at a place it could not know.
-    return batches.apply(tf.data.experimental.assert_cardinality(-(-data.frames(split) // batch_size)))
+    frames = data.labelled_frames(split) if labelled_only else data.frames(split)
+    return batches.apply(tf.data.experimental.assert_cardinality(-(-frames // batch_size)))
 
 
 def _examples(data: Dataset, split: str, settings: PipelineSettings) -> tf.data.Dataset:
@@ -105,6 +109,9 @@ def _examples(data: Dataset, split: str, settings: PipelineSettings) -> tf.data.
         examples = tf.data.Dataset.zip(examples, points).map(
             lambda example, point: {**example, "gaze_x": _flat(point[0]), "gaze_y": _flat(point[1])}
         )
+
+    if settings.labelled_only:
+        examples = examples.filter(lambda example: example["label"] != UNLABELLED)
 
     def keep(example):
         x, y = example["gaze_x"], example["gaze_y"]

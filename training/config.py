@@ -2,97 +2,49 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
+import json
 from pathlib import Path
 
-from common.errors import InputError
 from common.parsing import Parser
 from data.augment import Augmentation
 from data.pipeline import GAZE_MODES
 from data.saliency import DEFAULT_SIGMA
 from models.objective import LossSettings
+from training.settings import FitSettings, PretrainSettings, QuantiseSettings, TeachSettings
 
 STAGES = ("teacher", "student", "int8")
-PRECISIONS = ("auto", "float32", "mixed_bfloat16")
 
 
-@dataclasses.dataclass(frozen=True)
-class FitSettings:
-    """How a stage is trained.
+class TrainParser(Parser):
+    """Flags of `train.py`; those of several teachers take their words one after the other."""
 
-    Attributes:
-        epochs: passes over the training split.
-        batch_size: frames a step.
-        learning_rate: its peak; it warms up linearly and falls to 0 by a half cosine.
-        weight_decay: of AdamW; biases and batch normalisation are left out.
-        warmup_epochs: epochs of the warm-up.
-    """
-
-    epochs: int = 60
-    batch_size: int = 32
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.01
-    warmup_epochs: float = 2.0
-
-    def __post_init__(self):
-        if self.epochs < 1 or self.batch_size < 1:
-            raise InputError(f"epochs {self.epochs} and batch_size {self.batch_size}: both must be at least 1")
-        if not 0 < self.learning_rate < math.inf:
-            raise InputError(f"learning_rate {self.learning_rate}: must be above 0")
-        for name in ("weight_decay", "warmup_epochs"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise InputError(f"{name} {getattr(self, name)}: must be a number of at least 0")
+    def parse_args(self, args=None, *rest, **kwargs):
+        """Parse; `--teacher-path a b` is `--teacher-path '["a", "b"]'`, as a preset says it."""
+        if args is not None:
+            args = _joined(list(args), ("--teacher-path", "--teacher-weights"))
+        return super().parse_args(args, *rest, **kwargs)
 
 
-@dataclasses.dataclass(frozen=True)
-class TeachSettings(FitSettings):
-    """How the teacher is trained.
-
-    Attributes:
-        label_smoothing: of the hard labels.
-        precision: "auto" takes mixed_bfloat16 where the processor computes in it, else
-            float32. Students are always trained in float32.
-    """
-
-    epochs: int = 24
-    learning_rate: float = 3e-4
-    weight_decay: float = 0.02
-    label_smoothing: float = 0.1
-    precision: str = "auto"
-
-    def __post_init__(self):
-        super().__post_init__()
-        if not 0 <= self.label_smoothing < 1:
-            raise InputError(f"label_smoothing {self.label_smoothing}: must be at least 0 and below 1")
-        if self.precision not in PRECISIONS:
-            raise InputError(f"precision {self.precision!r}: is none of {', '.join(PRECISIONS)}")
-
-
-@dataclasses.dataclass(frozen=True)
-class QuantiseSettings:
-    """How the quantised twin is trained on; warm-up, decay and ranges: `quantization.qat.QatSettings`.
-
-    Attributes:
-        epochs: passes over the training split.
-        batch_size: frames a step.
-        learning_rate: its peak; a tenth of the student's own, or less.
-    """
-
-    epochs: int = 6
-    batch_size: int = 32
-    learning_rate: float = 2e-4
-
-    def __post_init__(self):
-        if self.epochs < 1 or self.batch_size < 1:
-            raise InputError(f"quantise: epochs {self.epochs}, batch_size {self.batch_size}: both must be at least 1")
-        if not 0 < self.learning_rate < math.inf:
-            raise InputError(f"quantise.learning_rate {self.learning_rate}: must be above 0")
+def _joined(words: list[str], flags: tuple[str, ...]) -> list[str]:
+    """The words that follow one of the flags as one word: JSON where they are several."""
+    out = []
+    while words:
+        out.append(words.pop(0))
+        if out[-1] in flags:
+            values = []
+            while words and not words[0].startswith("--"):
+                values.append(words.pop(0))
+            if values:
+                numbers = out[-1] == "--teacher-weights" and not values[0].startswith("[")
+                out.append(
+                    f"[{', '.join(values)}]" if numbers else values[0] if len(values) == 1 else json.dumps(values)
+                )
+    return out
 
 
 def build_parser() -> Parser:
     """The parser of `train.py`: `--config` sets defaults, the command line wins."""
-    parser = Parser(
+    parser = TrainParser(
         prog="train.py",
         description=(
             "Train a teacher (frames and gaze), distil a compact student (frames alone), quantise it to 8 bits, "
@@ -110,15 +62,37 @@ def build_parser() -> Parser:
         help="any of teacher, student, int8, such as '[student]'",
     )
     parser.add_argument("--teacher", type=str, default="vgg16", help="a registered teacher, or none")
-    parser.add_argument("--teacher-options", type=dict, default={}, help="of its family, such as '{fusion: none}'")
+    parser.add_argument(
+        "--teacher-options",
+        type=dict,
+        default={},
+        help="of its family, such as '{fusion: concat, width: 0.5}'; a wrong one is answered with those there are",
+    )
     parser.add_argument(
         "--teacher-path",
-        type=Path | None,
+        type=list[Path] | Path | None,
         default=None,
-        help="a trained teacher (.keras) instead of training one",
+        help="a trained teacher (.keras) instead of training one; several, one after the other, teach as an ensemble",
+    )
+    parser.add_argument(
+        "--teacher-weights",
+        type=list[float] | None,
+        default=None,
+        help="one for each --teacher-path, of its soft targets; without them all count alike",
+    )
+    parser.add_argument(
+        "--pretrained",
+        type=str | None,
+        default=None,
+        help="what the teacher starts from: imagenet, or a file of weights",
     )
     parser.add_argument("--student", type=str, default="squeezenet_1_1", help="a registered student")
-    parser.add_argument("--student-options", type=dict, default={}, help="of its family, such as '{width: 0.45}'")
+    parser.add_argument(
+        "--student-options",
+        type=dict,
+        default={},
+        help="of its family, such as '{width: 0.45}'; a wrong one is answered with those there are",
+    )
     parser.add_argument(
         "--gaze", type=str, default="real", help="what teacher and gaze loss see: " + ", ".join(GAZE_MODES)
     )
@@ -126,6 +100,12 @@ def build_parser() -> Parser:
     parser.add_argument("--seed", type=int, default=0, help="of everything drawn")
     parser.add_argument("--class-weights", type=bool, default=False, help="weigh classes by the inverse of their share")
     parser.add_argument("--teach", type=TeachSettings, default=TeachSettings(), help="training of the teacher")
+    parser.add_argument(
+        "--pretrain",
+        type=PretrainSettings,
+        default=PretrainSettings(),
+        help="training of the student on the gaze alone, before the rest",
+    )
     parser.add_argument("--distil", type=FitSettings, default=FitSettings(), help="training of the student")
     parser.add_argument(
         "--quantise", type=QuantiseSettings, default=QuantiseSettings(), help="quantisation-aware training"
@@ -142,28 +122,12 @@ def build_parser() -> Parser:
     return parser
 
 
-def check(config) -> None:
-    """Refuse what can be known to be wrong before any work.
+def teacher_paths(config) -> list[Path]:
+    """The trained teachers that were given: none, one or several."""
+    given = config.teacher_path
+    return [] if given is None else [Path(path) for path in given] if isinstance(given, list) else [Path(given)]
 
-    Raises:
-        InputError: a missing folder, an unknown stage, model or gaze mode.
-    """
-    from models import find
 
-    for flag in ("data", "run"):
-        if config[flag] is None:
-            raise InputError(f"--{flag} is missing: name the {'data set' if flag == 'data' else 'run'} folder")
-    if not config.stages:
-        raise InputError(f"--stages []: name any of {', '.join(STAGES)}")
-    if not 0 <= config.seed < 2**32:
-        raise InputError(f"--seed {config.seed}: must be at least 0 and below 2^32")
-    for stage in config.stages:
-        if stage not in STAGES:
-            raise InputError(f"--stages {stage}: is none of {', '.join(STAGES)}")
-    if config.gaze not in GAZE_MODES:
-        raise InputError(f"--gaze {config.gaze}: is none of {', '.join(GAZE_MODES)}")
-    if not 0 < config.sigma <= 0.5:
-        raise InputError(f"--sigma {config.sigma}: must be above 0 and at most 0.5 of the frame's width")
-    find(config.student, "student")
-    if config.teacher != "none":
-        find(config.teacher, "teacher")
+def has_teacher(config) -> bool:
+    """Whether the student has any teacher: one to train, or given ones."""
+    return config.teacher != "none" or config.teacher_path is not None

@@ -11,8 +11,8 @@ import keras
 import tensorflow as tf
 
 from training.checkpoint import Checkpoint, restore
-from training.config import FitSettings
 from training.history import History, Reporter
+from training.settings import FitSettings
 
 
 def build_optimizer(settings: FitSettings, steps_per_epoch: int) -> keras.optimizers.Optimizer:

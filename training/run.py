@@ -11,15 +11,15 @@ from common.console import console
 from common.errors import InputError
 from common.files import write_text
 from data.dataset import Dataset, open_dataset
-from data.pipeline import evaluation_batches
-from models.distiller import Distiller
-from training.config import STAGES, check
+from models.ensemble import Ensemble
+from training.checks import check_data, check_flags, check_models
+from training.config import STAGES
 from training.history import History
 from training.run_folder import artefacts, holds, may_train
 from training.stages import Stage, stage_fingerprints
-from training.student import build_student, train_student
+from training.student import train_student
 from training.summary import evaluate_run, forget_evaluation
-from training.teacher import build_teacher, load_teacher, train_teacher
+from training.teacher import load_teachers, train_teacher
 
 
 def run(config, resolved: str) -> None:
@@ -32,17 +32,13 @@ def run(config, resolved: str) -> None:
     Raises:
         InputError: whatever is wrong with flags, data or run folder, before any training.
     """
-    check(config)
+    check_flags(config)
     data = open_dataset(config.data)
-    for split in ("train", "val"):
-        data.frames(split)
-    if config.gaze == "shuffled":
-        for split in (name for name, found in data.info["splits"].items() if found["frames"]):
-            evaluation_batches(data, split, gaze=config.gaze, seed=config.seed)  # can it be shuffled at all?
+    check_data(config, data)
     folder = Path(config.run)
     prints = stage_fingerprints(config, data)
-    stages = {name: Stage(name, config, data, folder, prints[name]) for name in STAGES}
-    _check_models(config, data, dry_run=config.dry_run)
+    stages = {name: Stage(name, config, data, folder, print_) for name, print_ in prints.items()}
+    check_models(config, data)
     if config.dry_run:
         return
     todo = _plan(config, folder, prints)
@@ -59,7 +55,8 @@ def run(config, resolved: str) -> None:
         if name == "teacher":
             train_teacher(stages[name], history)
         elif name == "student":
-            train_student(stages[name], _teacher(config, data, folder), history)
+            before = stages["pretrain"] if config.pretrain.epochs else None
+            train_student(stages[name], _teacher(config, data, folder), history, before)
         else:
             from training.int8 import quantise_student  # brings TF-MOT, which the other stages don't need
 
@@ -98,32 +95,5 @@ def _trains_teacher(config) -> bool:
     return config.teacher != "none" and config.teacher_path is None
 
 
-def _teacher(config, data: Dataset, folder: Path) -> keras.Model | None:
-    if config.teacher_path is None and config.teacher == "none":
-        return None
-    return load_teacher(config.teacher_path or artefacts(folder, "teacher")[0], data)
-
-
-def _check_models(config, data: Dataset, dry_run: bool) -> None:
-    """Build everything once, so that a tap, an option or a layer that can't work is known now."""
-    student = build_student(config, data)
-    if config.teacher_path is not None:
-        teacher = load_teacher(config.teacher_path, data)
-    else:
-        teacher = build_teacher(config, data) if config.teacher != "none" else None
-    Distiller(student, teacher, config.loss)
-    if "int8" not in config.stages:
-        return
-    from quantization.check import dry_run as quantisation_dry_run
-
-    shape = (*data.frame_size, 1)
-    refused = quantisation_dry_run(config.student, shape, len(data.classes), **config.student_options)
-    for name, kind, reason in refused:
-        console.print(f"TF-MOT refuses layer {name} ({kind}): {reason}")
-    if refused:
-        raise InputError(
-            f"--student {config.student}: TF-MOT refuses {len(refused)} of its layers ({refused[0][0]}, …): choose "
-            "another student or leave int8 out of --stages"
-        )
-    if dry_run:
-        console.print(f"{config.student}: TF-MOT takes all of its {len(student.layers)} layers")
+def _teacher(config, data: Dataset, folder: Path) -> keras.Model | Ensemble | None:
+    return load_teachers(config, data, artefacts(folder, "teacher")[0])

@@ -10,12 +10,15 @@ import keras
 import tensorflow as tf
 
 from common.files import sha256_of
+from common.settings import identity
 from data.dataset import Dataset
 from data.pipeline import PipelineSettings, evaluation_batches, training_batches
 from data.saliency import map_size
+from models.ensemble import shares
 from models.metadata import Metadata
-from training.config import FitSettings, QuantiseSettings
+from training.config import teacher_paths
 from training.run_folder import fingerprint
+from training.settings import FitSettings, QuantiseSettings
 
 # Raised whenever a change of the code changes what training gives: older runs are not reused.
 TRAINING_VERSION = "1"
@@ -26,7 +29,7 @@ class Stage:
     """One stage of one run.
 
     Attributes:
-        name: "teacher", "student" or "int8".
+        name: "teacher", "pretrain" (the first part of the student's training), "student" or "int8".
         config: the resolved configuration.
         data: the opened data set.
         run: the run folder.
@@ -48,8 +51,14 @@ class Stage:
         """Of an interrupted training; its name holds the fingerprint, so only the same run resumes."""
         return self.run / "checkpoints" / f"{self.name}-{self.fingerprint}.npz"
 
+    @property
+    def labelled_only(self) -> bool:
+        """Whether frames without a label are left out: a teacher has nothing to learn from them."""
+        return self.name == "teacher"
+
     def steps_per_epoch(self, settings: FitSettings | QuantiseSettings) -> int:
-        return -(-self.data.frames("train") // settings.batch_size)
+        frames = self.data.labelled_frames("train") if self.labelled_only else self.data.frames("train")
+        return -(-frames // settings.batch_size)
 
     def training_batches(self, settings: FitSettings | QuantiseSettings, skip: int = 0) -> tf.data.Dataset:
         return training_batches(self.data, "train", self._pipeline(settings), self.config.augment, skip)
@@ -57,7 +66,13 @@ class Stage:
     def validation_batches(self, settings: FitSettings | QuantiseSettings) -> tf.data.Dataset:
         pipeline = self._pipeline(settings)
         return evaluation_batches(
-            self.data, "val", batch_size=64, sigma=pipeline.sigma, gaze=pipeline.gaze, seed=pipeline.seed
+            self.data,
+            "val",
+            batch_size=64,
+            sigma=pipeline.sigma,
+            gaze=pipeline.gaze,
+            seed=pipeline.seed,
+            labelled_only=self.labelled_only,
         ).cache()
 
     def metadata(self, model: keras.Model, name: str, output: str, macs: int | None = None, **extra) -> Metadata:
@@ -85,24 +100,39 @@ class Stage:
 
     def _pipeline(self, settings: FitSettings | QuantiseSettings) -> PipelineSettings:
         config = self.config
-        return PipelineSettings(settings.batch_size, config.sigma, config.gaze, config.seed, config.class_weights)
+        return PipelineSettings(
+            settings.batch_size, config.sigma, config.gaze, config.seed, config.class_weights, self.labelled_only
+        )
 
 
 def stage_fingerprints(config, data: Dataset) -> dict[str, str]:
     """A fingerprint for each stage: its own settings, the data, and those of the stage before."""
     shared = [TRAINING_VERSION, data.checksum, config.seed, config.gaze, config.sigma, config.class_weights]
-    shared.append(dataclasses.asdict(config.augment))
-    if config.teacher_path is not None:
-        teacher = fingerprint("given", sha256_of([config.teacher_path]))
-    else:
-        teacher = fingerprint(shared, config.teacher, config.teacher_options, dataclasses.asdict(config.teach))
+    shared.append(identity(config.augment))
+    teacher = _teacher_fingerprint(config, shared)
+    student_settings = [config.student, config.student_options]
+    pretrain = fingerprint(shared, *student_settings, identity(config.pretrain), config.loss.gaze_uniform_share)
     student = fingerprint(
         shared,
         teacher,
-        config.student,
-        config.student_options,
-        dataclasses.asdict(config.distil),
-        dataclasses.asdict(config.loss),
+        *student_settings,
+        identity(config.distil),
+        identity(config.loss),
+        *(["pretrained by", pretrain] if config.pretrain.epochs else []),
     )
-    int8 = fingerprint(student, dataclasses.asdict(config.quantise))
-    return {"teacher": teacher, "student": student, "int8": int8}
+    int8 = fingerprint(student, identity(config.quantise))
+    return {"teacher": teacher, "pretrain": pretrain, "student": student, "int8": int8}
+
+
+def _teacher_fingerprint(config, shared: list) -> str:
+    paths = teacher_paths(config)
+    if len(paths) == 1:
+        return fingerprint("given", sha256_of(paths))
+    if paths:
+        found = [sha256_of([path]) for path in paths]
+        return fingerprint("given", found, shares(len(paths), config.teacher_weights))
+    parts = [shared, config.teacher, config.teacher_options, identity(config.teach)]
+    if config.pretrained is not None:
+        source = Path(config.pretrained)
+        parts += ["pretrained", sha256_of([source]) if source.is_file() else config.pretrained]
+    return fingerprint(*parts)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import keras
 import numpy as np
 
@@ -11,7 +13,9 @@ from common.files import whole_folder
 from data.dataset import Dataset
 from evaluation.complexity import count_macs
 from models.distiller import Distiller
+from models.ensemble import Ensemble
 from models.metadata import write_metadata
+from models.objective import LossSettings
 from training.fitting import build_optimizer, fit
 from training.history import History
 from training.stages import Stage
@@ -19,8 +23,12 @@ from training.stages import Stage
 HEADS = "heads.npz"
 
 
-def train_student(stage: Stage, teacher: keras.Model | None, history: History) -> None:
+def train_student(
+    stage: Stage, teacher: keras.Model | Ensemble | None, history: History, before: Stage | None = None
+) -> None:
     """Distil the student and write its `.keras`, SavedModel and float `.tflite`.
+
+    With `before`, the stage "pretrain", the student first learns from the gaze alone.
 
     The heads that only training needs (saliency head, hint adapters) are saved apart, for
     the int8 stage to go on with; the deployable student holds neither them nor the teacher.
@@ -31,8 +39,13 @@ def train_student(stage: Stage, teacher: keras.Model | None, history: History) -
     config, data = stage.config, stage.data
     keras.utils.set_random_seed(config.seed)
     student = build_student(config, data)
+    if before is None:
+        history.start("pretrain")  # an earlier student's is no part of this one
+    pretrained = _pretrain(before, student, history) if before else None
     steps = stage.steps_per_epoch(config.distil)
     distiller = Distiller(student, teacher, config.loss, total_steps=steps * config.distil.epochs)
+    if pretrained is not None and distiller.objective.saliency_head is not None:
+        distiller.objective.saliency_head.set_weights(pretrained)
     distiller.compile(optimizer=build_optimizer(config.distil, steps))
     fit(
         distiller,
@@ -53,7 +66,38 @@ def train_student(stage: Stage, teacher: keras.Model | None, history: History) -
         metadata = stage.metadata(student, config.student, "probabilities", macs)
         export_saved_model(student, folder / "saved_model", metadata)
         export_float_tflite(student, folder / "student.tflite", metadata)
-    stage.checkpoint.unlink(missing_ok=True)  # only now: the stage is on disk
+    for finished in filter(None, (stage, before)):
+        finished.checkpoint.unlink(missing_ok=True)  # only now: the stage is on disk
+
+
+def _pretrain(stage: Stage, student: keras.Model, history: History) -> list:
+    """Train the student on the gaze alone; the weights of the saliency head.
+
+    The checkpoint stays until the student is on disk: a run that is interrupted later finds
+    all epochs of it done.
+    """
+    config = stage.config
+    settings = gaze_alone(config.loss)
+    steps = stage.steps_per_epoch(config.pretrain)
+    distiller = Distiller(student, None, settings, total_steps=steps * config.pretrain.epochs)
+    distiller.compile(optimizer=build_optimizer(config.pretrain, steps))
+    fit(
+        distiller,
+        "pretrain",
+        config.pretrain,
+        lambda skip: stage.training_batches(config.pretrain, skip),
+        stage.validation_batches(config.pretrain),
+        steps,
+        history,
+        stage.checkpoint,
+        config.seed,
+    )
+    return distiller.objective.saliency_head.get_weights()
+
+
+def gaze_alone(loss: LossSettings) -> LossSettings:
+    """The loss of the pretraining: KL(G' ‖ softmax of the saliency head), at its full weight from the first step."""
+    return dataclasses.replace(loss.without_teacher(), hard=0.0, gaze=1.0, warmup=0.0)
 
 
 def build_student(config, data: Dataset) -> keras.Model:

@@ -9,6 +9,7 @@ from common.console import console
 from common.files import write_text
 from data.dataset import Dataset
 from evaluation.report import evaluate, print_table, write_report
+from training.config import teacher_paths
 from training.run_folder import ARTEFACTS, artefacts, holds
 
 
@@ -27,10 +28,12 @@ def evaluate_run(config, data: Dataset, folder: Path, prints: dict[str, str]) ->
     file = folder / "metrics.json"
     stages = [name for name in ARTEFACTS if name != "teacher" or config.teacher_path is None]
     paths = [path for name in stages if holds(folder, name, prints[name]) for path in artefacts(folder, name)]
-    if config.teacher_path is not None:
-        paths.insert(0, Path(config.teacher_path))
+    paths = [*teacher_paths(config), *paths]
     if not data.info["splits"].get("test", {}).get("frames"):
         console.print("the data set has no test split: nothing is evaluated")
+        return
+    if not data.labelled_frames("test"):
+        console.print("the test split has no labelled frame: nothing is evaluated")
         return
     report = _stored(file)
     if report is None or [row["path"] for row in report["artefacts"]] != [str(path) for path in paths]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from pathlib import Path
 
 import keras
 import tensorflow as tf
@@ -12,9 +13,12 @@ from common.errors import InputError
 from common.files import whole_folder
 from data.dataset import Dataset
 from evaluation.complexity import count_macs
+from models.ensemble import Ensemble, shares
 from models.metadata import Metadata, read_metadata, write_metadata
+from training.config import teacher_paths
 from training.fitting import build_optimizer, fit, precision, resolve_precision
 from training.history import History
+from training.multitask import MultitaskTeacher, predicts_gaze
 from training.stages import Stage
 
 
@@ -22,27 +26,15 @@ def train_teacher(stage: Stage, history: History) -> None:
     """Train the teacher and write `teacher/teacher.keras` with its metadata."""
     config, data = stage.config, stage.data
     keras.utils.set_random_seed(config.seed)
-    teacher = build_teacher(config, data)
+    teacher = build_teacher(config, data, pretrained=True)
     steps = stage.steps_per_epoch(config.teach)
-    teacher.compile(
-        optimizer=build_optimizer(config.teach, steps),
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.teach.label_smoothing),
-        weighted_metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
-    )
-    names = [tensor.name for tensor in teacher.inputs]
-
-    def select(features, label, weight):
-        # An unlabelled frame has nothing to teach a teacher; its one-hot row is all zeros.
-        labelled = tf.cast(label >= 0, tf.float32)
-        inputs = {name: features[name] for name in names} if len(names) > 1 else features["frame"]
-        return inputs, tf.one_hot(label, len(data.classes)), weight * labelled
-
+    trained, select = _compiled(teacher, config, data, steps)
     fit(
-        teacher,
+        trained,
         "teacher",
         config.teach,
         lambda skip: stage.training_batches(config.teach, skip).map(select),
-        stage.validation_batches(config.teach).map(select),
+        stage.validation_batches(config.teach).map(select) if data.labelled_frames("val") else None,
         steps,
         history,
         stage.checkpoint,
@@ -50,16 +42,58 @@ def train_teacher(stage: Stage, history: History) -> None:
     )
     with whole_folder(stage.folder, overwrite=True) as folder:
         # The optimizer's moments are twice the weights, and nobody trains a finished teacher on.
-        inputs = teacher.inputs if len(names) > 1 else teacher.inputs[0]
+        inputs = teacher.inputs if len(teacher.inputs) > 1 else teacher.inputs[0]
         keras.Model(inputs, teacher.output, name=teacher.name).save(folder / "teacher.keras")
         write_metadata(folder / "teacher.keras", stage.metadata(teacher, config.teacher, "logits", count_macs(teacher)))
     stage.checkpoint.unlink(missing_ok=True)  # only now: the stage is on disk
 
 
-def build_teacher(config, data: Dataset) -> keras.Model:
-    """The teacher that the configuration names, untrained."""
+def _compiled(teacher: keras.Model, config, data: Dataset, steps: int):
+    """(the model to fit, the function that gives it what it needs of a batch)."""
+    names = [tensor.name for tensor in teacher.inputs]
+    optimizer = build_optimizer(config.teach, steps)
+    smoothing = config.teach.label_smoothing
+    multitask = predicts_gaze(teacher) and config.teach.gaze > 0
+
+    def select(features, label, weight):
+        # An unlabelled frame has nothing to teach a teacher; its one-hot row is all zeros.
+        labelled = tf.cast(label >= 0, tf.float32)
+        inputs = {name: features[name] for name in names} if len(names) > 1 else features["frame"]
+        return features if multitask else inputs, tf.one_hot(label, len(data.classes)), weight * labelled
+
+    if multitask:
+        trained = MultitaskTeacher(teacher, config.teach.gaze, smoothing)
+        trained.compile(optimizer=optimizer)
+        return trained, select
+    teacher.compile(
+        optimizer=optimizer,
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing),
+        weighted_metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+    )
+    return teacher, select
+
+
+def build_teacher(config, data: Dataset, pretrained: bool = False) -> keras.Model:
+    """The teacher that the configuration names, untrained, or with the weights that it starts from."""
     with precision(resolve_precision(config.teach.precision)):
-        return models.create(config.teacher, (*data.frame_size, 1), len(data.classes), **config.teacher_options)
+        shape = (*data.frame_size, 1)
+        teacher = models.create(config.teacher, shape, len(data.classes), **config.teacher_options)
+        if pretrained and config.pretrained is not None:
+            models.load_pretrained(teacher, config.teacher, config.pretrained)
+    return teacher
+
+
+def load_teachers(config, data: Dataset, trained: Path) -> keras.Model | Ensemble | None:
+    """The teacher of a student: the given ones, the one `trained` here, or None.
+
+    Raises:
+        InputError: see `load_teacher`.
+    """
+    paths = teacher_paths(config)
+    if not paths:
+        return load_teacher(trained, data) if config.teacher != "none" else None
+    loaded = [load_teacher(path, data) for path in paths]
+    return loaded[0] if len(loaded) == 1 else Ensemble(tuple(loaded), shares(len(loaded), config.teacher_weights))
 
 
 def load_teacher(path, data: Dataset) -> keras.Model:
