@@ -11,8 +11,6 @@ where a real beam would also see it decorrelate.
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 from scipy import fft, sparse
 
@@ -24,31 +22,28 @@ _SMOOTH, _ROUGH = np.float32(0.45), np.float32(0.6)
 _FAINT = np.float32(1e-3)  # a wall's flank that nobody sees
 
 
-@dataclasses.dataclass
 class Tissue:
-    """What the beams meet, on the polar grid; all float32 [n, m].
+    """What the beams meet, on the polar grid.
 
     Attributes:
+        maps: float32 [3, n, m], drawn into all at once:
         echo: amplitude of the diffuse echo, the root of the echogenicity; 1 = soft tissue.
         attenuation: dB/cm/MHz, one way.
         specular: amplitude of coherent reflections, already weighted by incidence.
     """
 
-    echo: np.ndarray
-    attenuation: np.ndarray
-    specular: np.ndarray
+    def __init__(self, maps: np.ndarray):
+        self.maps = maps
+        self.echo, self.attenuation, self.specular = maps
 
     @classmethod
     def filled(cls, grid: PolarGrid, echo_db: float = 0.0, attenuation: float = 0.0) -> Tissue:
         """The same tissue everywhere."""
-        return cls(
-            np.full(grid.shape, from_decibels(echo_db), np.float32),
-            np.full(grid.shape, attenuation, np.float32),
-            np.zeros(grid.shape, np.float32),
-        )
+        values = np.array([from_decibels(echo_db), attenuation, 0], np.float32)
+        return cls(np.broadcast_to(values[:, None, None], (3, *grid.shape)).copy())
 
     def copy(self) -> Tissue:
-        return Tissue(self.echo.copy(), self.attenuation.copy(), self.specular.copy())
+        return Tissue(self.maps.copy())
 
 
 class Receiver:

@@ -27,6 +27,9 @@ BREATHS_HZ = (0.2, 0.3)  # 12 to 18 a minute
 _BREATH_ASIDE, _BREATH_ACROSS = 0.3, 0.08
 
 
+Wave = tuple[float, float, float]  # amplitude in mm, frequency in Hz, phase
+
+
 @dataclasses.dataclass(frozen=True)
 class Motion:
     """A pose for every time of a clip.
@@ -35,8 +38,8 @@ class Motion:
         still: the pose that is held. start_s, end_s: of the hold.
         before, after: (elevation mm, tilt along u) added at the clip's first and last moment.
         shift_mm, turn: in-plane motion over the clip.
-        tremor: of the hand, [3, k, 3]: for x, y and elevation k waves of (amplitude mm, Hz, phase).
-        breath: the mother's breathing, (amplitude mm, Hz, phase): mostly along the depth.
+        tremor: of the hand: for x, y and elevation some waves each.
+        breath: the mother's breathing, a wave: mostly along the depth.
         duration_s: of the clip.
     """
 
@@ -47,8 +50,8 @@ class Motion:
     after: tuple[float, float]
     shift_mm: tuple[float, float]
     turn: float
-    tremor: np.ndarray
-    breath: tuple[float, float, float]
+    tremor: tuple[tuple[Wave, ...], ...]
+    breath: Wave
     duration_s: float
 
     def pose(self, time_s: float) -> Pose:
@@ -60,15 +63,13 @@ class Motion:
             share = _ease((time_s - self.end_s) / (self.duration_s - self.end_s))
             elevation, tilt = share * self.after[0], share * self.after[1]
         drift = time_s / self.duration_s - 0.5
-        size, rate, phase = np.moveaxis(self.tremor, -1, 0)
-        shake = (size * np.sin(2 * np.pi * rate * time_s + phase)).sum(axis=1)
-        size, rate, phase = self.breath
-        breath = size * math.sin(2 * math.pi * rate * time_s + phase)
+        breath = _wave(self.breath, time_s)
+        shake = [sum(_wave(wave, time_s) for wave in waves) for waves in self.tremor]
         return Pose(
-            self.still.x + drift * self.shift_mm[0] + float(shake[0]) + _BREATH_ASIDE * breath,
-            self.still.y + drift * self.shift_mm[1] + float(shake[1]) + breath,
+            self.still.x + drift * self.shift_mm[0] + shake[0] + _BREATH_ASIDE * breath,
+            self.still.y + drift * self.shift_mm[1] + shake[1] + breath,
             self.still.angle + drift * self.turn,
-            self.still.elevation + elevation + float(shake[2]) + _BREATH_ACROSS * breath,
+            self.still.elevation + elevation + shake[2] + _BREATH_ACROSS * breath,
             self.still.tilt_u + tilt,
             self.still.tilt_v,
         )
@@ -191,7 +192,7 @@ def _draw(body, place, is_plane, duration_s, rng, difficulty) -> Motion:
         after,
         tuple(rng.normal(0, 2.0, 2)),
         float(rng.normal(0, 0.06)),
-        tremor,
+        tuple(tuple(map(tuple, waves)) for waves in tremor.tolist()),
         breath,
         duration_s,
     )
@@ -200,3 +201,8 @@ def _draw(body, place, is_plane, duration_s, rng, difficulty) -> Motion:
 def _ease(share: float) -> float:
     """A smooth way from 0 at 0 to 1 at 1 that sets out fast and comes to rest."""
     return float(np.sin(np.pi / 2 * min(max(share, 0.0), 1.0)))
+
+
+def _wave(wave: Wave, time_s: float) -> float:
+    size, rate, phase = wave
+    return size * math.sin(2 * math.pi * rate * time_s + phase)

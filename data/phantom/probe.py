@@ -80,6 +80,7 @@ class PolarGrid:
     Attributes:
         depth: float32 [n] distance from the face, mm. angle: [m] of each line, radians.
         x, y: float32 [n, m], mm. beam: float32 [2, m], direction of each line.
+        forms: [6, m], of which every quadratic form of that direction is a weighted sum.
         step: between samples of a line, mm. spacing: between lines, radians.
         shape: (n, m). image_shape: (k, m), of the rows that are shown.
     """
@@ -100,6 +101,8 @@ class PolarGrid:
         # Rows just above the frame reach into it through the pulse's length.
         self.first_row = int(np.clip(top / self.step - 4, 0, samples - 2))
         self.beam = np.stack([np.sin(self.angle), np.cos(self.angle)]).astype(np.float32)
+        sine, cosine = np.sin(self.angle), np.cos(self.angle)
+        self.forms = np.stack([sine**2, 2 * sine * cosine, cosine**2, sine, cosine, np.ones(count)])
         distance = self.depth[:, None] + np.float32(probe.radius_mm)
         self.x = distance * self.beam[0]
         self.y = distance * self.beam[1] - np.float32(probe.radius_mm)

@@ -65,22 +65,39 @@ class Section:
         start = np.float32(radius) * slope - np.array(((c * x + s * y,), (c * y - s * x,)), np.float32)
         return Beams(depth, start, slope)
 
+    def conic(self, window: tuple[slice, slice], u: float, v: float, angle: float, a: float, b: float) -> Conic:
+        """An ellipse about (u, v) with half-axes a and b, the first at `angle`, on the lines of a window."""
+        grid, (rows, columns) = self.grid, window
+        x, y = self.pose.to_probe(u, v)
+        y += grid.probe.radius_mm
+        radius = math.hypot(x, y)
+        turn = self.pose.angle + angle
+        c, s = math.cos(turn), math.sin(turn)
+        weights = []
+        for p, q, offset in ((a**-2, b**-2, 1.0), (a**-4, b**-4, 0.0)):
+            xx, xy, yy = p * c * c + q * s * s, (p - q) * c * s, p * s * s + q * c * c
+            gx, gy = xx * x + xy * y, xy * x + yy * y
+            weights += [
+                (xx, xy, yy, 0, 0, 0),
+                (radius * xx, radius * xy, radius * yy, -gx, -gy, 0),
+                (*(radius**2 * n for n in (xx, xy, yy)), -2 * radius * gx, -2 * radius * gy, gx * x + gy * y - offset),
+            ]
+        lines = (np.array(weights) @ grid.forms[:, columns]).astype(np.float32)
+        depth = grid.depth[rows, None] + np.float32(grid.probe.radius_mm - radius)
+        return Conic(depth, lines[:3], lines[3:])
+
     def paint(self, window, share: np.ndarray, echo: np.float32, attenuation: float) -> None:
         """Replace a share (0 to 1) of what is there."""
-        maps = self.tissue
-        for map_, value in ((maps.echo, echo), (maps.attenuation, np.float32(attenuation))):
-            change = value - map_[window]
-            change *= share
-            map_[window] += change
-        maps.specular[window] *= 1 - share
+        maps = self.tissue.maps[(slice(None), *window)]
+        change = np.array((echo, attenuation, 0), np.float32)[:, None, None] - maps
+        change *= share
+        maps += change
 
     def paint_at(self, places: np.ndarray, share: np.ndarray, echo: np.float32, attenuation: float) -> None:
         """The same for single samples, by their number in the grid."""
-        maps = self.tissue
-        for map_, value in ((maps.echo, echo), (maps.attenuation, np.float32(attenuation)), (maps.specular, None)):
-            flat = map_.reshape(-1)
-            old = flat[places]
-            flat[places] = old + share * ((0 if value is None else value) - old)
+        flat = self.tissue.maps.reshape(3, -1)
+        old = flat[:, places]
+        flat[:, places] = old + share * (np.array((echo, attenuation, 0), np.float32)[:, None] - old)
 
     def reflect_at(self, places: np.ndarray, amplitude: np.ndarray) -> None:
         """Add a wall at single samples; where two overlap the stronger one is seen."""
@@ -121,9 +138,41 @@ class Beams:
         out += start
         return out
 
-    def parabola(self, start: np.ndarray, half: np.ndarray, square: np.ndarray) -> np.ndarray:
-        """start + 2·depth·half + depth²·square at every sample, [k, w]."""
-        out = self.line(2 * half, square)
-        out *= self.depth
-        out += start
-        return out
+
+@dataclasses.dataclass(frozen=True)
+class Conic:
+    """An ellipse's equation Q = (p/a)² + (q/b)² − 1 along lines, where it is quadratic in depth.
+
+    Attributes:
+        depth: float32 [k, 1] along the lines, from the ellipse's own depth.
+        value: float32 [3, w]: Q = value[0]·depth² + 2·value[1]·depth + value[2].
+        steep: float32 [3, w]: the same for |∇Q/2|².
+    """
+
+    depth: np.ndarray
+    value: np.ndarray
+    steep: np.ndarray
+
+    @property
+    def empty(self) -> bool:
+        return self.depth.size * self.value.size == 0
+
+    def distance(self) -> tuple[np.ndarray, np.ndarray]:
+        """Distance from the outline, mm, and |∇Q|, both float32 [k, w]; inside it is negative.
+
+        Exact to first order: Q/|∇Q|.
+        """
+        value = _parabola(self.depth, self.value)
+        slope = _parabola(self.depth, 4 * self.steep)
+        np.maximum(slope, np.float32(1e-8), out=slope)
+        np.sqrt(slope, out=slope)
+        value /= slope
+        return value, slope
+
+
+def _parabola(depth: np.ndarray, lines: np.ndarray) -> np.ndarray:
+    out = depth * lines[0]
+    out += 2 * lines[1]
+    out *= depth
+    out += lines[2]
+    return out

@@ -11,7 +11,7 @@ import dataclasses
 import numpy as np
 
 from data.phantom.acoustics import from_decibels
-from data.phantom.section import Beams, Pose, Section
+from data.phantom.section import Pose, Section
 
 # A wall that the beam does not meet head-on sends less back: |cos|^n, n = 2 to 4.
 _SPECULAR_POWER = 3
@@ -57,10 +57,10 @@ class Ellipsoid:
         if min(a, b) < 0.3:
             return
         window = section.window(self.u, self.v, max(a, b) + 2.0)
-        beams = section.beams(window, self.u, self.v, self.angle)
-        if beams.empty:
+        conic = section.conic(window, self.u, self.v, self.angle, a, b)
+        if conic.empty:
             return
-        distance = ellipse_distance(beams, a, b)
+        distance, slope = conic.distance()
         if self.wall_db is not None:
             flat = distance.ravel()
             wall = np.flatnonzero(np.abs(flat) < np.float32(_REACH * _WALL_SIGMA_MM))
@@ -71,41 +71,11 @@ class Ellipsoid:
         section.paint(window, share, from_decibels(self.echo_db), self.attenuation)
         if self.wall_db is not None:
             row, column, places = section.places(window, wall)
-            height = np.float32(min(1.0, 3 * scale)) * from_decibels(self.wall_db)
-            height = height * _cosine(beams, a, b, row, column) ** _SPECULAR_POWER
+            # How fast Q changes along the beam over how fast it changes at most: the cosine of incidence.
+            along = conic.depth[row, 0] * conic.value[0, column] + conic.value[1, column]
+            cosine = np.abs(2 * along / slope.ravel()[wall])
+            height = np.float32(min(1.0, 3 * scale)) * from_decibels(self.wall_db) * cosine**_SPECULAR_POWER
             section.reflect_at(places, height * np.exp(near * near * np.float32(-0.5 / _WALL_SIGMA_MM**2)))
-
-
-def ellipse_distance(beams: Beams, a: float, b: float) -> np.ndarray:
-    """Distance of each sample from an ellipse's outline, mm, float32 [k, w]; negative inside.
-
-    Exact to first order: Q / |∇Q| with Q = (p/a)² + (q/b)² − 1. Along a line Q and the
-    square of its gradient are quadratic in depth.
-    """
-    scale = np.array(((1 / a,), (1 / b,)), np.float32)
-    start, slope = beams.start * scale, beams.slope * scale
-    value = beams.parabola(_dot(start, start) - 1, _dot(start, slope), _dot(slope, slope))
-    start *= scale
-    slope *= scale
-    steep = beams.parabola(_dot(start, start), _dot(start, slope), _dot(slope, slope))
-    np.maximum(steep, np.float32(1e-8), out=steep)
-    np.sqrt(steep, out=steep)
-    steep *= 2
-    value /= steep
-    return value
-
-
-def _dot(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    product = first * second
-    return product[0] + product[1]
-
-
-def _cosine(beams: Beams, a: float, b: float, row: np.ndarray, column: np.ndarray) -> np.ndarray:
-    """|cosine| of the angle between beam and an ellipse's normal at some samples."""
-    scale = np.array(((a**-2,), (b**-2,)), np.float32)
-    slope = beams.slope[:, column]
-    normal = (beams.start[:, column] + beams.depth[row, 0] * slope) * scale
-    return np.abs(_dot(normal, slope)) / np.sqrt(_dot(normal, normal) + np.float32(1e-12))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -227,20 +197,18 @@ class Reverberation:
         if min(a, b) < 1.0:
             return
         window = section.window(self.u, self.v, max(a, b))
-        beams = section.beams(window, self.u, self.v)
-        if beams.empty:
+        conic = section.conic(window, self.u, self.v, 0.0, a, b)
+        if conic.empty:
             return
-        scale = np.array(((1 / a,), (1 / b,)), np.float32)
-        start, slope = beams.start * scale, beams.slope * scale
-        square, half = _dot(slope, slope), _dot(start, slope)
-        met = np.sqrt(np.maximum(half * half - square * (_dot(start, start) - 1), 0))  # 0 where a line passes by
+        square, half, start = conic.value
+        met = np.sqrt(np.maximum(half * half - square * start, 0))  # 0 where a line passes by
         entry, leave = (-half - met) / square, (met - half) / square
-        normal = (start + entry * slope) * scale
-        cosine = met / np.sqrt(_dot(normal, normal))
+        steep = conic.steep[0] * entry**2 + 2 * conic.steep[1] * entry + conic.steep[2]
+        cosine = met / np.sqrt(np.maximum(steep, np.float32(1e-8)))
         height = cosine**_SPECULAR_POWER * from_decibels(self.echo_db)
-        haze = np.exp((entry - beams.depth) / np.float32(self.decay_mm))
+        haze = np.exp((entry - conic.depth) / np.float32(self.decay_mm))
         haze *= height
-        haze *= (beams.depth > entry) & (beams.depth < leave)
+        haze *= (conic.depth > entry) & (conic.depth < leave)
         echo = section.tissue.echo[window]
         np.sqrt(echo * echo + haze * haze, out=echo)
 
