@@ -16,8 +16,9 @@ from data.phantom.head import head
 from data.phantom.motion import Interval, Motion, draw_motion, label_clip
 from data.phantom.probe import View
 from data.phantom.section import Pose
-from data.phantom.sonographer import Gaze, Screen, look_at
+from data.phantom.sonographer import look_at
 from data.phantom.thigh import thigh
+from data.phantom.tracker import Gaze, Screen
 
 CLASSES = ("abdomen", "femur", "head", "background")
 PLANES = {"head": head, "abdomen": abdomen, "femur": thigh}

@@ -14,6 +14,8 @@ a degree.
 from __future__ import annotations
 
 import dataclasses
+import functools
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -21,14 +23,13 @@ from data.phantom.bodies import Body
 from data.phantom.landmarks import Target, draw_targets, look_around
 from data.phantom.motion import Motion
 from data.phantom.probe import View
-from data.phantom.tracker import Gaze, Screen, draw_bias, record_gaze, sample_times
-
-__all__ = ["Fixation", "Gaze", "ScanPath", "Screen", "draw_bias", "look_at", "saccade_s", "scan_path"]
+from data.phantom.tracker import Gaze, Screen, record_gaze, sample_times
 
 DWELL_S, DWELL_SPREAD, DWELL_RANGE_S = 0.28, 0.45, (0.1, 1.2)
 BESIDE = (0.02, 0.07)  # share of the fixations that are glances off the image, drawn for each clip
 _AROUND_S = 0.3  # of gaze before and after the clip
 _LANDING_MM = 1.0
+_SEARCH_WEIGHT = 0.5  # of a look about, as of other places
 _TURN_S = 0.36  # a dwell and the way to it, on average
 
 
@@ -91,46 +92,28 @@ def scan_path(
     Args:
         time_s: at which the path is wanted, [n], ascending.
     """
-    targets = draw_targets(body, plane, trimester, rng)
-    beside_share = rng.uniform(*BESIDE)
-    order = rng.permutation(len(targets))
-    # When each target's first look is due: spread over the hold, and done before it ends.
-    due = dict(zip(order.tolist(), np.sort(rng.uniform(motion.start_s, motion.end_s - _TURN_S, len(targets)))))
+    observer = _Observer(body, draw_targets(body, plane, trimester, rng), motion, rng)
     follow = _Screened(motion, view, screen)
     pixels = np.empty((len(time_s), 2))
     fixations: list[Fixation] = []
-    now, last, eye = time_s[0], None, None
+    now, eye = time_s[0], None
     while now < time_s[-1]:
-        index = _due(due, now, motion.end_s)
-        spot, name, place = None, "beside", None
-        if index is None and rng.uniform() < beside_share:
-            spot = _beside(screen, rng)
-        else:
-            if index is None:
-                index = _weighted(targets, last, body, motion, now, rng)
-            target = targets[index] if index < len(targets) else Target("other", 1.0)
-            name, place = target.name, target.place or look_around(body, target.name, rng)
-            place = tuple(np.asarray(place) + rng.normal(0, _LANDING_MM, 2))
-            last = index
+        name, place = observer.choose(now)
+        where = _still(_beside(screen, rng)) if place is None else functools.partial(follow, place)
         dwell = float(np.clip(rng.lognormal(np.log(DWELL_S), DWELL_SPREAD), *DWELL_RANGE_S))
         landing = now
         if eye is None:
             dwell *= rng.uniform()  # the gaze's record begins anywhere in a fixation
         else:
-            goal = spot if spot is not None else follow(place, [now])[0]
-            landing = now + saccade_s(float(np.hypot(*(goal - eye))) / screen.px_per_degree)
+            landing = now + saccade_s(float(np.hypot(*(where([now])[0] - eye))) / screen.px_per_degree)
             moving = (time_s >= now) & (time_s < landing)
-            goal = spot if spot is not None else follow(place, [landing])[0]
             share = ((time_s[moving] - now) / (landing - now))[:, None]
-            pixels[moving] = eye + share**2 * (3 - 2 * share) * (goal - eye)
+            pixels[moving] = eye + share**2 * (3 - 2 * share) * (where([landing])[0] - eye)
         now = landing + dwell
         within = (time_s >= landing) & (time_s < now)
-        pixels[within] = spot if spot is not None else follow(place, time_s[within])
-        eye = spot if spot is not None else follow(place, [now])[0]
+        pixels[within], eye = where(time_s[within]), where([now])[0]
         fixations.append(Fixation(float(landing), float(now), name, place))
-        held_s = min(now, motion.end_s) - max(landing, motion.start_s)
-        if name != "beside" and held_s >= DWELL_RANGE_S[0]:
-            due.pop(last, None)
+        observer.saw(fixations[-1])
     return ScanPath(pixels, tuple(fixations))
 
 
@@ -139,25 +122,51 @@ def saccade_s(amplitude_degree: float) -> float:
     return 0.021 + 0.0022 * amplitude_degree
 
 
-def _due(due: dict[int, float], now: float, end_s: float) -> int | None:
-    """The target whose first look can wait no longer; None if all can."""
-    if not due:
-        return None
-    index = min(due, key=due.get)
-    hurry = now > end_s - (len(due) + 1) * _TURN_S
-    return index if now < end_s and (due[index] <= now or hurry) else None
+class _Observer:
+    """Decides what is looked at next: what is due, else a glance off the image, else by weight."""
 
+    def __init__(self, body: Body, targets: list[Target], motion: Motion, rng: np.random.Generator):
+        self._body, self._targets, self._motion, self._rng = body, targets, motion, rng
+        self._beside_share = rng.uniform(*BESIDE)
+        self._last: int | None = None
+        # When each target's first look is due: spread over the hold, and done before it ends.
+        order = rng.permutation(len(targets))
+        times = np.sort(rng.uniform(motion.start_s, motion.end_s - _TURN_S, len(targets)))
+        self._due = dict(zip(order.tolist(), times.tolist()))
 
-def _weighted(targets, last: int | None, body: Body, motion: Motion, now: float, rng) -> int:
-    """The next target by weight, another one than the last; one past the end = look about."""
-    weights = np.array([target.weight for target in targets] + [0.0])
-    if body.shown(motion.pose(now))[1] <= body.gone:  # nothing there yet: search
-        weights[-1] = 0.5
-    elif len(targets) == 1:
-        return 0
-    if last is not None:
-        weights[last] *= 0.0 if np.count_nonzero(weights) > 1 else 1.0
-    return int(rng.choice(len(weights), p=weights / weights.sum()))
+    def choose(self, now_s: float) -> tuple[str, tuple[float, float] | None]:
+        """Name and place (u, v) in the body, mm, of the next fixation; no place = off the image."""
+        index = self._overdue(now_s)
+        if index is None and self._rng.uniform() < self._beside_share:
+            return "beside", None
+        self._last = self._weighted(now_s) if index is None else index
+        # One past the targets is the look about of whoever searches.
+        target = self._targets[self._last] if self._last < len(self._targets) else Target("other", 1.0)
+        place = target.place or look_around(self._body, target.name, self._rng)
+        return target.name, tuple(np.asarray(place) + self._rng.normal(0, _LANDING_MM, 2))
+
+    def saw(self, fixation: Fixation) -> None:
+        """A look counts if long enough of it lies in the time in which the probe is held."""
+        held_s = min(fixation.end_s, self._motion.end_s) - max(fixation.start_s, self._motion.start_s)
+        if fixation.place is not None and held_s >= DWELL_RANGE_S[0]:
+            self._due.pop(self._last, None)
+
+    def _overdue(self, now_s: float) -> int | None:
+        """The target whose first look can wait no longer; None if all can."""
+        if not self._due or now_s >= self._motion.end_s:
+            return None
+        index = min(self._due, key=self._due.get)
+        hurry = now_s > self._motion.end_s - (len(self._due) + 1) * _TURN_S
+        return index if hurry or self._due[index] <= now_s else None
+
+    def _weighted(self, now_s: float) -> int:
+        """The next target by weight, another one than the last if there is one."""
+        weights = np.array([target.weight for target in self._targets] + [0.0])
+        if self._body.shown(self._motion.pose(now_s))[1] <= self._body.gone:  # nothing there yet: search
+            weights[-1] = _SEARCH_WEIGHT
+        if self._last is not None and np.count_nonzero(weights) > 1:
+            weights[self._last] = 0.0
+        return int(self._rng.choice(len(weights), p=weights / weights.sum()))
 
 
 class _Screened:
@@ -174,6 +183,11 @@ class _Screened:
             x, y = self._view.to_frame(*self._motion.pose(time).to_probe(*place))
             row[:] = left + x * width, top + y * height
         return pixels
+
+
+def _still(spot: np.ndarray) -> Callable[[Sequence[float]], np.ndarray]:
+    """A place of the screen that does not move: pixels [n, 2] at n times."""
+    return lambda time_s: np.tile(spot, (len(time_s), 1))
 
 
 def _beside(screen: Screen, rng: np.random.Generator) -> np.ndarray:

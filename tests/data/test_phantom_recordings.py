@@ -18,7 +18,7 @@ from data.phantom.clip import CLASSES, Session, simulate_clip
 from data.phantom.difficulty import get_difficulty
 from data.phantom.looks import LOOKS
 from data.phantom.recordings import write_recordings
-from data.phantom.sonographer import Screen, draw_bias
+from data.phantom.tracker import Screen, draw_bias
 from data.video import open_video
 
 SMALL = {"frame_size": (56, 72), "fps": 4.0, "clip_s": 1.5}
