@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import models
 from common.errors import InputError
-from quantization.legacy import tf_keras, tfmot
+from quantization.legacy import tf_keras
+from quantization.scheme import quantize_model, registry
 
 # What a builder raises when it uses a layer or an option that legacy Keras lacks, and
 # what TF-MOT raises when it refuses.
@@ -63,18 +64,18 @@ def try_quantise(model) -> tuple[object | None, list[Refusal]]:
     if not isinstance(model, kit.Model) or not functional:
         reason = "is not a Functional tf_keras model: build it from an input to an output with plain layers"
         return None, [Refusal(getattr(model, "name", "model"), type(model).__name__, reason)]
-    registry = _registry()
-    reasons = [(layer, _reason(kit, registry, layer)) for layer in model.layers]
+    known = registry()
+    reasons = [(layer, _reason(kit, known, layer)) for layer in model.layers]
     refused = [Refusal(layer.name, type(layer).__name__, reason) for layer, reason in reasons if reason]
     if refused:
         return None, refused
     try:
-        return tfmot().quantization.keras.quantize_model(model), []
+        return quantize_model(model), []
     except _REFUSALS as error:
         return None, [Refusal(model.name, "model", f"TF-MOT refuses it: {_first_line(error)}")]
 
 
-def _reason(kit, registry, layer) -> str | None:
+def _reason(kit, known, layer) -> str | None:
     kind = type(layer).__name__
     if isinstance(layer, kit.Model):
         return "is a model inside the model: build all layers flat"
@@ -86,7 +87,7 @@ def _reason(kit, registry, layer) -> str | None:
         return _batch_norm_reason(layer)
     if kind in _REWRITTEN:
         return None
-    if not registry.supports(layer):
+    if not known.supports(layer):
         cure = (
             "the model takes frames in [0, 1] as they are"
             if kind in ("Rescaling", "Normalization")
@@ -118,15 +119,6 @@ def _activation_reason(layer) -> str | None:
         return None
     name = getattr(activation, "__name__", type(activation).__name__)
     return f"has the activation {name}: TF-MOT knows {', '.join(sorted(names))}"
-
-
-def _registry():
-    tfmot()
-    from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
-        default_8bit_quantize_registry as registry,
-    )
-
-    return registry.Default8BitQuantizeRegistry()
 
 
 def _first_line(error: Exception) -> str:

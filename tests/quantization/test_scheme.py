@@ -1,0 +1,98 @@
+"""Depthwise kernels: a range for each channel, and an int8 file that holds what training saw."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
+
+import models
+from models import mobilenet
+from models.metadata import Metadata
+from quantization.legacy import tf_keras, tfmot
+from quantization.qat import QuantisedStudent, quantise
+from quantization.ranges import set_ranges
+from quantization.scheme import quantize_model
+from quantization.tflite import export_int8
+from tests.quantization import blobs
+from tests.quantization.test_export import probabilities, run_tflite
+
+SHAPE = (16, 20, 1)
+
+
+@pytest.fixture(scope="module")
+def frames():
+    return np.random.default_rng(0).random((16, *SHAPE), dtype=np.float32)
+
+
+@pytest.fixture(scope="module")
+def uneven():
+    """A depthwise layer whose channels' kernels differ 300-fold in size, as batch normalisation lets them."""
+    kit = tf_keras()
+    kit.utils.set_random_seed(0)
+    frame = kit.Input(SHAPE, name="frame")
+    x = kit.layers.ReLU(name="relu")(kit.layers.Conv2D(4, 3, name="conv")(frame))
+    x = kit.layers.DepthwiseConv2D(3, use_bias=False, depth_multiplier=2, name="dw")(x)
+    x = kit.layers.ReLU(name="dw_relu")(kit.layers.BatchNormalization(name="dw_bn")(x))
+    x = kit.layers.GlobalAveragePooling2D(name="pool")(x)
+    model = kit.Model(frame, kit.layers.Dense(4, name="logits")(x), name="uneven")
+    sizes = np.geomspace(1, 300, 8).astype(np.float32)
+    layer, norm = model.get_layer("dw"), model.get_layer("dw_bn")
+    layer.set_weights([layer.get_weights()[0] * sizes.reshape(4, 2)])
+    norm.epsilon = 1e-6
+    norm.set_weights([np.ones(8), np.full(8, 0.2), np.zeros(8), 0.04 * sizes**2])
+    return model
+
+
+def fake_quantised(how, model, frames):
+    made = how(model)
+    set_ranges(made, [frames], decay=0.9)
+    return made
+
+
+def test_channels_of_small_weights_keep_their_levels(uneven, frames):
+    wanted = uneven(frames, training=False).numpy()
+    ours, default = (
+        np.abs(fake_quantised(how, uneven, frames)(frames, training=False) - wanted).max() / wanted.std()
+        for how in (quantize_model, tfmot().quantization.keras.quantize_model)
+    )
+    assert ours < 0.05
+    assert ours < default / 3
+
+
+def test_int8_depthwise_weights_are_the_fake_quantised_ones(uneven, frames, tmp_path):
+    made = fake_quantised(quantize_model, uneven, frames)
+    metadata = Metadata("uneven", blobs.CLASSES, SHAPE[:2], "logits", "int8")
+    export_int8(QuantisedStudent(made), tmp_path / "uneven.tflite", metadata)
+    interpreter = Interpreter(model_path=str(tmp_path / "uneven.tflite"))
+    interpreter.allocate_tensors()
+    node = next(o for o in interpreter._get_ops_details() if o["op_name"] == "DEPTHWISE_CONV_2D")
+    detail = next(d for d in interpreter.get_tensor_details() if d["index"] == node["inputs"][1])
+    scales, steps = detail["quantization_parameters"]["scales"], interpreter.get_tensor(detail["index"])
+    kernel, quantizer, variables = made.get_layer("quant_dw")._weight_vars[0]
+    norm = made.get_layer("quant_dw_bn").layer
+    factor = (norm.gamma / tf.sqrt(norm.moving_variance + norm.epsilon)).numpy()
+    wanted = quantizer(kernel, False, weights=variables).numpy().reshape(1, 3, 3, 8) * factor
+    np.testing.assert_allclose(steps, wanted / scales, atol=1e-2)
+    np.testing.assert_array_equal(np.abs(steps.astype(int)).max(axis=(0, 1, 2)), 127)
+
+
+def test_inverted_residuals_in_int8_agree_with_their_fake_quantised_twin(tmp_path, monkeypatch):
+    """Linear bottlenecks and residuals too: the file computes what the twin does, up to ties in rounding."""
+    stages = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 2, 2), (6, 64, 2, 2))  # fewer than MobileNet v2's, to be quick
+    monkeypatch.setattr(mobilenet, "_STAGES_V2", stages)
+    keras.utils.set_random_seed(1)
+    options = {"width": 0.25, "dropout": 0.0}
+    student = models.create("mobilenet_v2", (*blobs.SIZE, 1), 4, **options)
+    assert sum(isinstance(layer, keras.layers.Add) for layer in student.layers) == 4
+    student.compile(keras.optimizers.Adam(1e-2), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    images, labels = blobs.frames(1280, seed=0)
+    student.fit(images / np.float32(255), labels, batch_size=16, verbose=0)
+    calibration = [images[:64] / np.float32(255)]
+    made = quantise(student, "mobilenet_v2", options, calibration)
+    metadata = Metadata("mobilenet_v2", blobs.CLASSES, blobs.SIZE, "logits", "int8")
+    export_int8(made, tmp_path / "student.tflite", metadata)
+    images, labels = blobs.frames(200, seed=11)
+    given, twin = run_tflite(tmp_path / "student.tflite", images), probabilities(made.model, images)
+    assert (twin.argmax(-1) == labels).mean() > 0.95
+    assert (given.argmax(-1) == twin.argmax(-1)).mean() >= 0.99
