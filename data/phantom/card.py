@@ -39,7 +39,7 @@ PARTS = (
     ),
     (
         "probe",
-        "convex, 3.57 MHz, radius 49.57 mm, bandwidth 79 %, each spread around these",
+        "convex, 3.57 MHz, radius 49.57 mm, bandwidth 79 %; frequency and radius spread around these from clip to clip",
         "the C5-2v as PyMUST lists it",
     ),
     (
@@ -52,9 +52,10 @@ PARTS = (
     ),
     (
         "attenuation",
-        "two-way loss 2·f·∫alpha dr in dB; soft tissue 0.4-1.0, bone 4-9, fluid 0.01-0.1 dB/cm/MHz",
-        "tissue tables of public ultrasound simulators (burgercpp, scene of the liver) and of a review of acoustic "
-        "properties (PMC10001275, table 4); fetal bone set lower than adult bone: an assumption",
+        "two-way loss 2·f·∫alpha dr in dB; soft tissue 0.4-1.0, fluid 0.01-0.1 dB/cm/MHz; bone by its loss on both "
+        "ways, about 10 dB (skull, ribs, spine) to 16 dB (femur) at the probe's frequency",
+        "tissue tables of a public ultrasound simulator (burgercpp, scene of the liver) and of a review of acoustic "
+        "properties (PMC10001275, table 4); fetal bone takes less than adult bone: an assumption",
     ),
     (
         "scanner",
@@ -64,8 +65,8 @@ PARTS = (
     ),
     (
         "motion and labels",
-        "the probe approaches a plane, holds it and leaves, with hand tremor; labels are intervals, by which landmarks "
-        "the cut shows",
+        "the probe approaches a plane, holds it and leaves, with hand tremor and the mother's breathing; labels are "
+        "intervals, by which landmarks the cut shows",
         "clips of a single plane with live gaze last 3-7 s in Cai et al., Med Image Anal 65 (2020); here 2.5 s: an "
         "assumption",
     ),

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from data.phantom.preview import simulate_scene, write_preview
 from data.phantom.tracker import Gaze
 from tests.data.test_fetal_planes import write_planes
 
+ROOT = Path(__file__).resolve().parents[2]
 SIZE = (48, 64)
 
 
@@ -148,3 +151,18 @@ def test_the_card_says_which_split_or_why_none(tmp_path, capsys, splits, words):
 def test_a_data_set_without_a_card_prints_none(tmp_path, capsys):
     print_card(small_dataset(tmp_path / "data"))
     assert capsys.readouterr().out == ""
+
+
+def test_the_page_names_files_and_flags_that_are_there():
+    import prepare
+
+    page = (ROOT / "docs" / "phantom.md").read_text(encoding="utf-8")
+    for name in re.findall(
+        r"`((?:tests|data)/[a-z_/]+(?:\.py)?/?)`|(benchmarks/[a-z_]+\.py)|\((phantom_\w+\.jpg)\)", page
+    ):
+        path = "".join(name)
+        assert (ROOT / path).exists() or (ROOT / "docs" / path).exists(), path
+    modules = re.findall(r"`(\w+\.py)`", page)
+    assert len(modules) > 10 and all((ROOT / "data" / "phantom" / name).is_file() for name in modules), modules
+    known = {option for action in prepare._phantom_flags()._actions for option in action.option_strings}
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", page)) <= known
