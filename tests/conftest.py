@@ -21,6 +21,12 @@ def gaze_recordings_dir() -> Path:
     return _real_data("GAZE_RECORDINGS_DIR")
 
 
+@pytest.fixture(scope="session")
+def sononet_dir() -> Path:
+    """SonoNet16.npz of the authors beside examples/, some of their example screens."""
+    return _real_data("SONONET_DIR")
+
+
 def _real_data(variable: str) -> Path:
     folder = os.environ.get(variable)
     if not folder:
