@@ -1,8 +1,8 @@
 """How hard the phantom is: one named set of numbers for each level.
 
-Measured at the default level, 120 patients at 4 frames/s, 112×144, four balanced classes,
-patients never seen: SqueezeNet 1.1 of width 0.3 (72,072 parameters) alone, 78 patients,
-16 epochs, 0.72; logistic regression on 14×18 pixels 0.48 (mean of four folds by patient).
+What a level means is measured, by fixed small reference models on patients never seen: a linear model on pixels, a
+network on gaze maps alone, a compact student trained alone; and at the default level a large teacher with and without
+gaze. `benchmarks/phantom_difficulty.py` measures it, and docs/phantom.md has what came out.
 """
 
 from __future__ import annotations
