@@ -146,18 +146,19 @@ class _Observer:
         return target.name, tuple(np.asarray(place) + self._rng.normal(0, _LANDING_MM, 2))
 
     def saw(self, fixation: Fixation) -> None:
-        """A look counts if long enough of it lies in the time in which the probe is held."""
-        held_s = min(fixation.end_s, self._motion.end_s) - max(fixation.start_s, self._motion.start_s)
-        if fixation.place is not None and held_s >= DWELL_RANGE_S[0]:
+        """A look counts if it begins while the probe is held, and long enough before the end."""
+        counted = self._motion.start_s <= fixation.start_s <= self._motion.end_s - DWELL_RANGE_S[0]
+        if fixation.place is not None and counted:
             self._due.pop(self._last, None)
 
     def _overdue(self, now_s: float) -> int | None:
         """The target whose first look can wait no longer; None if all can."""
         if not self._due or now_s >= self._motion.end_s:
             return None
+        if now_s > self._motion.end_s - (len(self._due) + 1) * _TURN_S:  # hurry: the main things first
+            return min(self._due, key=lambda index: (-self._targets[index].weight, self._due[index]))
         index = min(self._due, key=self._due.get)
-        hurry = now_s > self._motion.end_s - (len(self._due) + 1) * _TURN_S
-        return index if hurry or self._due[index] <= now_s else None
+        return index if self._due[index] <= now_s else None
 
     def _weighted(self, now_s: float) -> int:
         """The next target by weight, another one than the last if there is one."""
