@@ -1,0 +1,114 @@
+"""What a compression gave, in numbers: `compression.json` in its folder, and a table."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import keras
+from rich.table import Table
+
+from common.console import console
+from common.files import write_text
+from quantization.footprint import DEFLATE_LEVEL, Kernel, count_kernels, count_tflite_kernels, deflated_bytes, sparsity
+
+NAME = "compression.json"
+
+
+class Record:
+    """Rows, one an artefact, and the kernels of each model, counted.
+
+    A row: `path` relative to the folder; `method`; `target`, what was asked for; `measured`,
+    read from the artefact itself (`sparsity` over all kernels; `values_per_kernel` and
+    `values_per_channel`, the most that any has); `encoding` of the kernels; `bytes`,
+    `deflated_bytes`; `params`, `nonzero_params` of the model; `seconds` that the model took.
+
+    Args:
+        folder: the paths are relative to it.
+        command: of compress.py.
+        bench: what it started from.
+    """
+
+    def __init__(self, folder: Path, command: str, bench):
+        self._folder = folder
+        self._about = {
+            "command": command,
+            "source": str(bench.source),
+            "model": bench.metadata.name,
+            "data": str(bench.data.path),
+            "dataset_checksum": bench.data.checksum,
+            "seed": bench.flags.seed,
+            "source_params": int(bench.model.count_params()),
+            "source_bytes": bench.source.stat().st_size,
+            "deflate_level": DEFLATE_LEVEL,
+        }
+        self._rows: list[dict] = []
+        self._layers: dict[str, dict] = {}
+
+    def add_model(self, path: Path, model: keras.Model, method: str, target: dict, seconds: float) -> None:
+        """A row for a `.keras` file; the rows of files made of it follow by `add_file`."""
+        kernels = self._start(model, method, target, seconds)
+        self._layers[str(path.parent.relative_to(self._folder))] = {
+            name: dataclasses.asdict(kernel) for name, kernel in kernels.items()
+        }
+        self._add(path, kernels, "dense")
+
+    def add_export(self, path: Path, model: keras.Model, method: str, target: dict, seconds: float) -> None:
+        """A row for a `.tflite` file of a model that has no row of its own."""
+        self._start(model, method, target, seconds)
+        self.add_file(path)
+
+    def add_file(self, path: Path, method: str | None = None, encoding: str = "dense") -> None:
+        """A row for a `.tflite` file of the last model; a sparse one has the counts of its dense twin."""
+        dense = path if encoding == "dense" else path.with_name(path.name.replace("_sparse", ""))
+        self._add(path, count_tflite_kernels(dense), encoding, method)
+
+    def write(self) -> None:
+        """Write `compression.json`."""
+        content = {**self._about, "rows": self._rows, "layers": self._layers}
+        write_text(self._folder / NAME, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+    def show(self, folder: Path) -> None:
+        """Print the rows, with their paths in `folder`."""
+        table = Table(title=f"{self._about['command']} of {self._about['source']}")
+        for column in ("artefact", "zeros", "values a channel", "bytes", "deflated", "parameters", "not 0"):
+            table.add_column(column, justify="left" if column == "artefact" else "right")
+        for row in self._rows:
+            measured = row["measured"]
+            cells = [f"{measured['sparsity']:.3f}", f"{measured['values_per_channel']}"] if measured else ["", ""]
+            counts = [f"{row[name]:,}" for name in ("bytes", "deflated_bytes", "params", "nonzero_params")]
+            table.add_row(str(folder / row["path"]), *cells, *counts)
+        console.print(table)
+        console.print(f"wrote {folder / NAME}", markup=False, highlight=False)
+
+    def _start(self, model, method: str, target: dict, seconds: float) -> dict[str, Kernel]:
+        kernels = count_kernels(model)
+        self._model = {
+            "method": method,
+            "target": target,
+            "params": int(model.count_params()),
+            "nonzero_params": int(model.count_params()) - sum(kernel.zeros for kernel in kernels.values()),
+            "seconds": round(seconds, 2),
+        }
+        return kernels
+
+    def _add(self, path: Path, kernels: dict[str, Kernel], encoding: str, method: str | None = None) -> None:
+        measured = {}
+        if kernels:
+            measured = {
+                "sparsity": sparsity(kernels),
+                "values_per_kernel": max(kernel.distinct for kernel in kernels.values()),
+                "values_per_channel": max(kernel.distinct_per_channel for kernel in kernels.values()),
+            }
+        self._rows.append(
+            {
+                "path": str(path.relative_to(self._folder)),
+                **self._model,
+                **({"method": method} if method else {}),
+                "measured": measured,
+                "encoding": encoding,
+                "bytes": path.stat().st_size,
+                "deflated_bytes": deflated_bytes(path),
+            }
+        )

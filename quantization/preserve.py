@@ -1,0 +1,87 @@
+"""Quantisation-aware training that keeps zeros at zero and clusters together: TF-MOT's PQAT, CQAT and PCQAT.
+
+Plain quantisation-aware training moves every weight. Here a mask holds the zeros of a pruned
+student, and the weights of a clustered one stay indices into a trained table. The int8 file
+then has the sparsity of the float student, and in each output channel no more different
+values than there were clusters (the scale of an int8 kernel is the channel's own).
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+
+import keras
+
+from common.errors import InputError
+from quantization.finetune import FineTuning, fine_tune
+from quantization.legacy import tf_keras, tfmot
+from quantization.qat import QuantisedStudent
+from quantization.ranges import set_ranges
+from quantization.scheme import registry
+from quantization.twin import build_twin
+
+_COLLABORATIVE = "tensorflow_model_optimization.python.core.quantization.keras.collab_opts."
+
+
+def quantise_preserving(
+    student: keras.Model,
+    name: str,
+    options: dict,
+    *,
+    sparse: bool,
+    clustered: bool,
+    calibration: Iterable,
+    training: FineTuning,
+) -> QuantisedStudent:
+    """The fake-quantised twin of a pruned, clustered, or pruned and clustered student, trained on.
+
+    All three work with TF-MOT 0.8.1 and tf_keras 2.21 for Conv2D and Dense kernels; depthwise
+    kernels are quantised as in `quantise_aware_train`, neither masked nor clustered.
+
+    Args:
+        student: what `prune` or `cluster` gave; it is not changed.
+        name, options: what it was built with.
+        sparse: keep its zeros.
+        clustered: keep its clusters.
+        calibration: a few batches of frames [B, H, W, C] in [0, 1] for the activations' first ranges.
+        training: see `FineTuning`.
+
+    Raises:
+        InputError: neither of the two is to be kept, or TF-MOT refuses the model.
+    """
+    if not (sparse or clustered):
+        raise InputError("nothing is to be kept: quantise a student that is neither sparse nor clustered with train.py")
+    twin = build_twin(name, student.input_shape[1:], student.output_shape[-1], student, **options)
+    quantization = tfmot().quantization.keras
+    try:
+        annotated = quantization.quantize_annotate_model(twin)
+        model = quantization.quantize_apply(annotated, _scheme(sparse, clustered))
+    except (NotImplementedError, RuntimeError, ValueError) as error:
+        words = str(error).strip().splitlines()[0][:200]
+        raise InputError(f"model {name}: TF-MOT can't quantise it and keep what was compressed: {words}") from error
+    set_ranges(model, calibration, decay=0.99)
+    history = fine_tune(model, training, "quantising")
+    if clustered:
+        strip = importlib.import_module(_COLLABORATIVE + "cluster_preserve.cluster_utils").strip_clustering_cqat
+        model = strip(model)
+    return QuantisedStudent(model, history)
+
+
+def _scheme(sparse: bool, clustered: bool):
+    """TF-MOT's scheme, with the depthwise kernels of `quantization.scheme`."""
+    if clustered:
+        module = "cluster_preserve.default_8bit_cluster_preserve_quantize_scheme"
+        scheme = importlib.import_module(_COLLABORATIVE + module).Default8BitClusterPreserveQuantizeScheme(sparse)
+    else:
+        module = "prune_preserve.default_8bit_prune_preserve_quantize_scheme"
+        scheme = importlib.import_module(_COLLABORATIVE + module).Default8BitPrunePreserveQuantizeScheme()
+    known = scheme.get_quantize_registry()
+    preserving, plain, depthwise = known.get_quantize_config, registry(), tf_keras().layers.DepthwiseConv2D
+
+    def get_quantize_config(layer):
+        return plain.get_quantize_config(layer) if isinstance(layer, depthwise) else preserving(layer)
+
+    known.get_quantize_config = get_quantize_config
+    scheme.get_quantize_registry = lambda: known
+    return scheme
