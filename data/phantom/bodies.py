@@ -34,6 +34,7 @@ class Body:
         reach: elevation at which they are just gone, mm, to the negative and to the
             positive side; off_limit: at which there is still something else to see.
         tilt: slope along u at which a cut through the middle is no plane any more; 0 = none is.
+        ends: where along u what must all be in the frame ends, mm.
     """
 
     solids: tuple[Solid, ...]
@@ -45,6 +46,7 @@ class Body:
     reach: tuple[float, float] = (0.0, 0.0)
     off_limit: tuple[float, float] = (1.0, 1.0)
     tilt: float = 0.0
+    ends: tuple[float, float] = (0.0, 0.0)
 
     def shown(self, pose: Pose) -> tuple[float, float]:
         """How much the cut shows of the defining solid that it shows least, and most; 0 to 1."""

@@ -11,7 +11,7 @@ from data.phantom.abdomen import abdomen
 from data.phantom.biometry import Fetus
 from data.phantom.bodies import Body
 from data.phantom.difficulty import Difficulty
-from data.phantom.film import Settings, draw_settings, film, make_grid
+from data.phantom.film import NARROWEST, Settings, draw_settings, film, make_grid
 from data.phantom.head import head
 from data.phantom.motion import Interval, Motion, draw_motion, label_clip
 from data.phantom.probe import View
@@ -29,6 +29,7 @@ PARTS = {
     "limbs": surroundings.limbs,
     "placenta": surroundings.placenta,
 }
+_MOVES_MM = 5.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,12 +118,29 @@ def _arrange(body, kind: str, frame_size, rng) -> tuple[View, Pose, float, float
     tall = height * mm_per_px
     y = max(rng.uniform(42, 75), 0.75 * body.radius + 14)
     top = max(y - tall * rng.uniform(0.34, 0.66), -4.0)
-    x = rng.normal(0, 0.1) * width * mm_per_px
-    view = View(-width * mm_per_px / 2 + rng.normal(0, 0.02) * width * mm_per_px, top, mm_per_px, height, width)
-    angle = rng.uniform(-np.pi, np.pi)
-    if kind == "femur" or kind in PARTS:  # a long bone is only seen well when it lies across the beam
-        angle = rng.uniform(-0.8, 0.8) + (np.pi if rng.uniform() < 0.5 else 0.0)
-    elif kind == "abdomen":  # with the spine towards the probe its shadow hides the rest: nobody keeps that
-        angle = -np.pi / 2 + rng.uniform(-2.4, 2.4)
+    left = -width * mm_per_px / 2 + rng.normal(0, 0.02) * width * mm_per_px
+    view = View(left, top, mm_per_px, height, width)
+    for _ in range(100):
+        x = rng.normal(0, 0.1) * width * mm_per_px
+        angle = rng.uniform(-np.pi, np.pi)
+        if kind == "femur" or kind in PARTS:  # a long bone is only seen well when it lies across the beam
+            angle = rng.uniform(-0.8, 0.8) + (np.pi if rng.uniform() < 0.5 else 0.0)
+        elif kind == "abdomen":  # with the spine towards the probe its shadow hides the rest: nobody keeps that
+            angle = -np.pi / 2 + rng.uniform(-2.4, 2.4)
+        place = Pose(x, y, angle)
+        if kind != "femur" or all(_in_view(place.to_probe(u, 0.0), view) for u in body.ends):
+            break
     wall_mm = max(8.0, y - body.radius * rng.uniform(0.75, 1.1) - rng.uniform(0, 15))
-    return view, Pose(x, y, angle), wall_mm, max(top + tall, y + 20) * rng.uniform(1.0, 1.06)
+    return view, place, wall_mm, max(top + tall, y + 20) * rng.uniform(1.0, 1.06)
+
+
+def _in_view(place: tuple[float, float], view: View) -> bool:
+    """Whether a place stays in the frame and in the narrowest sector as hand and breath move it."""
+    x, y = place
+    right, bottom = view.left_mm + view.width * view.mm_per_px, view.top_mm + view.height * view.mm_per_px
+    aside = NARROWEST.angle / 2 * (y + NARROWEST.radius_mm) - _MOVES_MM
+    return (
+        view.left_mm + _MOVES_MM < x < right - _MOVES_MM
+        and view.top_mm + _MOVES_MM < y < bottom - _MOVES_MM
+        and abs(np.arctan2(x, y + NARROWEST.radius_mm)) * (y + NARROWEST.radius_mm) < aside
+    )

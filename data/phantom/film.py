@@ -16,6 +16,7 @@ from data.phantom.section import Section
 from data.phantom.shapes import Solid
 
 _SAMPLES_PER_PX, _LINES_PER_PX = 2.2, 1.1
+NARROWEST = Probe(radius_mm=44.6, angle=np.deg2rad(60))  # of the probes that are drawn
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,8 +46,8 @@ def draw_settings(rng: np.random.Generator, view: View, depth_mm: float, focus_m
     """
     probe = Probe(
         frequency_mhz=3.57 * rng.uniform(0.85, 1.2),
-        radius_mm=49.57 * rng.uniform(0.9, 1.15),
-        angle=np.deg2rad(rng.uniform(60, 76)),
+        radius_mm=NARROWEST.radius_mm * rng.uniform(1, 1.28),
+        angle=NARROWEST.angle * rng.uniform(1, 1.27),
         focus_mm=focus_mm * rng.uniform(0.8, 1.2),
     )
     noise_db = noise_db + rng.uniform(-4, 4)

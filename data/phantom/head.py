@@ -165,7 +165,7 @@ def head(fetus: Fetus, rng: np.random.Generator, difficulty: Difficulty) -> Body
             )
         )
     inner = ofd / 2 - thick, bpd / 2 - thick, 0.47 * ofd
-    solids.append(Reverberation(0, 0, 0, *inner, brain_db + rng.uniform(4, 8), rng.uniform(0.12, 0.2) * bpd))
+    solids.append(Reverberation(0, 0, 0, *inner, brain_db + rng.uniform(5, 9), rng.uniform(0.14, 0.2) * bpd))
     return Body(
         tuple(solids),
         ofd / 2 + 3,

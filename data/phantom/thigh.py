@@ -80,4 +80,5 @@ def thigh(fetus: Fetus, rng: np.random.Generator, difficulty: Difficulty) -> Bod
         reach=(1.05 * thick, 1.05 * thick),
         off_limit=(0.25 * length, 0.25 * length),
         tilt=2 * thick / (0.7 * length),
+        ends=(-length / 2, length / 2),
     )
