@@ -43,12 +43,14 @@ AUGMENTATION = {
 
 def main(argv: list[str]) -> None:
     flags = _parser().parse_args(argv)
-    folder = Path(flags.run)
-    planes = _simulated_planes(folder, flags)
+    if flags.split not in ("train", "val", "test"):
+        raise InputError(f"--split {flags.split}: is none of train, val, test")
     from data.fetal_planes import prepare_fetal_planes
 
-    size = tuple(flags.frame_size)
+    folder, size = Path(flags.run), tuple(flags.frame_size)
+    # The real images first: a wrong folder is found before minutes of simulation.
     real = prepare_fetal_planes(flags.folder, folder / "real", frame_size=size, classes=REAL, overwrite=True)
+    planes = _simulated_planes(folder, flags)
     grey = grey_level_distances(planes, real)
     _train(planes, folder / "student", flags)
     transfer = _transfer(folder / "student" / "student" / "student.keras", real, flags.split)
