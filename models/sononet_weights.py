@@ -114,16 +114,16 @@ def check_sononet(name: str, options: dict, path: str | os.PathLike) -> None:
     Raises:
         InputError: no SonoNet teacher, another number of filters, no standardising.
     """
-    layers = read_sononet_npz(path)
-    filters = layers[0].kernel.shape[-1]
-    published = f"sononet_{filters}"
-    if not name.startswith("sononet_") or "standardise" not in options:
-        raise InputError(f"{path}: holds weights of a SonoNet teacher, the model is {name}: choose {published}")
-    own = channels(int(name.removeprefix("sononet_")), options["width"])
+    filters = read_sononet_npz(path)[0].kernel.shape[-1]
+    if "standardise" not in options:
+        raise InputError(f"{path}: holds weights of a SonoNet teacher, the model is {name}: choose sononet_{filters}")
+    by_option = "filters" in options
+    own = channels(options["filters"] if by_option else int(name.removeprefix("sononet_")), options["width"])
     if own != filters:
+        cure = f"set its option filters to {filters}" if by_option else f"choose sononet_{filters}"
         raise InputError(
             f"{path}, arr_0: has {filters} filters, the first layer of {name} at width {options['width']:g} has "
-            f"{own}: choose {published} at width 1, or the authors' SonoNet{own}.npz"
+            f"{own}: {cure} at width 1, or give the authors' SonoNet{own}.npz"
         )
     if not options["standardise"]:
         raise InputError(
