@@ -6,7 +6,7 @@ from skimage import io
 
 from common.errors import InputError
 from data.dataset import read_split
-from data.fetal_planes import TABLE, prepare_fetal_planes
+from data.fetal_planes import TABLE, example_images, prepare_fetal_planes
 
 HEADER = "Image_name;Patient_num;Plane;Brain_plane;Operator;US_Machine;Train "
 PLANES = ("Fetal abdomen", "Fetal brain", "Fetal femur", "Fetal thorax")
@@ -117,3 +117,13 @@ def test_real_subset_has_the_official_counts(fetal_planes_dir, tmp_path):
         "other": 284,
     }
     assert sum(data.gaze_frames(split) for split in ("train", "val", "test")) == 0
+
+
+def test_example_images_are_of_the_plane_and_spread_over_the_table(tmp_path):
+    folder = write_planes(tmp_path / "db")
+    found = example_images(folder, "Fetal brain", 3)
+    for image, patient in zip(found, (0, 5, 11), strict=True):
+        np.testing.assert_array_equal(image, io.imread(folder / "Images" / f"Patient{patient:05d}_Plane1_1_of_1.png"))
+    assert len(example_images(folder, "Fetal brain", 99)) == 12
+    with pytest.raises(InputError, match="Maternal cervix"):
+        example_images(folder, "Maternal cervix", 1)
