@@ -112,6 +112,8 @@ def check_models(config, data: Dataset) -> None:
 def _check_teachers(config) -> None:
     if isinstance(config.teacher_path, list) and not config.teacher_path:
         raise InputError("--teacher-path: no file is named: give one or several .keras files")
+    if config.teacher_weights is not None and config.teacher_path is None:
+        raise InputError("--teacher-weights: are of the teachers given by --teacher-path, and there are none")
     if config.teacher_weights is not None:
         shares(len(teacher_paths(config)), config.teacher_weights)
     if config.pretrained is not None and (config.teacher == "none" or config.teacher_path is not None):

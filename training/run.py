@@ -19,7 +19,7 @@ from training.run_folder import artefacts, holds, may_train
 from training.stages import Stage, stage_fingerprints
 from training.student import train_student
 from training.summary import evaluate_run, forget_evaluation
-from training.teacher import load_teachers, train_teacher
+from training.teacher import build_teacher, load_teachers, train_teacher
 
 
 def run(config, resolved: str) -> None:
@@ -42,6 +42,8 @@ def run(config, resolved: str) -> None:
     if config.dry_run:
         return
     todo = _plan(config, folder, prints)
+    if "teacher" in todo and config.pretrained is not None:
+        build_teacher(config, data, pretrained=True)  # weights that don't fit or can't be fetched
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "config.yaml", resolved)
     if todo:

@@ -30,17 +30,18 @@ class FitSettings:
     weight_decay: float = 0.01
     warmup_epochs: float = 2.0
 
+    _flag: ClassVar[str] = "distil"
     _least_epochs: ClassVar[int] = 1
 
     def __post_init__(self):
-        least = self._least_epochs
-        if self.epochs < least or self.batch_size < 1:
-            raise InputError(f"epochs {self.epochs}, batch_size {self.batch_size}: must be at least {least} and 1")
+        for name, least in (("epochs", self._least_epochs), ("batch_size", 1)):
+            if getattr(self, name) < least:
+                raise InputError(f"{self._flag}.{name} {getattr(self, name)}: must be at least {least}")
         if not 0 < self.learning_rate < math.inf:
-            raise InputError(f"learning_rate {self.learning_rate}: must be above 0")
+            raise InputError(f"{self._flag}.learning_rate {self.learning_rate}: must be above 0")
         for name in ("weight_decay", "warmup_epochs"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise InputError(f"{name} {getattr(self, name)}: must be a number of at least 0")
+                raise InputError(f"{self._flag}.{name} {getattr(self, name)}: must be a number of at least 0")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,14 +63,16 @@ class TeachSettings(FitSettings):
     precision: str = "auto"
     gaze: float = added(0.3)
 
+    _flag: ClassVar[str] = "teach"
+
     def __post_init__(self):
         super().__post_init__()
         if not 0 <= self.gaze < math.inf:
             raise InputError(f"teach.gaze {self.gaze}: must be a number of at least 0")
         if not 0 <= self.label_smoothing < 1:
-            raise InputError(f"label_smoothing {self.label_smoothing}: must be at least 0 and below 1")
+            raise InputError(f"teach.label_smoothing {self.label_smoothing}: must be at least 0 and below 1")
         if self.precision not in PRECISIONS:
-            raise InputError(f"precision {self.precision!r}: is none of {', '.join(PRECISIONS)}")
+            raise InputError(f"teach.precision {self.precision!r}: is none of {', '.join(PRECISIONS)}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +91,7 @@ class PretrainSettings(FitSettings):
     weight_decay: float = 0.0
     warmup_epochs: float = 1.0
 
+    _flag: ClassVar[str] = "pretrain"
     _least_epochs: ClassVar[int] = 0
 
 

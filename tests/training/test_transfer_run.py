@@ -1,0 +1,329 @@
+"""Runs with several teachers, unlabelled frames, gaze pretraining, and teachers that start from weights."""
+
+import json
+import shutil
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+import models
+import train
+from common.errors import InputError, run_command
+from data.dataset import FrameRecord, open_dataset, write_dataset
+from data.pipeline import PipelineSettings, evaluation_batches, training_batches
+from losses import gaze_saliency_loss
+from models.metadata import Metadata, write_metadata
+from tests.losses import oracles
+from tests.quantization.blobs import build_tiny
+from tests.training.conftest import CLASSES, FRAME_SIZE, draw
+from training import fitting
+from training.config import build_parser
+from training.multitask import MultitaskTeacher
+from training.stages import stage_fingerprints
+
+
+def build_teacher(kit, frame_shape, num_classes, *, width=8, predict=False):
+    """A teacher of a few layers; with `predict` it gives a gaze map and looks where that says."""
+    layers = kit.layers
+    frame = kit.Input(frame_shape, name="frame")
+    x = layers.Conv2D(width, 8, 8, padding="same", activation="relu", name="stride8")(frame)
+    if predict:
+        heat = layers.Conv2D(1, 1, name="saliency")(x)
+        x = layers.Multiply(name="look")([x, layers.Activation("sigmoid", name="gate")(heat)])
+    x = layers.Conv2D(width, 3, 2, padding="same", activation="relu", name="stride16")(x)
+    logits = layers.Dense(num_classes, name="logits", dtype="float32")(layers.Flatten(name="flat")(x))
+    return kit.Model(frame, logits, name="plain")
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch):
+    """Models that train in a second."""
+    entry = models.registry.Entry
+    monkeypatch.setitem(models.MODELS, "tiny", entry(build_tiny, "student", ("stride8", "stride16")))
+    monkeypatch.setitem(models.MODELS, "plain", entry(build_teacher, "teacher", ("stride8", "stride16")))
+
+
+@pytest.fixture(autouse=True)
+def quick_exports(monkeypatch):
+    """What a student is exported as is not looked at here."""
+    monkeypatch.setattr("quantization.saved_model.export_saved_model", lambda model, path, *_: path.mkdir())
+    monkeypatch.setattr("quantization.tflite.export_float_tflite", lambda model, path, *_: path.touch())
+
+
+@pytest.fixture
+def flags(shapes, tmp_path):
+    """Flags of a short run on the tiny data set, of the student alone."""
+    text = (
+        f"data: {shapes}\nrun: {tmp_path / 'run'}\nevaluate: false\nstages: [student]\nteacher: plain\nstudent: tiny\n"
+        "teach: {epochs: 1, precision: float32}\ndistil: {epochs: 1}\npretrain: {batch_size: 48}\n"
+    )
+    (tmp_path / "tiny.yaml").write_text(text)
+    return ["--config", str(tmp_path / "tiny.yaml")]
+
+
+@pytest.fixture
+def teachers(tmp_path):
+    """Files of three teachers, of other widths, not trained."""
+    paths = []
+    for number in range(3):
+        keras.utils.set_random_seed(number)
+        path = tmp_path / f"t{number}.keras"
+        model = models.create("plain", (*FRAME_SIZE, 1), 3, width=4 + number)
+        model.save(path)
+        metadata = Metadata("plain", CLASSES, FRAME_SIZE, "logits", "teacher", params=model.count_params())
+        write_metadata(path, metadata)
+        paths.append(str(path))
+    return paths
+
+
+@pytest.fixture(scope="session")
+def unlabelled(tmp_path_factory):
+    """A data set whose training frames have no label, and half of the validation frames."""
+    return write_partly_labelled(tmp_path_factory.mktemp("data") / "unlabelled", train=0)
+
+
+def write_partly_labelled(folder, train):
+    """48 training frames, every `train`-th with a label (0 = none), and 24 for validation, 12 with a label; no gaze."""
+    rng = np.random.default_rng(0)
+    with write_dataset(
+        folder, classes=CLASSES, frame_size=FRAME_SIZE, source={"kind": "shapes", "simulated": True}, seed=0
+    ) as writer:
+        for split, count in (("train", 48), ("val", 24)):
+            for index in range(count):
+                shape = index % 3
+                labelled = index < 12 if split == "val" else train and index % train == 0
+                name = f"{split}{index // 6}"
+                frame = draw(shape, rng.uniform(14, 50), rng.uniform(12, 36), rng)
+                writer.add(split, FrameRecord(frame, shape if labelled else -1, name, name, index % 6, index % 6 / 10))
+    return folder
+
+
+def history(tmp_path, stage="student"):
+    table = pd.read_csv(tmp_path / "run" / "history.csv")
+    return table[table["stage"] == stage].dropna(axis=1, how="all").reset_index(drop=True)
+
+
+def test_three_teachers_teach_at_once_and_their_weights_count(flags, teachers, tmp_path, capsys):
+    ways = ["--loss.logit", "0.5", "--loss.decoupled", "0.1", "--loss.hint", "0.1", "--loss.similarity", "1"]
+    several = [*flags, *ways, "--teacher-path", *teachers, "--teacher-weights", "1", "1", "2"]
+    train.main(several)
+    logged = history(tmp_path)
+    for name in ("hard", "soft", "logit", "decoupled", "gaze", "attention", "hint", "similarity", "agreement"):
+        assert np.isfinite(logged[name]).all() and np.isfinite(logged[f"val_{name}"]).all(), name
+    train.main(several)
+    assert "student: reused" in capsys.readouterr().out
+    for other in (
+        ["--teacher-weights", "1", "1", "3"],
+        ["--teacher-path", *teachers[:2], "--teacher-weights", "1", "2"],
+    ):
+        with pytest.raises(InputError, match="other settings"):
+            train.main([*several, *other])
+
+
+def test_a_preset_may_name_one_teacher_or_a_list(tmp_path):
+    parser = build_parser()
+    for text, paths in (("a.keras", ["a.keras"]), ("[a.keras, b.keras]", ["a.keras", "b.keras"])):
+        (tmp_path / "p.yaml").write_text(f"teacher_path: {text}\n")
+        config = parser.instantiate(parser.parse_args(["--config", str(tmp_path / "p.yaml")]))
+        found = config.teacher_path if isinstance(config.teacher_path, list) else [config.teacher_path]
+        assert [str(path) for path in found] == paths
+    words = parser.parse_args(["--teacher-path", "a b.keras", "c.keras", "--teacher-weights", "2", "1", "--seed", "4"])
+    assert [str(path) for path in words.teacher_path] == ["a b.keras", "c.keras"]
+    assert (words.teacher_weights, words.seed) == ([2.0, 1.0], 4)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [("classes", ["x", "y", "z"], "trained for the classes x, y, z"), ("frame_size", [40, 56], "frames of (40, 56)")],
+)
+def test_every_teacher_must_fit_the_data(field, value, words, flags, teachers, tmp_path, capsys):
+    beside = tmp_path / "t1.keras.json"
+    beside.write_text(json.dumps(json.loads(beside.read_text()) | {field: value}))
+    assert run_command(train.main, [*flags, "--teacher-path", *teachers]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "t1.keras" in error and words in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_student_learns_from_frames_that_nobody_labelled(flags, teachers, unlabelled, tmp_path):
+    ways = ["--loss.logit", "1", "--loss.decoupled", "0.1"]
+    train.main([*flags, "--data", str(unlabelled), *ways, "--teacher-path", teachers[0]])
+    logged = history(tmp_path).iloc[0]
+    assert logged["hard"] == 0 and logged["accuracy"] == 0 and logged["val_hard"] > 0
+    assert min(logged[["soft", "logit", "decoupled", "attention"]]) > 0
+    right = logged["val_accuracy"] * 12  # of the twelve validation frames with a label
+    assert right == pytest.approx(round(right), abs=1e-4)
+
+
+def test_a_teacher_learns_from_the_labelled_frames_alone(flags, tmp_path):
+    folder = write_partly_labelled(tmp_path / "some", train=4)
+    data = open_dataset(folder)
+    assert (data.labelled_frames("train"), data.labelled_frames("val")) == (12, 12)
+    settings = PipelineSettings(batch_size=4, labelled_only=True)
+    labels = [label.numpy() for _, label, _ in training_batches(data, "train", settings).take(6)]
+    assert np.concatenate(labels).min() >= 0
+    batches = evaluation_batches(data, "val", batch_size=5, labelled_only=True)
+    assert sum(len(label) for _, label, _ in batches) == 12 and int(batches.cardinality()) == 3
+    train.main([*flags, "--data", str(folder), "--stages", "[teacher]"])
+    assert np.isfinite(history(tmp_path, "teacher")["val_accuracy"]).all()
+
+
+def test_gaze_pretraining_comes_first_and_goes_on_after_a_stop(flags, tmp_path, monkeypatch):
+    flags = [*flags, "--teacher", "none", "--pretrain.epochs", "2", "--distil.epochs", "2"]
+    train.main(flags)
+    first, rest = history(tmp_path, "pretrain"), history(tmp_path)
+    assert set(first.columns) >= {"gaze", "val_gaze", "loss"} and not {"hard", "soft"} & set(first.columns)
+    assert first["gaze"].iloc[-1] < first["gaze"].iloc[0]
+    # The head goes on from where it was, not from how it is drawn.
+    assert rest["gaze"].iloc[0] < first["gaze"].iloc[0]
+    assert not list((tmp_path / "run" / "checkpoints").iterdir())
+    shutil.move(tmp_path / "run", tmp_path / "whole")
+
+    original = fitting.Reporter.on_epoch_end
+
+    def stop_in_the_second_epoch(self, epoch, logs=None):
+        original(self, epoch, logs)
+        if (self._stage, epoch) == ("student", 1):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fitting.Reporter, "on_epoch_end", stop_in_the_second_epoch)
+        assert run_command(train.main, flags) == 130
+    names = {file.name.split("-")[0] for file in (tmp_path / "run" / "checkpoints").iterdir()}
+    assert names == {"pretrain", "student"}, "the finished pretraining is kept until the student is on disk"
+    train.main(flags)
+    for stage, whole in (("pretrain", first), ("student", rest)):
+        assert list(history(tmp_path, stage)["epoch"]) == [1, 2]
+        np.testing.assert_allclose(history(tmp_path, stage)["loss"], whole["loss"], rtol=1e-4)
+
+
+def test_pretraining_is_part_of_what_a_student_is_known_by():
+    parser, data = build_parser(), SimpleNamespace(checksum="0")
+
+    def prints(*flags):
+        return stage_fingerprints(parser.instantiate(parser.parse_args(list(flags))), data)
+
+    plain, longer = prints(), prints("--pretrain.epochs", "3")
+    assert plain["teacher"] == longer["teacher"] and plain["student"] != longer["student"]
+    # Without it its settings don't matter.
+    assert prints("--pretrain.learning_rate", "0.1")["student"] == plain["student"]
+
+
+def test_runs_from_before_a_setting_existed_stay_valid():
+    """As they were computed before logit regression, decoupled targets and the rest came."""
+    parser, data = build_parser(), SimpleNamespace(checksum="0")
+    for flags, teacher, student, int8 in (
+        ([], "5a03f89a92a848cb", "2711708bd134c26e", "312cef1e96149ff7"),
+        (
+            ["--teacher", "none", "--loss.alpha", "0.5", "--augment.zoom", "0.2"],
+            "5acfb04d081a7f2a",
+            "393e3ab1f341c3a8",
+            "b837126685dfbb3c",
+        ),
+    ):
+        found = stage_fingerprints(parser.instantiate(parser.parse_args(flags)), data)
+        assert (found["teacher"], found["student"], found["int8"]) == (teacher, student, int8)
+
+
+def test_a_teacher_that_predicts_the_gaze_learns_it_too(flags, tmp_path):
+    flags = [*flags, "--stages", "[teacher]", "--teacher-options", "{predict: true}", "--teach.epochs", "3"]
+    train.main([*flags, "--teach.learning_rate", "0.003"])
+    logged = history(tmp_path, "teacher")
+    assert {"loss", "hard", "gaze", "accuracy"} <= set(logged.columns)
+    assert logged["gaze"].iloc[-1] < logged["gaze"].iloc[0]
+    np.testing.assert_allclose(logged["loss"], logged["hard"] + 0.3 * logged["gaze"], rtol=1e-4)
+    saved = keras.saving.load_model(tmp_path / "run" / "teacher" / "teacher.keras", compile=False)
+    assert [tensor.name for tensor in saved.inputs] == ["frame"] and saved.output_shape == (None, 3)
+
+
+def test_the_multitask_loss_is_its_formula():
+    keras.utils.set_random_seed(0)
+    teacher = build_teacher(keras, (*FRAME_SIZE, 1), 3, predict=True)
+    made = MultitaskTeacher(teacher, gaze_weight=0.5, label_smoothing=0.1)
+    made.compile(optimizer=keras.optimizers.SGD(0.0))
+    rng = np.random.default_rng(0)
+    gaze = rng.random((4, 6, 8)).astype(np.float32)
+    features = {
+        "frame": rng.random((4, *FRAME_SIZE, 1)).astype(np.float32),
+        "gaze": gaze / gaze.sum(axis=(1, 2), keepdims=True),
+        "gaze_valid": np.array([True, False, True, False]),
+    }
+    weight, label = np.array([1, 2, 0.5, 1], np.float32), np.array([0, 1, 2, 0])
+    logs = made.train_step((features, np.eye(3, dtype=np.float32)[label], weight))
+    logits = teacher(features["frame"]).numpy()
+    heat = keras.Model(teacher.input, teacher.get_layer("saliency").output)(features["frame"]).numpy()[..., 0]
+    smooth = 0.9 * np.eye(3)[label] + 0.1 / 3
+    hard = (weight * -(smooth * oracles.log_softmax(logits)).sum(axis=1)).sum() / 4
+    seen = (weight * features["gaze_valid"] * oracles.gaze(features["gaze"].astype(float), heat, 0.05)).sum() / 2
+    np.testing.assert_allclose([logs["hard"], logs["gaze"]], [hard, seen], rtol=1e-4)
+    np.testing.assert_allclose(logs["loss"], hard + 0.5 * seen, rtol=1e-4)
+    right = logits.argmax(axis=1) == label
+    np.testing.assert_allclose(logs["accuracy"], (weight * right).sum() / weight.sum(), rtol=1e-6)
+    features["gaze_valid"][:] = False
+    assert float(made.test_step((features, np.eye(3, dtype=np.float32)[label], weight))["gaze"]) != 0  # a mean of both
+    made.reset_metrics()
+    assert float(made.test_step((features, np.eye(3, dtype=np.float32)[label], weight))["gaze"]) == 0
+    assert gaze_saliency_loss(features["gaze"], heat).shape == (4,)
+
+
+def test_a_pretrained_teacher_starts_from_its_weights_and_is_known_by_them(flags, tmp_path, monkeypatch):
+    weights = tmp_path / "start.npz"
+    weights.write_bytes(b"one")
+    asked = []
+    monkeypatch.setattr(models, "check_pretrained", lambda *given: asked.append(given))
+    monkeypatch.setattr(models, "load_pretrained", lambda model, *given: asked.append(given))
+    flags = [*flags, "--stages", "[teacher]", "--pretrained", str(weights)]
+    train.main(flags)
+    assert asked.pop(0) == ("plain", str(weights), {}) and set(asked) == {("plain", str(weights))}
+    weights.write_bytes(b"two")
+    with pytest.raises(InputError, match="holds a teacher"):
+        train.main(flags)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["--teacher", "none", "--loss.logit", "1"], "--loss.logit 1: needs a teacher"),
+        (["--teacher", "none", "--loss.decoupled", "0.5"], "--loss.decoupled 0.5: needs a teacher"),
+        (["--teacher", "none", "--loss.attention", "2"], "--loss.attention 2: needs a teacher"),
+        (["--teacher", "none", "--pretrained", "imagenet"], "--pretrained imagenet"),
+        (["--teacher", "none", "--loss.gaze", "0", "--loss.hard", "0"], "every weight is 0"),
+        (["--teacher-weights", "1", "2"], "--teacher-weights: are of the teachers given by --teacher-path"),
+        (["--teacher-path", "T", "--teacher-weights", "1", "2"], "2 weights for 1 teachers"),
+        (["--teacher-path", "T", "T", "--teacher-weights", "1", "-2"], "--teacher-weights -2: must be above 0"),
+        (["--teacher-path", "T", "no/such.keras"], "no/such.keras"),
+        (["--teacher-path", "T", "T", "--loss.attention_taps", "[stride4]"], "has no tap 'stride4'"),
+        (["--teacher-path"], "--teacher-path"),
+        (["--loss.decoupled_rest", "-1"], "loss.decoupled_rest -1.0"),
+        (["--loss.logit", ".nan"], "loss.logit nan"),
+        (["--teach.gaze", "-1"], "teach.gaze -1.0"),
+        (["--pretrain.epochs", "-1"], "pretrain.epochs -1: must be at least 0"),
+        (["--pretrain.epochs", "1", "--gaze", "none"], "--gaze none"),
+        (
+            ["--data", "UNLABELLED", "--pretrain.epochs", "1", "--teacher-path", "T"],
+            "has no gaze in its training split",
+        ),
+        (["--data", "UNLABELLED"], "no labelled frame in its training split for the teacher plain"),
+        (
+            ["--data", "UNLABELLED", "--teacher", "none"],
+            "no labelled frame in its training split, and --teacher is none",
+        ),
+        (["--stages", "[teacher]", "--teacher-options", "{predict: true}", "--data", "ODD"], "the gaze maps are"),
+    ],
+)
+def test_what_can_not_work_is_one_line_before_any_training(
+    given, words, flags, teachers, unlabelled, tmp_path, capsys, monkeypatch
+):
+    if "ODD" in given:
+        from training import checks
+
+        monkeypatch.setattr(checks, "map_size", lambda size: (3, 4))
+        given = given[:-2]
+    given = [{"T": teachers[0], "UNLABELLED": str(unlabelled)}.get(word, word) for word in given]
+    assert run_command(train.main, [*flags, *given]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and words in error, error
+    assert not (tmp_path / "run").exists()
