@@ -52,7 +52,7 @@ def draw_settings(rng: np.random.Generator, view: View, depth_mm: float, focus_m
     )
     noise_db = noise_db + rng.uniform(-4, 4)
     error = rng.uniform(-2, 2, 6)
-    return Settings(probe, depth_mm, noise_db, error, rng.uniform(0.17, 0.34), looks.draw_marks(rng, view))
+    return Settings(probe, depth_mm, noise_db, error, rng.uniform(0.15, 0.31), looks.draw_marks(rng, view))
 
 
 def make_grid(view: View, settings: Settings) -> PolarGrid:

@@ -89,11 +89,14 @@ def finish(frame: np.ndarray, sector: np.ndarray, look: Look, marks: np.ndarray)
 
 def _blur(frame: np.ndarray, side: float) -> np.ndarray:
     """Both ways with the kernel (side, 1 - 2·side, side); beyond the frame is as its edge."""
-    middle, side = np.float32(1 - 2 * side), np.float32(side)
-    padded = np.pad(frame, ((1, 1), (0, 0)), mode="edge")
-    frame = middle * frame + side * (padded[:-2] + padded[2:])
-    padded = np.pad(frame, ((0, 0), (1, 1)), mode="edge")
-    return middle * frame + side * (padded[:, :-2] + padded[:, 2:])
+    for axis in (0, 1):
+        flank = np.float32(side) * frame
+        frame = np.float32(1 - 2 * side) * frame
+        out, give = np.moveaxis(frame, axis, 0), np.moveaxis(flank, axis, 0)
+        out[1:] += give[:-1]
+        out[:-1] += give[1:]
+        out[[0, -1]] += give[[0, -1]]
+    return frame
 
 
 def draw_marks(rng: np.random.Generator, view: View) -> np.ndarray:
