@@ -12,7 +12,7 @@ from studies.declare import Row, Source, Study, expand, fill
 
 _ROOT = Path(__file__).resolve().parents[1]
 # Flags that take their values as words one after the other.
-_MANY_WORDS = ("teacher-path", "teacher-weights", "sparsity", "clusters")
+_MANY_WORDS = ("teacher-path", "teacher-weights", "sparsity", "clusters", "keep", "kinds")
 
 
 @dataclasses.dataclass(frozen=True)

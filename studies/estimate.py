@@ -16,8 +16,7 @@ from studies.speed import Load, Speeds
 # that the README tells of (36 s an epoch against 16 s, of which a teacher's answers are 9 s in both).
 _WRAPPED = 3.3
 # Starting TensorFlow, building and checking the models, exporting: s.
-_FIXED_S = {"train": 40.0, "compress": 40.0}
-_COMPRESS_EPOCHS = 8
+_FIXED_S = 40.0
 
 
 def parse_train(study: Study, row: Row):
@@ -35,6 +34,23 @@ def parse_train(study: Study, row: Row):
     return config
 
 
+def parse_compress(study: Study, row: Row):
+    """The flags that a `compress` row stands for, as compress.py's own parser reads them.
+
+    Raises:
+        InputError: whatever compress.py would refuse before it looks at data.
+    """
+    from compression import flags as of
+
+    parsers = {"prune": of.prune_flags, "cluster": of.cluster_flags, "channels": of.channels_flags, "ptq": of.ptq_flags}
+    if row.method not in parsers:
+        raise InputError(f"{row.key}: compress: {row.method!r} is none of {', '.join(parsers)}")
+    parser = parsers[row.method]()
+    flags = parser.instantiate(parser.parse_args(row_command(study, row).expanded[1:]))
+    of.check(flags, row.method)
+    return flags
+
+
 def row_loads(study: Study, row: Row) -> list[tuple[Load, float]]:
     """The frames that a row's command goes through, by the work that each is: [(load, frames)].
 
@@ -46,11 +62,9 @@ def row_loads(study: Study, row: Row) -> list[tuple[Load, float]]:
     data = open_dataset(study.datasets[row.data].path)
     frames = data.frames("train")
     if row.how == "compress":
-        owner = study.row(row.table, references(row.source)[0][0]) if references(row.source) else None
-        epochs = float(row.flags.get("epochs", _COMPRESS_EPOCHS)) * (row.method != "ptq")
-        load = _trained(study, owner, data.frame_size) if owner else None
-        return [(load, _WRAPPED * epochs * frames)] if load else []
+        return _compression(study, row, frames, data.frame_size)
     config, loads = parse_train(study, row), []
+    config.stages = _missing_stages(config, data)
     if "teacher" in config.stages and config.teacher != "none" and config.teacher_path is None:
         loads.append((_teacher(config, "train", data.frame_size), config.teach.epochs * frames))
     student = _load("train", config.student, config.student_options, data.frame_size)
@@ -74,7 +88,7 @@ def estimate_s(study: Study, row: Row, speeds: Speeds, factor: float = 1.0) -> f
         return None
     if any(speeds[load] is None for load, frames in loads if frames):
         return None
-    return _FIXED_S[row.how] + factor * sum(speeds[load] * frames / 1000 for load, frames in loads if frames)
+    return _FIXED_S + factor * sum(speeds[load] * frames / 1000 for load, frames in loads if frames)
 
 
 def finished_factor(study: Study) -> float:
@@ -97,6 +111,36 @@ def say(seconds: float | None) -> str:
     return f"about {seconds / 60:.0f} min" if seconds < 90 * 60 else f"about {seconds / 3600:.1f} h"
 
 
+def _missing_stages(config, data) -> list[str]:
+    """The stages that train.py will not reuse from the run folder."""
+    from training.config import teacher_paths
+    from training.run_folder import holds
+    from training.stages import stage_fingerprints
+
+    if not all(path.is_file() for path in teacher_paths(config)):
+        return config.stages
+    prints = stage_fingerprints(config, data)
+    return [stage for stage in config.stages if not holds(config.run, stage, prints[stage])]
+
+
+def _compression(study: Study, row: Row, frames: int, frame_size) -> list[tuple[Load, float]]:
+    """Every target is trained on by itself, through wrapped layers; a removed channel costs no more than one kept."""
+    flags = parse_compress(study, row)
+    sources = references(row.source)
+    if row.method == "ptq" or not sources:
+        return []
+    owner, path = study.row(row.table, sources[0][0]), sources[0][1]
+    model = _trained(study, owner, path or owner.artefact, frame_size)
+    if row.method == "channels":
+        return [(model, len(flags.keep) * flags.epochs * frames)]
+    targets = flags.sparsity if row.method == "prune" else flags.clusters
+    both = 2 if row.method == "prune" and flags.clusters else 1
+    seen = len(targets) * (both * flags.epochs + flags.int8_epochs) * frames
+    teachers = [study.row(row.table, name) for name, _ in references(row.flags.get("teacher", ""))]
+    answers = [_teacher(parse_train(study, _trainer(study, owner)), "forward", frame_size) for owner in teachers]
+    return [(model, _WRAPPED * seen), *((load, seen) for load in answers)]
+
+
 def _teachers(study: Study, row: Row, config, frame_size) -> list[Load]:
     """What answers each frame while the student learns."""
     if config.teacher_path is None:
@@ -109,11 +153,10 @@ def _teachers(study: Study, row: Row, config, frame_size) -> list[Load]:
     return loads
 
 
-def _trained(study: Study, row: Row, frame_size) -> Load | None:
-    """Training of the model that a row's run holds: what a compression of it does."""
-    row = _trainer(study, row)
-    config = parse_train(study, row)
-    if row.artefact.startswith("teacher/") and config.stages == ["teacher"]:
+def _trained(study: Study, row: Row, file: str, frame_size) -> Load:
+    """Training of the model that a file of a row's run holds: what a compression of it does."""
+    config = parse_train(study, _trainer(study, row))
+    if file.startswith("teacher/"):
         return _teacher(config, "train", frame_size)
     return _load("train", config.student, config.student_options, frame_size)
 

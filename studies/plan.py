@@ -13,7 +13,7 @@ from common.console import console
 from common.errors import InputError
 from studies.commands import prepare_command, row_command
 from studies.declare import Row, Study
-from studies.estimate import estimate_s, finished_factor, parse_train, row_loads, say
+from studies.estimate import estimate_s, finished_factor, parse_compress, parse_train, row_loads, say
 from studies.records import Checksums, is_done, is_evaluated
 from studies.speed import Speeds
 
@@ -118,11 +118,10 @@ def _step(study: Study, row: Row, steps: dict[str, Step], sums: Checksums) -> St
     reason = _absent(study, row)
     if reason:
         return Step(row, "absent", reason)
-    if row.how == "train":
-        try:
-            parse_train(study, row)
-        except InputError as error:
-            return Step(row, "refused", str(error))
+    try:
+        {"train": parse_train, "compress": parse_compress}.get(row.how, lambda *_: None)(study, row)
+    except InputError as error:
+        return Step(row, "refused", str(error))
     if is_done(study, row, sums):
         return Step(row, "done" if is_evaluated(study, row, sums) else "evaluate")
     if row_command(study, row) is None:

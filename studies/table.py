@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from rich import box
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
@@ -32,6 +33,8 @@ COLUMNS = (
     "× faster",
     "points below (95 %)",
 )
+_NARROW = tuple(name for name in COLUMNS if name not in ("params", "MACs", "deflated", "macro-F1 (95 %)", "× faster"))
+_WIDE = 200
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,14 +135,18 @@ def print_lines(study: Study, table: Table, lines: Sequence[Line]) -> None:
     data = lines[0].result["dataset"]
     kind = "simulated frames" if data["simulated"] else "frames"
     title = f"{table.title}: {data['n_frames']} test {kind} of {data['n_patients']} patients"
+    # A log takes any width; a terminal has the one it has.
+    screen = console if console.is_terminal else Console(width=_WIDE, file=console.file)
+    columns = COLUMNS if screen.width >= _WIDE else _NARROW
     shown = RichTable(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for name in COLUMNS:
+    for name in columns:
         words = name in ("model", "transfer", "form")
-        header = name if words else name.replace(" (", "\n(").replace(": ", "\n").replace("latency, ms", "latency ms")
-        shown.add_column(header, justify="left" if words else "right", overflow="fold", max_width=24 if words else None)
+        header = name.replace(" (", "\n(").replace(": ", "\n").replace("latency, ms", "latency ms")
+        shown.add_column(header, justify="left" if words else "right", overflow="fold", min_width=14 if words else None)
     for line in lines:
-        shown.add_row(*(escape(_folded(text)) for text in cells(line)))
-    console.print(shown)
+        texts = dict(zip(COLUMNS, cells(line)))
+        shown.add_row(*(escape(_folded(texts[name])) for name in columns))
+    screen.print(shown)
     console.print(explain(table), markup=False, highlight=False)
 
 

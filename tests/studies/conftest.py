@@ -63,8 +63,8 @@ tables:
         artefact: student/student.tflite
         train: {stages: [student], teacher-path: "{big}", student-options: {width: 0.2},
                 distil.epochs: 3, seed: 1}
-      sparse: {model: SqueezeNet, artefact: sparse.tflite, compress: prune, source: "{small:student/student.tflite}",
-               flags: {sparsity: [0.5]}}
+      sparse: {model: sparse SqueezeNet, artefact: sparse.tflite,
+               compress: prune, source: "{small:student/student.tflite}", flags: {sparsity: [0.5]}}
       same: {model: SqueezeNet again, of: small, artefact: student/student.tflite}
       both: {model: together, ensemble: [small, sparse]}
 """
@@ -149,6 +149,14 @@ def run(study, only=None, **options):
     sums = Checksums()
     plan = make_plan(study, choose(study, only=only), sums)
     return run_plan(study, plan, sums, latency=False, **options), {step.row.name: step for step in plan}
+
+
+def change(config, old, new):
+    """The study after an edit of its file."""
+    text = config.read_text()
+    assert old in text
+    config.write_text(text.replace(old, new))
+    return read_study(config)
 
 
 def calls(folder) -> list[str]:

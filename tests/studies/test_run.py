@@ -6,22 +6,14 @@ import re
 import pytest
 
 from evaluation.report import evaluate
-from studies.declare import read_study
 from studies.plan import choose, make_plan
 from studies.records import Checksums, read_record, read_result
 from studies.table import collect_lines
-from tests.studies.conftest import calls, run
+from tests.studies.conftest import calls, change, run
 
 
 def states(study):
     return {step.row.name: step.state for step in make_plan(study, choose(study), Checksums(), timing=False)}
-
-
-def change(config, old, new):
-    text = config.read_text()
-    assert old in text
-    config.write_text(text.replace(old, new))
-    return read_study(config)
 
 
 def test_all_of_it_once(study, stand_ins):
