@@ -5,9 +5,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.gaze_fusion import GazeDropout, GazeModulation
+from common.errors import InputError
+from models.gaze_fusion import FUSIONS, GazeChannel, GazeDropout, GazeModulation
 from models.registry import create
-from tests.models.test_registry import unallocated
+from tests.models.test_registry import SMALL, inputs_of, small, unallocated
+
+FAMILIES = ("vgg16", "sononet_16", "resnet50", "densenet121")
 
 
 def blob(batch=1, grid=(4, 6), at=(1, 2)):
@@ -110,7 +113,88 @@ def test_a_teacher_without_gaze_is_nearly_the_one_without_fusion():
     assert far > 3 * near  # and gaze does make a difference
 
 
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("fusion, layer", [("multiply", "gaze_modulation"), ("concat", "gaze_add")])
 @pytest.mark.parametrize("stride", [2, 4, 8, 16])
-def test_fusion_stands_where_it_is_told(stride):
-    model = unallocated("vgg16", (64, 96, 1), 3, fusion_stride=stride, width=0.1, dense_units=16)
-    assert model.get_layer("gaze_modulation").output.shape[1:3] == (64 // stride, 96 // stride)
+def test_fusion_stands_where_it_is_told(name, fusion, layer, stride):
+    model = unallocated(name, (64, 96, 1), 3, fusion=fusion, fusion_stride=stride, **SMALL[name])
+    assert model.get_layer(layer).output.shape[1:3] == (64 // stride, 96 // stride)
+    order = [each.name for each in model.layers]
+    if 4 <= stride <= 8:  # so that the teacher's map at this stride has seen the gaze
+        assert order.index(layer) < order.index(f"stride{stride}")
+
+
+def test_the_gaze_is_appended_as_the_scaled_density():
+    features = np.random.default_rng(0).random((2, 4, 6, 3)).astype(np.float32)
+    out = GazeChannel(gain=2.0)([features, blob(2)]).numpy()
+    np.testing.assert_array_equal(out[..., :3], features)
+    np.testing.assert_allclose(out[..., 3], 2 * np.sqrt(24) * blob(2), rtol=1e-6)
+
+
+def test_on_a_frame_the_gaze_keeps_its_mass_and_its_place_and_has_the_frames_magnitude():
+    frame = np.zeros((1, 112, 144, 1), np.float32)
+    rows, columns = np.mgrid[:14, :18]
+    gaze = np.exp(-((rows - 4) ** 2 + (columns - 12) ** 2) / (2 * 0.54**2))[None].astype(np.float32)
+    gaze /= gaze.sum()
+    channel = GazeChannel()([frame, gaze]).numpy()[0, ..., 1]
+    np.testing.assert_allclose(channel.sum(), np.sqrt(112 * 144), rtol=1e-4)
+    peak = np.unravel_index(channel.argmax(), channel.shape)
+    assert abs(peak[0] - 8 * 4.5) <= 4 and abs(peak[1] - 8 * 12.5) <= 4
+    assert 0.3 < channel.max() < 3
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_every_family_fuses_in_every_way(name, fusion, tmp_path):
+    """The logits depend on the gaze, if there is any; the file gives them again."""
+    model = small(name, (32, 64, 1), fusion=fusion)
+    assert [tensor.name for tensor in model.inputs] == (["frame"] if fusion == "none" else ["frame", "gaze"])
+    given = inputs_of(model)
+    for layer in model.layers:
+        if layer.name == "gaze_mix":
+            layer.kernel.assign(np.random.default_rng(0).normal(0, 0.1, layer.kernel.shape))
+    logits = model(given, training=False).numpy()
+    if fusion in ("concat", "early"):  # the others make the round trip with the registry
+        model.save(tmp_path / "m.keras")
+        back = keras.models.load_model(tmp_path / "m.keras")
+        np.testing.assert_array_equal(back(given, training=False), logits)
+    if fusion != "none":
+        frame, gaze = given
+        moved = model([frame, gaze[:, ::-1, ::-1]], training=False).numpy()
+        assert np.abs(moved - logits).max() > 1e-5
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_concatenated_gaze_starts_as_the_network_without_and_learns(name):
+    model = small(name, (32, 64, 1), fusion="concat", gaze_dropout=0.0, dropout=0.0)
+    plain = small(name, (32, 64, 1), fusion="none", dropout=0.0)
+    for layer in plain.layers:
+        if layer.weights:
+            layer.set_weights(model.get_layer(layer.name).get_weights())
+    given = inputs_of(model)
+    np.testing.assert_allclose(model(given, training=False), plain(given[0], training=False), atol=1e-5)
+    with tf.GradientTape() as tape:
+        value = tf.reduce_sum(tf.square(model(given, training=True)))
+    slope = tape.gradient(value, model.get_layer("gaze_mix").kernel).numpy()
+    assert np.abs(slope[0, 0, -1]).max() > 0  # the row of the gaze
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_logits_are_float32_under_mixed_precision(name):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = small(name, (32, 64, 1))
+    finally:
+        keras.config.set_dtype_policy(before)
+    logits = model(inputs_of(model), training=False)
+    assert logits.dtype == "float32" and model.get_layer("stride8").output.dtype == "bfloat16"
+    assert np.isfinite(logits).all()
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_what_is_no_fusion_is_refused(name):
+    with pytest.raises(InputError, match=rf"model {name}: fusion 'late' is none of multiply, concat, early, none"):
+        create(name, (64, 64, 1), 3, fusion="late")
+    with pytest.raises(InputError, match=rf"model {name}: fusion_stride '8' is none of 2, 4, 8, 16"):
+        create(name, (64, 64, 1), 3, fusion="concat", fusion_stride="8")

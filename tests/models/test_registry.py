@@ -11,6 +11,7 @@ import tensorflow as tf
 import models
 from common.errors import InputError
 from data.saliency import map_size
+from models.metadata import Metadata
 from models.registry import MODELS, create, find, names
 
 # Parameters with default options, 1 channel, 112×144, 4 classes. A new model needs its line.
@@ -19,6 +20,7 @@ PARAMETERS |= {"mobilenet_v2": 131_588, "squeezenet_1_0": 147_072}
 PARAMETERS |= {"resnet50": 23_596_420, "densenet121": 7_041_732}
 PARAMETERS |= {"sononet_4": 59_192, "sononet_8": 234_316}
 PARAMETERS |= {"sononet_16": 932_436, "sononet_32": 3_719_844, "sononet_64": 14_859_588}
+PARAMETERS |= {"sonoeyenet": 932_436, "multitask_sonoeyenet": 947_796}
 # Options that make a model small enough to run in a test.
 SMALL = {"mobilenet_v1": {"width": 0.1}, "squeezenet_1_1": {"width": 0.15}}
 SMALL |= {"vgg16": {"width": 0.1, "dense_units": 16}}
@@ -26,6 +28,7 @@ SMALL |= {"mobilenet_v2": {"width": 0.1}, "squeezenet_1_0": {"width": 0.15}}
 SMALL |= {name: {"width": 0.1, "depths": (1, 2, 1, 1)} for name in ("resnet50", "densenet121")}
 SMALL |= {"sononet_4": {"width": 1.0}, "sononet_8": {"width": 0.5}}
 SMALL |= {"sononet_16": {"width": 0.5}, "sononet_32": {"width": 0.25}, "sononet_64": {"width": 0.125}}
+SMALL |= {name: {"width": 0.5} for name in ("sonoeyenet", "multitask_sonoeyenet")}
 # Options that bring a student below 150,000 parameters.
 BELOW_150K = {"mobilenet_v1": {"width": 0.2}, "squeezenet_1_1": {"width": 0.45}}
 BELOW_150K |= {"mobilenet_v2": {"width": 0.2}, "squeezenet_1_0": {"width": 0.44}}
@@ -194,6 +197,28 @@ def test_is_flat_functional_and_without_preprocessing(name):
 @every_student
 def test_a_student_takes_the_frame_alone(name):
     assert [tensor.name for tensor in shapes(name).inputs] == ["frame"]
+
+
+@every_student
+def test_a_student_becomes_a_full_int8_file(name, tmp_path):
+    """TF-MOT quantises all of it, and between the bytes at both ends the file computes in integers."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    from quantization.qat import quantise
+    from quantization.tflite import export_int8
+
+    student, options = small(name, (32, 48, 1)), entry_of(SMALL, name)
+    frames = inputs_of(student)
+    made = quantise(student, name, options, [frames])
+    export_int8(made, tmp_path / "s.tflite", Metadata(name, ("a", "b", "c"), (32, 48), "probabilities", "int8"))
+    interpreter = Interpreter(str(tmp_path / "s.tflite"), num_threads=1)
+    interpreter.allocate_tensors()
+    assert {detail["dtype"] for detail in interpreter.get_tensor_details()} == {np.uint8, np.int8, np.int32}
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], (255 * frames[:1]).astype(np.uint8))
+    interpreter.invoke()
+    given = interpreter.get_tensor(interpreter.get_output_details()[0]["index"]) / 256
+    wanted = tf.nn.softmax(made.model(frames[:1], training=False)).numpy()
+    np.testing.assert_allclose(given, wanted, atol=0.1)
 
 
 @every_student
