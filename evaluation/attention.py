@@ -1,4 +1,4 @@
-"""Where a model looks: the channel mean of its squared activations."""
+"""Where a model looks: the gaze map that it predicts, or the channel mean of its squared activations."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 import tensorflow as tf
+from scipy.special import softmax
 
 from evaluation.artefacts import Artefact
+from models.sonoeyenet import SALIENCY
 
 TAP = "stride8"
 
@@ -20,6 +22,9 @@ def has_attention(artefact: Artefact, tap: str = TAP) -> bool:
 
 def attention_maps(artefact: Artefact, features: Mapping[str, np.ndarray], tap: str = TAP) -> np.ndarray:
     """Attention of a batch at a tap, the map that attention transfer compares.
+
+    A model with a layer `saliency` predicts the gaze map and looks through it: for its default
+    tap, that map is its attention.
 
     Args:
         artefact: one that `has_attention`.
@@ -33,6 +38,9 @@ def attention_maps(artefact: Artefact, features: Mapping[str, np.ndarray], tap: 
     """
     model = artefact.model
     inputs = keras.tree.map_structure(lambda tensor: tf.constant(features[tensor.name], tf.float32), model.input)
+    if tap == TAP and any(layer.name == SALIENCY for layer in model.layers):
+        logits = keras.Model(model.input, model.get_layer(SALIENCY).output)(inputs, training=False)
+        return softmax(tf.cast(logits, tf.float64).numpy()[..., 0], axis=(1, 2))
     activation = keras.Model(model.input, model.get_layer(tap).output)(inputs, training=False)
     maps = np.square(tf.cast(activation, tf.float32).numpy().astype(np.float64)).mean(axis=-1)
     total = maps.sum(axis=(1, 2), keepdims=True)

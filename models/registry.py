@@ -12,7 +12,7 @@ from types import ModuleType
 import keras
 
 from common.errors import InputError
-from models import densenet, mobilenet, resnet, sononet, squeezenet, vgg
+from models import densenet, mobilenet, resnet, sonoeyenet, sononet, squeezenet, vgg
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +46,8 @@ MODELS: dict[str, Entry] = {
     "sononet_16": Entry(functools.partial(sononet.build_teacher, 16), "teacher", ("stride4", "stride8", "stride16")),
     "sononet_32": Entry(functools.partial(sononet.build_teacher, 32), "teacher", ("stride4", "stride8", "stride16")),
     "sononet_64": Entry(functools.partial(sononet.build_teacher, 64), "teacher", ("stride4", "stride8", "stride16")),
+    "sonoeyenet": Entry(sonoeyenet.build_sonoeyenet, "teacher", ("stride4", "stride8", "stride16")),
+    "multitask_sonoeyenet": Entry(sonoeyenet.build_multitask, "teacher", ("stride4", "stride8", "stride16")),
     "resnet50": Entry(resnet.build_50, "teacher", ("stride4", "stride8", "stride16", "stride32")),
     "densenet121": Entry(densenet.build_121, "teacher", ("stride4", "stride8", "stride16", "stride32")),
     "vgg16": Entry(vgg.build_16, "teacher", ("stride4", "stride8", "stride16", "stride32")),

@@ -55,11 +55,8 @@ def build_teacher(
     name = f"sononet_{filters}"
     check_frame(name, frame_shape, 16)
     fused = GazeFusion(kit, name, frame_shape, fusion, fusion_stride, gaze_dropout)
-    x, gain = fused.frame, 1.0
-    if standardise:
-        x, gain = Standardise(name="standardise", dtype="float32")(x), 255.0
-    x = fused(x, 1, gain)
-    logits = _logits(kit, x, filters, num_classes, width, dropout, fused)
+    x, gain = start(fused.frame, standardise)
+    logits = classify(kit, fused(x, 1, gain), filters, num_classes, width, dropout, fused)
     return kit.Model(fused.inputs, logits, name=name)
 
 
@@ -79,19 +76,36 @@ def build_student(filters, kit, frame_shape, num_classes, *, width: float = 1.0,
         Model [B, H, W, C] → logits [B, num_classes]; taps stride4, 8, 16.
     """
     frame = kit.Input(frame_shape, name="frame")
-    logits = _logits(kit, frame, filters, num_classes, width, dropout, lambda x, stride: x)
+    logits = classify(kit, frame, filters, num_classes, width, dropout)
     return kit.Model(frame, logits, name=f"sononet_{filters}")
 
 
-def _logits(kit, x, filters, num_classes, width, dropout, fused):
+def start(frame, standardise: bool):
+    """What the first convolution takes, and how many times a frame's magnitude it has."""
+    return (Standardise(name="standardise", dtype="float32")(frame), 255.0) if standardise else (frame, 1.0)
+
+
+def classify(kit, x, filters, num_classes, width, dropout, fused=None, attended=None):
+    """All layers from the first convolution to the logits.
+
+    Args:
+        fused: (features, stride) → features, wherever a pooling has led to a new stride.
+        attended: features → features, before the last convolution at stride 8.
+        Others: as `build_teacher`.
+
+    Returns:
+        Logits [B, num_classes], float32.
+    """
     stride = 1
     for number, (depth, multiple) in enumerate(BLOCKS, 1):
         if number > 1:
             stride *= 2
             # On even grids as the authors' pooling; on odd ones the grid stays that of the gaze map.
             x = kit.layers.MaxPooling2D(padding="same", name=f"pool{number - 1}")(x)
-            x = fused(x, stride)
+            x = fused(x, stride) if fused else x
         for k in range(1, depth + 1):
+            if attended and stride == 8 and k == depth:
+                x = attended(x)
             act = f"stride{stride}" if k == depth and stride in (4, 8) else None
             count = channels(filters * multiple, width)
             x = conv_bn_relu(kit, x, count, 3, name=f"conv{number}_{k}", act=act, epsilon=_EPSILON)

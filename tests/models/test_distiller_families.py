@@ -27,15 +27,17 @@ def batch(count=4):
 # What a student meets of a teacher is its taps and logits, so that each family is tried once.
 PAIRS = [(student, "vgg16") for student in names("student")]
 PAIRS += [("squeezenet_1_1", teacher) for teacher in names("teacher") if teacher != "vgg16"]
+# The SonoEyeNets have the gaze, or predict it, always.
+CASES = [(*pair, {"fusion": fusion}) for pair in PAIRS if "eye" not in pair[1] for fusion in ("multiply", "none")]
+CASES += [(*pair, {}) for pair in PAIRS if "eye" in pair[1]]
 
 
-@pytest.mark.parametrize("fusion", ["multiply", "none"])
-@pytest.mark.parametrize("student_name, teacher_name", PAIRS)
-def test_one_step(student_name, teacher_name, fusion):
+@pytest.mark.parametrize("student_name, teacher_name, options", CASES)
+def test_one_step(student_name, teacher_name, options):
     keras.utils.set_random_seed(0)
     student, teacher = (
         create(name, (*FRAME, 1), 3, **entry_of(SMALL, name), **options)
-        for name, options in ((student_name, {}), (teacher_name, {"fusion": fusion}))
+        for name, options in ((student_name, {}), (teacher_name, options))
     )
     settings = LossSettings(hint=0.1, similarity=1.0, warmup=0.0)
     made = Distiller(student, teacher, settings, total_steps=4)
