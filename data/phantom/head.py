@@ -18,7 +18,7 @@ def head(fetus: Fetus, rng: np.random.Generator, difficulty: Difficulty) -> Body
     """Transventricular plane: +u is the forehead, +v the far hemisphere."""
     bpd, ofd = fetus.bpd, fetus.ofd
     contrast = difficulty.landmark_contrast * rng.uniform(0.75, 1.25)
-    brain_db = rng.uniform(-15, -7)
+    brain_db = rng.uniform(-12, -4)
     thick = rng.uniform(1.2, 2.2)
     bone = {"attenuation": bone_attenuation(rng.uniform(9.5, 11.5), thick)}
     high = rng.uniform(0.085, 0.115) * bpd  # half-thickness of the cavum

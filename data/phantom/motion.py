@@ -141,6 +141,10 @@ def label_clip(body: Body, motion: Motion, plane: str | None, rng: np.random.Gen
     after = max(times[min(len(times) - trailing, len(times) - 1)], motion.end_s)
     room = np.array([before, duration - after])
     wanted = room * min(1.0, EDGES * duration / max(room.sum(), step))
+    enough = room >= EDGES * duration
+    if enough.any():  # in one piece: two short ones would often fall between two frames
+        side = rng.choice(2, p=enough * room / np.sum(enough * room))
+        wanted = np.where(np.arange(2) == side, EDGES * duration, 0.0)
     # Anywhere in those stretches: neither always next to the plane nor always at the clip's ends.
     if wanted[0] > 2 * step:
         start = rng.uniform(0, room[0] - wanted[0])
