@@ -74,12 +74,13 @@ def _table_parts(study: Study, table: Table, lines: Sequence[Line]) -> list[str]
     parts = [f"## {table.title}", table.note]
     if not lines:
         return [*parts, "No row has a result yet."]
-    for data in {line.result["dataset"]["checksum"]: line.result["dataset"] for line in lines}.values():
+    for result in {line.result["dataset"]["checksum"]: line.result for line in lines}.values():
+        data, counts = result["dataset"], result["row"]
         height, width = data["frame_size"]
         kind = "simulated frames, simulated gaze" if data["simulated"] else "real images"
         parts.append(
-            f"`{data['path']}`: {kind}, {height}×{width}; test split: {data['n_frames']} frames of "
-            f"{data['n_patients']} patients; classes {', '.join(data['classes'])}."
+            f"`{data['path']}`: {kind}, {height}×{width}; test split: {counts['n_frames']} frames of "
+            f"{counts['n_patients']} patients; classes {', '.join(data['classes'])}."
         )
     parts.append(_markdown([COLUMNS, *(cells(line) for line in lines)]))
     parts.append(explain(table))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import resource
 import subprocess
@@ -69,17 +70,14 @@ def run_plan(
 
 
 def prepare_data(study: Study, names: Sequence[str]) -> None:
-    """Make data sets that are not there.
-
-    Raises:
-        InputError: prepare.py failed; its own line is in it.
-    """
+    """Make data sets that are not there; where that fails, so will the rows that need it."""
     for name in names:
         command = prepare_command(study.datasets[name])
         console.rule(f"data set {name}")
         code, last, _ = _stream(command, study.runs / f"prepare_{name}.log")
         if code:
-            raise InputError(f"{study.datasets[name].path}: prepare.py ended with code {code}: {last}")
+            reason = f"{study.datasets[name].path}: prepare.py ended with code {code}: {last}"
+            console.print(escape(reason), style="red", highlight=False)
 
 
 def _do(study: Study, step: Step, sums: Checksums, hours: float | None, latency: bool) -> bool:
@@ -146,6 +144,7 @@ def _stream(command: Command, log: Path, overwrite: bool = False) -> tuple[int, 
         file.write(f"$ {command.shown}\n")
         with subprocess.Popen(
             command.argv(overwrite),
+            env=_environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -160,6 +159,11 @@ def _stream(command: Command, log: Path, overwrite: bool = False) -> tuple[int, 
                 error = line.removeprefix("error: ").strip() if line.startswith("error: ") else error
                 reused += _REUSED.findall(line)
     return process.returncode, error or last or "no message", reused
+
+
+def _environment() -> dict[str, str]:
+    """As the user has it: what `common.quiet` set for this process, the command sets for itself, and does more."""
+    return {name: value for name, value in os.environ.items() if (name, value) != ("TF_CPP_MIN_LOG_LEVEL", "3")}
 
 
 def _children_s() -> float:

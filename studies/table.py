@@ -134,7 +134,8 @@ def print_lines(study: Study, table: Table, lines: Sequence[Line]) -> None:
         return
     data = lines[0].result["dataset"]
     kind = "simulated frames" if data["simulated"] else "frames"
-    title = f"{table.title}: {data['n_frames']} test {kind} of {data['n_patients']} patients"
+    counts = lines[0].result["row"]
+    title = f"{table.title}: {counts['n_frames']} test {kind} of {counts['n_patients']} patients"
     # A log takes any width; a terminal has the one it has.
     screen = console if console.is_terminal else Console(width=_WIDE, file=console.file)
     columns = COLUMNS if screen.width >= _WIDE else _NARROW
