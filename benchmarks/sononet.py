@@ -1,0 +1,90 @@
+"""Claim: the port of SonoNet is the authors' network: it classifies images of another hospital untrained.
+
+    python benchmarks/sononet.py --weights SonoNet16.npz --images FETAL_PLANES
+
+Their 14 classes are mapped to four, by the sums of their probabilities: abdomen, brain (both
+planes), femur, and all the rest; the images are the official test images of FETAL_PLANES_DB in
+the folder, resized to 224×288 as theirs were. Nothing is trained. The figures are shares of right
+answers: of all images, of each class, and among the images of the three planes alone (*other* is
+no answer there).
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from common import quiet  # noqa: F401  (before TensorFlow)
+from common.errors import InputError, run_command
+from common.parsing import Parser
+
+SIZE = (224, 288)
+OURS = ("abdomen", "head", "femur", "other")
+OF_PLANE = {"Fetal abdomen": 0, "Fetal brain": 1, "Fetal femur": 2}
+OF_CLASS = {"Abdominal": 0, "Brain (Cb.)": 1, "Brain (Tv.)": 1, "Femur": 2}
+
+
+def main(argv: list[str]) -> int:
+    from rich.table import Table
+    from scipy.special import softmax
+
+    from common.console import console
+    from models.sononet_weights import AUTHORS_CLASSES, authors_network
+
+    parser = Parser(prog="benchmarks/sononet.py", description=__doc__)
+    parser.add_argument("--weights", type=Path, required=True, help="the authors' .npz file")
+    parser.add_argument("--images", type=Path, required=True, help="folder of FETAL_PLANES_DB")
+    flags = parser.parse_args(argv)
+    model = authors_network(flags.weights, (*SIZE, 1))
+    files, planes = _test_images(flags.images)
+    mapping = np.array([OF_CLASS.get(name, 3) for name in AUTHORS_CLASSES])
+    logits = np.concatenate([model(batch, training=False).numpy() for batch in _batches(files)])
+    probabilities = softmax(logits, axis=-1)
+    summed = np.stack([probabilities[:, mapping == k].sum(axis=-1) for k in range(4)], axis=-1)
+    right = summed.argmax(axis=-1) == planes
+    three = summed[planes < 3, :3].argmax(axis=-1) == planes[planes < 3]
+    table = Table(
+        "images", "right", *[f"{name} ({(planes == k).sum()})" for k, name in enumerate(OURS)], "three planes"
+    )
+    shares = [right[planes == k].mean() for k in range(4)] + [three.mean()]
+    table.add_row(str(len(files)), f"{right.mean():.3f}", *[f"{share:.3f}" for share in shares])
+    console.print(table)
+    return 0
+
+
+def _batches(files: list[Path], size: int = 25):
+    from skimage.io import imread
+    from skimage.transform import resize
+
+    from common.console import track
+    from data.frames import grey_frame
+
+    for start in track(range(0, len(files), size), "classifying"):
+        images = [grey_frame(imread(file)) for file in files[start : start + size]]
+        # Bilinear and without smoothing, as in their training; the data set's own resizing is by area.
+        frames = [resize(image, SIZE, order=1, anti_aliasing=False) for image in images]
+        yield np.stack(frames)[..., None].astype(np.float32)
+
+
+def _test_images(folder: Path) -> tuple[list[Path], np.ndarray]:
+    from data.fetal_planes import TABLE
+
+    if not (folder / TABLE).is_file():
+        raise InputError(f"{folder / TABLE}: is missing: give the folder that holds it and Images/")
+    with (folder / TABLE).open(encoding="utf-8-sig", newline="") as stream:
+        table = csv.DictReader(stream, delimiter=";")
+        rows = [{key.strip(): (value or "").strip() for key, value in row.items()} for row in table]
+    rows = [row for row in rows if row["Train"] == "0"]
+    files = [next((folder / "Images").glob(f"{row['Image_name']}.*"), None) for row in rows]
+    if None in files:
+        raise InputError(f"{folder}: Images/ has no image {rows[files.index(None)]['Image_name']}: fetch it again")
+    return files, np.array([OF_PLANE.get(row["Plane"], 3) for row in rows])
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
