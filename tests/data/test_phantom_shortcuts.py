@@ -147,7 +147,6 @@ def test_a_network_that_sees_the_gaze_map_alone(data):
     """The one that matters: where one looks must not say what one sees."""
     found = gaze_alone_accuracy(data)
     print(f"accuracy {found['accuracy']:.3f}, of frames with gaze {found['accuracy_with_gaze']:.3f}")
-    print(f"accuracy {found['accuracy']:.3f}")
     assert found["map_size"] == [14, 18] and found["split"] == "test"
     for value in (found["accuracy"], found["accuracy_with_gaze"], found["balanced_accuracy"]):
         assert value <= BOUND == 0.45
