@@ -63,17 +63,20 @@ def summarise(report: dict, data: Dataset) -> str:
         "| points below |",
         "|---|---|---|---|---|---|---|",
     ]
+    several = sum(map(_is_teacher, report["artefacts"])) > 1
+    parts = 3 if several else 2  # of a path: every teacher is called teacher/teacher.keras
     for row in report["artefacts"]:
         low, high = row["accuracy_ci95"] or (float("nan"),) * 2
         smaller, below = _against_teacher(row, report)
         lines.append(
-            f"| {_name(row)} | {row['accuracy']:.3f} ({low:.3f}–{high:.3f}) | {row['macro_f1']:.3f} "
+            f"| {_name(row, parts)} | {row['accuracy']:.3f} ({low:.3f}–{high:.3f}) | {row['macro_f1']:.3f} "
             f"| {row['params'] or 0:,} | {row['bytes']:,} | {smaller} | {below} |"
         )
     lines += [
         "",
         "Times smaller: than the teacher's parameters as float32, 4 bytes each. Points below: the teacher's accuracy "
-        "on the same frames, in points of a hundred; negative is above it.",
+        "on the same frames, in points of a hundred; negative is above it."
+        + (" Of several teachers it is the first." if several else ""),
         "",
         *what_lies_where(report),
     ]
@@ -93,10 +96,14 @@ def what_lies_where(report: dict) -> list[str]:
 def _against_teacher(row: dict, report: dict) -> tuple[str, str]:
     """(times smaller than the teacher's float32 weights, points below it); empty without a teacher."""
     teacher = report["artefacts"][0]
-    if row is teacher or teacher.get("stage") != "teacher" or not teacher["params"]:
+    if _is_teacher(row) or not _is_teacher(teacher) or not teacher["params"]:
         return "", ""
     return f"{4 * teacher['params'] // row['bytes']:,}", f"{100 * (teacher['accuracy'] - row['accuracy']):.1f}"
 
 
-def _name(row: dict) -> str:
-    return "/".join(Path(row["path"]).parts[-2:])
+def _is_teacher(row: dict) -> bool:
+    return row.get("stage") == "teacher"
+
+
+def _name(row: dict, parts: int) -> str:
+    return "/".join(Path(row["path"]).parts[-parts:])

@@ -23,6 +23,7 @@ from training import fitting
 from training.config import build_parser
 from training.multitask import MultitaskTeacher
 from training.stages import stage_fingerprints
+from training.summary import summarise
 
 
 def build_teacher(kit, frame_shape, num_classes, *, width=8, predict=False):
@@ -121,6 +122,19 @@ def test_three_teachers_teach_at_once_and_their_weights_count(flags, teachers, t
     ):
         with pytest.raises(InputError, match="other settings"):
             train.main([*several, *other])
+
+
+def test_a_summary_of_several_teachers_compares_with_the_first():
+    def row(path, stage, accuracy):
+        numbers = {"accuracy": accuracy, "accuracy_ci95": None, "macro_f1": accuracy, "params": 1000, "bytes": 100}
+        return {"path": path, "stage": stage, **numbers}
+
+    rows = [row("runs/a/t.keras", "teacher", 0.9), row("runs/b/t.keras", "teacher", 0.8), row("s.tflite", "int8", 0.88)]
+    report = {"artefacts": rows, "dataset": {"n_frames": 9, "n_patients": 3}}
+    text = summarise(report, SimpleNamespace(info={"source": {}}))
+    lines = {line.split("|")[1].strip(): line for line in text.splitlines() if line.startswith("| ")}
+    assert lines["runs/b/t.keras"].endswith("|  |  |") and lines["s.tflite"].endswith("| 40 | 2.0 |")
+    assert "Of several teachers it is the first." in text
 
 
 def test_a_preset_may_name_one_teacher_or_a_list(tmp_path):
