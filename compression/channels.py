@@ -48,8 +48,10 @@ def _train(bench: Bench, model: keras.Model, what: str) -> None:
     flags, classes = bench.flags, len(bench.data.classes)
     settings = FitSettings(flags.epochs, flags.batch_size, flags.learning_rate, weight_decay=0.02, warmup_epochs=0.5)
 
+    names = [tensor.name for tensor in model.inputs]
+
     def select(features, label, weight):
-        inputs = keras.tree.map_structure(lambda tensor: features[tensor.name], model.input)
+        inputs = {name: features[name] for name in names} if len(names) > 1 else features["frame"]
         # An unlabelled frame has nothing to teach here; its one-hot row is all zeros.
         return inputs, tf.one_hot(label, classes), weight * tf.cast(label >= 0, tf.float32)
 

@@ -30,13 +30,13 @@ def prune_flags() -> Parser:
         default=None,
         help="cluster what was pruned too, to so many values a kernel; zeros stay zeros",
     )
-    return _training_flags(parser, epochs=6)
+    return _training_flags(parser, epochs=20)
 
 
 def cluster_flags() -> Parser:
     parser = _student_flags("Give each kernel of a trained student a few different values (Han et al. 2016).")
     parser.add_argument("--clusters", type=int, nargs="+", default=[16, 32], help="values a kernel, one model each")
-    return _training_flags(parser, epochs=3)
+    return _training_flags(parser, epochs=6)
 
 
 def channels_flags() -> Parser:

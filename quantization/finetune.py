@@ -137,7 +137,8 @@ def _tap(model, name: str):
     there = {layer.name: layer for layer in model.layers}
     for known in (name, f"quant_{name}"):
         if known in there:
-            return there[known].output
+            # A layer that TF-MOT did not wrap was in the twin before: its last use is this model's.
+            return there[known].get_output_at(-1)
     raise InputError(f"model {model.name}: has no tap {name!r}; it has {', '.join(n for n in there if 'stride' in n)}")
 
 
@@ -160,6 +161,7 @@ def _finite(sums: dict, what: str, step: int) -> dict[str, list[float]]:
     for name, (value, _) in sorted(values.items(), key=lambda item: item[0] == "loss"):
         if not math.isfinite(value):
             raise InputError(
-                f"{what}, step {step}: {name} is {value}: lower the learning rate, or look for bad frames in the data set"
+                f"{what}, step {step}: {name} is {value}: lower the learning rate, or look for bad frames in the "
+                "data set"
             )
     return values

@@ -1,0 +1,259 @@
+"""Pruning, clustering, and both through 8 bits: what TF-MOT's wrappers leave behind is counted, not believed."""
+
+import itertools
+import math
+import zlib
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
+
+import models
+from common.errors import InputError
+from models.metadata import Metadata, read_metadata
+from quantization.cluster import cluster
+from quantization.finetune import fine_tune
+from quantization.footprint import count_kernels, count_tflite_kernels, deflated_bytes, sparsity, tflite_kernels
+from quantization.preserve import quantise_preserving
+from quantization.prune import _ramp, prune
+from quantization.qat import quantise
+from quantization.tflite import export_dynamic_range, export_float16, export_float_tflite, export_int8
+from quantization.twin import build_twin
+from tests.quantization import blobs, small
+
+METADATA = Metadata(small.NAME, blobs.CLASSES, blobs.SIZE, "logits", "student", dataset_checksum="abc")
+FRAMES = [blobs.frames(64, seed=3)[0].astype(np.float32) / 255]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def registered():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(models.MODELS, small.NAME, small.ENTRY)
+        yield
+
+
+@pytest.fixture(scope="module")
+def student(registered):
+    return small.trained()
+
+
+@pytest.fixture(scope="module")
+def pruned(student):
+    return prune(student, small.NAME, {}, 0.8, small.tuning(student, 60))
+
+
+@pytest.fixture(scope="module")
+def clustered(student):
+    return cluster(student, small.NAME, {}, 8, small.tuning(student))
+
+
+@pytest.fixture(scope="module")
+def both(pruned):
+    return cluster(pruned, small.NAME, {}, 8, small.tuning(pruned), keep_sparsity=True)
+
+
+def run_tflite(path, images):
+    interpreter = Interpreter(model_path=str(path))
+    interpreter.allocate_tensors()
+    source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    outputs = []
+    for image in images:
+        frame = image if source["dtype"] == np.uint8 else image.astype(np.float32) / 255
+        interpreter.set_tensor(source["index"], frame[None])
+        interpreter.invoke()
+        outputs.append(interpreter.get_tensor(target["index"])[0].copy())
+    return np.stack(outputs)
+
+
+def probabilities(model, images):
+    return tf.nn.softmax(model(images.astype(np.float32) / 255, training=False)).numpy()
+
+
+@pytest.mark.parametrize(("target", "steps"), [(0.5, 1), (0.9, 7)])
+def test_every_kernel_reaches_the_target_however_few_the_steps(student, target, steps):
+    before = [weight.copy() for weight in student.get_weights()]
+    result = prune(student, small.NAME, {}, target, small.tuning(student, steps))
+    for name, kernel in small.kernels(result).items():
+        assert np.count_nonzero(kernel) == round((1 - target) * kernel.size), name
+    assert np.all(result.get_layer("depth_conv").get_weights()[0] != 0)
+    for now, then in zip(student.get_weights(), before):
+        np.testing.assert_array_equal(now, then)
+
+
+def test_the_last_update_of_the_masks_is_never_passed_by():
+    for steps in range(1, 3000, 7):
+        frequency, end = _ramp(steps)
+        assert 1 <= end <= max(1, steps) and end % frequency == 0 and end >= 0.58 * steps
+
+
+def test_the_largest_weights_stay(student):
+    result = prune(student, small.NAME, {}, 0.75, small.tuning(student, 1, learning_rate=1e-12))
+    for (name, was), now in zip(small.kernels(student).items(), small.kernels(result).values()):
+        threshold = np.sort(np.abs(was).ravel())[-round(0.25 * was.size)]
+        np.testing.assert_allclose(now, np.where(np.abs(was) >= threshold, was, 0), atol=1e-6, err_msg=name)
+
+
+def test_what_was_compressed_still_knows_its_job(student, pruned, clustered, both):
+    assert small.accuracy(student) > 0.95, "the task was not learned: nothing is tested"
+    for model in (pruned, clustered, both):
+        assert small.accuracy(model) > 0.9
+        assert [layer.name for layer in model.layers] == [layer.name for layer in student.layers]
+
+
+def test_each_kernel_has_as_many_values_as_clusters(student, clustered):
+    for name, kernel in small.kernels(clustered).items():
+        assert 1 < len(np.unique(kernel)) <= 8 < len(np.unique(small.kernels(student)[name])), name
+    assert len(np.unique(clustered.get_layer("depth_conv").get_weights()[0])) > 8
+
+
+def test_clustering_leaves_zeros_where_they_were(pruned, both):
+    for name, kernel in small.kernels(both).items():
+        np.testing.assert_array_equal(kernel == 0, small.kernels(pruned)[name] == 0, err_msg=name)
+        assert len(np.unique(kernel)) <= 8
+
+
+def test_a_kernel_of_few_weights_is_left_as_it_is(pruned):
+    # 96 weights, 19 of them not 0: fewer than there would be clusters.
+    result = cluster(pruned, small.NAME, {}, 32, small.tuning(pruned, 3), keep_sparsity=True)
+    np.testing.assert_array_equal(small.kernels(result)["point_conv"], small.kernels(pruned)["point_conv"])
+    assert len(np.unique(small.kernels(result)["stem_conv"])) <= 32
+
+
+@pytest.mark.parametrize("kind", ["PQAT", "CQAT", "PCQAT"])
+def test_zeros_and_clusters_survive_the_training_in_8_bits(request, kind, tmp_path):
+    model = request.getfixturevalue({"PQAT": "pruned", "CQAT": "clustered", "PCQAT": "both"}[kind])
+    result = quantise_preserving(
+        model,
+        small.NAME,
+        {},
+        sparse="P" in kind,
+        clustered="C" in kind,
+        calibration=FRAMES,
+        training=small.tuning(model, 20, freeze_batch_norm_from=0.5),
+    )
+    path = tmp_path / "student_int8.tflite"
+    export_int8(result, path, METADATA)
+    kernels = {name.split("/")[0].removeprefix("quant_"): kernel for name, kernel in tflite_kernels(path).items()}
+    assert set(kernels) == set(small.KERNELS)
+    for name, was in small.kernels(model).items():
+        now = np.moveaxis(kernels[name], 0, -1).reshape(was.shape)
+        assert now.dtype == np.int8
+        if "P" in kind:
+            assert np.all(now[was == 0] == 0), name
+        if "C" in kind:
+            assert max(len(np.unique(channel)) for channel in now.reshape(-1, now.shape[-1]).T) <= 8, name
+    images, labels = blobs.frames(200, seed=11)
+    given, wanted = run_tflite(path, images), probabilities(result.model, images)
+    assert (given.argmax(-1) == wanted.argmax(-1)).mean() >= 0.98
+    assert (given.argmax(-1) == labels).mean() > 0.9
+    # It was trained, not only converted.
+    assert any(not np.array_equal(a, b) for a, b in zip(_norms(model), _norms(result.model)))
+
+
+def _norms(model):
+    layers = [getattr(layer, "layer", layer) for layer in model.layers]
+    return [keras.ops.convert_to_numpy(n.gamma) for n in layers if type(n).__name__ == "BatchNormalization"]
+
+
+def test_training_in_8_bits_that_keeps_nothing_loses_the_zeros(pruned):
+    """The control: without the mask the same steps fill the zeros."""
+    plain = quantise(pruned, small.NAME, {}, FRAMES)
+    fine_tune(plain.model, small.tuning(pruned, 5), "control")
+    kernel = plain.model.get_layer("quant_stem_conv")._weight_vars[0][0].numpy()
+    assert np.mean(kernel == 0) < 0.5 < np.mean(small.kernels(pruned)["stem_conv"] == 0)
+
+
+def test_the_same_seed_gives_the_same_student(student, clustered):
+    again = cluster(student, small.NAME, {}, 8, small.tuning(student))
+    for one, other in zip(clustered.get_weights(), again.get_weights()):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_teacher_is_followed_and_each_part_is_logged(student):
+    twin = build_twin(small.NAME, student.input_shape[1:], 4, student)
+    history = fine_tune(twin, small.tuning(student, 4, teacher=student, steps_per_epoch=2), "following")
+    assert len(history) == 2
+    for row in history:
+        terms = ("hard", "soft", "gaze", "attention")
+        assert {"loss", *terms, "regularisation", "accuracy", "agreement", "learning_rate"} == set(row)
+        # Progress 1: attention at a tenth, the rest at its full weight.
+        total = 0.3 * row["hard"] + 0.7 * row["soft"] + 0.3 * row["gaze"] + 0.1 * row["attention"]
+        assert row["loss"] == pytest.approx(total, rel=1e-5)
+    assert history[1]["learning_rate"] < history[0]["learning_rate"]
+
+
+def test_what_is_not_finite_stops_with_the_step_and_the_part(student):
+    def spoil(step, batch):
+        features, label, weight = batch
+        return features, label, tf.where(step == 1, np.nan, weight)
+
+    spoiled = blobs.batches().enumerate().map(spoil)
+    with pytest.raises(InputError, match=r"pruning to 50 %, step 2: hard is nan: lower the learning rate"):
+        prune(student, small.NAME, {}, 0.5, small.tuning(student, 4, batches=spoiled))
+
+
+def test_counts_of_a_file_are_those_of_its_kernels(pruned, tmp_path):
+    path = tmp_path / "student.tflite"
+    export_float_tflite(pruned, path, METADATA)
+    of_model, of_file = count_kernels(pruned), count_tflite_kernels(path)
+    assert [k.weights for k in of_model.values()] == [512, 96, 960]
+    assert sorted((k.weights, k.zeros) for k in of_file.values()) == sorted(
+        (k.weights, k.zeros) for k in of_model.values()
+    )
+    assert sparsity(of_model) == pytest.approx(sum(round(0.8 * n) for n in (512, 96, 960)) / 1568, abs=1e-3)
+    kernel = small.kernels(pruned)["logits"]
+    assert of_model["logits"].distinct == len({float(value) for value in kernel.ravel()})
+    assert of_model["logits"].distinct_per_channel == max(len(set(column)) for column in kernel.T.tolist())
+    packed = zlib.compressobj(9)
+    assert deflated_bytes(path) == len(packed.compress(path.read_bytes()) + packed.flush())
+
+
+def test_a_sparse_file_is_smaller_and_says_the_same(pruned, tmp_path):
+    images = blobs.frames(20, seed=5)[0]
+    dense, sparse = tmp_path / "dense.tflite", tmp_path / "sparse.tflite"
+    assert export_float_tflite(pruned, sparse, METADATA, sparse=True) < export_float_tflite(pruned, dense, METADATA)
+    np.testing.assert_array_equal(run_tflite(sparse, images), run_tflite(dense, images))
+
+
+@pytest.mark.parametrize(("export", "tolerance"), [(export_dynamic_range, 0.05), (export_float16, 5e-3)])
+def test_what_is_quantised_after_training_agrees_with_the_float_student(student, export, tolerance, tmp_path):
+    images = blobs.frames(40, seed=5)[0]
+    path = tmp_path / "student.tflite"
+    assert export(student, path, METADATA) == path.stat().st_size
+    given, wanted = run_tflite(path, images), probabilities(student, images)
+    assert given.dtype == np.float32
+    assert 0 < abs(given - wanted).max() < tolerance
+    found = read_metadata(path)
+    assert found.output == "probabilities" and found.extra["tensors"]["input"]["dtype"] == "float32"
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda s: prune(s, small.NAME, {}, 1.0, small.tuning(s)), "--sparsity 1.0: must be above 0 and below 1"),
+        (lambda s: cluster(s, small.NAME, {}, 2, small.tuning(s)), "--clusters 2: at least 3"),
+        (lambda s: small.tuning(s, 0), "steps 0"),
+        (lambda s: small.tuning(s, learning_rate=math.inf), "learning_rate inf: must be above 0"),
+        (
+            lambda s: quantise_preserving(
+                s, small.NAME, {}, sparse=False, clustered=False, calibration=FRAMES, training=small.tuning(s)
+            ),
+            "nothing is to be kept",
+        ),
+    ],
+)
+def test_what_cannot_be_is_named(student, call, message):
+    with pytest.raises(InputError, match=message):
+        call(student)
+
+
+def test_counting_distinct_values_by_channel():
+    frame = keras.Input((4, 4, 1), name="frame")
+    model = keras.Model(frame, keras.layers.Conv2D(2, 2, use_bias=False, name="conv")(frame))
+    values = itertools.cycle([0.0, 1.0, 0.0, 2.0, 0.0, 1.0])
+    model.get_layer("conv").kernel.assign(np.array([next(values) for _ in range(8)], np.float32).reshape(2, 2, 1, 2))
+    (kernel,) = count_kernels(model).values()
+    # Channel 0 is 0 0 0 0, channel 1 is 1 2 1 1.
+    assert (kernel.weights, kernel.zeros, kernel.distinct, kernel.distinct_per_channel) == (8, 4, 3, 2)
