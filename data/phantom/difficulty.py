@@ -34,9 +34,9 @@ class Difficulty:
 
 
 DIFFICULTIES = {
-    "easy": Difficulty(1.8, 2.2, 1.0, -54.0, 0.10),
-    "default": Difficulty(1.5, 1.8, 2.0, -50.0, 0.20),
-    "hard": Difficulty(1.1, 1.3, 4.0, -45.0, 0.40),
+    "easy": Difficulty(1.8, 2.2, 1.0, -60.0, 0.10),
+    "default": Difficulty(1.5, 1.8, 2.0, -56.0, 0.20),
+    "hard": Difficulty(1.1, 1.3, 4.0, -50.0, 0.40),
 }
 
 

@@ -135,7 +135,7 @@ def lower_leg(fetus: Fetus, rng: np.random.Generator) -> Body:
             0.25 * length + apart / 2,
             40,
             echo_db=rng.uniform(-12, -6),
-            wall_db=8,
+            wall_db=rng.uniform(-8, 4),
             name="skin",
         )
     ]
@@ -146,12 +146,12 @@ def lower_leg(fetus: Fetus, rng: np.random.Generator) -> Body:
                 sign * apart / 2,
                 0,
                 share * length,
-                rng.uniform(1.6, 2.6),
+                rng.uniform(0.9, 1.6),
                 8,
                 angle=sign * rng.uniform(0, 0.08),
                 bow=rng.uniform(-0.03, 0.03) * length,
                 echo_db=6,
-                attenuation=rng.uniform(4, 8),
+                attenuation=rng.uniform(6, 11),
                 wall_db=16,
                 name="bone",
             )

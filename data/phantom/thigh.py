@@ -21,7 +21,7 @@ def thigh(fetus: Fetus, rng: np.random.Generator, difficulty: Difficulty) -> Bod
     contrast = difficulty.landmark_contrast * rng.uniform(0.75, 1.25)
     a, b = length * rng.uniform(0.66, 0.82), length * rng.uniform(0.26, 0.4)
     solids: list[Solid] = [
-        Ellipsoid(0, 0, 0, a, b, 0.5 * length, echo_db=-3, attenuation=0.7, wall_db=8, name="skin"),
+        Ellipsoid(0, 0, 0, a, b, 0.5 * length, echo_db=-3, attenuation=0.7, wall_db=rng.uniform(-8, 4), name="skin"),
         Ellipsoid(0, 0, 0, a - 2, b - 2, 0.45 * length, echo_db=muscle_db, attenuation=0.8),
     ]
     for _ in range(rng.integers(5, 11)):
@@ -54,7 +54,7 @@ def thigh(fetus: Fetus, rng: np.random.Generator, difficulty: Difficulty) -> Bod
                 name="epiphysis",
             )
         )
-    wide = rng.uniform(1.2, 2.2) + 0.012 * length
+    wide = rng.uniform(0.7, 1.3) + 0.01 * length
     solids.append(
         Rod(
             0,
