@@ -77,10 +77,13 @@ def measure_ms(load: Load) -> float:
     """
     import keras
     import numpy as np
+    import tensorflow as tf
 
     import models
     from training.fitting import precision
 
+    # Each model has functions of its own, and TensorFlow takes that for retracing.
+    tf.get_logger().setLevel("ERROR")
     with precision(load.precision):
         model = models.create(load.model, (*load.frame_size, 1), 4, **json.loads(load.options))
     frames = np.random.default_rng(0).random((_BATCH, *load.frame_size, 1), dtype=np.float32)
