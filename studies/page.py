@@ -101,7 +101,7 @@ def _effort(study: Study, lines: Sequence[Line]) -> str:
         wall_s, cpu_s = wall_s + record["seconds"], cpu_s + record["cpu_seconds"]
         seed = str(line.row.flags.get("seed", study.seed))
         reused = ", ".join(record["reused"])
-        note = f" ({reused} trained before, by the same command)" if reused else ""
+        note = f" ({reused}: reused from an earlier run, whose time is not counted)" if reused else ""
         minutes = (f"{record[name] / 60:.1f}" for name in ("seconds", "cpu_seconds"))
         rows.append([line.row.name, seed, *minutes, f"`{command.shown}`{note}"])
     machines = {describe(line.result["machine"]) for line in lines}

@@ -45,7 +45,7 @@ class Line:
         row: as declared.
         result: as stored.
         record: of the command that made the artefact; empty for an ensemble.
-        smaller: the baseline's parameters as float32 over this row's bytes, or None.
+        smaller: the baseline's bytes over this row's, or None.
         faster: the baseline's median latency over this row's, or None.
         below: {"difference", "ci95"} of the baseline's accuracy minus this row's, on the same
             frames; None for the baseline and for other frames.
@@ -64,7 +64,7 @@ class Line:
 
     @property
     def bytes(self) -> int:
-        return self.result["row"]["bytes"]
+        return _bytes(self.row, self.result)
 
     @property
     def form(self) -> str:
@@ -93,7 +93,7 @@ def collect_lines(study: Study, table: Table, sums: Checksums) -> list[Line]:
         row = table.rows[name]
         smaller = faster = below = None
         if base and name != table.baseline:
-            smaller = _ratio(_times(4, base["row"]["params"]), result["row"]["bytes"])
+            smaller = _ratio(_bytes(table.rows[table.baseline], base), _bytes(row, result))
             faster = _ratio(base["row"]["latency_ms"]["median"], result["row"]["latency_ms"]["median"])
             below = _below(study, table.rows[table.baseline], row, result["dataset"]["classes"])
         owner = study.row(row.table, row.of) if row.of else row
@@ -115,7 +115,7 @@ def cells(line: Line) -> list[str]:
         line.form,
         f"{row['params']:,}" if row["params"] else "",
         scaled(row["macs"], 1000, ("", " k", " M", " G")) if row["macs"] else "",
-        f"{row['bytes']:,}",
+        f"{line.bytes:,}",
         f"{line.result['deflated_bytes']:,}" if line.result["deflated_bytes"] else "",
         latency,
         _estimate(row["accuracy"], row["accuracy_ci95"]),
@@ -155,11 +155,12 @@ def explain(table: Table) -> str:
     """What the columns mean."""
     base = table.rows[table.baseline].model
     return (
-        "Intervals: 95 %, by bootstrap over patients, for one training. MACs per frame. Deflated: the file after "
-        "DEFLATE, level 9. Latency: one frame on one thread, after warm-up; of .keras files in TensorFlow, of .tflite "
-        "files in LiteRT. NetScore: 20·log10(accuracy in %² / √(parameters in M · MACs in G)). "
-        f"× smaller, × faster, points below: against {base} ({table.baseline}), with 4 bytes a parameter, its median "
-        "latency, and its accuracy on the same frames (negative: above it)."
+        "Intervals: 95 %, by bootstrap over patients, for one training. MACs per frame. Bytes: of the .tflite file; of "
+        "a .keras file its weights as float32, 4 each. Deflated: the file after DEFLATE, level 9. Latency: one frame "
+        "on one thread, after warm-up; of .keras files in TensorFlow, of .tflite files in LiteRT. "
+        "NetScore: 20·log10(accuracy in %² / √(parameters in M · MACs in G)). "
+        f"× smaller, × faster, points below: against {base} ({table.baseline}): its bytes, its median latency, its "
+        "accuracy on the same frames (negative: above it)."
     )
 
 
@@ -205,8 +206,10 @@ def _estimate(value: float, interval: Sequence[float] | None) -> str:
     return f"{value:.3f}" + (f" ({interval[0]:.3f}–{interval[1]:.3f})" if interval else "")
 
 
-def _times(factor: float, value: float | None) -> float | None:
-    return None if value is None else factor * value
+def _bytes(row: Row, result: dict) -> int:
+    """A .keras file may hold more than the weights, or round them: what counts is that there are so many."""
+    stored = result["row"]
+    return 4 * stored["params"] if row.artefact.endswith(".keras") else stored["bytes"]
 
 
 def _ratio(above: float | None, below: float | None) -> float | None:

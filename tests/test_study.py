@@ -1,5 +1,6 @@
 """study.py as a user runs it: the reduced study for real, the whole one as a plan, one line for what is wrong."""
 
+import importlib
 import json
 import os
 import subprocess
@@ -33,7 +34,7 @@ def test_the_reduced_study(tmp_path):
     for row in rows.values():
         assert f"| {row.model} |" in page
         stored = json.loads((tmp_path / "runs" / "lineage_ci" / "phantom" / row.name / "result.json").read_text())
-        assert f"{stored['row']['bytes']:,}" in page
+        assert f"{stored['row']['accuracy']:.3f} (" in page
     assert "simulated frames, simulated gaze" in page and str(tmp_path) not in page
 
     files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.json")}
@@ -112,6 +113,4 @@ def test_a_dry_run_does_nothing(tmp_path, monkeypatch, capfd):
 
 
 def load_verb():
-    import importlib
-
     return importlib.import_module("study")

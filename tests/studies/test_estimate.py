@@ -29,13 +29,14 @@ def test_epochs_of_each_stage(study, config):
 
 
 def test_compressions(study, config):
-    # Three targets by default, each trained six epochs, then two through fake quantisation.
-    assert loads(change(config, "{sparsity: [0.5]}", '{teacher: "{big}"}'), "sparse") == {
-        ("train", "squeezenet_1_1"): pytest.approx(3.3 * 3 * 8),
+    # Two targets, each trained ten epochs, then two through fake quantisation.
+    targets = '{sparsity: [0.5, 0.8], epochs: 10, int8-epochs: 2, teacher: "{big}"}'
+    assert loads(change(config, "{sparsity: [0.5]}", targets), "sparse") == {
+        ("train", "squeezenet_1_1"): pytest.approx(3.3 * 2 * 12),
         ("forward", "vgg16"): 24,
     }
     study = change(config, "compress: prune", "compress: ptq")
-    study = change(config, 'flags: {teacher: "{big}"}', "flags: {kinds: [int8, dynamic]}")
+    study = change(config, f"flags: {targets}", "flags: {kinds: [int8, dynamic]}")
     assert loads(study, "sparse") == {}
     change(config, "compress: ptq", "compress: channels")
     study = change(config, "{kinds: [int8, dynamic]}", "{keep: [0.5, 0.25], epochs: 2}")
