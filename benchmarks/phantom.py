@@ -34,7 +34,7 @@ from data.phantom.tracker import Screen, draw_bias
 
 SIZES = {(224, 288): 60, (112, 144): 250}  # frames/s on a core that are claimed
 RATES = (10.0, 30.0)
-CLIP_S = 2.5
+CLIP_S = 4.0
 _PLAIN_FRAMES = 2
 
 

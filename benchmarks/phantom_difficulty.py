@@ -2,7 +2,7 @@
 
     python benchmarks/phantom_difficulty.py --json phantom_difficulty.json
 
-Data as the demo's (96×128, 120 simulated patients, 4 frames a second, data seed 0), at easy, default and hard:
+Data as the demo's (96×128, 120 simulated patients, 2.5 frames a second, data seed 0), at easy, default and hard:
 a logistic regression on 12×16 pixels, a network that sees gaze maps alone (the data card's), and the demo's
 student trained alone. At default also the demo's teacher with gaze and the same teacher without, one pair for
 each training seed. Everything lies under runs/phantom_difficulty; run again, it goes on where it stopped, since
@@ -31,7 +31,7 @@ from data.phantom.difficulty import DIFFICULTIES
 
 ROOT = Path(__file__).resolve().parent.parent
 LEVELS = tuple(DIFFICULTIES)
-DATA_SEED, FRAME_SIZE, FPS = 0, (96, 128), 4
+DATA_SEED, FRAME_SIZE, FPS = 0, (96, 128), 2.5
 PIXELS = (12, 16)
 STUDENT = ("--teacher", "none", "--gaze", "none", "--stages", "[student]")
 TEACHERS = {

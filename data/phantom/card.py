@@ -67,7 +67,7 @@ PARTS = (
         "motion and labels",
         "the probe approaches a plane, holds it and leaves, with hand tremor and the mother's breathing; labels are "
         "intervals, by which landmarks the cut shows",
-        "clips of a single plane with live gaze last 3-7 s in Cai et al., Med Image Anal 65 (2020); here 2.5 s: an "
+        "clips of a single plane with live gaze last 3-7 s in Cai et al., Med Image Anal 65 (2020); here 4 s: an "
         "assumption",
     ),
     (

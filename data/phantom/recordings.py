@@ -60,7 +60,7 @@ def write_recordings(
     seed: int,
     frame_size: tuple[int, int] = (112, 144),
     fps: float = 10.0,
-    clip_s: float = 2.5,
+    clip_s: float = 4.0,
     difficulty: str = "default",
     overwrite: bool = False,
     workers: int | None = None,

@@ -41,7 +41,7 @@ class Frames:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Dataset:
     out = tmp_path_factory.mktemp("phantom") / "data"
-    return prepare_phantom(out, patients=48, seed=11, fps=3.0, val_fraction=0, test_fraction=0.4)
+    return prepare_phantom(out, patients=48, seed=11, fps=2.0, val_fraction=0, test_fraction=0.4)
 
 
 @pytest.fixture(scope="module")
