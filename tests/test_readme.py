@@ -99,10 +99,14 @@ def test_the_commands_the_readme_names_are_in_the_makefile():
 def test_every_flag_the_readme_names_is_a_flag():
     import evaluate
     import prepare
+    import study
+    from compression import flags
     from training.config import build_parser
 
     parsers = [build_parser(), evaluate._parser()]
     parsers += [prepare._recordings_flags(), prepare._fetal_planes_flags(), prepare._phantom_flags()]
+    parsers += [flags.prune_flags(), flags.cluster_flags(), flags.channels_flags(), flags.ptq_flags()]
+    parsers += [study._table_flags(), study._results_flags()]
     known = {option for parser in parsers for action in parser._actions for option in action.option_strings}
     for flag in set(re.findall(r"(?<![\w-])--[a-z][a-z_-]*[a-z]", README)):
         assert flag in known or any(option.startswith(f"{flag}.") for option in known), flag
