@@ -11,6 +11,7 @@ import numpy as np
 from data.phantom.biometry import Fetus
 from data.phantom.bodies import FLUID, Body, bone_attenuation
 from data.phantom.difficulty import Difficulty
+from data.phantom.lookalikes import of_stomach_and_vein
 from data.phantom.shapes import Ellipsoid, Rod, Solid
 
 
@@ -43,6 +44,7 @@ def abdomen(fetus: Fetus, rng: np.random.Generator, difficulty: Difficulty) -> B
                 echo_db=liver_db + rng.choice((-12.0, 5.0, 8.0)),
             )
         )
+    solids += of_stomach_and_vein(rng, difficulty.lookalikes, d, fluid_db)
     ribs = rng.integers(2, 4)
     first, apart = rng.uniform(0.85, 1.15), rng.uniform(0.52, 0.68)
     wide = 1.3 + 0.006 * d

@@ -22,6 +22,7 @@ class Difficulty:
         off_plane: distance of background cuts from the plane, as a factor on the
             distance at which its landmarks are just gone; 1 is the nearest honest cut.
         clutter: mean number of limbs, cord loops and fluid pockets about the body.
+        lookalikes: mean number of structures in the body that resemble its landmarks.
         noise_floor_db: mean electronic noise, dB relative to soft tissue at the probe.
         plane_spread: largest share of a landmark's half-extent by which a held plane misses it.
     """
@@ -29,14 +30,15 @@ class Difficulty:
     landmark_contrast: float
     off_plane: float
     clutter: float
+    lookalikes: float
     noise_floor_db: float
     plane_spread: float
 
 
 DIFFICULTIES = {
-    "easy": Difficulty(1.8, 2.2, 1.0, -60.0, 0.10),
-    "default": Difficulty(1.5, 1.8, 2.0, -56.0, 0.20),
-    "hard": Difficulty(1.1, 1.3, 4.0, -50.0, 0.40),
+    "easy": Difficulty(1.8, 2.2, 1.0, 0.5, -60.0, 0.10),
+    "default": Difficulty(1.5, 1.8, 2.0, 3.0, -56.0, 0.20),
+    "hard": Difficulty(1.1, 1.3, 4.0, 5.0, -50.0, 0.40),
 }
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from data.phantom.biometry import Fetus
 from data.phantom.bodies import Body, bone_attenuation
 from data.phantom.difficulty import Difficulty
+from data.phantom.lookalikes import of_cavum
 from data.phantom.shapes import Ellipsoid, Reverberation, Rod, Solid
 
 
@@ -44,6 +45,7 @@ def head(fetus: Fetus, rng: np.random.Generator, difficulty: Difficulty) -> Body
                 echo_db=brain_db + rng.uniform(4, 13),
             )
         )
+    solids += of_cavum(rng, difficulty.lookalikes, bpd, ofd, brain_db - contrast * 20, line_db)
     side = rng.choice((-1.0, 1.0))
     dark = brain_db - contrast * rng.uniform(5, 9)
     for sign in (-1, 1):

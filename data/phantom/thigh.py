@@ -11,6 +11,7 @@ import numpy as np
 from data.phantom.biometry import Fetus
 from data.phantom.bodies import Body, bone_attenuation
 from data.phantom.difficulty import Difficulty
+from data.phantom.lookalikes import of_femur
 from data.phantom.shapes import Ellipsoid, Rod, Solid
 
 
@@ -39,6 +40,7 @@ def thigh(fetus: Fetus, rng: np.random.Generator, difficulty: Difficulty) -> Bod
                 name="muscle",
             )
         )
+    solids += of_femur(rng, 0.5 * difficulty.lookalikes, length, b, 6 * contrast)
     across = rng.uniform(-0.1, 0.1) * b
     thick = 0.03 * length + 1.6  # half-thickness of bone and beam
     for sign in (-1, 1):
