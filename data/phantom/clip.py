@@ -10,6 +10,7 @@ from data.phantom import looks, surroundings
 from data.phantom.abdomen import abdomen
 from data.phantom.biometry import Fetus
 from data.phantom.bodies import Body
+from data.phantom.company import beside
 from data.phantom.difficulty import Difficulty
 from data.phantom.film import NARROWEST, Settings, draw_settings, film, make_grid
 from data.phantom.head import head
@@ -30,6 +31,7 @@ PARTS = {
     "placenta": surroundings.placenta,
 }
 _MOVES_MM = 5.0
+RIVALS = 0.5  # share of the seconds beside a plane that show their own plane
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,13 +90,19 @@ def simulate_clip(
     else:
         kind = list(PARTS)[rng.integers(len(PARTS))]
         body = PARTS[kind](fetus, rng)
-    view, place, wall_mm, depth_mm = _arrange(body, kind, frame_size, rng)
+    second, side = None, float(rng.choice((-1, 1)))
+    if body.defining and rng.uniform() < difficulty.company:
+        other = str(rng.choice([name for name in PLANES if name != kind]))
+        second = PLANES[other](fetus, rng, difficulty)
+    view, place, wall_mm, depth_mm = _arrange(body, kind, frame_size, rng, second, side)
     motion = draw_motion(body, place, is_plane, duration_s, rng, difficulty)
     around = surroundings.clutter(rng, difficulty.clutter, body.radius, body.extent)
     settings = draw_settings(scanner_rng, view, depth_mm, motion.still.y, difficulty.noise_floor_db)
     grid = make_grid(view, settings)
     far_mm = motion.still.y + body.radius * rng.uniform(0.9, 1.6)
     mother = surroundings.maternal_tissue(grid, rng, wall_mm, far_mm, rng.uniform(0.2, 0.8))
+    if second is not None:
+        around += beside(body, second, motion, side, is_plane and rng.uniform() < RIVALS, rng)
     solids = [*around, *body.solids]
     frames = np.stack(list(film(grid, view, settings, session.look, mother, solids, motion, fps, rng)))
     gaze = look_at(
@@ -111,17 +119,22 @@ def simulate_clip(
     return Clip(frames, intervals, gaze, view, body, motion, kind, settings)
 
 
-def _arrange(body, kind: str, frame_size, rng) -> tuple[View, Pose, float, float]:
-    """Choose the zoom, the body's place, the wall's thickness and the depth; all in mm."""
+def _arrange(body, kind: str, frame_size, rng, second, side: float) -> tuple[View, Pose, float, float]:
+    """Choose the zoom, the body's place, the wall's thickness and the depth; all in mm.
+
+    A second body, if there is one, gets its room on the `side` (-1 or 1) of the frame.
+    """
     height, width = frame_size
     mm_per_px = body.extent / (rng.uniform(0.36, 0.76) * width)
+    if second is not None:
+        mm_per_px = (body.extent + second.extent) / (rng.uniform(0.8, 1.05) * width)
     tall = height * mm_per_px
     y = max(rng.uniform(42, 75), 0.75 * body.radius + 14)
     top = max(y - tall * rng.uniform(0.34, 0.66), -4.0)
     left = -width * mm_per_px / 2 + rng.normal(0, 0.02) * width * mm_per_px
     view = View(left, top, mm_per_px, height, width)
     for _ in range(100):
-        x = rng.normal(0, 0.1) * width * mm_per_px
+        x = (rng.normal(0, 0.1) if second is None else -side * rng.uniform(0.05, 0.27)) * width * mm_per_px
         angle = rng.uniform(-np.pi, np.pi)
         if kind == "femur" or kind in PARTS:  # a long bone is only seen well when it lies across the beam
             angle = rng.uniform(-0.8, 0.8) + (np.pi if rng.uniform() < 0.5 else 0.0)

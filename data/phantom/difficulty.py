@@ -23,6 +23,7 @@ class Difficulty:
             distance at which its landmarks are just gone; 1 is the nearest honest cut.
         clutter: mean number of limbs, cord loops and fluid pockets about the body.
         lookalikes: mean number of structures in the body that resemble its landmarks.
+        company: share of the clips of head, abdomen and femur, and of cuts off them, with a second part beside.
         noise_floor_db: mean electronic noise, dB relative to soft tissue at the probe.
         plane_spread: largest share of a landmark's half-extent by which a held plane misses it.
     """
@@ -31,14 +32,15 @@ class Difficulty:
     off_plane: float
     clutter: float
     lookalikes: float
+    company: float
     noise_floor_db: float
     plane_spread: float
 
 
 DIFFICULTIES = {
-    "easy": Difficulty(1.8, 2.2, 1.0, 0.5, -60.0, 0.10),
-    "default": Difficulty(1.5, 1.8, 2.0, 3.0, -56.0, 0.20),
-    "hard": Difficulty(1.1, 1.3, 4.0, 5.0, -50.0, 0.40),
+    "easy": Difficulty(1.8, 2.2, 1.0, 0.5, 0.2, -60.0, 0.10),
+    "default": Difficulty(1.5, 1.6, 2.0, 4.0, 0.7, -56.0, 0.20),
+    "hard": Difficulty(1.1, 1.3, 4.0, 6.0, 0.9, -50.0, 0.40),
 }
 
 

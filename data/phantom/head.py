@@ -45,7 +45,6 @@ def head(fetus: Fetus, rng: np.random.Generator, difficulty: Difficulty) -> Body
                 echo_db=brain_db + rng.uniform(4, 13),
             )
         )
-    solids += of_cavum(rng, difficulty.lookalikes, bpd, ofd, brain_db - contrast * 20, line_db)
     side = rng.choice((-1.0, 1.0))
     dark = brain_db - contrast * rng.uniform(5, 9)
     for sign in (-1, 1):
@@ -136,6 +135,7 @@ def head(fetus: Fetus, rng: np.random.Generator, difficulty: Difficulty) -> Body
                 wall_db=-2.0 + 4 * (contrast - 1),
             )
         )
+    solids += of_cavum(rng, difficulty.lookalikes, bpd, ofd, brain_db - contrast * 20, line_db)
     # Below: the wings of the skull base and the cerebellum.
     for sign in (-1, 1):
         solids.append(

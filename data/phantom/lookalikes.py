@@ -13,12 +13,16 @@ from data.phantom.shapes import Ellipsoid, Rod, Solid
 
 
 def of_cavum(rng: np.random.Generator, mean_count: float, bpd: float, ofd: float, dark_db, line_db) -> list[Solid]:
-    """Dark slits between two bright lines in the hemispheres: sulci and vessels cut lengthwise."""
+    """Dark slits between two bright lines: the third ventricle on the midline, sulci and vessels beside it."""
     solids: list[Solid] = []
-    for _ in range(rng.poisson(mean_count)):
+    ventricle = int(rng.uniform() < min(1.0, mean_count / 4))
+    for number in range(ventricle + rng.poisson(mean_count)):
         u, v = rng.uniform(-0.28, 0.28) * ofd, rng.choice((-1, 1)) * rng.uniform(0.13, 0.33) * bpd
+        if number < ventricle:
+            u, v = rng.uniform(-0.24, -0.06) * ofd, 0.0
         e, c = rng.uniform(-0.2, 0.2) * bpd, rng.uniform(0.08, 0.16) * bpd
-        long, wide, angle = rng.uniform(0.09, 0.15) * ofd, rng.uniform(0.05, 0.085) * bpd, rng.uniform(-0.5, 0.5)
+        long, wide = rng.uniform(0.09, 0.15) * ofd, rng.uniform(0.05, 0.085) * bpd
+        angle = 0.0 if number < ventricle else rng.uniform(-0.5, 0.5)
         solids.append(Ellipsoid(u, v, e, long / 2, wide / 2, c, angle=angle, echo_db=dark_db))
         for sign in (-1, 1):
             beside = u - sign * wide / 2 * np.sin(angle), v + sign * wide / 2 * np.cos(angle)
@@ -32,7 +36,7 @@ def of_stomach_and_vein(rng: np.random.Generator, mean_count: float, d: float, f
     for _ in range(rng.poisson(mean_count)):
         turn, far = rng.uniform(0, 2 * np.pi), rng.uniform(0.08, 0.36) * d
         u, v, e = far * np.cos(turn), far * np.sin(turn), rng.uniform(-0.6, 0.5) * d
-        c, angle = rng.uniform(0.1, 0.25) * d, rng.uniform(0, np.pi)
+        c, angle = rng.uniform(0.15, 0.45) * d, rng.uniform(0, np.pi)
         if rng.uniform() < 0.5:
             a, b = rng.uniform(0.06, 0.13) * d, rng.uniform(0.04, 0.08) * d
             solids.append(Ellipsoid(u, v, e, a, b, c, angle=angle, echo_db=fluid_db, attenuation=0.05, wall_db=-6))

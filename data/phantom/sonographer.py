@@ -2,9 +2,12 @@
 
 Fixations lie on the landmarks of each plane, as often as published (`landmarks`), and
 last log-normally long; between them the eye jumps, faster the further; within them
-it follows the landmark, which moves with the probe. Whoever searches looks where
-the landmark should be, and about: so the gaze of background clips is like that of
-the planes, and where one looks does not say what one sees.
+it follows the landmark, which moves with the probe. Whoever searches has not found
+the landmark: now and then the eye is where it should be, mostly it is elsewhere in
+the body, in places as central and as far apart as the landmarks are (their layout,
+turned about the body's middle). So the gaze of background is like that of the
+planes, and where one looks does not say what one sees; only together with the frame
+does it: on the landmark, or beside it.
 
 Dwell times and the speed of saccades are common values for the viewing of scenes:
 median 280 ms with a spread of 0.45 in the logarithm, 100 to 1200 ms; 21 ms + 2.2 ms
@@ -29,6 +32,8 @@ DWELL_S, DWELL_SPREAD, DWELL_RANGE_S = 0.28, 0.45, (0.1, 1.2)
 BESIDE = (0.02, 0.07)  # share of the fixations that are glances off the image, drawn for each clip
 _AROUND_S = 0.3  # of gaze before and after the clip
 _LANDING_MM = 1.0
+_ASTRAY = 0.8  # share of the looks of a search that are not where the landmark should be: ours
+_TURNED = np.deg2rad((50.0, 130.0))  # by how much they are turned away from it
 _SEARCH_WEIGHT = 0.5  # of a look about, as of other places
 _TURN_S = 0.36  # a dwell and the way to it, on average
 
@@ -129,6 +134,7 @@ class _Observer:
         self._body, self._targets, self._motion, self._rng = body, targets, motion, rng
         self._beside_share = rng.uniform(*BESIDE)
         self._last: int | None = None
+        self._turn = rng.choice((-1, 1)) * rng.uniform(*_TURNED)
         # When each target's first look is due: spread over the hold, and done before it ends.
         order = rng.permutation(len(targets))
         times = np.sort(rng.uniform(motion.start_s, motion.end_s - _TURN_S, len(targets)))
@@ -143,6 +149,9 @@ class _Observer:
         # One past the targets is the look about of whoever searches.
         target = self._targets[self._last] if self._last < len(self._targets) else Target("other", 1.0)
         place = target.place or look_around(self._body, target.name, self._rng)
+        if target.place and self._body.defining and self._searches(now_s) and self._rng.uniform() < _ASTRAY:
+            c, s = np.cos(self._turn), np.sin(self._turn)
+            return "search", (c * place[0] - s * place[1], s * place[0] + c * place[1])
         return target.name, tuple(np.asarray(place) + self._rng.normal(0, _LANDING_MM, 2))
 
     def saw(self, fixation: Fixation) -> None:
@@ -160,10 +169,14 @@ class _Observer:
         index = min(self._due, key=self._due.get)
         return index if self._due[index] <= now_s else None
 
+    def _searches(self, now_s: float) -> bool:
+        """Nothing of what makes the plane is there yet, or any more."""
+        return self._body.shown(self._motion.pose(now_s))[1] <= self._body.gone
+
     def _weighted(self, now_s: float) -> int:
         """The next target by weight, another one than the last if there is one."""
         weights = np.array([target.weight for target in self._targets] + [0.0])
-        if self._body.shown(self._motion.pose(now_s))[1] <= self._body.gone:  # nothing there yet: search
+        if self._searches(now_s):
             weights[-1] = _SEARCH_WEIGHT
         if self._last is not None and np.count_nonzero(weights) > 1:
             weights[self._last] = 0.0
