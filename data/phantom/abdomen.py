@@ -144,6 +144,6 @@ def abdomen(fetus: Fetus, rng: np.random.Generator, difficulty: Difficulty) -> B
         d / 2 + 2,
         d,
         defining=("umbilical vein", "stomach"),
-        reach=(1.3 * thick, 1.3 * thick),
+        reach=(1.4 * thick, 1.4 * thick),
         off_limit=(0.7 * d, 0.55 * d),
     )

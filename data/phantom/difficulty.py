@@ -39,7 +39,7 @@ class Difficulty:
 
 DIFFICULTIES = {
     "easy": Difficulty(1.8, 2.2, 1.0, 0.5, 0.2, -60.0, 0.10),
-    "default": Difficulty(1.5, 1.6, 2.0, 4.0, 0.7, -56.0, 0.20),
+    "default": Difficulty(1.5, 1.8, 2.0, 4.0, 0.7, -56.0, 0.20),
     "hard": Difficulty(1.1, 1.3, 4.0, 6.0, 0.9, -50.0, 0.40),
 }
 

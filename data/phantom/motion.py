@@ -103,7 +103,8 @@ def draw_motion(
     """
     for _ in range(400):
         motion = _draw(body, place, is_plane, duration_s, rng, difficulty)
-        times = np.linspace(0, duration_s, 26)
+        # Tremor is fast: a background clip must stay clear of the plane at every moment of it.
+        times = np.linspace(0, duration_s, 26 if is_plane else 26 + int(30 * duration_s))
         if not body.defining:
             return motion
         shown = [body.shown(motion.pose(t)) for t in times]
