@@ -33,7 +33,8 @@ PARTS = (
     (
         "anatomy of the planes",
         "solids in mm cut by the scan plane: skull, midline, cavum, thalami, ventricle; skin, stomach, umbilical vein, "
-        "spine, ribs; femur with both ends; background from off-plane cuts of the same bodies and from other parts",
+        "spine, ribs; femur with both ends; structures that resemble these; a second part of the fetus beside them; "
+        "background from off-plane cuts of the same bodies and from other parts",
         "contents of the planes: textbook descriptions of the standard planes; sizes of the small landmarks: "
         "assumptions, spread widely",
     ),
@@ -66,14 +67,15 @@ PARTS = (
     (
         "motion and labels",
         "the probe approaches a plane, holds it and leaves, with hand tremor and the mother's breathing; labels are "
-        "intervals, by which landmarks the cut shows",
+        "intervals, by which landmarks the cut of the part that is held shows",
         "clips of a single plane with live gaze last 3-7 s in Cai et al., Med Image Anal 65 (2020); here 4 s: an "
         "assumption",
     ),
     (
         "where the sonographer looks",
         "fixations on landmarks by published inclusion probabilities per plane and trimester; log-normal dwell around "
-        "280 ms; saccades with a duration by amplitude; following of a moving landmark; glances off the image",
+        "280 ms; saccades with a duration by amplitude; following of a moving landmark; glances off the image; "
+        "a search, in background, mostly misses the landmark's place: an assumption",
         "inclusion: abstract VP40.20, Ultrasound Obstet Gynecol 2020, figure 1 (landmarks found there by a network "
         "trained on gaze); dwell and saccades: general eye-movement literature",
     ),

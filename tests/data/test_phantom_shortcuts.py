@@ -25,7 +25,7 @@ from data.phantom.clip import CLASSES
 from data.phantom.gaze_alone import BOUND, gaze_alone_accuracy
 from data.phantom.tracker import Screen
 
-LINEAR_ON_PIXELS = 0.58  # measured 0.54 here, 0.50 on 120 patients, where compact networks reach 0.70 to 0.80
+LINEAR_ON_PIXELS = 0.45  # measured 0.30 here, where compact networks reach 0.70 and more
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,4 +188,4 @@ def test_a_linear_model_on_pixels_stays_far_below_the_networks(frames):
     def small(f):
         return f.frame.reshape(-1, 14, 8, 18, 8).mean((2, 4)).reshape(len(f.frame), -1)
 
-    assert 0.25 < accuracy(frames, small, 0.001) < LINEAR_ON_PIXELS
+    assert 0.2 < accuracy(frames, small, 0.001) < LINEAR_ON_PIXELS
