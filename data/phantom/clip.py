@@ -31,7 +31,7 @@ PARTS = {
     "placenta": surroundings.placenta,
 }
 _MOVES_MM = 5.0
-RIVALS = 0.5  # share of the seconds beside a plane that show their own plane
+RIVALS = 0.6  # share of the seconds beside a plane that show their own plane
 
 
 @dataclasses.dataclass(frozen=True)

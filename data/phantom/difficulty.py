@@ -38,9 +38,9 @@ class Difficulty:
 
 
 DIFFICULTIES = {
-    "easy": Difficulty(1.8, 2.2, 1.0, 0.5, 0.2, -60.0, 0.10),
-    "default": Difficulty(1.5, 1.8, 2.0, 4.0, 0.7, -56.0, 0.20),
-    "hard": Difficulty(1.1, 1.3, 4.0, 6.0, 0.9, -50.0, 0.40),
+    "easy": Difficulty(1.9, 2.2, 1.0, 0.5, 0.2, -60.0, 0.10),
+    "default": Difficulty(1.7, 2.0, 1.5, 1.0, 0.8, -57.0, 0.15),
+    "hard": Difficulty(1.3, 1.5, 3.0, 4.0, 0.9, -52.0, 0.30),
 }
 
 
