@@ -14,6 +14,7 @@ from data.dataset import FrameRecord, open_dataset, write_dataset
 from data.phantom.animation import write_animation
 from data.phantom.card import PARTS, add_card, print_card
 from data.phantom.clip import CLASSES
+from data.phantom.difficulty import get_difficulty
 from data.phantom.preview import simulate_scene, write_preview
 from data.phantom.tracker import Gaze
 from tests.data.test_fetal_planes import write_planes
@@ -133,7 +134,7 @@ def test_the_card_joins_the_data_set_and_changes_nothing_else(tmp_path):
     assert {**before.info, "card": card} == after.info and after.checksum == before.checksum
     assert card == json.loads((tmp_path / "data" / "dataset.json").read_text())["card"]
     assert "simulated" in card["statement"] and "clinical" in card["statement"]
-    assert card["settings"]["difficulty_numbers"]["off_plane"] == 1.3
+    assert card["settings"]["difficulty_numbers"]["off_plane"] == get_difficulty("hard").off_plane
     assert set(card["parts"]) == {name for name, _, _ in PARTS}
     assert all(part["made"] and part["source"] for part in card["parts"].values())
     found = card["gaze_map_alone"]
@@ -155,6 +156,7 @@ def test_a_data_set_without_a_card_prints_none(tmp_path, capsys):
 
 def test_the_page_names_files_and_flags_that_are_there():
     import prepare
+    from benchmarks import phantom_difficulty
 
     page = (ROOT / "docs" / "phantom.md").read_text(encoding="utf-8")
     for name in re.findall(
@@ -164,5 +166,6 @@ def test_the_page_names_files_and_flags_that_are_there():
         assert (ROOT / path).exists() or (ROOT / "docs" / path).exists(), path
     modules = re.findall(r"`(\w+\.py)`", page)
     assert len(modules) > 10 and all((ROOT / "data" / "phantom" / name).is_file() for name in modules), modules
-    known = {option for action in prepare._phantom_flags()._actions for option in action.option_strings}
+    parsers = (prepare._phantom_flags(), phantom_difficulty._parser())
+    known = {option for parser in parsers for action in parser._actions for option in action.option_strings}
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", page)) <= known
