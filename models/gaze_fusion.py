@@ -31,7 +31,7 @@ class GazeFusion:
         model: the model's name, for errors.
         frame_shape: (H, W, C).
         fusion: one of `FUSIONS`.
-        stride: where multiply and concat fuse, one of `strides`.
+        stride: where multiply and concat fuse, one of `strides` or several of them.
         dropout: share of the training samples that get the uniform map.
         strides: that the family offers.
 
@@ -46,10 +46,14 @@ class GazeFusion:
     def __init__(self, kit, model, frame_shape, fusion, stride, dropout, strides=STRIDES):
         if fusion not in FUSIONS:
             raise InputError(f"model {model}: fusion {fusion!r} is none of {', '.join(FUSIONS)}")
-        if fusion in ("multiply", "concat") and stride not in strides:
-            raise InputError(f"model {model}: fusion_stride {stride!r} is none of {', '.join(map(str, strides))}")
+        wanted = tuple(stride) if isinstance(stride, (list, tuple)) else (stride,)
+        if fusion in ("multiply", "concat"):
+            for one in wanted or (stride,):
+                if one not in strides:
+                    known = ", ".join(map(str, strides))
+                    raise InputError(f"model {model}: fusion_stride {one!r} is none of {known}")
         self._kit, self._fusion = kit, fusion
-        self._stride = 1 if fusion == "early" else stride
+        self._strides = (1,) if fusion == "early" else wanted
         self.inputs = self.frame = kit.Input(frame_shape, name="frame")
         if fusion != "none":
             gaze = kit.Input(map_size(frame_shape[:2]), name="gaze")
@@ -57,17 +61,18 @@ class GazeFusion:
             self._gaze = GazeDropout(dropout, name="gaze_dropout", dtype="float32")(gaze)
 
     def __call__(self, x, stride: int, gain: float = 1.0):
-        """`x` [B, h, w, C] fused, if this is the stride; `gain` is that of `GazeChannel`."""
-        if self._fusion == "none" or stride != self._stride:
+        """`x` [B, h, w, C] fused, if this is such a stride; `gain` is that of `GazeChannel`."""
+        if self._fusion == "none" or stride not in self._strides:
             return x
+        suffix = f"_{stride}" if len(self._strides) > 1 else ""
         if self._fusion == "multiply":
-            return GazeModulation(name="gaze_modulation")([x, self._gaze])
-        both = GazeChannel(gain, name="gaze_channel")([x, self._gaze])
+            return GazeModulation(name=f"gaze_modulation{suffix}")([x, self._gaze])
+        both = GazeChannel(gain, name=f"gaze_channel{suffix}")([x, self._gaze])
         if self._fusion == "early":
             return both
         layers = self._kit.layers
-        mixed = layers.Conv2D(x.shape[-1], 1, use_bias=False, kernel_initializer="zeros", name="gaze_mix")(both)
-        return layers.Add(name="gaze_add")([x, mixed])
+        mixed = layers.Conv2D(x.shape[-1], 1, use_bias=False, kernel_initializer="zeros", name=f"gaze_mix{suffix}")(both)
+        return layers.Add(name=f"gaze_add{suffix}")([x, mixed])
 
 
 @keras.saving.register_keras_serializable(package="gaze")

@@ -6,6 +6,8 @@ its parameters sit in the two 4096-wide layers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from models.gaze_fusion import GazeFusion
 from models.layers import channels, check_frame, conv_bn_relu
 from models.preprocess import imagenet_frame
@@ -19,7 +21,7 @@ def build_16(
     num_classes,
     *,
     fusion: str = "multiply",
-    fusion_stride: int = 8,
+    fusion_stride: int | Sequence[int] = 8,
     gaze_dropout: float = 0.3,
     width: float = 1.0,
     dense_units: int = 4096,
@@ -35,7 +37,7 @@ def build_16(
         num_classes: number of logits.
         fusion: "multiply", "concat", "early" or "none" (no gaze input: a conventional
             model); see `models.gaze_fusion.GazeFusion`.
-        fusion_stride: 2, 4, 8 or 16: multiply and concat fuse where the grid reaches it.
+        fusion_stride: 2, 4, 8, 16 or 32, or a list of some: multiply and concat fuse where the grid reaches it.
         gaze_dropout: share of the training samples that get the uniform map.
         width: multiplier of the convolutions' channels.
         dense_units: width of the two dense layers.
@@ -50,7 +52,7 @@ def build_16(
     """
     check_frame("vgg16", frame_shape)
     layers = kit.layers
-    fused = GazeFusion(kit, "vgg16", frame_shape, fusion, fusion_stride, gaze_dropout)
+    fused = GazeFusion(kit, "vgg16", frame_shape, fusion, fusion_stride, gaze_dropout, (2, 4, 8, 16, 32))
     x, stride = imagenet_frame(fused, "vgg16", preprocess, "caffe"), 1
     for number, (depth, filters) in enumerate(_BLOCKS, 1):
         for k in range(1, depth + 1):

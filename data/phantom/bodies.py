@@ -12,6 +12,7 @@ textbook anatomy, spread widely, and meant as variation rather than measurement.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 
 from data.phantom.probe import Probe
 from data.phantom.section import Pose
@@ -55,6 +56,11 @@ class Body:
             if solid.name in self.defining:
                 shares[solid.name] = max(shares.get(solid.name, 0.0), solid.visible(pose))
         return (min(shares.values()), max(shares.values())) if shares else (0.0, 0.0)
+
+
+def nothing_shown(bodies: Iterable[Body], pose: Pose) -> bool:
+    """Whether the cut shows none of the planes: background."""
+    return all(body.shown(pose)[1] <= body.gone for body in bodies)
 
 
 def bone_attenuation(loss_db: float, thickness_mm: float) -> float:

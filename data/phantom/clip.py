@@ -31,7 +31,6 @@ PARTS = {
     "placenta": surroundings.placenta,
 }
 _MOVES_MM = 5.0
-RIVALS = 0.6  # share of the seconds beside a plane that show their own plane
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +41,7 @@ class Clip:
         frames: uint8 [n, H, W]. intervals: labelled stretches. gaze: on the screen.
         view: what the frames show, mm. body, motion: the truth behind it.
         kind: of the body, a plane's name (also where a background clip keeps off that plane) or one of `PARTS`.
+        second: a second body in view, if any; above: drawn over the first. rival: it shows its own plane.
         settings: of the scanner.
     """
 
@@ -53,6 +53,9 @@ class Clip:
     motion: Motion
     kind: str
     settings: Settings
+    second: Body | None = None
+    above: bool = False
+    rival: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,20 +93,29 @@ def simulate_clip(
     else:
         kind = list(PARTS)[rng.integers(len(PARTS))]
         body = PARTS[kind](fetus, rng)
-    second, side = None, float(rng.choice((-1, 1)))
+    second = other = None
+    rival = False
     if body.defining and rng.uniform() < difficulty.company:
         other = str(rng.choice([name for name in PLANES if name != kind]))
         second = PLANES[other](fetus, rng, difficulty)
-    view, place, wall_mm, depth_mm = _arrange(body, kind, frame_size, rng, second, side)
-    motion = draw_motion(body, place, is_plane, duration_s, rng, difficulty)
+        rival = is_plane and rng.uniform() < difficulty.rivals
+    view, place, there, wall_mm, depth_mm = _arrange((kind, other), (body, second), frame_size, rng, rival)
+    # A rival's plane must be gone too where the label says background.
+    clear_mm = difficulty.off_plane * max(second.reach) if rival else 0.0
+    motion = draw_motion(body, place, is_plane, duration_s, rng, difficulty, clear_mm)
+    radius = max(part.radius for part in (body, second) if part is not None)
     around = surroundings.clutter(rng, difficulty.clutter, body.radius, body.extent)
     settings = draw_settings(scanner_rng, view, depth_mm, motion.still.y, difficulty.noise_floor_db)
     grid = make_grid(view, settings)
-    far_mm = motion.still.y + body.radius * rng.uniform(0.9, 1.6)
+    far_mm = motion.still.y + radius * rng.uniform(0.9, 1.6)
     mother = surroundings.maternal_tissue(grid, rng, wall_mm, far_mm, rng.uniform(0.2, 0.8))
+    seen = [body]
     if second is not None:
-        around += beside(body, second, motion, side, is_plane and rng.uniform() < RIVALS, rng)
-    solids = [*around, *body.solids]
+        second = beside(body, second, there, motion, rng, difficulty.plane_spread if rival else None)
+        rival = rival and second is not None
+    if second is not None:  # drawn later lies on top: of two rivals either may
+        seen.insert(int(rival and rng.uniform() < 0.5), second)
+    solids = [*around, *(solid for part in seen for solid in part.solids)]
     frames = np.stack(list(film(grid, view, settings, session.look, mother, solids, motion, fps, rng)))
     gaze = look_at(
         body,
@@ -115,36 +127,63 @@ def simulate_clip(
         session.bias_degree,
         rng,
     )
-    intervals = label_clip(body, motion, label if is_plane else None, rng)
-    return Clip(frames, intervals, gaze, view, body, motion, kind, settings)
+    intervals = label_clip(seen, motion, label if is_plane else None, rng)
+    return Clip(frames, intervals, gaze, view, body, motion, kind, settings, second, seen[-1] is second, rival)
 
 
-def _arrange(body, kind: str, frame_size, rng, second, side: float) -> tuple[View, Pose, float, float]:
-    """Choose the zoom, the body's place, the wall's thickness and the depth; all in mm.
+def _arrange(
+    kinds: tuple[str, str | None], bodies: tuple[Body, Body | None], frame_size, rng, rival: bool
+) -> tuple[View, Pose, Pose | None, float, float]:
+    """Choose the zoom, the places of the body and of a second one, the wall's thickness and the depth; all in mm.
 
-    A second body, if there is one, gets its room on the `side` (-1 or 1) of the frame.
+    Two rivals get the frame's middle between them, and places drawn alike.
     """
-    height, width = frame_size
-    mm_per_px = body.extent / (rng.uniform(0.36, 0.76) * width)
-    if second is not None:
+    (body, second), (height, width) = bodies, frame_size
+    radius = max(part.radius for part in bodies if part is not None)
+    y = max(rng.uniform(42, 75), 0.75 * radius + 14)
+    if second is None:
+        mm_per_px = body.extent / (rng.uniform(0.36, 0.76) * width)
+    else:
         mm_per_px = (body.extent + second.extent) / (rng.uniform(0.8, 1.05) * width)
+        side, apart = rng.choice((-1, 1)), body.radius + second.radius
+    if rival:  # deep enough for the sector to hold the landmarks of both
+        y = max(y, (0.5 * apart + 0.4 * radius) / np.sin(NARROWEST.angle / 2) - NARROWEST.radius_mm)
     tall = height * mm_per_px
-    y = max(rng.uniform(42, 75), 0.75 * body.radius + 14)
     top = max(y - tall * rng.uniform(0.34, 0.66), -4.0)
     left = -width * mm_per_px / 2 + rng.normal(0, 0.02) * width * mm_per_px
     view = View(left, top, mm_per_px, height, width)
-    for _ in range(100):
-        x = (rng.normal(0, 0.1) if second is None else -side * rng.uniform(0.05, 0.27)) * width * mm_per_px
-        angle = rng.uniform(-np.pi, np.pi)
-        if kind == "femur" or kind in PARTS:  # a long bone is only seen well when it lies across the beam
-            angle = rng.uniform(-0.8, 0.8) + (np.pi if rng.uniform() < 0.5 else 0.0)
-        elif kind == "abdomen":  # with the spine towards the probe its shadow hides the rest: nobody keeps that
-            angle = -np.pi / 2 + rng.uniform(-2.4, 2.4)
-        place = Pose(x, y, angle)
-        if kind != "femur" or all(_in_view(place.to_probe(u, 0.0), view) for u in body.ends):
+    for _ in range(200):
+        there = None
+        if second is None:
+            place = Pose(rng.normal(0, 0.1) * width * mm_per_px, y, _lie(kinds[0], rng))
+        else:
+            far, lean = apart * (rng.uniform(0.98, 1.08) if rival else rng.uniform(0.85, 1.05)), rng.uniform(-0.3, 0.3)
+            dx, dy = side * far * np.cos(lean), far * np.sin(lean)
+            share = rng.uniform(0.4, 0.6) if rival else rng.uniform(0.05, 0.27) * width * mm_per_px / abs(dx)
+            place = Pose(-share * dx, y - 0.5 * dy * rival, _lie(kinds[0], rng))
+            there = Pose(place.x + dx, place.y + dy, _lie(kinds[1], rng))
+        fits = _fits(kinds[0], body, place, view, rival)
+        if fits and (not rival or _fits(kinds[1], second, there, view, rival)):
             break
-    wall_mm = max(8.0, y - body.radius * rng.uniform(0.75, 1.1) - rng.uniform(0, 15))
-    return view, place, wall_mm, max(top + tall, y + 20) * rng.uniform(1.0, 1.06)
+    wall_mm = max(8.0, y - radius * rng.uniform(0.75, 1.1) - rng.uniform(0, 15))
+    return view, place, there, wall_mm, max(top + tall, y + 20) * rng.uniform(1.0, 1.06)
+
+
+def _lie(kind: str, rng) -> float:
+    """How a body is turned on the screen, radians."""
+    if kind == "femur" or kind in PARTS:  # a long bone is only seen well when it lies across the beam
+        return rng.uniform(-0.8, 0.8) + (np.pi if rng.uniform() < 0.5 else 0.0)
+    if kind == "abdomen":  # with the spine towards the probe its shadow hides the rest: nobody keeps that
+        return -np.pi / 2 + rng.uniform(-2.4, 2.4)
+    return rng.uniform(-np.pi, np.pi)
+
+
+def _fits(kind: str, body: Body, place: Pose, view: View, rival: bool) -> bool:
+    """Whether what makes the plane stays in view: both ends of a femur; of rivals the body's middle."""
+    if kind == "femur":
+        return all(_in_view(place.to_probe(u, 0.0), view) for u in body.ends)
+    middle = 0.25 * body.radius
+    return not rival or all(_in_view(place.to_probe(u, 0.0), view) for u in (-middle, middle))
 
 
 def _in_view(place: tuple[float, float], view: View) -> bool:

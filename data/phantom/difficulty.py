@@ -24,6 +24,7 @@ class Difficulty:
         clutter: mean number of limbs, cord loops and fluid pockets about the body.
         lookalikes: mean number of structures in the body that resemble its landmarks.
         company: share of the clips of head, abdomen and femur, and of cuts off them, with a second part beside.
+        rivals: share of the second parts beside a plane that show their own plane, so that only the gaze tells.
         noise_floor_db: mean electronic noise, dB relative to soft tissue at the probe.
         plane_spread: largest share of a landmark's half-extent by which a held plane misses it.
     """
@@ -33,14 +34,15 @@ class Difficulty:
     clutter: float
     lookalikes: float
     company: float
+    rivals: float
     noise_floor_db: float
     plane_spread: float
 
 
 DIFFICULTIES = {
-    "easy": Difficulty(1.9, 2.2, 1.0, 0.5, 0.2, -60.0, 0.10),
-    "default": Difficulty(1.7, 2.0, 1.5, 1.0, 0.8, -57.0, 0.15),
-    "hard": Difficulty(1.3, 1.5, 3.0, 4.0, 0.9, -52.0, 0.30),
+    "easy": Difficulty(1.9, 2.4, 1.0, 0.5, 0.2, 0.3, -60.0, 0.10),
+    "default": Difficulty(2.2, 3.0, 1.0, 0.3, 0.4, 0.5, -60.0, 0.10),
+    "hard": Difficulty(1.3, 1.5, 3.0, 4.0, 0.8, 0.5, -52.0, 0.30),
 }
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
-from data.phantom.bodies import Body
+from data.phantom.bodies import Body, nothing_shown
 from data.phantom.difficulty import Difficulty
 from data.phantom.shapes import Pose
 
@@ -91,18 +92,20 @@ def draw_motion(
     duration_s: float,
     rng: np.random.Generator,
     difficulty: Difficulty,
+    clear_mm: float = 0.0,
 ) -> Motion:
     """Draw a motion whose hold is the plane, or stays clear of it.
 
     Args:
         body: what is looked at. place: where it lies (elevation and tilt are drawn here).
         is_plane: hold the standard plane; otherwise keep off it.
+        clear_mm: by how much approach and departure are off the plane at least.
 
     Raises:
         RuntimeError: no such motion was found; a body's numbers contradict each other.
     """
     for _ in range(400):
-        motion = _draw(body, place, is_plane, duration_s, rng, difficulty)
+        motion = _draw(body, place, is_plane, duration_s, rng, difficulty, clear_mm)
         # Tremor is fast: a background clip must stay clear of the plane at every moment of it.
         times = np.linspace(0, duration_s, 26 if is_plane else 26 + int(30 * duration_s))
         if not body.defining:
@@ -119,10 +122,11 @@ def draw_motion(
     raise RuntimeError(f"no motion found for {body.defining} (plane: {is_plane})")
 
 
-def label_clip(body: Body, motion: Motion, plane: str | None, rng: np.random.Generator) -> list[Interval]:
+def label_clip(bodies: Sequence[Body], motion: Motion, plane: str | None, rng: np.random.Generator) -> list[Interval]:
     """The labelled stretches of a clip, in order.
 
     Args:
+        bodies: that may show a plane; background is where none does.
         plane: the class that the hold shows; None for a background clip.
     """
     duration = motion.duration_s
@@ -134,7 +138,7 @@ def label_clip(body: Body, motion: Motion, plane: str | None, rng: np.random.Gen
     intervals = [Interval(motion.start_s, motion.start_s + length, plane)]
     step = duration / 200
     times = np.arange(0, duration + step / 2, step)
-    clear = [body.shown(motion.pose(t))[1] <= body.gone for t in times]
+    clear = [nothing_shown(bodies, motion.pose(t)) for t in times]
     # The stretches at both ends of the clip that show none of the landmarks throughout.
     leading = clear.index(False) if False in clear else len(clear)
     trailing = clear[::-1].index(False) if False in clear else len(clear)
@@ -156,19 +160,19 @@ def label_clip(body: Body, motion: Motion, plane: str | None, rng: np.random.Gen
     return intervals
 
 
-def _draw(body, place, is_plane, duration_s, rng, difficulty) -> Motion:
+def _draw(body, place, is_plane, duration_s, rng, difficulty, clear_mm) -> Motion:
     free = (1 - HOLD) * duration_s
     # Mostly an approach, mostly a departure, or some of both.
     start = free * float(rng.choice((rng.uniform(0.02, 0.2), rng.uniform(0.2, 0.8), rng.uniform(0.8, 0.98))))
     sides = rng.integers(2, size=2)
-    tilted = body.tilt > 0 and rng.uniform() < 0.6
+    tilted = body.tilt > 0 and not clear_mm and rng.uniform() < 0.6
 
     def off(side: int) -> tuple[float, float]:
         """A step off the plane: by elevation, or by tilt where the body has one."""
         sign = (-1, 1)[side]
         if tilted:
             return 0.0, sign * body.tilt * difficulty.off_plane * rng.uniform(1.0, 2.2)
-        near = body.reach[side] * difficulty.off_plane
+        near = max(body.reach[side] * difficulty.off_plane, clear_mm)
         return sign * rng.uniform(near, max(1.25 * near, body.off_limit[side])), 0.0
 
     if is_plane:

@@ -25,7 +25,7 @@ from data.phantom.difficulty import get_difficulty
 from data.phantom.looks import draw_look
 from data.phantom.tracker import SESSION_S, Screen, draw_bias, drift
 
-VERSION = 8  # of the generator: raised whenever the same seed gives other recordings
+VERSION = 9  # of the generator: raised whenever the same seed gives other recordings
 MANIFEST = "manifest.csv"
 COLUMNS = (
     "recording_id",

@@ -169,7 +169,7 @@ class Reverberation:
     just below: so the near half of a head is less clear than the far one.
 
     Attributes:
-        u, v, e, a, b, c: of the wall, as for an ellipsoid.
+        u, v, e, a, b, c, angle: of the wall, as for an ellipsoid.
         echo_db: of the haze right below a wall met head-on. decay_mm: depth in which it falls to 1/e.
         name: none: nobody looks at it.
     """
@@ -182,6 +182,7 @@ class Reverberation:
     c: float
     echo_db: float
     decay_mm: float
+    angle: float = 0.0
     name: None = None
 
     def centre(self, pose: Pose) -> tuple[float, float]:
@@ -197,7 +198,7 @@ class Reverberation:
         if min(a, b) < 1.0:
             return
         window = section.window(self.u, self.v, max(a, b))
-        conic = section.conic(window, self.u, self.v, 0.0, a, b)
+        conic = section.conic(window, self.u, self.v, self.angle, a, b)
         if conic.empty:
             return
         square, half, start = conic.value
