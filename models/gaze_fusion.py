@@ -71,7 +71,9 @@ class GazeFusion:
         if self._fusion == "early":
             return both
         layers = self._kit.layers
-        mixed = layers.Conv2D(x.shape[-1], 1, use_bias=False, kernel_initializer="zeros", name=f"gaze_mix{suffix}")(both)
+        mixed = layers.Conv2D(x.shape[-1], 1, use_bias=False, kernel_initializer="zeros", name=f"gaze_mix{suffix}")(
+            both
+        )
         return layers.Add(name=f"gaze_add{suffix}")([x, mixed])
 
 

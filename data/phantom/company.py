@@ -54,9 +54,9 @@ def beside(
         placed = dataclasses.replace(second, solids=tuple(solids))
         if not rival and all(nothing_shown((placed,), pose) for pose in poses):
             return placed
-        if rival and all(placed.shown(pose)[0] >= second.held for pose in held):
-            if sum(nothing_shown((body, placed), pose) for pose in poses) >= EDGES * len(poses):
-                return placed
+        clear = sum(nothing_shown((body, placed), pose) for pose in poses)
+        if rival and clear >= EDGES * len(poses) and all(placed.shown(pose)[0] >= second.held for pose in held):
+            return placed
     return None
 
 
