@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from models.gaze_fusion import GazeFusion
 from models.layers import channels, check_frame, stage_depths
 from models.preprocess import imagenet_frame
@@ -17,7 +19,7 @@ def build_50(
     num_classes,
     *,
     fusion: str = "multiply",
-    fusion_stride: int = 8,
+    fusion_stride: int | Sequence[int] = 8,
     gaze_dropout: float = 0.3,
     width: float = 1.0,
     depths: tuple[int, int, int, int] = DEPTHS_50,
@@ -34,7 +36,7 @@ def build_50(
         frame_shape: (H, W, C).
         num_classes: number of logits.
         fusion: "multiply", "concat", "early" or "none"; see `models.gaze_fusion.GazeFusion`.
-        fusion_stride: 2, 4, 8 or 16.
+        fusion_stride: 2, 4, 8 or 16, or a list of some.
         gaze_dropout: share of the training samples that get the uniform map.
         width: multiplier of all channels; 1 has 25,636,712 parameters with three input
             channels and 1000 classes.

@@ -14,6 +14,8 @@ the divergence that Droste et al. (IPMI 2019) train theirs with.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
@@ -33,7 +35,7 @@ def build_sonoeyenet(
     *,
     filters: int = 16,
     fusion: str = "multiply",
-    fusion_stride: int = 8,
+    fusion_stride: int | Sequence[int] = 8,
     gaze_dropout: float = 0.0,
     width: float = 1.0,
     standardise: bool = True,
@@ -50,7 +52,7 @@ def build_sonoeyenet(
         num_classes: number of logits.
         filters: channels of the first layer: 16, 32 or 64.
         fusion: "multiply", "concat" or "early"; see `models.gaze_fusion.GazeFusion`.
-        fusion_stride: of multiply and concat: 2, 4, 8 or 16.
+        fusion_stride: of multiply and concat: 2, 4, 8 or 16, or a list of some.
         gaze_dropout: share of the training samples that get the uniform map.
         width: multiplier of all channels.
         standardise: each frame, inside the network; the weights of SonoNet's authors need it.

@@ -6,6 +6,8 @@ convolutions and a mean over the grid in place of the dense layers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from models.gaze_fusion import GazeFusion
 from models.layers import channels, check_frame, conv_bn_relu
 from models.preprocess import Standardise
@@ -24,7 +26,7 @@ def build_teacher(
     num_classes,
     *,
     fusion: str = "multiply",
-    fusion_stride: int = 8,
+    fusion_stride: int | Sequence[int] = 8,
     gaze_dropout: float = 0.3,
     width: float = 1.0,
     standardise: bool = True,
@@ -38,7 +40,7 @@ def build_teacher(
         frame_shape: (H, W, C).
         num_classes: number of logits.
         fusion: "multiply", "concat", "early" or "none"; see `models.gaze_fusion.GazeFusion`.
-        fusion_stride: 2, 4, 8 or 16.
+        fusion_stride: 2, 4, 8 or 16, or a list of some.
         gaze_dropout: share of the training samples that get the uniform map.
         width: multiplier of all channels.
         standardise: each frame, inside the network, as the authors trained it:

@@ -32,6 +32,8 @@ class FineTuning:
         freeze_batch_norm_from: share of the steps after which batch normalisation uses, and
             keeps, its moving statistics; 1 never freezes them.
         seed: of dropout.
+        validation: finite batches of the same shape, gone through after each epoch, or None.
+        rate_flag: what sets the learning rate, for errors.
     """
 
     objective: Objective
@@ -42,6 +44,8 @@ class FineTuning:
     learning_rate: float = 5e-4
     freeze_batch_norm_from: float = 1.0
     seed: int = 0
+    validation: tf.data.Dataset | None = None
+    rate_flag: str = "the learning rate"
 
     def __post_init__(self):
         if self.steps < 1 or self.steps_per_epoch < 1:
@@ -67,7 +71,7 @@ def fine_tune(
 
     Returns:
         One dict of logs an epoch: `loss`, each term by its name, `regularisation`,
-        `accuracy`, `agreement` with a teacher, `learning_rate`.
+        `accuracy`, `agreement` with a teacher, `val_*` of all these, `learning_rate`.
 
     Raises:
         InputError: a part of the loss that is not finite, with the step and the part.
@@ -77,13 +81,17 @@ def fine_tune(
     history, feed = [], iter(training.batches)
     epochs = math.ceil(training.steps / training.steps_per_epoch)
     for epoch, first in enumerate(range(0, training.steps, training.steps_per_epoch)):
-        sums: dict[str, np.ndarray] = {}
+        logs = _Means()
         last = min(first + training.steps_per_epoch, training.steps)
         for step in track(range(first, last), f"{what}, epoch {epoch + 1}/{epochs}"):
             frozen = step >= training.freeze_batch_norm_from * training.steps
-            for name, pair in _finite(trainer.step(next(feed), frozen), what, step + 1).items():
-                sums[name] = sums.get(name, np.zeros(2)) + pair
-        row = {name: float(total / count) if count else 0.0 for name, (total, count) in sums.items()}
+            logs.add(_finite(trainer.train_step(next(feed), frozen), f"{what}, step {step + 1}", training.rate_flag))
+        row = logs.result()
+        if training.validation is not None:
+            means = _Means()
+            for batch in training.validation:
+                means.add(trainer.test_step(batch))
+            row |= {f"val_{name}": value for name, value in means.result().items()}
         row["learning_rate"] = float(keras.ops.convert_to_numpy(trainer.schedule(last - 1)))
         history.append(row)
         if after_epoch is not None:
@@ -115,22 +123,36 @@ class _Trainer:
         self.optimizer.build(self.variables)
 
     @tf.function(autograph=False)
-    def step(self, batch, frozen: bool) -> dict:
-        features, label, weight = batch
-        batch = {**features, "label": tf.cast(label, tf.int32), "weight": weight}
+    def train_step(self, batch, frozen: bool) -> dict:
+        batch = _unpack(batch)
         teacher = self.teacher(batch)
         # Read while tracing: each of the two traces has its own mode. Scale and offset train on.
         for norm in self.norms:
             norm.trainable = not frozen
         with tf.GradientTape() as tape:
-            student = self.student(batch["frame"], training=True)
-            terms = self.objective(batch, student, teacher)
-            own = tf.add_n([tf.cast(value, tf.float32) for value in self.student.losses] or [tf.constant(0.0)])
-            loss = self.objective.total(terms, 1.0) + own
-        pairs = zip(tape.gradient(loss, self.variables), self.variables)
+            student, terms = self._terms(batch, teacher, training=True)
+        pairs = zip(tape.gradient(terms["loss"], self.variables), self.variables)
         # A clustered kernel is made from its centroids: the variable itself has no gradient.
         self.optimizer.apply_gradients([pair for pair in pairs if pair[0] is not None])
-        return _sums(batch, student, teacher, {"loss": loss, **terms, "regularisation": own})
+        return _sums(batch, student, teacher, terms)
+
+    @tf.function(autograph=False)
+    def test_step(self, batch) -> dict:
+        batch = _unpack(batch)
+        teacher = self.teacher(batch)
+        student, terms = self._terms(batch, teacher, training=False)
+        return _sums(batch, student, teacher, terms)
+
+    def _terms(self, batch: dict, teacher: dict | None, training: bool) -> tuple[dict, dict]:
+        student = self.student(batch["frame"], training=training)
+        terms = self.objective(batch, student, teacher)
+        own = tf.add_n([tf.cast(value, tf.float32) for value in self.student.losses] or [tf.constant(0.0)])
+        return student, {"loss": self.objective.total(terms, 1.0) + own, **terms, "regularisation": own}
+
+
+def _unpack(batch) -> dict:
+    features, label, weight = batch
+    return {**features, "label": tf.cast(label, tf.int32), "weight": weight}
 
 
 def _tap(model, name: str):
@@ -155,13 +177,25 @@ def _sums(batch: dict, student: dict, teacher: dict | None, terms: dict) -> dict
     return sums
 
 
-def _finite(sums: dict, what: str, step: int) -> dict[str, list[float]]:
-    values = {name: [float(total), float(count)] for name, (total, count) in sums.items()}
+class _Means:
+    """Means of what is logged, from the sums and counts of the steps."""
+
+    def __init__(self):
+        self._sums: dict[str, np.ndarray] = {}
+
+    def add(self, sums: dict) -> None:
+        for name, pair in sums.items():
+            self._sums[name] = self._sums.get(name, np.zeros(2)) + [float(value) for value in pair]
+
+    def result(self) -> dict[str, float]:
+        return {name: float(total / count) if count else 0.0 for name, (total, count) in self._sums.items()}
+
+
+def _finite(sums: dict, where: str, rate_flag: str) -> dict:
     # The parts before their sum, so that it is the part that gets named.
-    for name, (value, _) in sorted(values.items(), key=lambda item: item[0] == "loss"):
-        if not math.isfinite(value):
+    for name, (value, _) in sorted(sums.items(), key=lambda item: item[0] == "loss"):
+        if not math.isfinite(float(value)):
             raise InputError(
-                f"{what}, step {step}: {name} is {value}: lower the learning rate, or look for bad frames in the "
-                "data set"
+                f"{where}: {name} is {float(value)}: lower {rate_flag}, or look for bad frames in the data set"
             )
-    return values
+    return sums

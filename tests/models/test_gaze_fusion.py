@@ -124,6 +124,20 @@ def test_fusion_stands_where_it_is_told(name, fusion, layer, stride):
         assert order.index(layer) < order.index(f"stride{stride}")
 
 
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("fusion, layer", [("multiply", "gaze_modulation"), ("concat", "gaze_add")])
+def test_fusion_at_several_strides_stands_at_each_of_them(name, fusion, layer):
+    model = unallocated(name, (64, 96, 1), 3, fusion=fusion, fusion_stride=[8, 16], **SMALL[name])
+    for stride in (8, 16):
+        assert model.get_layer(f"{layer}_{stride}").output.shape[1:3] == (64 // stride, 96 // stride)
+    assert sum(each.name.startswith(layer) for each in model.layers) == 2
+
+
+def test_vgg_looks_where_the_gaze_is_on_its_last_map_too():
+    model = small("vgg16", (64, 96, 1), fusion_stride=32)
+    assert model.get_layer("gaze_modulation").output.shape[1:3] == (2, 3)
+
+
 def test_the_gaze_is_appended_as_the_scaled_density():
     features = np.random.default_rng(0).random((2, 4, 6, 3)).astype(np.float32)
     out = GazeChannel(gain=2.0)([features, blob(2)]).numpy()
@@ -196,5 +210,6 @@ def test_logits_are_float32_under_mixed_precision(name):
 def test_what_is_no_fusion_is_refused(name):
     with pytest.raises(InputError, match=rf"model {name}: fusion 'late' is none of multiply, concat, early, none"):
         create(name, (64, 64, 1), 3, fusion="late")
-    with pytest.raises(InputError, match=rf"model {name}: fusion_stride '8' is none of 2, 4, 8, 16"):
-        create(name, (64, 64, 1), 3, fusion="concat", fusion_stride="8")
+    for wrong, named in (("8", "'8'"), ([8, 5], "5"), ([], r"\[\]")):
+        with pytest.raises(InputError, match=rf"model {name}: fusion_stride {named} is none of 2, 4, 8, 16"):
+            create(name, (64, 64, 1), 3, fusion="concat", fusion_stride=wrong)

@@ -17,10 +17,21 @@ def read(preset):
     return parser.instantiate(parser.parse_args(["--config", f"configs/{preset}.yaml"]))
 
 
-@pytest.mark.parametrize("preset", ["demo", "fetal_planes", "paper"])
+@pytest.mark.parametrize("preset", ["demo", "fetal_planes", "fetal_planes_sononet", "lineage_real", "paper"])
 def test_presets_can_be_read(preset):
     config = read(preset)
-    assert config.teacher == "vgg16" and config.distil.epochs > 0
+    assert config.teacher in models.names("teacher") and config.distil.epochs > 0
+
+
+def test_help_says_what_each_setting_of_a_stage_is():
+    said = " ".join(build_parser().format_help().split())
+    for text in (
+        "passes over the training split",
+        "half cosine",
+        "of the attention transfer at",
+        "drawn from ±rotation_deg",
+    ):
+        assert text in said
 
 
 @pytest.mark.parametrize(("preset", "frame"), [("demo", (96, 128)), ("fetal_planes", (112, 144))])
