@@ -3,6 +3,7 @@
     python study.py table --config configs/lineage.yaml --dry-run        what is missing, and how long it takes
     python study.py table --config configs/lineage.yaml --data real      train it, and print the table
     python study.py table --config configs/lineage.yaml --max-hours 3    what fits; the rest stays a command
+    python study.py table --config configs/lineage.yaml --jobs 2         two rows at a time, each on half of the cores
     python study.py results --config configs/lineage.yaml --out docs/results.md
 
 Every row is a command of train.py or compress.py, as you would type it; the study's file says
@@ -47,6 +48,8 @@ def _table(flags, command: str) -> int:
 
     if flags.max_hours is not None and not flags.max_hours > 0:
         raise InputError(f"--max-hours {flags.max_hours}: must be above 0")
+    if flags.jobs < 1:
+        raise InputError(f"--jobs {flags.jobs}: must be at least 1")
     study, sums = _study(flags)
     rows = choose(study, flags.data, flags.only)
     missing = missing_data(study, rows)
@@ -58,7 +61,7 @@ def _table(flags, command: str) -> int:
     print_plan(study, plan, flags.max_hours)
     if flags.dry_run:
         return int(any(step.state == "refused" for step in plan))
-    failures = run_plan(study, plan, sums, max_hours=flags.max_hours, latency=flags.latency)
+    failures = run_plan(study, plan, sums, max_hours=flags.max_hours, latency=flags.latency, jobs=flags.jobs)
     lines = _print_tables(study, [row.table for row in rows], sums)
     plan = make_plan(study, rows, sums, timing=False)
     _print_left(study, plan, failures)
@@ -142,6 +145,12 @@ def _table_flags() -> Parser:
     parser = _flags("table", "Train what is missing and print the table.")
     parser.add_argument("--only", type=str, nargs="+", default=None, help="rows, with all that they are made from")
     parser.add_argument("--max-hours", type=float | None, default=None, help="leave out what does not fit")
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=1,
+        help="rows that train at a time, each on its share of the cores; compact students do not fill more than one",
+    )
     parser.add_argument(
         "--latency", default=True, type=bool, metavar="true|false", help="time each artefact, about 2 s each"
     )

@@ -31,8 +31,9 @@ def describe(found: dict) -> str:
     """One line of it."""
     memory = f", {found['memory_gib']} GiB" if found.get("memory_gib") else ""
     gpus = f"{found['gpus']} GPU" if found.get("gpus") else "no GPU"
+    cores = "1 core" if found["cores"] == 1 else f"{found['cores']} cores"
     return (
-        f"{found['cores']} cores of {found['processor']}{memory}, {gpus}; Python {found['python']}, "
+        f"{cores} of {found['processor']}{memory}, {gpus}; Python {found['python']}, "
         f"TensorFlow {found['tensorflow']}, Keras {found['keras']}"
     )
 

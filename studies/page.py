@@ -92,7 +92,7 @@ def _table_parts(study: Study, table: Table, lines: Sequence[Line]) -> list[str]
 
 def _effort(study: Study, lines: Sequence[Line]) -> str:
     """Commands, seeds, hours and machines of the rows."""
-    rows, seen, wall_s, cpu_s = [["row", "seed", "min", "CPU min", "command"]], set(), 0.0, 0.0
+    rows, seen, wall_s, cpu_s = [["row", "seed", "cores", "min", "CPU min", "command"]], set(), 0.0, 0.0
     for line in lines:
         command, record = row_command(study, line.row), line.record
         if command is None or line.row.key in seen:
@@ -103,7 +103,8 @@ def _effort(study: Study, lines: Sequence[Line]) -> str:
         reused = ", ".join(record["reused"])
         note = f" ({reused}: reused from an earlier run, whose time is not counted)" if reused else ""
         minutes = (f"{record[name] / 60:.1f}" for name in ("seconds", "cpu_seconds"))
-        rows.append([line.row.name, seed, *minutes, f"`{command.shown}`{note}"])
+        cores = str(record.get("cores") or line.result["machine"]["cores"])
+        rows.append([line.row.name, seed, cores, *minutes, f"`{command.shown}`{note}"])
     machines = {describe(line.result["machine"]) for line in lines}
     dates = sorted(line.result["date"] for line in lines)
     when = dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"

@@ -1,6 +1,7 @@
 """A table trains what is missing, once; it goes on where it stopped; a failing row loses no other."""
 
 import json
+import os
 import re
 
 import pytest
@@ -99,6 +100,36 @@ def test_a_stale_or_torn_result_is_redone_without_training(finished, stand_ins):
     run(study)
     assert calls(stand_ins) == [] and set(states(study).values()) == {"done"}
     assert read_result(study, study.row("tiny", "big"))["row"]["accuracy"] >= 0
+
+
+def test_rows_that_need_nothing_of_each_other_train_side_by_side(config, stand_ins):
+    """Each of the two stand-ins ends only once the other one runs; they share the cores."""
+    row = (
+        "{{model: A, artefact: student/student.tflite, train: {{stages: [student], student: mobilenet_v{}, seed: 1}}}}"
+    )
+    both = "".join(f"      {name}: {row.format(name[-1])}\n" for name in ("m1", "m2"))
+    study = change(config, "      same: {", both + "      same: {")
+    failures, _ = run(study, only=["m1", "m2"], jobs=2)
+    assert failures == {}
+    shares = [json.loads((stand_ins / f"mobilenet_v{number}").read_text()) for number in (1, 2)]
+    cores = len(os.sched_getaffinity(0))
+    assert sorted(shares[0] + shares[1]) == sorted(os.sched_getaffinity(0)) or cores == 1
+    records = [read_record(study, study.row("tiny", name)) for name in ("m1", "m2")]
+    assert [record["cores"] for record in records] == [len(share) for share in shares]
+    assert all(record["cpu_seconds"] > 0 for record in records)
+
+
+def test_side_by_side_a_row_still_waits_for_what_it_is_made_from(study, stand_ins):
+    assert run(study, jobs=3)[0] == {}
+    assert [call.split()[0] for call in calls(stand_ins)] == ["train", "train", "compress"]
+    assert set(states(study).values()) == {"done"}
+
+
+def test_side_by_side_a_failing_row_loses_only_what_is_made_from_it(config, stand_ins):
+    study = change(config, "student-options: {width: 0.2}", "student: sononet_4")
+    failures, _ = run(study, jobs=2)
+    assert set(failures) == {"tiny/small", "tiny/sparse", "tiny/same", "tiny/both"}
+    assert states(study)["big"] == "done"
 
 
 def test_a_failing_row_loses_only_what_is_made_from_it(config, stand_ins):
