@@ -89,8 +89,9 @@ def print_plan(study: Study, plan: Sequence[Step], max_hours: float | None = Non
     unknown = sum(step.seconds is None for step in running)
     more = f", and {unknown} whose time is not known" if unknown else ""
     console.print(
-        f"{len(running)} of {len(plan)} rows to train: {say(known)}{more}, one after the other. Estimated from a few training steps of "
-        "each model on this machine, held against the rows that are finished; other work on it makes it longer."
+        f"{len(running)} of {len(plan)} rows to train: {say(known)}{more}, one after the other. Estimated from a few "
+        "training steps of each model on this machine, held against the rows that are finished; other work on it "
+        "makes it longer."
         if running
         else "nothing is left to train"
     )
