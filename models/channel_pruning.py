@@ -44,11 +44,14 @@ def choose_channels(model: keras.Model, keep: float, criterion: str = "l1") -> d
         raise InputError(f"--criterion {criterion}: is none of {', '.join(CRITERIA)}")
     kept = {}
     for layer in prunable_layers(model):
-        score = _score(model, layer, criterion)
-        count = max(1, round(keep * len(score)))
-        # Stable: equal channels leave from the end, on every machine alike.
-        kept[layer.name] = np.sort(np.argsort(-score, kind="stable")[:count])
+        kept[layer.name] = best_channels(model, layer, max(1, round(keep * layer.kernel.shape[-1])), criterion)
     return kept
+
+
+def best_channels(model: keras.Model, layer: keras.layers.Layer, count: int, criterion: str = "l1") -> np.ndarray:
+    """Indices of a layer's `count` best channels, ascending; see `choose_channels`."""
+    # Stable: equal channels leave from the end, on every machine alike.
+    return np.sort(np.argsort(-_score(model, layer, criterion), kind="stable")[:count])
 
 
 def prunable_layers(model: keras.Model) -> list[keras.layers.Layer]:

@@ -12,8 +12,9 @@ from data.pipeline import GAZE_MODES, evaluation_batches
 from data.saliency import map_size
 from models.distiller import Distiller
 from models.ensemble import shares
+from models.inherit import check_inheritable
 from models.objective import NEED_A_TEACHER, LossSettings
-from training.config import STAGES, has_teacher, teacher_paths
+from training.config import STAGES, STUDENT_STARTS, has_teacher, teacher_paths
 from training.multitask import check_grid, predicts_gaze
 from training.student import build_student, gaze_alone
 from training.teacher import build_teacher, load_teachers
@@ -43,6 +44,8 @@ def check_flags(config) -> None:
     models.find(config.student, "student")
     if config.teacher != "none":
         models.find(config.teacher, "teacher")
+    if config.student_start not in STUDENT_STARTS:
+        raise InputError(f"--student-start {config.student_start}: is none of {', '.join(STUDENT_STARTS)}")
     _check_teachers(config)
     if config.pretrain.epochs and config.gaze == "none":
         raise InputError(
@@ -90,6 +93,8 @@ def check_models(config, data: Dataset) -> None:
         if teacher is not None and predicts_gaze(teacher):
             check_grid(teacher, map_size(data.frame_size))
     Distiller(student, teacher, config.loss)
+    if config.student_start == "teacher":
+        check_inheritable(student, teacher)
     if config.pretrain.epochs:
         Distiller(student, None, gaze_alone(config.loss))
     if "int8" not in config.stages:
@@ -116,6 +121,9 @@ def _check_teachers(config) -> None:
         raise InputError("--teacher-weights: are of the teachers given by --teacher-path, and there are none")
     if config.teacher_weights is not None:
         shares(len(teacher_paths(config)), config.teacher_weights)
+    if config.student_start == "teacher" and (not has_teacher(config) or len(teacher_paths(config)) > 1):
+        given = "several are given" if has_teacher(config) else "there is --teacher none"
+        raise InputError(f"--student-start teacher: takes one teacher's channels, and {given}: name one")
     if config.pretrained is not None and (config.teacher == "none" or config.teacher_path is not None):
         given = "--teacher none" if config.teacher == "none" else "--teacher-path"
         raise InputError(f"--pretrained {config.pretrained}: is for a teacher that is trained here, not for {given}")

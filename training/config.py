@@ -13,6 +13,7 @@ from models.objective import LossSettings
 from training.settings import FitSettings, PretrainSettings, QuantiseSettings, TeachSettings
 
 STAGES = ("teacher", "student", "int8")
+STUDENT_STARTS = ("drawn", "teacher")
 
 
 class TrainParser(Parser):
@@ -92,6 +93,12 @@ def build_parser() -> Parser:
         type=dict,
         default={},
         help="of its family, such as '{width: 0.45}'; a wrong one is answered with those there are",
+    )
+    parser.add_argument(
+        "--student-start",
+        type=str,
+        default="drawn",
+        help="what the student starts from: drawn weights, or teacher: the best channels of a teacher of its family",
     )
     parser.add_argument(
         "--gaze", type=str, default="real", help="what teacher and gaze loss see: " + ", ".join(GAZE_MODES)

@@ -7,7 +7,6 @@ import numpy as np
 
 from common.console import console
 from common.files import whole_folder
-from data.pipeline import PipelineSettings, training_batches
 from evaluation.complexity import count_macs
 from models.distiller import build_objective
 from quantization.qat import QatSettings, quantise_aware_train
@@ -19,13 +18,10 @@ from training.stages import Stage
 from training.student import HEADS
 from training.teacher import load_model
 
-# Enough frames for the ranges of a post-training quantisation; more do not move them.
-_CALIBRATION_BATCHES = 8
-
 
 def quantise_student(stage: Stage, teacher: keras.Model | None, history: History) -> None:
     """Quantisation-aware distillation, then the int8 file, its SavedModel and, to compare, the PTQ file."""
-    config, data = stage.config, stage.data
+    config = stage.config
     source = artefacts(stage.run, "student")[0]
     student = load_model(source)
     objective = build_objective(student, teacher, config.loss)
@@ -52,9 +48,9 @@ def quantise_student(stage: Stage, teacher: keras.Model | None, history: History
         on_epoch=log,
         seed=config.seed,
     )
-    frames = training_batches(data, "train", PipelineSettings(seed=config.seed)).take(_CALIBRATION_BATCHES)
+    frames = [batch["frame"] for batch in stage.calibration_features()]
     metadata = stage.metadata(student, config.student, "probabilities", count_macs(student))
     with console.status("converting to 8 bits"), whole_folder(stage.folder, overwrite=True) as folder:
         export_int8(quantised, folder / "student_int8.tflite", metadata)
         export_saved_model(quantised.model, folder / "saved_model", metadata)
-        post_training_int8(student, [batch["frame"] for batch, *_ in frames], folder / "student_ptq.tflite", metadata)
+        post_training_int8(student, frames, folder / "student_ptq.tflite", metadata)

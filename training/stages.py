@@ -22,6 +22,8 @@ from training.settings import FitSettings, QuantiseSettings
 
 # Raised whenever a change of the code changes what training gives: older runs are not reused.
 TRAINING_VERSION = "1"
+# More frames do not move the ranges of activations.
+_CALIBRATION_BATCHES = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +64,11 @@ class Stage:
 
     def training_batches(self, settings: FitSettings | QuantiseSettings, skip: int = 0) -> tf.data.Dataset:
         return training_batches(self.data, "train", self._pipeline(settings), self.config.augment, skip)
+
+    def calibration_features(self) -> list[dict]:
+        """Features of a few training batches, without augmentation: enough frames for ranges, or for a refit."""
+        pipeline = dataclasses.replace(self._pipeline(self.config.distil), batch_size=32)
+        return [features for features, *_ in training_batches(self.data, "train", pipeline).take(_CALIBRATION_BATCHES)]
 
     def validation_batches(self, settings: FitSettings | QuantiseSettings) -> tf.data.Dataset:
         pipeline = self._pipeline(settings)
@@ -111,6 +118,8 @@ def stage_fingerprints(config, data: Dataset) -> dict[str, str]:
     shared.append(identity(config.augment))
     teacher = _teacher_fingerprint(config, shared)
     student_settings = [config.student, config.student_options]
+    if config.student_start != "drawn":  # older runs keep their fingerprints
+        student_settings.append(f"start: {config.student_start}")
     pretrain = fingerprint(shared, *student_settings, identity(config.pretrain), config.loss.gaze_uniform_share)
     student = fingerprint(
         shared,

@@ -14,6 +14,7 @@ from data.dataset import Dataset
 from evaluation.complexity import count_macs
 from models.distiller import Distiller
 from models.ensemble import Ensemble
+from models.inherit import inherit
 from models.metadata import write_metadata
 from models.objective import LossSettings
 from training.fitting import build_optimizer, fit
@@ -39,6 +40,8 @@ def train_student(
     config, data = stage.config, stage.data
     keras.utils.set_random_seed(config.seed)
     student = build_student(config, data)
+    if config.student_start == "teacher":
+        inherit(student, teacher, stage.calibration_features(), config.seed)
     if before is None:
         history.start("pretrain")  # an earlier student's is no part of this one
     pretrained = _pretrain(before, student, history) if before else None

@@ -15,6 +15,7 @@ from common.errors import InputError, run_command
 from data.dataset import FrameRecord, open_dataset, write_dataset
 from data.pipeline import PipelineSettings, evaluation_batches, training_batches
 from losses import gaze_saliency_loss
+from models.channel_pruning import best_channels
 from models.metadata import Metadata, write_metadata
 from tests.losses import oracles
 from tests.quantization.blobs import build_tiny
@@ -122,6 +123,47 @@ def test_three_teachers_teach_at_once_and_their_weights_count(flags, teachers, t
     ):
         with pytest.raises(InputError, match="other settings"):
             train.main([*several, *other])
+
+
+def test_a_student_starts_as_its_teachers_channels(flags, tmp_path, capsys):
+    taught = [*flags, "--stages", "[teacher, student]", "--teacher", "sononet_16", "--student", "sononet_8"]
+    taught += ["--teacher-options", "{fusion: none}", "--distil.learning_rate", "1e-7"]
+
+    def likeness() -> float:
+        """Of the first kernels, as directions: a factor is the standardisation's."""
+        teacher, student = (keras.models.load_model(tmp_path / "run" / f"{name}/{name}.keras", compile=False)
+                            for name in ("teacher", "student"))  # fmt: skip
+        kernel = teacher.get_layer("conv1_1_conv").get_weights()[0]
+        best = kernel[..., best_channels(teacher, teacher.get_layer("conv1_1_conv"), 8)]
+        return np.corrcoef(best.ravel(), student.get_layer("conv1_1_conv").get_weights()[0].ravel())[0, 1]
+
+    train.main([*taught, "--student-start", "teacher"])
+    assert likeness() > 0.99
+    train.main([*taught, "--overwrite"])  # another start is another student, of the same teacher
+    assert "teacher: reused" in capsys.readouterr().out
+    assert likeness() < 0.5
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--student-start", "best"], "--student-start best: is none of drawn, teacher"),
+        (
+            ["--student-start", "teacher", "--teacher", "none"],
+            "takes one teacher's channels, and there is --teacher none",
+        ),
+        (["--student-start", "teacher"], "student tiny has a layer .*, and teacher plain has none of that name"),
+    ],
+)
+def test_a_start_that_cannot_be_is_one_line(flags, words, told, tmp_path):
+    with pytest.raises(InputError, match=told):
+        train.main([*flags, "--stages", "[teacher, student]", *words])
+    assert not (tmp_path / "run" / "teacher").exists()
+
+
+def test_several_teachers_have_no_channels_to_start_from(flags, teachers):
+    with pytest.raises(InputError, match="several are given"):
+        train.main([*flags, "--student-start", "teacher", "--teacher-path", *teachers])
 
 
 def test_a_summary_of_several_teachers_compares_with_the_first():

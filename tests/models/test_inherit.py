@@ -1,0 +1,114 @@
+"""A student that starts as its teacher's best channels: equal where it can be, near where it is narrower."""
+
+import keras
+import numpy as np
+import pytest
+
+import models
+from common.errors import InputError
+from models.channel_pruning import best_channels
+from models.inherit import check_inheritable, inherit
+
+SIZE = (48, 64)
+
+
+def teacher(width=0.5, **options):
+    """A SonoNet-16 whose statistics are those of a network that was trained."""
+    keras.utils.set_random_seed(1)
+    made = models.create("sononet_16", (*SIZE, 1), 3, width=width, **{"fusion": "none", **options})
+    rng = np.random.default_rng(1)
+    for layer in made.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            gamma, beta, mean, variance = layer.get_weights()
+            layer.set_weights([
+                rng.uniform(0.5, 1.5, gamma.shape), rng.normal(0, 0.2, beta.shape),
+                rng.normal(0, 0.2, mean.shape), rng.uniform(0.5, 2, variance.shape),
+            ])  # fmt: skip
+    return made
+
+
+def student(name="sononet_8", width=1.0):
+    keras.utils.set_random_seed(2)
+    return models.create(name, (*SIZE, 1), 3, width=width)
+
+
+def batches(count=2, seed=0):
+    rng = np.random.default_rng(seed)
+    coarse = [rng.random((8, 6, 8, 1)).astype(np.float32) for _ in range(count)]
+    return [
+        {
+            "frame": np.array(keras.ops.image.resize(frame, SIZE)),
+            "gaze": np.full((8, SIZE[0] // 8, SIZE[1] // 8), 1 / (SIZE[0] * SIZE[1] / 64), np.float32),
+        }
+        for frame in coarse
+    ]
+
+
+def test_a_student_as_wide_as_its_teacher_becomes_it():
+    of, to = teacher(standardise=False), student()
+    assert of.count_params() == to.count_params()
+    frame = batches()[0]["frame"]
+    assert np.abs(of(frame) - to(frame)).max() > 0.1
+    inherit(to, of, batches())
+    np.testing.assert_allclose(to(frame, training=False), of(frame, training=False), atol=1e-5)
+
+
+def test_standardisation_goes_into_the_first_convolution():
+    """Frames of one mean and one deviation are standardised alike, so inside the border nothing differs."""
+    of, to = teacher(), student()
+    frame = batches(1)[0]["frame"]
+    frame = (frame - frame.mean((1, 2, 3), keepdims=True)) / frame.std((1, 2, 3), keepdims=True) * 0.1 + 0.4
+    inherit(to, of, [{"frame": frame}])
+
+    def first(model):
+        return np.array(keras.Model(model.inputs[0], model.get_layer("conv1_1_bn").output)(frame, training=False))
+
+    np.testing.assert_allclose(first(to)[:, 1:-1, 1:-1], first(of)[:, 1:-1, 1:-1], rtol=1e-3, atol=1e-3)
+
+
+def test_a_narrower_student_is_near_its_teacher_and_a_drawn_one_is_not():
+    of, to, drawn = teacher(1.0, standardise=False), student(), student()
+    inherit(to, of, batches(6))
+    frame = batches(4, seed=5)[3]["frame"]
+    logits = [np.array(model(frame, training=False)) for model in (of, to, drawn)]
+    moved = [each - each.mean(axis=0) for each in logits]  # how the answer changes with the frame
+    near, far = (np.corrcoef(moved[0].ravel(), other.ravel())[0, 1] for other in moved[1:])
+    assert near > 0.5 > far
+
+
+def test_the_first_layer_holds_the_channels_with_the_largest_weights():
+    of, to = teacher(1.0, standardise=False), student()
+    inherit(to, of, batches(1))
+    kernel = of.get_layer("conv1_1_conv").get_weights()[0]
+    best = np.sort(np.argsort(-np.abs(kernel).sum(axis=(0, 1, 2)))[:8])
+    np.testing.assert_array_equal(best_channels(of, of.get_layer("conv1_1_conv"), 8), best)
+    np.testing.assert_array_equal(to.get_layer("conv1_1_conv").get_weights()[0], kernel[..., best])
+
+
+def test_a_teacher_with_gaze_gives_its_channels_too():
+    of, to = teacher(1.0, fusion="multiply"), student()
+    inherit(to, of, batches(1))
+    assert [tensor.name for tensor in to.inputs] == ["frame"]
+    assert np.isfinite(to(batches(1)[0]["frame"], training=False)).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("squeezenet_1_1", r"student squeezenet_1_1 has a layer \w+, and teacher sononet_16 has none of that name"),
+        ("sononet_8", r"layer conv1_1_conv of 8 channels \(Conv2D 3×3\), and teacher sononet_16 one of 4 channels"),
+    ],
+)
+def test_a_pair_that_does_not_fit_is_refused(name, told):
+    keras.utils.set_random_seed(0)
+    narrow = models.create("sononet_16", (*SIZE, 1), 3, width=0.25, fusion="none")
+    # At least 8 channels stay of any width: a teacher of 4 is made by hand.
+    narrow = _cut(narrow) if name == "sononet_8" else narrow
+    with pytest.raises(InputError, match=told):
+        check_inheritable(models.create(name, (*SIZE, 1), 3), narrow)
+
+
+def _cut(model):
+    from models.channel_pruning import remove_channels
+
+    return remove_channels(model, {"conv1_1_conv": np.arange(4)})
