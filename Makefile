@@ -16,7 +16,7 @@ FETAL_PLANES_DIR ?=
 	@touch $@
 
 datasets/phantom: | .venv/.installed
-	$(BIN)/python prepare.py phantom --out $@ --frame-size 96 128 --patients 120 --fps 2.5 --seed 0
+	$(BIN)/python prepare.py phantom --out $@ --frame-size 96 128 --patients 240 --fps 2.5 --keep-fps 1.25 --seed 0
 
 demo: .venv/.installed datasets/phantom
 	$(BIN)/python train.py --config configs/demo.yaml

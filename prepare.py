@@ -110,6 +110,9 @@ def _phantom_flags() -> Parser:
     _output_flags(parser, out_required=False)
     parser.add_argument("--patients", type=int, default=60, help="number of simulated patients")
     parser.add_argument("--fps", type=float, default=10.0, help="frames per second of the simulated videos")
+    parser.add_argument(
+        "--keep-fps", type=float | None, default=None, help="of them, frames per second that the data set keeps"
+    )
     parser.add_argument("--test-fraction", type=float, default=0.2, help="share of the patients for the test")
     parser.add_argument(
         "--difficulty", type=str, default="default", help="easy, default or hard: how clear the planes are"
@@ -154,7 +157,9 @@ def _phantom(flags) -> int:
         from data.phantom.card import print_card
         from data.report import print_dataset_report
 
-        data = prepare_phantom(flags.out, **_options(flags, "patients", "fps", "test_fraction", "difficulty"))
+        data = prepare_phantom(
+            flags.out, **_options(flags, "patients", "fps", "keep_fps", "test_fraction", "difficulty")
+        )
         print_dataset_report(data)
         print_card(data)
     return 0

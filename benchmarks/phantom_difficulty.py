@@ -2,7 +2,7 @@
 
     python benchmarks/phantom_difficulty.py --json phantom_difficulty.json
 
-Data as the demo's (96×128, 120 simulated patients, 2.5 frames a second, data seed 0), at easy, default and hard:
+Data as the demo's (96×128, 240 simulated patients, 1.25 frames a second kept, data seed 0), at easy, default and hard:
 a logistic regression on 12×16 pixels, a network that sees gaze maps alone (the data card's), and the demo's
 student trained alone. At default also the demo's teacher with gaze and the same teacher without, one pair for
 each training seed. Everything lies under runs/phantom_difficulty; run again, it goes on where it stopped, since
@@ -31,7 +31,7 @@ from data.phantom.difficulty import DIFFICULTIES
 
 ROOT = Path(__file__).resolve().parent.parent
 LEVELS = tuple(DIFFICULTIES)
-DATA_SEED, FRAME_SIZE, FPS = 0, (96, 128), 2.5
+DATA_SEED, FRAME_SIZE, FPS, KEEP_FPS = 0, (96, 128), 2.5, 1.25
 PIXELS = (12, 16)
 STUDENT = ("--teacher", "none", "--gaze", "none", "--stages", "[student]")
 TEACHERS = {
@@ -88,7 +88,7 @@ def _parser() -> Parser:
     parser = Parser(prog="phantom_difficulty.py", description=__doc__)
     parser.add_argument("--levels", type=str, nargs="+", default=list(LEVELS), help="any of " + ", ".join(LEVELS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the trainings")
-    parser.add_argument("--patients", type=int, default=120, help="simulated, of each level")
+    parser.add_argument("--patients", type=int, default=240, help="simulated, of each level")
     parser.add_argument("--epochs", type=int | None, default=None, help="of every training (default: the demo's)")
     parser.add_argument("--run", type=Path, default=Path("runs/phantom_difficulty"), help="data and runs are kept here")
     parser.add_argument("--json", type=Path | None, default=None, help="write everything there")
@@ -135,8 +135,9 @@ def _data(level: str, flags):
         if wanted.items() <= data.info["source"].items() and data.frame_size == FRAME_SIZE and "card" in data.info:
             console.print(f"{level}: data reused from {path}")
             return data
-    words = ["prepare.py", "phantom", "--out", path, "--frame-size", *FRAME_SIZE, "--fps", FPS, "--seed", DATA_SEED]
-    _call(f"{level}: data", [*words, "--patients", flags.patients, "--difficulty", level, "--overwrite"])
+    words = ["prepare.py", "phantom", "--out", path, "--frame-size", *FRAME_SIZE, "--fps", FPS, "--keep-fps", KEEP_FPS]
+    words += ["--seed", DATA_SEED, "--patients", flags.patients, "--difficulty", level, "--overwrite"]
+    _call(f"{level}: data", words)
     return open_dataset(path)
 
 
@@ -168,7 +169,7 @@ def _announce(flags) -> None:
     demo = yaml.safe_load((ROOT / "configs" / "demo.yaml").read_text(encoding="utf-8"))
     students = len(flags.levels) * len(flags.seeds)
     teachers = 2 * len(flags.seeds) * ("default" in flags.levels)
-    frames = 15.4 * flags.patients  # of the train split
+    frames = 7.7 * flags.patients  # of the train split
     epochs = {"student": flags.epochs or demo["distil"]["epochs"], "teacher": flags.epochs or demo["teach"]["epochs"]}
     seconds = {stage: START_S + frames * epochs[stage] * cost for stage, cost in SECONDS.items()}
     total = students * seconds["student"] + teachers * seconds["teacher"]
