@@ -42,11 +42,11 @@ TEACHERS = {
         "--gaze",
         "none",
         "--teacher-options",
-        "{width: 0.375, fusion: none}",
+        "{width: 0.25, fusion: none}",
     ),
 }
 # Core-seconds a frame and epoch, for the estimate alone.
-SECONDS = {"student": 0.0025, "teacher": 0.016}
+SECONDS = {"student": 0.005, "teacher": 0.024}
 START_S = 15  # a process that loads TensorFlow, builds, exports and evaluates
 
 
@@ -175,7 +175,7 @@ def _announce(flags) -> None:
     total = students * seconds["student"] + teachers * seconds["teacher"]
     console.print(
         f"{len(flags.levels)} data sets of {flags.patients} simulated patients, {students} students and {teachers} "
-        f"teachers: about {total / 60:.0f} min of training on two free cores, less what is there already in {flags.run}"
+        f"teachers: about {total / 60:.0f} core-minutes of training, less what is there already in {flags.run}"
     )
 
 
