@@ -2,8 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 FETAL_PLANES_DIR ?=
+SONONET_DIR ?=
 
-.PHONY: demo fetal-planes test lint bench clean
+.PHONY: demo fetal-planes fetal-planes-sononet test lint bench clean
 
 # Made anew when the requirements change; a half-made one is never taken for a whole one.
 .venv/.installed: requirements.txt
@@ -27,6 +28,10 @@ datasets/fetal_planes: | .venv/.installed
 
 fetal-planes: .venv/.installed datasets/fetal_planes
 	$(BIN)/python train.py --config configs/fetal_planes.yaml
+
+fetal-planes-sononet: .venv/.installed datasets/fetal_planes
+	@test -n "$(SONONET_DIR)" || { echo "error: SONONET_DIR is not set: SONONET_DIR=folder make fetal-planes-sononet, where the folder holds the authors' SonoNet16.npz" >&2; exit 2; }
+	$(BIN)/python train.py --config configs/fetal_planes_sononet.yaml --pretrained "$(SONONET_DIR)/SonoNet16.npz"
 
 test: .venv/.installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile
