@@ -4,7 +4,7 @@
     python study.py table --config configs/lineage.yaml --data real      train it, and print the table
     python study.py table --config configs/lineage.yaml --max-hours 3    what fits; the rest stays a command
     python study.py table --config configs/lineage.yaml --jobs 2         two rows at a time, each on half of the cores
-    python study.py results --config configs/lineage.yaml --out docs/results.md
+    python study.py results --config configs/lineage.yaml --out docs/results.md --picture docs/results.jpg
 
 Every row is a command of train.py or compress.py, as you would type it; the study's file says
 which. A row that is finished is kept as long as its command, its data and what it is made from
@@ -75,7 +75,15 @@ def _results(flags, command: str) -> int:
 
     study, sums = _study(flags)
     rows = choose(study, flags.data)
+    if flags.picture and len({row.table for row in rows}) != 1:
+        raise InputError(f"--picture {flags.picture}: shows one table: name it by --data")
     lines = _print_tables(study, [row.table for row in rows], sums)
+    if flags.picture:
+        from studies.picture import draw_table
+
+        ((name, found),) = lines.items()
+        draw_table(flags.picture, study.tables[name], found)
+        console.print(f"wrote {flags.picture}")
     if flags.out:
         _write(flags.out, study, lines, make_plan(study, rows, sums, flags.timing), {}, command)
     return 0
@@ -162,6 +170,9 @@ def _table_flags() -> Parser:
 def _results_flags() -> Parser:
     parser = _flags("results", "Write the page of what there is; nothing is trained.")
     parser.add_argument("--out", type=Path | None, default=None, metavar="FILE", help="such as docs/results.md")
+    parser.add_argument(
+        "--picture", type=Path | None, default=None, metavar="FILE", help="draw one table: accuracy against bytes"
+    )
     return parser
 
 

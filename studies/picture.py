@@ -1,0 +1,101 @@
+"""A table as a picture: accuracy against bytes; what nothing else beats in both is named."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from common.errors import InputError
+from common.files import whole_file
+from evaluation.plots import PALETTE
+from evaluation.report import scaled
+from studies.declare import Table
+from studies.table import Line
+
+# What a row is, in the order of the legend: (name, marker).
+_KINDS = (("float model", "s"), ("student, labels alone", "o"), ("student, distilled", "D"), ("compressed", "v"))
+
+
+def draw_table(path: str | os.PathLike, table: Table, lines: Sequence[Line]) -> None:
+    """Write a PNG or JPEG.
+
+    Args:
+        path: of the picture; its ending says which kind.
+        table, lines: as `collect_lines` gives them.
+
+    Raises:
+        InputError: nothing to draw, an ending that no picture has, or a folder that can't be written.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise InputError(f"{path}: is no name of a picture: end it with .png or .jpg")
+    if not lines:
+        raise InputError(f"{path}: no row of {table.name} has a result yet: `study.py table` makes them")
+    style = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False}
+    with matplotlib.rc_context(style):
+        figure = Figure(figsize=(8.4, 5.0), dpi=140, layout="constrained")
+        _draw(figure, table, lines)
+        with whole_file(path) as temporary:
+            figure.savefig(temporary, format="jpg" if path.suffix.lower() != ".png" else "png")
+
+
+def kind_of(line: Line) -> str:
+    """One of the legend's names."""
+    if not line.student and line.row.how != "ensemble":
+        return "float model"
+    if line.row.how == "compress" or line.row.of or line.row.how == "ensemble":
+        return "compressed"
+    return "student, distilled" if line.row.transfer else "student, labels alone"
+
+
+def front(lines: Sequence[Line]) -> list[Line]:
+    """The rows than which none is both smaller and more accurate, from the smallest on."""
+    found: list[Line] = []
+    for line in sorted(lines, key=lambda line: (line.bytes, -line.accuracy)):
+        if not found or line.accuracy > found[-1].accuracy:
+            found.append(line)
+    return found
+
+
+def _draw(figure: Figure, table: Table, lines: Sequence[Line]) -> None:
+    axis = figure.subplots()
+    axis.set_xscale("log")
+    named = front(lines)
+    for (kind, marker), colour in zip(_KINDS, PALETTE):
+        group = [line for line in lines if kind_of(line) == kind]
+        for number, line in enumerate(group):
+            low, high = line.result["row"]["accuracy_ci95"] or (line.accuracy, line.accuracy)
+            accuracy = 100 * line.accuracy
+            error = [[max(accuracy - 100 * low, 0)], [max(100 * high - accuracy, 0)]]
+            axis.errorbar(
+                line.bytes,
+                accuracy,
+                error,
+                color=colour,
+                marker=marker,
+                markersize=7 if line in named else 5,
+                alpha=1.0 if line in named else 0.55,
+                elinewidth=0.8,
+                linestyle="none",
+                label=kind if number == 0 else None,
+            )
+    for line in named:
+        text = f"{line.row.model}, {line.bytes / 1000:,.0f} kB"
+        place = (line.bytes, 100 * line.accuracy)
+        axis.annotate(text, place, xytext=(6, -11), textcoords="offset points", fontsize=8)
+    sizes = [line.bytes for line in lines]
+    axis.set_xlim(min(sizes) / 1.5, max(sizes) * 1.5)
+    axis.xaxis.set_major_locator(LogLocator(subs=(1,) if max(sizes) > 100 * min(sizes) else (1, 2, 5)))
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.xaxis.set_major_formatter(lambda value, _: scaled(value, 1000, (" B", " kB", " MB", " GB")).replace(".00", ""))
+    axis.set_xlabel("bytes of the file; of a float model its weights, 4 each")
+    axis.set_ylabel("accuracy, % (bars: 95 % interval over patients)")
+    axis.grid(alpha=0.3)
+    simulated = ", simulated" if lines[0].result["dataset"]["simulated"] else ""
+    axis.set_title(f"{table.title}{simulated}: {lines[0].result['row']['n_frames']} test frames")
+    axis.legend(loc="lower right", fontsize=8)

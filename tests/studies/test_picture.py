@@ -1,0 +1,57 @@
+"""The picture of a table: it names what nothing else beats, and shows every row."""
+
+import dataclasses
+
+import matplotlib.image
+import pytest
+
+from common.errors import InputError
+from studies.picture import draw_table, front, kind_of
+from studies.records import Checksums
+from studies.table import Line, collect_lines
+
+
+def line(row, size, accuracy) -> Line:
+    result = {"row": {"accuracy": accuracy, "accuracy_ci95": None, "bytes": size, "params": 1}}
+    return Line(row, result, {}, None, None, None)
+
+
+def test_the_front_holds_what_nothing_else_beats_in_both(finished):
+    row = finished.row("tiny", "small")  # a .tflite file: its bytes are what is stored
+    given = [
+        line(row, *values) for values in ((300, 0.9), (100, 0.7), (200, 0.7), (250, 0.95), (100, 0.6), (900, 0.96))
+    ]
+    assert [(each.bytes, each.accuracy) for each in front(given)] == [(100, 0.7), (250, 0.95), (900, 0.96)]
+    for one in given:
+        beaten = any(o.bytes <= one.bytes and o.accuracy >= one.accuracy and o is not one for o in given)
+        assert (one in front(given)) != beaten
+
+
+def test_each_row_has_its_kind(finished):
+    lines = {each.row.name: each for each in collect_lines(finished, finished.tables["tiny"], Checksums())}
+    assert {name: kind_of(each) for name, each in lines.items()} == {
+        "big": "float model",
+        "small": "student, distilled",
+        "sparse": "compressed",
+        "same": "compressed",
+        "both": "compressed",
+    }
+    alone = dataclasses.replace(lines["small"], row=dataclasses.replace(lines["small"].row, transfer=""))
+    assert kind_of(alone) == "student, labels alone"
+
+
+@pytest.mark.parametrize("ending", [".png", ".jpg"])
+def test_it_is_drawn_whole(finished, tmp_path, ending):
+    lines = collect_lines(finished, finished.tables["tiny"], Checksums())
+    path = tmp_path / f"table{ending}"
+    draw_table(path, finished.tables["tiny"], lines)
+    picture = matplotlib.image.imread(path)
+    assert min(picture.shape[:2]) > 500 and picture.std() > 0.05
+
+
+def test_what_can_not_be_drawn_is_one_line(finished, tmp_path):
+    table = finished.tables["tiny"]
+    with pytest.raises(InputError, match=r"table.pdf: is no name of a picture: end it with .png or .jpg"):
+        draw_table(tmp_path / "table.pdf", table, [])
+    with pytest.raises(InputError, match=r"no row of tiny has a result yet"):
+        draw_table(tmp_path / "table.png", table, [])
