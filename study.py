@@ -1,10 +1,10 @@
 """Train, compress and evaluate many systems and read them side by side in one table.
 
     python study.py table --config configs/lineage.yaml --dry-run        what is missing, and how long it takes
-    python study.py table --config configs/lineage.yaml --data real      train it, and print the table
+    python study.py table --config configs/lineage.yaml --data phantom   train it, and print the table
     python study.py table --config configs/lineage.yaml --max-hours 3    what fits; the rest stays a command
     python study.py table --config configs/lineage.yaml --jobs 2         two rows at a time, each on half of the cores
-    python study.py results --config configs/lineage.yaml --out docs/results.md --picture docs/results.jpg
+    python study.py results --config configs/lineage.yaml --data fetal_planes --picture results.png
 
 Every row is a command of train.py or compress.py, as you would type it; the study's file says
 which. A row that is finished is kept as long as its command, its data and what it is made from
@@ -57,7 +57,7 @@ def _table(flags, command: str) -> int:
         console.print(f"the data set {study.datasets[name].path} is made first; without it there is no estimate")
     if not flags.dry_run:
         prepare_data(study, missing)
-    plan = make_plan(study, rows, sums, flags.timing)
+    plan = make_plan(study, rows, sums, flags.timing, flags.jobs)
     print_plan(study, plan, flags.max_hours)
     if flags.dry_run:
         return int(any(step.state == "refused" for step in plan))

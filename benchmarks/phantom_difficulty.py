@@ -130,6 +130,7 @@ def _data(level: str, flags):
 
     path = flags.run / level / "data"
     wanted = {"patients": flags.patients, "seed": DATA_SEED, "difficulty": level, "generator_version": VERSION}
+    wanted |= {"frames_per_s": FPS, "kept_frames_per_s": KEEP_FPS}
     if (path / "dataset.json").is_file():
         data = open_dataset(path)
         if wanted.items() <= data.info["source"].items() and data.frame_size == FRAME_SIZE and "card" in data.info:

@@ -24,7 +24,11 @@ def check_inheritable(student: keras.Model, teacher: keras.Model) -> None:
         InputError: naming the first layer that differs.
     """
     there = {layer.name: layer for layer in teacher.layers}
-    free = {layer.name for layer in prunable_layers(teacher)}
+    try:
+        free = {layer.name for layer in prunable_layers(teacher)}
+    except InputError as error:
+        raise InputError(f"--student-start teacher: {error}") from error
+    first = next(layer for layer in student.layers if layer.weights)
     for layer in student.layers:
         if not layer.weights:
             continue
@@ -37,11 +41,18 @@ def check_inheritable(student: keras.Model, teacher: keras.Model) -> None:
         own, other = (_channels(one) for one in (layer, there[layer.name]))
         if own[0] != other[0] or own[1] > other[1]:
             raise InputError(
-                f"{found} of {_told(own)}, and teacher {teacher.name} one of {_told(other)}: it must fit in"
+                f"{found} of {_told(own)}, and teacher {teacher.name} one of {_told(other)}: a narrower student, by "
+                "width in --student-options, fits in"
+            )
+        if layer is first and layer.kernel.shape[-2] != there[layer.name].kernel.shape[-2]:
+            raise InputError(
+                f"{found} that sees the frame alone, and in teacher {teacher.name} it sees the gaze too (fusion "
+                "early): take a teacher with fusion multiply or none"
             )
         if own[1] < other[1] and isinstance(layer, keras.layers.Conv2D | keras.layers.Dense) and layer.name not in free:
             raise InputError(
-                f"{found} whose channels in teacher {teacher.name} are added to others: none can be left out"
+                f"{found} whose channels in teacher {teacher.name} are read by a layer that needs all of them: take a "
+                "teacher with fusion multiply or none"
             )
 
 

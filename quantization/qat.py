@@ -145,5 +145,5 @@ def quantise_aware_train(
         validation,
         rate_flag=f"--quantise.learning_rate (now {settings.learning_rate})",
     )
-    history = fine_tune(quantised.model, training, "int8", on_epoch)
+    history = fine_tune(quantised.model, training, "quantisation-aware training", on_epoch)
     return QuantisedStudent(quantised.model, history)

@@ -91,13 +91,13 @@ def estimate_s(study: Study, row: Row, speeds: Speeds, factor: float = 1.0) -> f
     return _FIXED_S + factor * sum(speeds[load] * frames / 1000 for load, frames in loads if frames)
 
 
-def finished_factor(study: Study) -> float:
-    """Median of (seconds taken / seconds estimated) over rows that were trained from start to end; 1 without any."""
+def finished_factor(study: Study, cores: int) -> float:
+    """Median of (seconds taken / seconds estimated) over rows that so many cores trained from start to end, or 1."""
     ratios = []
     for row in study.rows():
         record = read_record(study, row)
         whole = record.get("state") == "done" and not record.get("reused") and record.get("attempts") == 1
-        if whole and record.get("unscaled_estimate_s"):
+        if whole and record.get("unscaled_estimate_s") and record.get("cores", cores) == cores:
             ratios.append(record["seconds"] / record["unscaled_estimate_s"])
     return statistics.median(ratios) if ratios else 1.0
 

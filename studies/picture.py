@@ -18,7 +18,7 @@ from studies.declare import Table
 from studies.table import Line
 
 # What a row is, in the order of the legend: (name, marker).
-_KINDS = (("float model", "s"), ("student, labels alone", "o"), ("student, distilled", "D"), ("compressed", "v"))
+_KINDS = (("float model", "s"), ("student, no teacher", "o"), ("student, distilled", "D"), ("compressed", "v"))
 
 
 def draw_table(path: str | os.PathLike, table: Table, lines: Sequence[Line]) -> None:
@@ -48,9 +48,10 @@ def kind_of(line: Line) -> str:
     """One of the legend's names."""
     if not line.student and line.row.how != "ensemble":
         return "float model"
-    if line.row.how == "compress" or line.row.of or line.row.how == "ensemble":
+    if line.row.how in ("compress", "ensemble") or line.row.form:  # a form of its own is what compression gave it
         return "compressed"
-    return "student, distilled" if line.row.transfer else "student, labels alone"
+    alone = not line.row.transfer or line.row.flags.get("teacher") == "none"
+    return "student, no teacher" if alone else "student, distilled"
 
 
 def front(lines: Sequence[Line]) -> list[Line]:

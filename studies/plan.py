@@ -14,6 +14,7 @@ from common.errors import InputError
 from studies.commands import prepare_command, row_command
 from studies.declare import Row, Study
 from studies.estimate import estimate_s, finished_factor, parse_compress, parse_train, row_loads, say
+from studies.machine import machine
 from studies.records import Checksums, is_done, is_evaluated
 from studies.speed import Speeds
 
@@ -60,8 +61,12 @@ def choose(study: Study, tables: Sequence[str] | None = None, only: Sequence[str
     return study.in_order(rows)
 
 
-def make_plan(study: Study, rows: Sequence[Row], sums: Checksums, timing: bool = True) -> list[Step]:
-    """Decide about each row; with `timing`, measure the models that are not measured yet."""
+def make_plan(study: Study, rows: Sequence[Row], sums: Checksums, timing: bool = True, jobs: int = 1) -> list[Step]:
+    """Decide about each row; with `timing`, measure the models that are not measured yet.
+
+    Args:
+        jobs: rows that are to train at a time: the estimate is held against finished rows with as many cores.
+    """
     steps: dict[str, Step] = {}
     for row in rows:
         steps[row.key] = _step(study, row, steps, sums)
@@ -69,7 +74,7 @@ def make_plan(study: Study, rows: Sequence[Row], sums: Checksums, timing: bool =
     speeds = Speeds(study.runs / "speeds.json")
     if timing:
         speeds.measure([load for row in running for load in _loads(study, row)])
-    factor = finished_factor(study)
+    factor = finished_factor(study, max(1, machine()["cores"] // jobs))
     for row in running:
         whole, unscaled = (estimate_s(study, row, speeds, scale) for scale in (factor, 1.0))
         steps[row.key] = dataclasses.replace(steps[row.key], seconds=whole, unscaled_s=unscaled)

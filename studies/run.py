@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from pathlib import Path
 
 from rich.markup import escape
 
@@ -16,10 +12,11 @@ from common.console import console
 from common.errors import InputError
 from studies.collect import evaluate_row
 from studies.commands import Command, prepare_command, row_command
-from studies.declare import Study
+from studies.declare import Row, Study
 from studies.estimate import say
 from studies.machine import machine
 from studies.plan import Step
+from studies.processes import Job, Processes, on_cores, share_cores, stream
 from studies.records import (
     Checksums,
     artefact_checksum,
@@ -29,9 +26,6 @@ from studies.records import (
     row_inputs,
     write_record,
 )
-
-_LIVE: set[subprocess.Popen] = set()  # commands that run now
-_REUSED = re.compile(r"^(\w+): reused from ")
 
 
 def run_plan(
@@ -59,14 +53,20 @@ def run_plan(
         Rows that are absent, or that did not fit, are not in it.
     """
     start, failures, left = time.perf_counter(), {}, set()
-    waiting, running, free = list(plan), {}, _share_cores(jobs)
+    waiting, running, free = list(plan), {}, share_cores(jobs)
     done: set[str] = set()
+    processes = Processes()
 
-    def hours_left() -> float | None:
-        return None if max_hours is None else max_hours - (time.perf_counter() - start) / 3600
+    def attempt(step: Step, work: Callable[[], None]) -> None:
+        """Do some work for a row; what goes wrong is that row's."""
+        try:
+            work()
+        except (InputError, RuntimeError) as error:
+            failures[step.row.key] = " ".join(str(error).split())
+            console.print(f"{step.row.key}: {escape(failures[step.row.key])}", style="red")
 
-    def begin(step: Step) -> bool:
-        """False where its command has to wait for free cores; else it runs, or has ended."""
+    def begin(step: Step) -> None:
+        """Start a row's command on a free share of the cores, or find that it needs none."""
         row = step.row
         keys = [f"{row.table}/{name}" for name in row.needs()]
         if step.state == "refused":
@@ -77,44 +77,45 @@ def run_plan(
             failures[row.key] = f"needs {next(key for key in keys if key in failures)}, which failed"
         # Asked again: a row that it is made from may have come out as it was.
         elif is_done(study, row, sums):
-            end(step, lambda: None)
-        elif not free:
-            return False
+            evaluate(row, free[-1])
+        elif (command := row_command(study, row)) is None:
+            raise InputError(f"{study.artefact(row)}: is not there, though {row.of} was trained: check `artefact`")
+        elif max_hours is not None and (step.seconds or 0) + time.perf_counter() - start > 3600 * max_hours:
+            console.print(f"{row.key}: left out, {say(step.seconds)} do not fit into --max-hours")
+            left.add(row.key)
         else:
-            command = _fitting(study, step, hours_left(), failures, left)
-            if command is not None:
-                cores = free.pop()
-                running[pool.submit(_run_row, study, step, command, sums, cores, jobs > 1)] = (step, cores)
-                return True
-        done.add(row.key)
-        return True
+            job = Job(free.pop(), row.name if jobs > 1 else "", processes)
+            running[pool.submit(_run_row, study, step, command, sums, job)] = (step, job)
 
-    def end(step: Step, result: Callable[[], None]) -> None:
-        row = step.row
-        try:
-            result()
-            if not is_evaluated(study, row, sums):
+    def evaluate(row: Row, cores: frozenset[int] | None) -> None:
+        if not is_evaluated(study, row, sums):
+            with on_cores(cores):  # so that a latency is not timed beside a training on the same core
                 evaluate_row(study, row, sums, latency=latency)
-        except (InputError, RuntimeError) as error:
-            failures[row.key] = " ".join(str(error).split())
-            console.print(f"{row.key}: {escape(failures[row.key])}", style="red")
 
+    machine()  # kept from now on, with all the cores there are
     with ThreadPoolExecutor(jobs) as pool:
         try:
             while waiting or running:
                 ready = [s for s in waiting if all(f"{s.row.table}/{name}" in done for name in s.row.needs())]
-                begun = {step.row.key for step in ready[:1] if begin(step)}
-                waiting = [step for step in waiting if step.row.key not in begun]
-                if begun and (free or not running):
+                if free and ready:
+                    step = ready[0]
+                    waiting.remove(step)
+                    attempt(step, lambda step=step: begin(step))
+                    if all(step is not of for of, _ in running.values()):
+                        done.add(step.row.key)
                     continue
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    step, cores = running.pop(future)
-                    free.append(cores)
-                    end(step, future.result)
+                    step, job = running.pop(future)
+
+                    def finish(future=future, row=step.row, cores=job.cores) -> None:
+                        future.result()
+                        evaluate(row, cores)
+
+                    attempt(step, finish)
+                    free.append(job.cores)
                     done.add(step.row.key)
         finally:
-            for process in _LIVE:  # an error of our own, or the user's Ctrl-C: the rows go on from here next time
-                process.terminate()
+            processes.stop()  # after an error of our own, or the user's Ctrl-C: the rows go on from here next time
     return failures
 
 
@@ -123,34 +124,13 @@ def prepare_data(study: Study, names: Sequence[str]) -> None:
     for name in names:
         command = prepare_command(study.datasets[name])
         console.rule(f"data set {name}")
-        code, last, _ = _stream(command, study.runs / f"prepare_{name}.log")
+        code, last, _ = stream(command, study.runs / f"prepare_{name}.log")
         if code:
             reason = f"{study.datasets[name].path}: prepare.py ended with code {code}: {last}"
             console.print(escape(reason), style="red", highlight=False)
 
 
-def _fitting(study: Study, step: Step, hours: float | None, failures: dict, left: set) -> Command | None:
-    """The row's command; None where it has none, or does not fit into the hours that are left."""
-    row, command = step.row, row_command(study, step.row)
-    if command is None:
-        failures[row.key] = f"{study.artefact(row)}: is not there, though {row.of} was trained: check `artefact`"
-        console.print(f"{row.key}: {escape(failures[row.key])}", style="red")
-    elif hours is not None and (step.seconds or 0) > 3600 * hours:
-        console.print(f"{row.key}: left out, {say(step.seconds)} do not fit into --max-hours")
-        left.add(row.key)
-        command = None
-    return command
-
-
-def _share_cores(jobs: int) -> list[frozenset[int] | None]:
-    """The cores of this process in `jobs` shares; None stands for all of them."""
-    if jobs == 1 or not hasattr(os, "sched_getaffinity"):  # not Linux: the system shares them out
-        return [None] * jobs
-    cores = sorted(os.sched_getaffinity(0))
-    return [frozenset(cores[number % len(cores) :: jobs]) for number in range(jobs)]
-
-
-def _run_row(study: Study, step: Step, command: Command, sums: Checksums, cores, named: bool) -> None:
+def _run_row(study: Study, step: Step, command: Command, sums: Checksums, job: Job) -> None:
     console.rule(f"{step.row.key}, {say(step.seconds)}")
     row, inputs = step.row, row_inputs(study, step.row, sums)
     before = read_record(study, row)
@@ -164,14 +144,16 @@ def _run_row(study: Study, step: Step, command: Command, sums: Checksums, cores,
         "seconds": before["seconds"] if goes_on else 0.0,
         "cpu_seconds": before["cpu_seconds"] if goes_on else 0.0,
         "unscaled_estimate_s": step.unscaled_s,
-        "cores": len(cores) if cores else machine()["cores"],
+        "cores": len(job.cores) if job.cores else machine()["cores"],
     }
     write_record(study, row, record)
-    start, name = time.perf_counter(), row.name if named else ""
+    start = time.perf_counter()
     ended = {"state": "interrupted"}
     try:
         log = study.folder(row) / "log.txt"
-        code, last, reused = _stream(command, log, row.run is None, cores, name, record)
+        code, last, reused = stream(command, log, row.run is None, job, record)
+        if code and job.processes.stopping:
+            raise InputError(f"`{command.shown}` was stopped")
         ended = {"state": "failed", "error": last, "code": code}
         if code:
             raise InputError(f"`{command.shown}` ended with code {code}: {last}")
@@ -183,58 +165,3 @@ def _run_row(study: Study, step: Step, command: Command, sums: Checksums, cores,
     finally:
         record["seconds"] += time.perf_counter() - start
         write_record(study, row, {**record, **ended})
-
-
-def _stream(
-    command: Command,
-    log: Path,
-    overwrite: bool = False,
-    cores: frozenset[int] | None = None,
-    name: str = "",
-    record: dict | None = None,
-) -> tuple[int, str, list[str]]:
-    """Run a command; its lines go to the terminal, behind `name`, and to a file.
-
-    Its CPU time is added to `cpu_seconds` of `record`.
-
-    Returns:
-        (exit code, its last line or its error line, stages that it reused).
-    """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    console.print(command.shown, markup=False, highlight=False)
-    last, error, reused = "", "", []
-    before = f"{name}: " if name else ""
-    with open(log, "a", encoding="utf-8") as file:
-        file.write(f"$ {command.shown}\n")
-        with subprocess.Popen(
-            command.argv(overwrite),
-            env=_environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-        ) as process:
-            if cores:
-                os.sched_setaffinity(process.pid, cores)  # long before it counts them
-            _LIVE.add(process)
-            try:
-                for line in process.stdout:
-                    file.write(line)
-                    file.flush()
-                    console.print(before + line.rstrip("\n"), markup=False, highlight=False, style="dim")
-                    last = line.strip() or last
-                    error = line.removeprefix("error: ").strip() if line.startswith("error: ") else error
-                    reused += _REUSED.findall(line)
-            finally:
-                _LIVE.discard(process)
-                _, status, used = os.wait4(process.pid, 0)
-                process.returncode = os.waitstatus_to_exitcode(status)
-                if record is not None:
-                    record["cpu_seconds"] += used.ru_utime + used.ru_stime
-    return process.returncode, error or last or "no message", reused
-
-
-def _environment() -> dict[str, str]:
-    """As the user has it: what `common.quiet` set for this process, the command sets for itself, and does more."""
-    return {name: value for name, value in os.environ.items() if (name, value) != ("TF_CPP_MIN_LOG_LEVEL", "3")}

@@ -67,7 +67,8 @@ PARTS = (
     (
         "motion and labels",
         "the probe approaches a plane, holds it and leaves, with hand tremor and the mother's breathing; labels are "
-        "intervals, by which landmarks the cut of the part that is held shows",
+        "intervals: the plane where the cut of the part that is held shows its landmarks, background where no part in "
+        "view shows any",
         "clips of a single plane with live gaze last 3-7 s in Cai et al., Med Image Anal 65 (2020); here 4 s: an "
         "assumption",
     ),

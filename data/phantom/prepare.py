@@ -59,6 +59,7 @@ def prepare_phantom(
         "patients": patients,
         "difficulty": difficulty,
         "frames_per_s": fps,
+        "kept_frames_per_s": keep_fps or fps,
     }
     with whole_folder(out, overwrite=overwrite, marker="dataset.json") as folder:
         manifest = write_recordings(
@@ -83,7 +84,7 @@ def prepare_phantom(
             seed=seed,
             source=source,
         )
-        add_card(data, {**source, "frame_size": list(frame_size), "kept_frames_per_s": keep_fps or fps}, seed=seed)
+        add_card(data, {**source, "frame_size": list(frame_size)}, seed=seed)
         for file in sorted(inner.iterdir()):
             file.rename(folder / file.name)
         inner.rmdir()

@@ -108,6 +108,18 @@ def test_a_pair_that_does_not_fit_is_refused(name, told):
         check_inheritable(models.create(name, (*SIZE, 1), 3), narrow)
 
 
+@pytest.mark.parametrize(
+    ("fusion", "told"),
+    [
+        ("early", r"layer conv1_1_conv that sees the frame alone, and in teacher sononet_16 it sees the gaze too"),
+        ("concat", r"layer conv3_3_conv whose channels .* are read by a layer that needs all of them"),
+    ],
+)
+def test_a_teacher_whose_gaze_is_mixed_into_its_channels_is_refused(fusion, told):
+    with pytest.raises(InputError, match=told):
+        check_inheritable(student(), teacher(1.0, fusion=fusion))
+
+
 def _cut(model):
     from models.channel_pruning import remove_channels
 

@@ -29,15 +29,19 @@ def test_the_front_holds_what_nothing_else_beats_in_both(finished):
 
 def test_each_row_has_its_kind(finished):
     lines = {each.row.name: each for each in collect_lines(finished, finished.tables["tiny"], Checksums())}
-    assert {name: kind_of(each) for name, each in lines.items()} == {
-        "big": "float model",
-        "small": "student, distilled",
-        "sparse": "compressed",
-        "same": "compressed",
-        "both": "compressed",
-    }
-    alone = dataclasses.replace(lines["small"], row=dataclasses.replace(lines["small"].row, transfer=""))
-    assert kind_of(alone) == "student, labels alone"
+    small = lines["small"]
+
+    def like_small(**changes):
+        return dataclasses.replace(small, row=dataclasses.replace(small.row, **{"form": "", **changes}))
+
+    assert kind_of(lines["big"]) == "float model"
+    assert kind_of(lines["sparse"]) == kind_of(lines["both"]) == "compressed"
+    assert kind_of(like_small()) == "student, distilled"
+    assert kind_of(like_small(form="8-bit, post-training")) == "compressed"
+    assert kind_of(like_small(transfer="")) == "student, no teacher"
+    assert kind_of(like_small(transfer="gaze saliency", flags={"teacher": "none"})) == "student, no teacher"
+    # Another file of a distilled student's run is as distilled.
+    assert kind_of(like_small(how="of", of="small", flags={})) == "student, distilled"
 
 
 @pytest.mark.parametrize("ending", [".png", ".jpg"])

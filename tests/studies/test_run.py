@@ -158,18 +158,18 @@ def test_a_crash_is_told_by_its_last_line(config, stand_ins):
 def test_time_of_an_interrupted_row_adds_up(study, stand_ins, monkeypatch):
     import studies.run
 
-    stream = studies.run._stream
+    stream = studies.run.stream
 
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(studies.run, "_stream", interrupted)
+    monkeypatch.setattr(studies.run, "stream", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(study, only=["big"])
     row = study.row("tiny", "big")
     before = read_record(study, row)
     assert before["state"] == "interrupted" and states(study)["big"] == "run"
-    monkeypatch.setattr(studies.run, "_stream", stream)
+    monkeypatch.setattr(studies.run, "stream", stream)
     assert run(study, only=["big"])[0] == {}
     after = read_record(study, row)
     assert (after["attempts"], after["state"]) == (2, "done") and after["seconds"] > before["seconds"]
