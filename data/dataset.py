@@ -119,7 +119,7 @@ class DatasetWriter:
             raise ValueError(f"label is {record.label}, expected {UNLABELLED} to {len(self._classes) - 1}")
         if self._frames[split] % _FRAMES_PER_SHARD == 0:
             self._next_shard(split)
-        self._open[split].write(_to_example(record).SerializeToString())
+        self._open[split].write(_to_example(record).SerializeToString(deterministic=True))
         name = self._classes[record.label] if record.label != UNLABELLED else "unlabelled"
         self._frames[split] += 1
         self._per_class[split][name] += 1
