@@ -171,7 +171,7 @@ def _results_flags() -> Parser:
     parser = _flags("results", "Write the page of what there is; nothing is trained.")
     parser.add_argument("--out", type=Path | None, default=None, metavar="FILE", help="such as docs/results.md")
     parser.add_argument(
-        "--picture", type=Path | None, default=None, metavar="FILE", help="draw one table: accuracy against bytes"
+        "--picture", type=Path | None, default=None, metavar="FILE", help="draw one table: errors against bytes"
     )
     return parser
 
