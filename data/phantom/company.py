@@ -2,8 +2,9 @@
 
 A fetus lies folded: beside an abdomen there is often a thigh, beside a head a chest. Beside a plane
 that is held the second part may show its own plane, a rival. Which of the two is held is a toss: room,
-size, place, order of drawing and how well the plane is met are drawn alike for both, so the frame alone
-does not tell, and the label is what the sonographer is after. Where a label says background the second
+size, place, order of drawing and how well the plane is met are drawn alike for both, and the label is what
+the sonographer is after. The transmit focus, the cavity's far wall, limbs around and a femur's tilt are still set
+by the held part, and hint at it. Where a label says background the second
 part shows no plane either, so background stays what the anatomy says it is.
 """
 

@@ -24,7 +24,7 @@ class Difficulty:
         clutter: mean number of limbs, cord loops and fluid pockets about the body.
         lookalikes: mean number of structures in the body that resemble its landmarks.
         company: share of the clips of head, abdomen and femur, and of cuts off them, with a second part beside.
-        rivals: share of the second parts beside a plane that show their own plane, so that only the gaze tells.
+        rivals: share of the second parts beside a plane that show their own plane: which is held, the gaze tells.
         noise_floor_db: mean electronic noise, dB relative to soft tissue at the probe.
         plane_spread: largest share of a landmark's half-extent by which a held plane misses it.
     """
