@@ -16,8 +16,9 @@ SONONET_DIR ?=
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
-datasets/phantom: | .venv/.installed
-	$(BIN)/python prepare.py phantom --out $@ --frame-size 96 128 --patients 240 --fps 2.5 --keep-fps 1.25 --seed 0
+# Simulated anew when the generator's version has changed.
+datasets/phantom: data/phantom/version.py | .venv/.installed
+	$(BIN)/python prepare.py phantom --out $@ --frame-size 96 128 --patients 240 --fps 2.5 --keep-fps 1.25 --seed 0 --overwrite
 
 demo: .venv/.installed datasets/phantom
 	$(BIN)/python train.py --config configs/demo.yaml

@@ -126,7 +126,7 @@ def _pixels(data, split: str) -> tuple[np.ndarray, np.ndarray]:
 def _data(level: str, flags):
     """The level's data set; made where it is missing or was made by other settings."""
     from data.dataset import open_dataset
-    from data.phantom.recordings import VERSION
+    from data.phantom.version import VERSION
 
     path = flags.run / level / "data"
     wanted = {"patients": flags.patients, "seed": DATA_SEED, "difficulty": level, "generator_version": VERSION}

@@ -141,7 +141,7 @@ def _simulated_planes(folder: Path, flags):
     """A data set of the three planes alone, made of simulated recordings; reused if it is there."""
     from data.dataset import FrameRecord, open_dataset, read_split, write_dataset
     from data.phantom import prepare_phantom
-    from data.phantom.recordings import VERSION
+    from data.phantom.version import VERSION
 
     settings = {
         "kind": "phantom",

@@ -58,6 +58,12 @@ class Body:
         return (min(shares.values()), max(shares.values())) if shares else (0.0, 0.0)
 
 
+def thicker(body: Body, by_mm: float) -> Body:
+    """The body with its defining solids thicker across the plane: what shows none of them stays that far off."""
+    solids = (dataclasses.replace(s, c=s.c + by_mm) if s.name in body.defining else s for s in body.solids)
+    return dataclasses.replace(body, solids=tuple(solids))
+
+
 def nothing_shown(bodies: Iterable[Body], pose: Pose) -> bool:
     """Whether the cut shows none of the planes: background."""
     return all(body.shown(pose)[1] <= body.gone for body in bodies)

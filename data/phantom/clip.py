@@ -10,13 +10,13 @@ from data.phantom import looks, surroundings
 from data.phantom.abdomen import abdomen
 from data.phantom.biometry import Fetus
 from data.phantom.bodies import Body
-from data.phantom.company import beside
+from data.phantom.company import Carried, beside, placed
 from data.phantom.difficulty import Difficulty
 from data.phantom.film import NARROWEST, Settings, draw_settings, film, make_grid
 from data.phantom.head import head
 from data.phantom.motion import Interval, Motion, draw_motion, label_clip
 from data.phantom.probe import View
-from data.phantom.section import Pose
+from data.phantom.section import Placement, Pose
 from data.phantom.sonographer import look_at
 from data.phantom.thigh import thigh
 from data.phantom.tracker import Gaze, Screen
@@ -31,6 +31,7 @@ PARTS = {
     "placenta": surroundings.placenta,
 }
 _MOVES_MM = 5.0
+_TRIES = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,9 +40,10 @@ class Clip:
 
     Attributes:
         frames: uint8 [n, H, W]. intervals: labelled stretches. gaze: on the screen.
-        view: what the frames show, mm. body, motion: the truth behind it.
+        view: what the frames show, mm. body, motion: the truth behind it: what is held, and how it moves.
         kind: of the body, a plane's name (also where a background clip keeps off that plane) or one of `PARTS`.
-        second: a second body in view, if any; above: drawn over the first. rival: it shows its own plane.
+        second: a second body in view, if any, in the first one's coordinates; above: drawn over the first;
+            rival: it shows its own plane.
         settings: of the scanner.
     """
 
@@ -50,7 +52,7 @@ class Clip:
     gaze: Gaze
     view: View
     body: Body
-    motion: Motion
+    motion: Motion | Carried
     kind: str
     settings: Settings
     second: Body | None = None
@@ -99,36 +101,55 @@ def simulate_clip(
         other = str(rng.choice([name for name in PLANES if name != kind]))
         second = PLANES[other](fetus, rng, difficulty)
         rival = is_plane and rng.uniform() < difficulty.rivals
-    view, place, there, wall_mm, depth_mm = _arrange((kind, other), (body, second), frame_size, rng, rival)
-    # A rival's plane must be gone too where the label says background.
-    clear_mm = difficulty.off_plane * max(second.reach) if rival else 0.0
-    motion = draw_motion(body, place, is_plane, duration_s, rng, difficulty, clear_mm)
-    radius = max(part.radius for part in (body, second) if part is not None)
-    around = surroundings.clutter(rng, difficulty.clutter, body.radius, body.extent)
+    # About which of two rivals all that follows is drawn is a toss of its own: no frame can tell which is held.
+    swapped = rival and rng.uniform() < 0.5
+    kinds, bodies = ((other, kind), (second, body)) if swapped else ((kind, other), (body, second))
+    lead = bodies[0]
+    view, motion, follower, there, wall_mm, depth_mm = _stage(
+        kinds, bodies, is_plane, frame_size, duration_s, rng, difficulty, rival
+    )
+    around = surroundings.clutter(rng, difficulty.clutter, lead.radius, lead.extent)
     settings = draw_settings(scanner_rng, view, depth_mm, motion.still.y, difficulty.noise_floor_db)
     grid = make_grid(view, settings)
+    radius = max(part.radius for part in bodies if part is not None)
     far_mm = motion.still.y + radius * rng.uniform(0.9, 1.6)
     mother = surroundings.maternal_tissue(grid, rng, wall_mm, far_mm, rng.uniform(0.2, 0.8))
-    seen = [body]
-    if second is not None:
-        second = beside(body, second, there, motion, rng, difficulty.plane_spread if rival else None)
-        rival = rival and second is not None
-    if second is not None:  # drawn later lies on top: of two rivals either may
-        seen.insert(int(rival and rng.uniform() < 0.5), second)
+    seen = [lead]
+    if follower is not None:  # drawn later lies on top: of two rivals either may
+        seen.insert(int(rival and rng.uniform() < 0.5), placed(follower, there))
     solids = [*around, *(solid for part in seen for solid in part.solids)]
     frames = np.stack(list(film(grid, view, settings, session.look, mother, solids, motion, fps, rng)))
-    gaze = look_at(
-        body,
-        kind if kind in PLANES else None,
-        fetus.trimester,
-        motion,
-        view,
-        session.screen,
-        session.bias_degree,
-        rng,
-    )
     intervals = label_clip(seen, motion, label if is_plane else None, rng)
-    return Clip(frames, intervals, gaze, view, body, motion, kind, settings, second, seen[-1] is second, rival)
+    above = follower is not None and (seen[-1] is lead) == swapped
+    if swapped:
+        motion, second = Carried(motion, there), placed(lead, there.inverse())
+    else:
+        second = None if follower is None else placed(follower, there)
+    plane = kind if kind in PLANES else None
+    gaze = look_at(body, plane, fetus.trimester, motion, view, session.screen, session.bias_degree, rng)
+    return Clip(frames, intervals, gaze, view, body, motion, kind, settings, second, above, rival)
+
+
+def _stage(
+    kinds, bodies, is_plane: bool, frame_size, duration_s: float, rng, difficulty: Difficulty, rival: bool
+) -> tuple[View, Motion, Body | None, Placement | None, float, float]:
+    """Lay out a scene: view, motion about the first body, the second one and its place, wall and depth in mm.
+
+    Raises:
+        RuntimeError: no place for two rivals was found; their numbers contradict each other.
+    """
+    lead, other = bodies
+    for _ in range(_TRIES):
+        view, place, there, wall_mm, depth_mm = _arrange(kinds, bodies, frame_size, rng, rival)
+        # A rival's plane must be gone too where the label says background.
+        clear_mm = difficulty.off_plane * max(other.reach) if rival else 0.0
+        motion = draw_motion(lead, place, is_plane, duration_s, rng, difficulty, clear_mm)
+        found = None
+        if other is not None:
+            found = beside(lead, other, there, motion, rng, difficulty.plane_spread if rival else None)
+        if found or not rival:
+            return view, motion, *(found or (None, None)), wall_mm, depth_mm
+    raise RuntimeError(f"no place found for {other.defining} beside {lead.defining}")
 
 
 def _arrange(

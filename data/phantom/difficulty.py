@@ -41,7 +41,7 @@ class Difficulty:
 
 DIFFICULTIES = {
     "easy": Difficulty(3.0, 4.0, 0.5, 0.2, 0.2, 0.3, -62.0, 0.05),
-    "default": Difficulty(2.6, 3.5, 0.8, 0.3, 0.4, 0.4, -60.0, 0.10),
+    "default": Difficulty(2.6, 3.5, 0.8, 0.3, 0.4, 0.3, -60.0, 0.10),
     "hard": Difficulty(1.3, 1.5, 3.0, 4.0, 0.8, 0.5, -52.0, 0.30),
 }
 

@@ -92,7 +92,7 @@ def _blur(frame: np.ndarray, side: float) -> np.ndarray:
     for axis in (0, 1):
         flank = np.float32(side) * frame
         frame = np.float32(1 - 2 * side) * frame
-        out, give = np.moveaxis(frame, axis, 0), np.moveaxis(flank, axis, 0)
+        out, give = (frame.T, flank.T) if axis else (frame, flank)
         out[1:] += give[:-1]
         out[:-1] += give[1:]
         out[[0, -1]] += give[[0, -1]]

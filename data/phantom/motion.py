@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from data.phantom.bodies import Body, nothing_shown
+from data.phantom.bodies import Body, nothing_shown, thicker
 from data.phantom.difficulty import Difficulty
 from data.phantom.shapes import Pose
 
@@ -24,6 +24,7 @@ HOLD = 0.6
 EDGES = 0.1
 DECOY = HOLD - 3 * EDGES
 BREATHS_HZ = (0.2, 0.3)  # 12 to 18 a minute
+TREMOR_MM = 0.1
 # The uterus goes up and down under the probe, a little aside and hardly out of the plane.
 _BREATH_ASIDE, _BREATH_ACROSS = 0.3, 0.08
 
@@ -75,6 +76,16 @@ class Motion:
             self.still.tilt_v,
         )
 
+    def path(self, time_s: np.ndarray, u: float, v: float) -> tuple[np.ndarray, np.ndarray]:
+        """Where a place in the body is at many times: x and y, mm, [n]; what `pose` says, at once."""
+        drift = np.asarray(time_s) / self.duration_s - 0.5
+        breath = _waves((self.breath,), time_s)
+        x = self.still.x + drift * self.shift_mm[0] + _waves(self.tremor[0], time_s) + _BREATH_ASIDE * breath
+        y = self.still.y + drift * self.shift_mm[1] + _waves(self.tremor[1], time_s) + breath
+        angle = self.still.angle + drift * self.turn
+        c, s = np.cos(angle), np.sin(angle)
+        return x + c * u - s * v, y + s * u + c * v
+
 
 @dataclasses.dataclass(frozen=True)
 class Interval:
@@ -104,13 +115,14 @@ def draw_motion(
     Raises:
         RuntimeError: no such motion was found; a body's numbers contradict each other.
     """
+    # Tremor is fast: a background clip must stay clear of the plane at every moment of it.
+    times = np.linspace(0, duration_s, 26) if is_plane else moments(duration_s)
+    seen = body if is_plane else thicker(body, TREMOR_MM)
     for _ in range(400):
         motion = _draw(body, place, is_plane, duration_s, rng, difficulty, clear_mm)
-        # Tremor is fast: a background clip must stay clear of the plane at every moment of it.
-        times = np.linspace(0, duration_s, 26 if is_plane else 26 + int(30 * duration_s))
         if not body.defining:
             return motion
-        shown = [body.shown(motion.pose(t)) for t in times]
+        shown = [seen.shown(motion.pose(t)) for t in times]
         if is_plane:
             held = [s for s, t in zip(shown, times) if motion.start_s <= t <= motion.end_s]
             off = [s for s, t in zip(shown, times) if not motion.start_s <= t <= motion.end_s]
@@ -120,6 +132,11 @@ def draw_motion(
         elif max(most for _, most in shown) <= body.gone:
             return motion
     raise RuntimeError(f"no motion found for {body.defining} (plane: {is_plane})")
+
+
+def moments(duration_s: float) -> np.ndarray:
+    """Times between which tremor moves the scan plane by less than `TREMOR_MM`, s: for what must show no plane."""
+    return np.linspace(0, duration_s, 26 + int(30 * duration_s))
 
 
 def label_clip(bodies: Sequence[Body], motion: Motion, plane: str | None, rng: np.random.Generator) -> list[Interval]:
@@ -215,3 +232,8 @@ def _ease(share: float) -> float:
 def _wave(wave: Wave, time_s: float) -> float:
     size, rate, phase = wave
     return size * math.sin(2 * math.pi * rate * time_s + phase)
+
+
+def _waves(waves: Sequence[Wave], time_s: np.ndarray) -> np.ndarray:
+    size, rate, phase = np.array(waves).T
+    return size @ np.sin(2 * np.pi * rate[:, None] * np.asarray(time_s) + phase[:, None])

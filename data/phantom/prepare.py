@@ -7,7 +7,8 @@ from pathlib import Path
 
 from common.files import whole_folder
 from data.phantom.clip import CLASSES
-from data.phantom.recordings import VERSION, patient_name, write_recordings
+from data.phantom.recordings import patient_name, write_recordings
+from data.phantom.version import VERSION
 from data.splits import split_patients
 
 

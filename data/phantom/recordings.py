@@ -25,7 +25,6 @@ from data.phantom.difficulty import get_difficulty
 from data.phantom.looks import draw_look
 from data.phantom.tracker import SESSION_S, Screen, draw_bias, drift
 
-VERSION = 9  # of the generator: raised whenever the same seed gives other recordings
 MANIFEST = "manifest.csv"
 COLUMNS = (
     "recording_id",

@@ -36,6 +36,41 @@ class Pose:
         """Elevation of the scan plane at a place in the body, mm."""
         return self.elevation + self.tilt_u * u + self.tilt_v * v
 
+    def of(self, part: Placement) -> Pose:
+        """The pose of another body that lies in this one's coordinates."""
+        c, s = math.cos(part.angle), math.sin(part.angle)
+        return Pose(
+            *self.to_probe(part.u, part.v),
+            self.angle + part.angle,
+            self.cut(part.u, part.v) - part.e,
+            c * self.tilt_u + s * self.tilt_v,
+            c * self.tilt_v - s * self.tilt_u,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Placement:
+    """Where a body lies in another one's coordinates.
+
+    Attributes:
+        u, v, e: its origin, mm. angle: of its u axis from the other's, radians.
+    """
+
+    u: float
+    v: float
+    e: float
+    angle: float
+
+    def to_other(self, u: float, v: float) -> tuple[float, float]:
+        """A place in this body, in the other one's coordinates, mm."""
+        c, s = math.cos(self.angle), math.sin(self.angle)
+        return self.u + c * u - s * v, self.v + s * u + c * v
+
+    def inverse(self) -> Placement:
+        """Where the other body lies in this one's coordinates."""
+        c, s = math.cos(self.angle), math.sin(self.angle)
+        return Placement(-c * self.u - s * self.v, s * self.u - c * self.v, -self.e, -self.angle)
+
 
 class Section:
     """One body under one pose, ready to be drawn into tissue maps.

@@ -11,7 +11,7 @@ import dataclasses
 import numpy as np
 
 from data.phantom.acoustics import from_decibels
-from data.phantom.section import Pose, Section
+from data.phantom.section import Placement, Pose, Section
 
 # A wall that the beam does not meet head-on sends less back: |cos|^n, n = 2 to 4.
 _SPECULAR_POWER = 3
@@ -215,3 +215,9 @@ class Reverberation:
 
 
 Solid = Ellipsoid | Rod | Reverberation
+
+
+def moved(solid: Solid, there: Placement) -> Solid:
+    """A solid of a placed body, in the coordinates in which the placement is given."""
+    u, v = there.to_other(solid.u, solid.v)
+    return dataclasses.replace(solid, u=u, v=v, e=there.e + solid.e, angle=solid.angle + there.angle)

@@ -23,6 +23,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from data.phantom.bodies import Body
+from data.phantom.company import Carried
 from data.phantom.landmarks import Target, draw_targets, look_around
 from data.phantom.motion import Motion
 from data.phantom.probe import View
@@ -60,7 +61,7 @@ def look_at(
     body: Body,
     plane: str | None,
     trimester: int,
-    motion: Motion,
+    motion: Motion | Carried,
     view: View,
     screen: Screen,
     bias_degree: np.ndarray,
@@ -82,7 +83,7 @@ def scan_path(
     body: Body,
     plane: str | None,
     trimester: int,
-    motion: Motion,
+    motion: Motion | Carried,
     view: View,
     screen: Screen,
     time_s: np.ndarray,
@@ -130,7 +131,7 @@ def saccade_s(amplitude_degree: float) -> float:
 class _Observer:
     """Decides what is looked at next: what is due, else a glance off the image, else by weight."""
 
-    def __init__(self, body: Body, targets: list[Target], motion: Motion, rng: np.random.Generator):
+    def __init__(self, body: Body, targets: list[Target], motion: Motion | Carried, rng: np.random.Generator):
         self._body, self._targets, self._motion, self._rng = body, targets, motion, rng
         self._beside_share = rng.uniform(*BESIDE)
         self._last: int | None = None
@@ -186,17 +187,14 @@ class _Observer:
 class _Screened:
     """Places in the body, at any times, on the screen."""
 
-    def __init__(self, motion: Motion, view: View, screen: Screen):
+    def __init__(self, motion: Motion | Carried, view: View, screen: Screen):
         self._motion, self._view, self._box = motion, view, screen.box
 
     def __call__(self, place: tuple[float, float], time_s) -> np.ndarray:
         """Pixels [n, 2] of one place at n times."""
-        pixels = np.empty((len(time_s), 2))
         left, top, width, height = self._box
-        for row, time in zip(pixels, time_s):
-            x, y = self._view.to_frame(*self._motion.pose(time).to_probe(*place))
-            row[:] = left + x * width, top + y * height
-        return pixels
+        x, y = self._view.to_frame(*self._motion.path(time_s, *place))
+        return np.stack([left + x * width, top + y * height], axis=1)
 
 
 def _still(spot: np.ndarray) -> Callable[[Sequence[float]], np.ndarray]:

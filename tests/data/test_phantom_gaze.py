@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from scipy.ndimage import median_filter
-from scipy.stats import ks_2samp, norm
+from scipy.stats import binomtest, ks_2samp, norm
 
 from data.manifest import read_manifest
 from data.phantom import clip as clip_module
@@ -134,8 +134,11 @@ def on_screen(look: Look, place, time_s: float) -> np.ndarray:
 
 
 def share_is(found: float, expected: float, count: int) -> bool:
-    """Within four standard deviations of sampling."""
-    return abs(found - expected) <= 4 * np.sqrt(expected * (1 - expected) / count) + 1e-9
+    """Within sampling error: an exact binomial test at the level of four standard deviations.
+
+    Exact, because a small share's count is far from normally distributed.
+    """
+    return binomtest(round(found * count), count, expected).pvalue > 6e-5
 
 
 @pytest.mark.parametrize("trimester", [2, 3])

@@ -20,15 +20,18 @@ from data.phantom.tracker import Screen, draw_bias
 DURATION_S = 8.0
 
 
-def simulate(seed: int, label: str, difficulty: str = "default", **options) -> Clip:
+def simulate(seed: int, label: str, difficulty: str = "default", rivals: bool = True, **options) -> Clip:
+    level = get_difficulty(difficulty)
+    if not rivals:  # then the motion is the held body's own
+        level = dataclasses.replace(level, rivals=0.0)
     rng = np.random.default_rng([seed, CLASSES.index(label)])
     session = Session(LOOKS[seed % 4], draw_bias(rng), Screen())
     options = {"frame_size": (48, 64), "fps": 2.0, "duration_s": DURATION_S, **options}
-    return simulate_clip(draw_fetus(rng), label, session, rng, get_difficulty(difficulty), **options)
+    return simulate_clip(draw_fetus(rng), label, session, rng, level, **options)
 
 
 def without_frames(wanted: list[tuple]) -> list[Clip]:
-    """Clips by (seed, label, difficulty), without their frames, which take the time."""
+    """Clips by (seed, label, difficulty, whether with rivals), without their frames, which take the time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(clip_module, "film", lambda *args, **kwargs: [np.zeros((1, 1), np.uint8)])
         return [simulate(*each) for each in wanted]
@@ -37,7 +40,8 @@ def without_frames(wanted: list[tuple]) -> list[Clip]:
 @pytest.fixture(scope="module")
 def clips() -> dict[str, list[Clip]]:
     counts = dict.fromkeys(PLANES, 16) | {"background": 70}
-    return {label: without_frames([(seed, label) for seed in range(count)]) for label, count in counts.items()}
+    wanted = {label: [(seed, label, "default", False) for seed in range(count)] for label, count in counts.items()}
+    return {label: without_frames(each) for label, each in wanted.items()}
 
 
 def track(clip: Clip, axis: str, rate_hz: float = 50.0, duration_s: float = DURATION_S) -> np.ndarray:
