@@ -105,35 +105,44 @@ def simulate_clip(
     swapped = rival and rng.uniform() < 0.5
     kinds, bodies = ((other, kind), (second, body)) if swapped else ((kind, other), (body, second))
     lead = bodies[0]
-    view, motion, follower, there, wall_mm, depth_mm = _stage(
-        kinds, bodies, is_plane, frame_size, duration_s, rng, difficulty, rival
-    )
+    stage = _set(kinds, bodies, is_plane, frame_size, duration_s, rng, difficulty, rival)
+    view, motion, there = stage.view, stage.motion, stage.there
     around = surroundings.clutter(rng, difficulty.clutter, lead.radius, lead.extent)
-    settings = draw_settings(scanner_rng, view, depth_mm, motion.still.y, difficulty.noise_floor_db)
+    settings = draw_settings(scanner_rng, view, stage.depth_mm, motion.still.y, difficulty.noise_floor_db)
     grid = make_grid(view, settings)
     radius = max(part.radius for part in bodies if part is not None)
     far_mm = motion.still.y + radius * rng.uniform(0.9, 1.6)
-    mother = surroundings.maternal_tissue(grid, rng, wall_mm, far_mm, rng.uniform(0.2, 0.8))
+    mother = surroundings.maternal_tissue(grid, rng, stage.wall_mm, far_mm, rng.uniform(0.2, 0.8))
     seen = [lead]
-    if follower is not None:  # drawn later lies on top: of two rivals either may
-        seen.insert(int(rival and rng.uniform() < 0.5), placed(follower, there))
+    if there is not None:  # drawn later lies on top: of two rivals either may
+        seen.insert(int(rival and rng.uniform() < 0.5), placed(stage.second, there))
     solids = [*around, *(solid for part in seen for solid in part.solids)]
     frames = np.stack(list(film(grid, view, settings, session.look, mother, solids, motion, fps, rng)))
     intervals = label_clip(seen, motion, label if is_plane else None, rng)
-    above = follower is not None and (seen[-1] is lead) == swapped
+    above = there is not None and (seen[-1] is lead) == swapped
     if swapped:
         motion, second = Carried(motion, there), placed(lead, there.inverse())
     else:
-        second = None if follower is None else placed(follower, there)
+        second = None if there is None else placed(stage.second, there)
     plane = kind if kind in PLANES else None
     gaze = look_at(body, plane, fetus.trimester, motion, view, session.screen, session.bias_degree, rng)
     return Clip(frames, intervals, gaze, view, body, motion, kind, settings, second, above, rival)
 
 
-def _stage(
-    kinds, bodies, is_plane: bool, frame_size, duration_s: float, rng, difficulty: Difficulty, rival: bool
-) -> tuple[View, Motion, Body | None, Placement | None, float, float]:
-    """Lay out a scene: view, motion about the first body, the second one and its place, wall and depth in mm.
+@dataclasses.dataclass(frozen=True)
+class _Stage:
+    """Where things are: motion about the first body, the second one and its place in the first one's coordinates."""
+
+    view: View
+    motion: Motion
+    wall_mm: float
+    depth_mm: float
+    second: Body | None = None
+    there: Placement | None = None
+
+
+def _set(kinds, bodies, is_plane: bool, frame_size, duration_s: float, rng, difficulty: Difficulty, rival: bool):
+    """Lay out a scene, a `_Stage`.
 
     Raises:
         RuntimeError: no place for two rivals was found; their numbers contradict each other.
@@ -148,7 +157,7 @@ def _stage(
         if other is not None:
             found = beside(lead, other, there, motion, rng, difficulty.plane_spread if rival else None)
         if found or not rival:
-            return view, motion, *(found or (None, None)), wall_mm, depth_mm
+            return _Stage(view, motion, wall_mm, depth_mm, *(found or ()))
     raise RuntimeError(f"no place found for {other.defining} beside {lead.defining}")
 
 
