@@ -48,6 +48,10 @@ def _table(flags, command: str) -> int:
 
     if flags.max_hours is not None and not flags.max_hours > 0:
         raise InputError(f"--max-hours {flags.max_hours}: must be above 0")
+    if flags.retime and not flags.latency:
+        raise InputError("--retime: times what is finished again, and --latency is false: choose one of them")
+    if flags.markdown and (flags.markdown.is_dir() or not flags.markdown.absolute().parent.is_dir()):
+        raise InputError(f"--markdown {flags.markdown}: is a folder, or lies in none: name a file, such as results.md")
     if flags.jobs < 1:
         raise InputError(f"--jobs {flags.jobs}: must be at least 1")
     study, sums = _study(flags)
@@ -61,7 +65,8 @@ def _table(flags, command: str) -> int:
     print_plan(study, plan, flags.max_hours)
     if flags.dry_run:
         return int(any(step.state == "refused" for step in plan))
-    failures = run_plan(study, plan, sums, max_hours=flags.max_hours, latency=flags.latency, jobs=flags.jobs)
+    options = {"latency": flags.latency, "retime": flags.retime, "jobs": flags.jobs}
+    failures = run_plan(study, plan, sums, max_hours=flags.max_hours, **options)
     lines = _print_tables(study, [row.table for row in rows], sums)
     plan = make_plan(study, rows, sums, timing=False)
     _print_left(study, plan, failures)
@@ -161,6 +166,9 @@ def _table_flags() -> Parser:
     )
     parser.add_argument(
         "--latency", default=True, type=bool, metavar="true|false", help="time each artefact, about 2 s each"
+    )
+    parser.add_argument(
+        "--retime", action="store_true", help="evaluate and time what is finished again, such as on an idle machine"
     )
     parser.add_argument("--markdown", type=Path | None, default=None, metavar="FILE", help="write the page there too")
     parser.add_argument("--dry-run", action="store_true", help="say what would be trained and how long it takes")

@@ -73,15 +73,16 @@ class Bench:
         return PipelineSettings(batch_size, self.metadata.sigma, gaze, self.flags.seed)
 
 
-def open_bench(flags, role: str | None = None) -> Bench:
+def open_bench(flags, role: str | None = None, needs_labels: bool = False) -> Bench:
     """Read the source and the data set, and refuse what does not fit.
 
     Args:
         flags: `source`, `data`, `seed`.
         role: "student" if only a registered student will do.
+        needs_labels: it is to learn from labels alone.
 
     Raises:
-        InputError: a missing or wrong file, or a model of other classes or frames.
+        InputError: a missing or wrong file, a model of other classes or frames, or no labels to learn from.
     """
     from training.teacher import load_teacher
 
@@ -91,6 +92,9 @@ def open_bench(flags, role: str | None = None) -> Bench:
     if role is not None:
         models.find(metadata.name, role)
     data = open_dataset(flags.data)
+    if needs_labels and not data.labelled_frames("train"):
+        cure = "give a --teacher" if role == "student" else "label some, or --epochs 0"
+        raise InputError(f"{data.path}: has no labelled frame in its training split to learn from: {cure}")
     model = load_teacher(flags.source, data)
     return Bench(flags.source, model, metadata, data, flags)
 

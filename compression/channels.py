@@ -20,7 +20,7 @@ from models.reconstruction import reconstruct
 def prune_model(flags) -> None:
     """`compress.py channels`: a folder for each share that is kept."""
     with whole_folder(flags.out, overwrite=flags.overwrite, marker=NAME) as folder:
-        bench = open_bench(flags)
+        bench = open_bench(flags, needs_labels=bool(flags.epochs))
         record = Record(folder, "channels", bench)
         for keep in flags.keep:
             start = time.perf_counter()

@@ -107,6 +107,8 @@ def check(flags, command: str) -> None:
     for name in ("learning_rate", "int8_learning_rate"):
         if not 0 < flags.get(name, 1.0) < math.inf:
             raise InputError(f"--{name.replace('_', '-')} {flags[name]}: must be above 0")
+    if command in ("prune", "cluster") and flags.teacher is None:
+        flags.loss.refuse_without_teacher("and there is no --teacher: name one")
 
 
 _GAZE = f"what teacher and gaze loss see: {', '.join(GAZE_MODES)} (default: as the source was trained)"
@@ -147,6 +149,11 @@ def _training_flags(parser: Parser, epochs: int) -> Parser:
     parser.add_argument("--int8-learning-rate", type=float, default=2e-4, help="its peak in those")
     parser.add_argument("--batch-size", type=int, default=32, help="frames a step")
     parser.add_argument("--gaze", type=str | None, default=None, help=_GAZE)
-    parser.add_argument("--loss", type=LossSettings, default=LossSettings(), help="of the distillation, as in train.py")
+    parser.add_argument(
+        "--loss",
+        type=LossSettings,
+        default=LossSettings(),
+        help="of the distillation, as in train.py; without --teacher it is the labels alone",
+    )
     parser.add_argument("--augment", type=Augmentation, default=Augmentation(), help="augmentation")
     return parser

@@ -32,8 +32,9 @@ def cluster_student(flags) -> None:
 
 def _compress(flags, command: str, targets: list[dict]) -> None:
     with whole_folder(flags.out, overwrite=flags.overwrite, marker=NAME) as folder:
-        bench = open_bench(flags, "student")
+        bench = open_bench(flags, "student", needs_labels=flags.teacher is None)
         options, teacher = student_options(bench), _teacher(bench)
+        _fine_tuning(bench, teacher)  # what it refuses is known before any training
         record = Record(folder, command, bench)
         for target in targets:
             start = time.perf_counter()

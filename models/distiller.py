@@ -17,24 +17,43 @@ def tapped(model: keras.Model, taps: tuple[str, ...]) -> keras.Model:
     """A model over the same layers that gives {"logits": …, tap: …} in one pass.
 
     Raises:
-        InputError: the model has no layer of a tap's name.
+        InputError: the model has no layer of a tap's name, or one that gives no map.
     """
-    there = {layer.name for layer in model.layers}
-    for tap in taps:
-        if tap not in there:
-            known = ", ".join(sorted(name for name in there if name.startswith("stride")))
-            raise InputError(f"model {model.name}: has no tap {tap!r}; it has {known}")
+    check_taps(model, taps)
     outputs = {"logits": model.output, **{tap: model.get_layer(tap).output for tap in taps}}
     inputs = model.inputs if len(model.inputs) > 1 else model.inputs[0]
     return keras.Model(inputs, outputs, name=f"{model.name}_tapped")
 
 
+def check_taps(model: keras.Model, taps: tuple[str, ...]) -> None:
+    """Refuse a tap that is no layer of the model, or one that gives no map [B, h, w, C].
+
+    Raises:
+        InputError: naming the tap, and those that the model has.
+    """
+    there = {layer.name: layer for layer in model.layers}
+    for tap in taps:
+        if tap not in there or len(there[tap].output.shape) != 4:
+            known = ", ".join(sorted(name for name in there if name.startswith("stride")))
+            raise InputError(f"model {model.name}: has no tap {tap!r}; it has {known}")
+
+
 def build_objective(student: keras.Model, teacher: keras.Model | Ensemble | None, settings: LossSettings) -> Objective:
-    """The objective that fits these models: its heads have their widths."""
+    """The objective that fits these models: its heads have their widths.
+
+    Raises:
+        InputError: a tap that a model does not have, or no term to learn from.
+    """
     if teacher is None:
         settings = settings.without_teacher()
+    if settings.is_empty():
+        alone = "" if teacher is not None else " (without a teacher)"
+        raise InputError(f"loss: every weight is 0{alone}: there is nothing to learn from, so set one of them")
     if isinstance(teacher, Ensemble):
         teacher = teacher.source(settings.teacher_taps())
+    check_taps(student, settings.taps())
+    if teacher is not None:
+        check_taps(teacher, settings.teacher_taps())
 
     def shapes(model, taps):
         return {tap: tuple(model.get_layer(tap).output.shape[1:]) for tap in taps}
@@ -79,9 +98,6 @@ class Distiller(keras.Model):
             settings = settings.without_teacher()
         if [tensor.name for tensor in student.inputs] != ["frame"]:
             raise InputError(f"student {student.name}: must have one input, frame, so that it runs without gaze")
-        if settings.is_empty():
-            alone = "" if teacher else " (without a teacher)"
-            raise InputError(f"loss: every weight is 0{alone}: there is nothing to learn from, so set one of them")
         for model in _each(teacher):
             if model.output_shape[-1] != student.output_shape[-1]:
                 raise InputError(
@@ -91,9 +107,9 @@ class Distiller(keras.Model):
         self.student = student
         self.settings = settings
         self.total_steps = max(1, total_steps)
+        self.objective = build_objective(student, teacher, settings)
         self._student_pass = _untracked(tapped(student, settings.taps()))
         self._teacher_pass = teacher_pass(teacher, settings)
-        self.objective = build_objective(student, teacher, settings)
         self._means = {name: keras.metrics.Mean(name=name) for name in self._names(teacher)}
         self.built = True
 

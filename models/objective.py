@@ -90,9 +90,28 @@ class LossSettings:
         """The settings with every term that needs a teacher switched off."""
         return dataclasses.replace(self, **dict.fromkeys(NEED_A_TEACHER, 0.0))
 
-    def is_empty(self) -> bool:
-        """Whether no term is left to learn from."""
-        return not (self.hard * (1 - self.alpha) or self.gaze or any(getattr(self, name) for name in NEED_A_TEACHER))
+    def is_empty(self, labels: bool = True) -> bool:
+        """Whether no term is left to learn from; without labels the hard one is none."""
+        hard = self.hard * (1 - self.alpha) if labels else 0.0
+        return not (hard or self.gaze or any(getattr(self, name) for name in NEED_A_TEACHER))
+
+    def refuse_without_teacher(self, cure: str) -> None:
+        """Refuse a weight that was set and needs a teacher, where there is none.
+
+        One at its default is only left out, so that no teacher is enough for the student alone.
+
+        Args:
+            cure: what to do about it, the end of the message.
+
+        Raises:
+            InputError: naming the flag.
+        """
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.name in NEED_A_TEACHER and value not in (0, field.default):
+                raise InputError(
+                    f"--loss.{field.name} {value:g}: needs a teacher, {cure}, or set --loss.{field.name} 0"
+                )
 
     def taps(self) -> tuple[str, ...]:
         """Names of the layers that any term needs, each once."""

@@ -98,6 +98,20 @@ def create(
         ) from error
 
 
+def outline(name: str, frame_shape: tuple[int, int, int], num_classes: int, **options) -> keras.Model:
+    """The same model with shapes and no values: what is wrong with its options is known in a moment.
+
+    Raises:
+        InputError: as for `create`.
+    """
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            return create(name, frame_shape, num_classes, **options)
+    finally:
+        # Or Keras would give them values, gigabytes, at its next chance.
+        keras.utils.clear_session(free_memory=False)
+
+
 def find(name: str, role: str | None = None) -> Entry:
     """The entry of a name, or an `InputError` that lists the names there are."""
     names = [key for key, entry in MODELS.items() if role in (None, entry.role)]

@@ -31,6 +31,7 @@ from pathlib import Path
 import yaml
 
 from common.errors import InputError, disk_errors
+from data.pipeline import GAZE_MODES
 
 _REFERENCE = re.compile(r"(?<!\$)\{([\w.-]+)(?::([^{}]+))?\}")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
@@ -254,6 +255,9 @@ def _read_table(where: str, name: str, value, datasets: dict[str, Source]) -> Ta
     target = fields.take("target", dict, {})
     if target and set(target) != {"accuracy", "bytes"}:
         raise InputError(f"{where}.target: has {', '.join(target)}, expected accuracy and bytes")
+    for field, value in target.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise InputError(f"{where}.target.{field}: is {value!r}, expected a number")
     table = Table(
         name,
         fields.take("title", str, name),
@@ -307,6 +311,10 @@ def _read_row(where: str, table: str, name: str, value, data: str, datasets: dic
         raise InputError(f"{where}.data: there is no data set {row.data!r}: it is none of {', '.join(datasets)}")
     if way == "ensemble" and len(row.members) < 2:
         raise InputError(f"{where}.ensemble: names {len(row.members)} row: name two or more")
+    if len(set(row.members)) != len(row.members):
+        raise InputError(f"{where}.ensemble: {', '.join(row.members)}: names a row twice")
+    if row.gaze not in GAZE_MODES:
+        raise InputError(f"{where}.gaze: {row.gaze!r} is none of {', '.join(GAZE_MODES)}")
     return row
 
 

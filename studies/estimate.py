@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import statistics
 
+import models
 from common.errors import InputError
 from data.dataset import open_dataset
 from studies.commands import row_command
@@ -32,6 +34,28 @@ def parse_train(study: Study, row: Row):
     config = parser.instantiate(parser.parse_args(row_command(study, row).expanded))
     check_flags(config)
     return config
+
+
+def check_models(study: Study, row: Row, config) -> None:
+    """Build what a `train` row trains, without values, so that an option that can't work is known now.
+
+    Raises:
+        InputError: what `models.create` refuses.
+    """
+    path = study.datasets[row.data].path
+    if not path.exists():
+        return
+    data = open_dataset(path)
+    trained = {config.student: config.student_options}
+    if config.teacher != "none" and config.teacher_path is None:
+        trained[config.teacher] = config.teacher_options
+    for name, options in trained.items():
+        _outline(name, (*data.frame_size, 1), len(data.classes), json.dumps(options, sort_keys=True))
+
+
+@functools.cache
+def _outline(name: str, shape: tuple, classes: int, options: str) -> None:
+    models.outline(name, shape, classes, **json.loads(options))
 
 
 def parse_compress(study: Study, row: Row):

@@ -13,7 +13,7 @@ from common.console import console
 from common.errors import InputError
 from studies.commands import prepare_command, row_command
 from studies.declare import Row, Study
-from studies.estimate import estimate_s, finished_factor, parse_compress, parse_train, row_loads, say
+from studies.estimate import check_models, estimate_s, finished_factor, parse_compress, parse_train, row_loads, say
 from studies.machine import machine
 from studies.records import Checksums, is_done, is_evaluated
 from studies.speed import Speeds
@@ -125,7 +125,10 @@ def _step(study: Study, row: Row, steps: dict[str, Step], sums: Checksums) -> St
     if reason:
         return Step(row, "absent", reason)
     try:
-        {"train": parse_train, "compress": parse_compress}.get(row.how, lambda *_: None)(study, row)
+        if row.how == "train":
+            check_models(study, row, parse_train(study, row))
+        elif row.how == "compress":
+            parse_compress(study, row)
     except InputError as error:
         return Step(row, "refused", str(error))
     if is_done(study, row, sums):

@@ -102,9 +102,11 @@ def is_done(study: Study, row: Row, sums: Checksums) -> bool:
     )
 
 
-def is_evaluated(study: Study, row: Row, sums: Checksums) -> bool:
-    """Whether the stored result is about this artefact and this data set."""
+def is_evaluated(study: Study, row: Row, sums: Checksums, timed: bool = False) -> bool:
+    """Whether the stored result is about this artefact and this data set; `timed`: with a latency too."""
     result = read_result(study, row)
+    if timed and row.how != "ensemble" and result and result["row"]["latency_ms"]["median"] is None:
+        return False
     return (
         bool(result)
         and result.get("version") == EVALUATION_VERSION

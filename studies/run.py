@@ -35,6 +35,7 @@ def run_plan(
     *,
     max_hours: float | None = None,
     latency: bool = True,
+    retime: bool = False,
     jobs: int = 1,
 ) -> dict[str, str]:
     """Train, compress and evaluate what the plan asks for.
@@ -44,7 +45,7 @@ def run_plan(
 
     Args:
         max_hours: a row that is not estimated to end within so many hours from now is left out.
-        latency: time each artefact.
+        latency: time each artefact that has no latency yet. retime: evaluate those that have one again.
         jobs: rows that train at a time, each on its share of the cores. A compact student keeps
             one core busy and no more, so two of them side by side take little longer than one.
 
@@ -88,7 +89,7 @@ def run_plan(
             running[pool.submit(_run_row, study, step, command, sums, job)] = (step, job)
 
     def evaluate(row: Row, cores: frozenset[int] | None) -> None:
-        if not is_evaluated(study, row, sums):
+        if retime or not is_evaluated(study, row, sums, timed=latency):
             with on_cores(cores):  # so that a latency is not timed beside a training on the same core
                 evaluate_row(study, row, sums, latency=latency)
 

@@ -148,6 +148,12 @@ def print_lines(study: Study, table: Table, lines: Sequence[Line]) -> None:
         texts = dict(zip(COLUMNS, cells(line)))
         shown.add_row(*(escape(_folded(texts[name])) for name in columns))
     screen.print(shown)
+    if left_out := [name for name in COLUMNS if name not in columns]:
+        console.print(
+            f"Left out for want of width: {', '.join(left_out)}: in {_WIDE} columns and in --markdown they are there.",
+            markup=False,
+            highlight=False,
+        )
     console.print(explain(table), markup=False, highlight=False)
 
 
@@ -165,12 +171,15 @@ def explain(table: Table) -> str:
 
 
 def smallest_within(lines: Sequence[Line], reference: str, points: float = 1.0) -> tuple[Line, Line] | None:
-    """(the smallest student at most so many points below the reference, the reference); None without it."""
+    """(the smallest student at most so many points below the reference, the reference); None without it.
+
+    Of equally small ones the more accurate.
+    """
     base = next((line for line in lines if line.row.name == reference), None)
     if base is None:
         return None
     near = [line for line in lines if line.student and line.accuracy >= base.accuracy - points / 100 - 1e-9]
-    return (min(near, key=lambda line: line.bytes), base) if near else None
+    return (min(near, key=lambda line: (line.bytes, -line.accuracy)), base) if near else None
 
 
 def best_distilled(lines: Sequence[Line], most_bytes: int) -> Line | None:

@@ -11,7 +11,7 @@ import compress
 import models
 from common.errors import run_command
 from compression import bench
-from data.dataset import open_dataset
+from data.dataset import UNLABELLED, FrameRecord, open_dataset, write_dataset
 from evaluation.artefacts import load_artefact
 from evaluation.predictions import predict_split
 from models.metadata import Metadata, read_metadata, write_metadata
@@ -130,6 +130,10 @@ def test_channels_of_a_student_refitted_without_training(run, tmp_path):
         ("prune", ["--epochs", "0"], "--epochs 0: must be at least 1"),
         ("prune", ["--student-options", "{depth: 3}"], "has no option 'depth'"),
         ("prune", ["--teacher", "gone.keras"], "gone.keras.json: there is no metadata"),
+        ("prune", ["--teacher", "T", "--loss.attention_taps", "[stride5]"], "has no tap 'stride5'"),
+        ("prune", ["--teacher", "T", "--loss.attention_taps", "[logits]"], "has no tap 'logits'"),
+        ("prune", ["--loss.hard", "0", "--loss.gaze", "0"], "every weight is 0 (without a teacher)"),
+        ("prune", ["--loss.logit", "1"], "--loss.logit 1: needs a teacher, and there is no --teacher"),
         ("cluster", ["--gaze", "left"], "--gaze left: is none of real"),
         ("channels", ["--keep", "0"], "--keep 0.0: must be above 0"),
         ("channels", ["--criterion", "l2"], "--criterion l2: is none of l1, scale"),
@@ -139,10 +143,33 @@ def test_channels_of_a_student_refitted_without_training(run, tmp_path):
     ],
 )
 def test_a_wrong_command_line_is_one_line_and_nothing_is_written(run, tmp_path, capsys, command, words, message):
+    words = [str(run[0] / "run" / "student" / "student.keras") if word == "T" else word for word in words]
     assert call(run, command, tmp_path / "out", *words) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1 and message in error
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "source", "cure"),
+    [
+        ("prune", "student/student.keras", "give a --teacher"),
+        ("cluster", "student/student.keras", "give a --teacher"),
+        ("channels", "teacher/teacher.keras", "label some, or --epochs 0"),
+    ],
+)
+def test_nothing_is_learned_from_frames_without_labels_and_teacher(run, tmp_path, capsys, command, source, cure):
+    rng = np.random.default_rng(0)
+    with write_dataset(tmp_path / "data", classes=CLASSES, frame_size=FRAME_SIZE, source={}, seed=0) as writer:
+        for split in ("train", "val", "test"):
+            for n in range(3):
+                frame = rng.integers(0, 255, FRAME_SIZE).astype(np.uint8)
+                writer.add(split, FrameRecord(frame, UNLABELLED, f"{split}{n}", f"{split}{n}", 0, 0.0))
+    words = [command, run[0] / "run" / source, "--data", tmp_path / "data", "--out", tmp_path / "out"]
+    assert run_command(compress.main, [str(word) for word in words]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "has no labelled frame in its training split to learn from" in error
+    assert cure in error and not (tmp_path / "out").exists()
 
 
 def test_a_source_that_is_no_student_or_no_keras_file_is_refused(run, tmp_path, capsys):

@@ -69,12 +69,24 @@ def test_the_lineage_has_the_rows_that_were_asked_for():
     students = {"mobilenet_v1", "mobilenet_v2", "squeezenet_1_0", "sononet_4", "sononet_8"}
     assert students <= {one.get("student") for one in flags if one.get("teacher") == "none"}
     assert students <= {one.get("student") for one in flags if "teacher-path" in one}
+    assert {"vgg16", "sononet_16"} <= {one.get("teacher") for one in flags}
+    assert any("pretrained" in one and one["teacher"] == "sononet_16" for one in flags if "teacher" in one)
+    default = [one for one in flags if "student" in one.get("stages", ()) and "student" not in one]
+    assert any(one.get("teacher") == "none" for one in default)
+    assert any("teacher-path" in one and not any(word.startswith("loss.") for word in one) for one in default)
+    assert {0.5, 0.8, 0.9} <= {share for one in flags for share in one.get("sparsity", [])}
+    assert any(one.get("loss.attention") == 0 and "loss.alpha" not in one for one in flags)  # soft targets alone
+    assert any(one.get("loss.alpha") == 0 and "loss.attention" not in one for one in flags)  # attention alone
     for part in ("logit", "decoupled", "hint", "similarity"):
         assert any(f"loss.{part}" in one for one in flags)
     assert any(isinstance(one.get("teacher-path"), list) and len(one["teacher-path"]) == 3 for one in flags)
     assert {"prune", "cluster", "channels", "ptq"} <= {row.get("compress") for row in real}
     # Real images have no gaze: no row of theirs asks for any.
     assert not any(one.get("gaze", "none") != "none" or "pretrain.epochs" in one for one in flags)
+    simulated = [row.get("train", {}) for row in tables["phantom"]["rows"].values()]
+    assert {"sonoeyenet", "multitask_sonoeyenet"} <= {one.get("teacher") for one in simulated}
+    fusions = {one.get("teacher-options", {}).get("fusion") for one in simulated}
+    assert {"none", "concat", "early"} <= fusions and any("pretrain.epochs" in one for one in simulated)
     modes = {one.get("gaze") for one in (row.get("train", {}) for row in tables["phantom"]["rows"].values())}
     assert {"none", "shuffled", "centre"} <= modes
 
@@ -85,6 +97,12 @@ BAD = [
     (("table", "--config", "{ci}", "--data", "real"), "--data real: the study has no such table; it has phantom"),
     (("table", "--config", "{ci}", "--only", "vgg19"), "--only vgg19: there is no such row"),
     (("table", "--config", "{ci}", "--max-hours", "0"), "--max-hours 0.0: must be above 0"),
+    (("table", "--config", "{ci}", "--jobs", "0"), "--jobs 0: must be at least 1"),
+    (
+        ("table", "--config", "{ci}", "--markdown", "gone/page.md"),
+        "--markdown gone/page.md: is a folder, or",
+    ),
+    (("table", "--config", "{ci}", "--retime", "--latency", "false"), "--retime: times what is finished again"),
     (("results", "--config", "{ci}", "--only", "vgg16"), "--only"),
     (("tabel",), "tabel"),
     ((), "--help"),

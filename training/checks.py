@@ -13,10 +13,9 @@ from data.saliency import map_size
 from models.distiller import Distiller
 from models.ensemble import shares
 from models.inherit import check_inheritable
-from models.objective import NEED_A_TEACHER, LossSettings
-from training.config import STAGES, STUDENT_STARTS, has_teacher, teacher_paths
+from training.config import STAGES, has_teacher, teacher_paths
 from training.multitask import check_grid, predicts_gaze
-from training.student import build_student, gaze_alone
+from training.student import build_student, check_student_start, gaze_alone
 from training.teacher import build_teacher, load_teachers
 
 
@@ -41,11 +40,16 @@ def check_flags(config) -> None:
         raise InputError(f"--gaze {config.gaze}: is none of {', '.join(GAZE_MODES)}")
     if not 0 < config.sigma <= 0.5:
         raise InputError(f"--sigma {config.sigma}: must be above 0 and at most 0.5 of the frame's width")
-    models.find(config.student, "student")
+    student = models.find(config.student, "student")
+    for flag in ("attention_taps", "hint_taps"):  # whatever their weights: a name that is none is a slip
+        for tap in getattr(config.loss, flag):
+            if tap not in student.taps:
+                raise InputError(
+                    f"--loss.{flag} {tap}: {config.student} has no tap of that name; it has {', '.join(student.taps)}"
+                )
     if config.teacher != "none":
         models.find(config.teacher, "teacher")
-    if config.student_start not in STUDENT_STARTS:
-        raise InputError(f"--student-start {config.student_start}: is none of {', '.join(STUDENT_STARTS)}")
+    check_student_start(config)
     _check_teachers(config)
     if config.pretrain.epochs and config.gaze == "none":
         raise InputError(
@@ -70,6 +74,15 @@ def check_data(config, data: Dataset) -> None:
         if config.teacher == "none":
             raise InputError(f"{found}, and --teacher is none: give a trained teacher by --teacher-path, or label some")
         raise InputError(f"{found} for the teacher {config.teacher}: give a trained one by --teacher-path")
+    if not data.labelled_frames("train") and config.loss.is_empty(labels=False):
+        raise InputError(
+            f"{data.path}: has no labelled frame in its training split, and every weight of --loss that needs no label "
+            "is 0: set one of them, such as --loss.alpha"
+        )
+    blind = config.gaze == "none" or not data.gaze_frames("train")
+    if blind and config.teacher == "multitask_sonoeyenet" and config.teacher_path is None:
+        found = "--gaze is none" if config.gaze == "none" else f"{data.path} has no gaze in its training split"
+        raise InputError(f"--teacher {config.teacher}: learns to predict gaze, and {found}: choose another teacher")
     if config.pretrain.epochs and not data.gaze_frames("train"):
         raise InputError(
             f"--pretrain.epochs {config.pretrain.epochs}: {data.path} has no gaze in its training split: leave the "
@@ -129,12 +142,4 @@ def _check_teachers(config) -> None:
         raise InputError(f"--pretrained {config.pretrained}: is for a teacher that is trained here, not for {given}")
     if has_teacher(config):
         return
-    # At its default a weight is only left out, so that `--teacher none` is enough for the student alone.
-    defaults = LossSettings()
-    for name in NEED_A_TEACHER:
-        value = getattr(config.loss, name)
-        if value not in (0, getattr(defaults, name)):
-            raise InputError(
-                f"--loss.{name} {value:g}: needs a teacher, and --teacher is none: name one, give --teacher-path, or "
-                f"set --loss.{name} 0"
-            )
+    config.loss.refuse_without_teacher("and --teacher is none: name one, give --teacher-path")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import models
 from common.parsing import Parser
 from data.augment import Augmentation
 from data.pipeline import GAZE_MODES
@@ -13,7 +14,7 @@ from models.objective import LossSettings
 from training.settings import FitSettings, PretrainSettings, QuantiseSettings, TeachSettings
 
 STAGES = ("teacher", "student", "int8")
-STUDENT_STARTS = ("drawn", "teacher")
+STUDENT_STARTS = ("drawn", "teacher")  # or trained weights: imagenet, a file
 
 
 class TrainParser(Parser):
@@ -62,7 +63,9 @@ def build_parser() -> Parser:
         default=list(STAGES),
         help="any of teacher, student, int8, such as '[student]'",
     )
-    parser.add_argument("--teacher", type=str, default="vgg16", help="a registered teacher, or none")
+    parser.add_argument(
+        "--teacher", type=str, default="vgg16", help="none, or one of " + ", ".join(models.names("teacher"))
+    )
     parser.add_argument(
         "--teacher-options",
         type=dict,
@@ -85,9 +88,9 @@ def build_parser() -> Parser:
         "--pretrained",
         type=str | None,
         default=None,
-        help="what the teacher starts from: imagenet, or a file of weights",
+        help="what the teacher starts from: imagenet, or a file of weights: .keras, .h5, the .npz of SonoNet's authors",
     )
-    parser.add_argument("--student", type=str, default="squeezenet_1_1", help="a registered student")
+    parser.add_argument("--student", type=str, default="squeezenet_1_1", help=", ".join(models.names("student")))
     parser.add_argument(
         "--student-options",
         type=dict,
@@ -98,7 +101,8 @@ def build_parser() -> Parser:
         "--student-start",
         type=str,
         default="drawn",
-        help="what the student starts from: drawn weights, or teacher: the best channels of a teacher of its family",
+        help="what the student starts from: drawn weights; teacher: the best channels of a teacher of its family; "
+        "imagenet (MobileNets of 0.25 or 0.35 and wider); or a file of weights (.keras, .h5)",
     )
     parser.add_argument(
         "--gaze", type=str, default="real", help="what teacher and gaze loss see: " + ", ".join(GAZE_MODES)

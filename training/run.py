@@ -17,7 +17,7 @@ from training.config import STAGES
 from training.history import History
 from training.run_folder import artefacts, holds, may_train
 from training.stages import Stage, stage_fingerprints
-from training.student import train_student
+from training.student import build_student, starts_from_weights, train_student
 from training.summary import evaluate_run, forget_evaluation
 from training.teacher import build_teacher, load_teachers, train_teacher
 
@@ -44,6 +44,8 @@ def run(config, resolved: str) -> None:
     todo = _plan(config, folder, prints)
     if "teacher" in todo and config.pretrained is not None:
         build_teacher(config, data, pretrained=True)  # weights that don't fit or can't be fetched
+    if "student" in todo and starts_from_weights(config):
+        build_student(config, data, started=True)  # the same
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "config.yaml", resolved)
     if todo:

@@ -119,7 +119,9 @@ def stage_fingerprints(config, data: Dataset) -> dict[str, str]:
     teacher = _teacher_fingerprint(config, shared)
     student_settings = [config.student, config.student_options]
     if config.student_start != "drawn":  # older runs keep their fingerprints
-        student_settings += [f"start: {config.student_start}", teacher]
+        source = Path(config.student_start)
+        start = sha256_of([source]) if source.is_file() else config.student_start
+        student_settings += [f"start: {start}", teacher]
     pretrain = fingerprint(shared, *student_settings, identity(config.pretrain), config.loss.gaze_uniform_share)
     student = fingerprint(
         shared,

@@ -12,7 +12,7 @@ import models
 from common.errors import InputError
 from data.saliency import map_size
 from models.metadata import Metadata
-from models.registry import MODELS, create, find, names
+from models.registry import MODELS, create, find, names, outline
 
 # Parameters with default options, 1 channel, 112×144, 4 classes. A new model needs its line.
 PARAMETERS = {"mobilenet_v1": 219_428, "squeezenet_1_1": 149_584, "vgg16": 56_718_660}
@@ -49,17 +49,7 @@ def entry_of(table, name):
 
 def count(name, frame_shape, classes, **options):
     """Number of parameters, from shapes alone: nothing is allocated."""
-    return unallocated(name, frame_shape, classes, **options).count_params()
-
-
-def unallocated(name, frame_shape, classes, **options):
-    """A model whose variables have shapes and no values."""
-    try:
-        with keras.StatelessScope(initialize_variables=False):
-            return create(name, frame_shape, classes, **options)
-    finally:
-        # Or Keras would give them values, gigabytes, at its next chance.
-        keras.utils.clear_session(free_memory=False)
+    return outline(name, frame_shape, classes, **options).count_params()
 
 
 def small(name, frame_shape=(64, 96, 1), classes=3, **options):
@@ -70,7 +60,7 @@ def small(name, frame_shape=(64, 96, 1), classes=3, **options):
 @functools.cache
 def shapes(name, frame_shape=(64, 96, 1)):
     """The small model without values, for what its shapes alone tell."""
-    return unallocated(name, frame_shape, 3, **entry_of(SMALL, name))
+    return outline(name, frame_shape, 3, **entry_of(SMALL, name))
 
 
 def inputs_of(model, frames=4, seed=0):

@@ -1,10 +1,12 @@
 """The table and the page say what the stored results say, answer what was asked, and name what is missing."""
 
 import dataclasses
+import io
 import json
 import platform
 
 import pytest
+from rich.console import Console
 
 from studies.page import answers, write_page
 from studies.plan import choose, make_plan
@@ -51,12 +53,17 @@ def test_what_is_missing_is_named_with_its_command(finished, lines):
     assert any(line.startswith("| both | not run |") for line in missing)
 
 
-def test_an_untimed_table_has_empty_cells(lines, capsys, finished):
+def test_an_untimed_table_has_empty_cells(lines, capsys, finished, monkeypatch):
     assert all(cells(line)[COLUMNS.index("latency, ms: median / p95")] == "" for line in lines)
     print_lines(finished, finished.tables["tiny"], lines)
     out = capsys.readouterr().out
     assert all(line.row.model in out for line in lines)
-    assert "24 test simulated frames of 4 patients" in out
+    for width in (100, 220):  # a column is shown, or said to be left out
+        terminal = Console(width=width, force_terminal=True, file=io.StringIO())
+        monkeypatch.setattr("studies.table.console", terminal)
+        print_lines(finished, finished.tables["tiny"], lines)
+        text = " ".join(terminal.file.getvalue().split())
+        assert ("Left out for want of width: params, MACs" in text) == (width == 100)
 
 
 def made_up(lines, name, accuracy, size, transfer="soft targets", form="8-bit", artefact="x.tflite"):
@@ -72,19 +79,20 @@ def test_answers(finished, lines):
         made_up(lines, "big", 0.97, 10**7, artefact="teacher.keras", form="float"),
         made_up(lines, "near", 0.961, 190_000),
         made_up(lines, "edge", 0.96, 150_000, form="float .tflite"),
+        made_up(lines, "as small", 0.9605, 150_000, form="float .tflite"),
         made_up(lines, "far", 0.959, 50_000),
         made_up(lines, "alone", 0.969, 180_000, transfer=""),
         made_up(lines, "large", 0.968, 300_000),
     ]
-    assert smallest_within(rows, "big")[0].row.name == "edge"
+    assert smallest_within(rows, "big")[0].row.name == "as small"
     assert (best_distilled(rows, 250_000).row.name, best_distilled(rows, 250)) == ("near", None)
     first, second = answers(table, rows)
-    assert "**edge**" in first and "150,000 bytes" in first and "0.970" in first
+    assert "**as small**" in first and "150,000 bytes" in first and "0.970" in first
     assert "**near**" in second and "does not reach" not in second and "0.500" in second
     strict = dataclasses.replace(table, target={"accuracy": 0.975, "bytes": 250_000})
     assert "It does not reach the target of 0.975." in answers(strict, rows)[1]
     assert "no result here" in answers(table, rows[1:])[0]
-    assert "No student of the table is within 1 point" in answers(table, [rows[0], rows[3]])[0]
+    assert "No student of the table is within 1 point" in answers(table, [rows[0], rows[4]])[0]
 
 
 def test_times_and_differences_are_against_the_baseline(lines):

@@ -6,9 +6,12 @@ import re
 
 import pytest
 
+import models
 from evaluation.report import evaluate
+from models import registry
 from studies.plan import choose, make_plan
 from studies.records import Checksums, read_record, read_result
+from studies.run import run_plan
 from studies.table import collect_lines
 from tests.studies.conftest import calls, change, run
 
@@ -183,6 +186,48 @@ def test_wrong_flags_are_refused_before_anything_is_trained(config, stand_ins):
     assert set(failures) == {"tiny/small", "tiny/sparse", "tiny/same", "tiny/both"}
     study = change(config, "distil.eras: 3", "student: mobilenet_v9")
     assert "mobilenet_v9" in run(study)[1]["small"].reason
+
+
+def test_what_was_not_timed_is_timed_later_and_again_when_asked(finished, stand_ins):
+    def latencies() -> dict:
+        return {row.name: read_result(finished, row)["row"]["latency_ms"]["median"] for row in finished.rows()}
+
+    def go_on(**options):
+        sums = Checksums()
+        assert run_plan(finished, make_plan(finished, choose(finished, only=["small"]), sums), sums, **options) == {}
+
+    assert set(latencies().values()) == {None}
+    go_on(latency=True)
+    assert latencies()["small"] > 0 and latencies()["big"] > 0 and latencies()["sparse"] is None
+    file = finished.folder(finished.row("tiny", "small")) / "result.json"
+    kept = file.read_bytes()
+    go_on(latency=True)
+    assert file.read_bytes() == kept
+    file.write_text(json.dumps({**json.loads(kept), "date": "1999-01-01"}))
+    go_on(latency=True, retime=True)
+    assert "1999" not in file.read_text() and calls(stand_ins) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("{width: 0.2}", "{width: -1}", "width"),
+        (
+            "distil.epochs: 3",
+            "loss.attention_taps: [stride5]",
+            "stride5: squeezenet_1_1 has no tap",
+        ),
+        ("distil.epochs: 3", "loss.alpha: 2", "alpha"),
+    ],
+)
+def test_what_a_model_refuses_is_known_before_anything_is_trained(config, stand_ins, monkeypatch, old, new, told):
+    monkeypatch.setattr(models, "outline", registry.outline)
+    change(config, "[teacher], teacher: vgg16", "[teacher], teacher: sononet_16")  # 16×24 frames are enough for it
+    study = change(config, old, new)
+    plan = {step.row.name: step for step in make_plan(study, choose(study), Checksums(), timing=False)}
+    assert plan["big"].state == "run"
+    assert plan["small"].state == "refused" and told in plan["small"].reason
+    assert plan["both"].state == "refused" and calls(stand_ins) == []
 
 
 def test_only_brings_what_it_needs(study, stand_ins):

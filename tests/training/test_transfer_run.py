@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 from types import SimpleNamespace
 
 import keras
@@ -147,7 +148,9 @@ def test_a_student_starts_as_its_teachers_channels(flags, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--student-start", "best"], "--student-start best: is none of drawn, teacher"),
+        (["--student-start", "best"], "--student-start best: is none of drawn, teacher, imagenet, and no .keras or"),
+        (["--student-start", "gone.keras"], "--student-start gone.keras: there is no such file"),
+        (["--student-start", "imagenet"], "--student-start imagenet: there are no ImageNet weights for tiny"),
         (
             ["--student-start", "teacher", "--teacher", "none"],
             "takes one teacher's channels, and there is --teacher none",
@@ -339,6 +342,49 @@ def test_a_pretrained_teacher_starts_from_its_weights_and_is_known_by_them(flags
         train.main(flags)
 
 
+def test_a_student_starts_from_weights_and_is_known_by_them(flags, tmp_path):
+    alone = [*flags, "--teacher", "none"]
+    first = tmp_path / "first.keras"
+    keras.utils.set_random_seed(5)
+    start = models.create("tiny", (*FRAME_SIZE, 1), 3)
+    start.save(first)
+    train.main([*alone, "--student-start", str(first), "--distil.learning_rate", "1e-12"])
+    ended = keras.saving.load_model(tmp_path / "run" / "student" / "student.keras")
+    for layer in start.layers:
+        if layer.name not in ("logits", "bn") and layer.trainable_weights:
+            np.testing.assert_allclose(ended.get_layer(layer.name).get_weights()[0], layer.get_weights()[0], atol=1e-6)
+    keras.utils.set_random_seed(6)
+    models.create("tiny", (*FRAME_SIZE, 1), 3).save(first)
+    with pytest.raises(InputError, match="holds a student"):
+        train.main([*alone, "--student-start", str(first), "--distil.learning_rate", "1e-12"])
+
+
+@pytest.mark.parametrize(
+    ("words", "flag"),
+    [
+        (
+            ["--student", "mobilenet_v1", "--student-options", "{width: 0.25}", "--student-start", "imagenet"],
+            "student-start",
+        ),
+        (["--stages", "[teacher]", "--teacher", "vgg16", "--pretrained", "imagenet"], "pretrained"),
+    ],
+)
+def test_offline_imagenet_is_one_line_and_never_a_random_start(words, flag, flags, tmp_path, monkeypatch, capsys):
+    def refuse(*args, **kwargs):
+        raise OSError(101, "Network is unreachable")
+
+    monkeypatch.setattr("keras.src.utils.file_utils.config.keras_home", lambda: str(tmp_path / "home"))
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    if flag == "student-start":
+        words = ["--teacher", "none", *words]
+    else:
+        words = [*words, "--teacher-options", "{batch_norm: false, preprocess: imagenet, dense_units: 8}"]
+    assert run_command(train.main, [*flags, *words]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and f"--{flag} imagenet: the weights of" in error and "can't be fetched" in error
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
@@ -351,7 +397,15 @@ def test_a_pretrained_teacher_starts_from_its_weights_and_is_known_by_them(flags
         (["--teacher-path", "T", "--teacher-weights", "1", "2"], "2 weights for 1 teachers"),
         (["--teacher-path", "T", "T", "--teacher-weights", "1", "-2"], "--teacher-weights -2: must be above 0"),
         (["--teacher-path", "T", "no/such.keras"], "no/such.keras"),
-        (["--teacher-path", "T", "T", "--loss.attention_taps", "[stride4]"], "has no tap 'stride4'"),
+        (["--teacher-path", "T", "T", "--loss.attention_taps", "[stride4]"], "--loss.attention_taps stride4: tiny has"),
+        (["--loss.attention_taps", "[logits]"], "--loss.attention_taps logits: tiny has no tap of that name; it has"),
+        (["--loss.hint_taps", "[stride32]"], "--loss.hint_taps stride32: tiny has no tap of that name"),
+        (
+            ["--data", "UNLABELLED", "--teacher-path", "T"]
+            + [word for name in ("alpha", "attention", "gaze") for word in (f"--loss.{name}", "0")],
+            "every weight of --loss that needs no label is 0",
+        ),
+        (["--teacher", "multitask_sonoeyenet", "--gaze", "none", "--stages", "[teacher]"], "learns to predict gaze"),
         (["--teacher-path"], "--teacher-path"),
         (["--loss.decoupled_rest", "-1"], "loss.decoupled_rest -1.0"),
         (["--loss.logit", ".nan"], "loss.logit nan"),
