@@ -14,6 +14,7 @@ from data.phantom.company import Carried, beside, placed
 from data.phantom.difficulty import Difficulty
 from data.phantom.film import NARROWEST, Settings, draw_settings, film, make_grid
 from data.phantom.head import head
+from data.phantom.landmarks import middle
 from data.phantom.motion import Interval, Motion, draw_motion, label_clip
 from data.phantom.probe import View
 from data.phantom.section import Placement, Pose
@@ -31,7 +32,7 @@ PARTS = {
     "placenta": surroundings.placenta,
 }
 _MOVES_MM = 5.0
-_TRIES = 20
+_TRIES = 50
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,22 +91,27 @@ def simulate_clip(
     # The scanner's settings come from a generator of their own: the same whatever the clip shows.
     scanner_rng = np.random.default_rng(rng.integers(2**63))
     kind = label if is_plane else str(rng.choice(("head", "abdomen", "femur", "part"), p=(0.27, 0.27, 0.23, 0.23)))
-    if kind in PLANES:
-        body = PLANES[kind](fetus, rng, difficulty)
-    else:
+    if kind == "part":
         kind = list(PARTS)[rng.integers(len(PARTS))]
         body = PARTS[kind](fetus, rng)
-    second = other = None
-    rival = False
-    if body.defining and rng.uniform() < difficulty.company:
-        other = str(rng.choice([name for name in PLANES if name != kind]))
-        second = PLANES[other](fetus, rng, difficulty)
-        rival = is_plane and rng.uniform() < difficulty.rivals
-    # About which of two rivals all that follows is drawn is a toss of its own: no frame can tell which is held.
-    swapped = rival and rng.uniform() < 0.5
-    kinds, bodies = ((other, kind), (second, body)) if swapped else ((kind, other), (body, second))
+        kinds, bodies = (kind, None), (body, None)
+        shared = rival = swapped = False
+    else:
+        # What follows of two rivals is drawn in an order that does not know the label, and about either by a toss:
+        # the same draws give the same frames whichever is held.
+        other = None
+        if rng.uniform() < difficulty.company:
+            other = str(rng.choice([name for name in PLANES if name != kind]))
+        drawn = {name: PLANES[name](fetus, rng, difficulty) for name in PLANES if name in (kind, other)}
+        shared = other is not None and rng.uniform() < difficulty.rivals
+        rival = shared and is_plane
+        kinds = (kind, other)
+        if rival:
+            kinds = tuple(drawn)[:: 1 if rng.uniform() < 0.5 else -1]
+        body, swapped = drawn[kind], kinds[0] != kind
+        bodies = tuple(drawn.get(name) for name in kinds)
     lead = bodies[0]
-    stage = _set(kinds, bodies, is_plane, frame_size, duration_s, rng, difficulty, rival)
+    stage = _set(kinds, bodies, is_plane, frame_size, duration_s, rng, difficulty, shared)
     view, motion, there = stage.view, stage.motion, stage.there
     around = surroundings.clutter(rng, difficulty.clutter, lead.radius, lead.extent)
     settings = draw_settings(scanner_rng, view, stage.depth_mm, motion.still.y, difficulty.noise_floor_db)
@@ -141,32 +147,38 @@ class _Stage:
     there: Placement | None = None
 
 
-def _set(kinds, bodies, is_plane: bool, frame_size, duration_s: float, rng, difficulty: Difficulty, rival: bool):
-    """Lay out a scene, a `_Stage`.
+def _set(kinds, bodies, is_plane: bool, frame_size, duration_s: float, rng, difficulty: Difficulty, shared: bool):
+    """Lay out a scene, a `_Stage`; whatever its label, two bodies share the frame as often in the same way.
 
     Raises:
-        RuntimeError: no place for two rivals was found; their numbers contradict each other.
+        RuntimeError: no layout was found; the bodies' numbers contradict each other.
     """
     lead, other = bodies
+    rival = shared and is_plane
     for _ in range(_TRIES):
-        view, place, there, wall_mm, depth_mm = _arrange(kinds, bodies, frame_size, rng, rival)
-        # A rival's plane must be gone too where the label says background.
-        clear_mm = difficulty.off_plane * max(other.reach) if rival else 0.0
+        laid = _arrange(kinds, bodies, frame_size, rng, shared)
+        if laid is None:
+            continue
+        view, place, there, wall_mm, depth_mm = laid
+        # A rival's plane must be gone too where the label says background, yet something of both still be there.
+        clear_mm = 0.0
+        if rival:
+            clear_mm = max(1.3 * max(other.reach), min(difficulty.off_plane * max(other.reach), *lead.off_limit))
         motion = draw_motion(lead, place, is_plane, duration_s, rng, difficulty, clear_mm)
         found = None
         if other is not None:
             found = beside(lead, other, there, motion, rng, difficulty.plane_spread if rival else None)
-        if found or not rival:
+        if found or other is None:
             return _Stage(view, motion, wall_mm, depth_mm, *(found or ()))
-    raise RuntimeError(f"no place found for {other.defining} beside {lead.defining}")
+    raise RuntimeError(f"no layout found for {' beside '.join(str(name) for name in kinds[::-1] if name)}")
 
 
 def _arrange(
-    kinds: tuple[str, str | None], bodies: tuple[Body, Body | None], frame_size, rng, rival: bool
-) -> tuple[View, Pose, Pose | None, float, float]:
+    kinds: tuple[str, str | None], bodies: tuple[Body, Body | None], frame_size, rng, shared: bool
+) -> tuple[View, Pose, Pose | None, float, float] | None:
     """Choose the zoom, the places of the body and of a second one, the wall's thickness and the depth; all in mm.
 
-    Two rivals get the frame's middle between them, and places drawn alike.
+    None: at this zoom they don't fit. Two that share it get the frame's middle between them, and places drawn alike.
     """
     (body, second), (height, width) = bodies, frame_size
     radius = max(part.radius for part in bodies if part is not None)
@@ -176,7 +188,7 @@ def _arrange(
     else:
         mm_per_px = (body.extent + second.extent) / (rng.uniform(0.8, 1.05) * width)
         side, apart = rng.choice((-1, 1)), body.radius + second.radius
-    if rival:  # deep enough for the sector to hold the landmarks of both
+    if shared:  # deep enough for the sector to hold the landmarks of both
         y = max(y, (0.5 * apart + 0.4 * radius) / np.sin(NARROWEST.angle / 2) - NARROWEST.radius_mm)
     tall = height * mm_per_px
     top = max(y - tall * rng.uniform(0.34, 0.66), -4.0)
@@ -187,16 +199,16 @@ def _arrange(
         if second is None:
             place = Pose(rng.normal(0, 0.1) * width * mm_per_px, y, _lie(kinds[0], rng))
         else:
-            far, lean = apart * (rng.uniform(0.98, 1.08) if rival else rng.uniform(0.85, 1.05)), rng.uniform(-0.3, 0.3)
+            far, lean = apart * (rng.uniform(0.98, 1.08) if shared else rng.uniform(0.85, 1.05)), rng.uniform(-0.3, 0.3)
             dx, dy = side * far * np.cos(lean), far * np.sin(lean)
-            share = rng.uniform(0.4, 0.6) if rival else rng.uniform(0.05, 0.27) * width * mm_per_px / abs(dx)
-            place = Pose(-share * dx, y - 0.5 * dy * rival, _lie(kinds[0], rng))
+            share = rng.uniform(0.4, 0.6) if shared else rng.uniform(0.05, 0.27) * width * mm_per_px / abs(dx)
+            place = Pose(-share * dx, y - 0.5 * dy * shared, _lie(kinds[0], rng))
             there = Pose(place.x + dx, place.y + dy, _lie(kinds[1], rng))
-        fits = _fits(kinds[0], body, place, view, rival)
-        if fits and (not rival or _fits(kinds[1], second, there, view, rival)):
-            break
-    wall_mm = max(8.0, y - radius * rng.uniform(0.75, 1.1) - rng.uniform(0, 15))
-    return view, place, there, wall_mm, max(top + tall, y + 20) * rng.uniform(1.0, 1.06)
+        fits = _fits(kinds[0], body, place, view, shared)
+        if fits and (not shared or _fits(kinds[1], second, there, view, shared)):
+            wall_mm = max(8.0, y - radius * rng.uniform(0.75, 1.1) - rng.uniform(0, 15))
+            return view, place, there, wall_mm, max(top + tall, y + 20) * rng.uniform(1.0, 1.06)
+    return None
 
 
 def _lie(kind: str, rng) -> float:
@@ -208,12 +220,12 @@ def _lie(kind: str, rng) -> float:
     return rng.uniform(-np.pi, np.pi)
 
 
-def _fits(kind: str, body: Body, place: Pose, view: View, rival: bool) -> bool:
-    """Whether what makes the plane stays in view: both ends of a femur; of rivals the body's middle."""
+def _fits(kind: str, body: Body, place: Pose, view: View, shared: bool) -> bool:
+    """Whether what makes the plane stays in view: both ends of a femur; of two that share it all landmarks."""
     if kind == "femur":
         return all(_in_view(place.to_probe(u, 0.0), view) for u in body.ends)
-    middle = 0.25 * body.radius
-    return not rival or all(_in_view(place.to_probe(u, 0.0), view) for u in (-middle, middle))
+    places = [middle(solid) for solid in body.solids if shared and solid.name in body.defining]
+    return all(_in_view(place.to_probe(*where), view) for where in places)
 
 
 def _in_view(place: tuple[float, float], view: View) -> bool:

@@ -136,7 +136,7 @@ def draw_motion(
 
 def moments(duration_s: float) -> np.ndarray:
     """Times between which tremor moves the scan plane by less than `TREMOR_MM`, s: for what must show no plane."""
-    return np.linspace(0, duration_s, 26 + int(30 * duration_s))
+    return np.linspace(0, duration_s, 26 + int(35 * duration_s))
 
 
 def label_clip(bodies: Sequence[Body], motion: Motion, plane: str | None, rng: np.random.Generator) -> list[Interval]:

@@ -118,7 +118,9 @@ def long_spine(fetus: Fetus, rng: np.random.Generator) -> Body:
         for step in range(count):
             u = (step - (count - 1) / 2) * pitch
             v = row * gap / 2 + curve * u * u / pitch
-            solids.append(Ellipsoid(u, v, 0, 0.36 * pitch, 1.5, 8, echo_db=7, attenuation=5, wall_db=12, name="spine"))
+            solids.append(
+                Ellipsoid(u, v, 0, 0.36 * pitch, 1.5, 8, echo_db=7, attenuation=6.5, wall_db=12, name="spine")
+            )
     return Body(tuple(solids), 0.62 * count * pitch, count * pitch)
 
 
@@ -140,18 +142,19 @@ def lower_leg(fetus: Fetus, rng: np.random.Generator) -> Body:
         )
     ]
     for sign, share in ((-1, 1.0), (1, rng.uniform(0.8, 0.95))):
+        wide = rng.uniform(0.9, 1.6)
         solids.append(
             Rod(
                 0,
                 sign * apart / 2,
                 0,
                 share * length,
-                rng.uniform(0.9, 1.6),
+                wide,
                 8,
                 angle=sign * rng.uniform(0, 0.08),
                 bow=rng.uniform(-0.03, 0.03) * length,
                 echo_db=6,
-                attenuation=rng.uniform(6, 11),
+                attenuation=bone_attenuation(rng.uniform(10, 15), wide),
                 wall_db=16,
                 name="bone",
             )

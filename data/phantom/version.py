@@ -3,4 +3,4 @@
 In a file of its own, so that `make demo` simulates again when it has changed.
 """
 
-VERSION = 10
+VERSION = 11

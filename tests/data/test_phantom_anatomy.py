@@ -10,6 +10,7 @@ from data.phantom.abdomen import abdomen
 from data.phantom.acoustics import Receiver, Tissue, random_scatterers
 from data.phantom.biometry import Fetus, draw_fetus, ellipse_circumference, growth_chart
 from data.phantom.bodies import Body
+from data.phantom.clip import PARTS
 from data.phantom.difficulty import get_difficulty
 from data.phantom.head import head
 from data.phantom.probe import PolarGrid, Probe
@@ -29,6 +30,8 @@ def fetus_of(trimester: int, seed: int) -> Fetus:
 
 def make(plane: str, trimester: int, seed: int) -> tuple[Fetus, Body]:
     fetus = fetus_of(trimester, seed)
+    if plane in PARTS:
+        return fetus, PARTS[plane](fetus, np.random.default_rng(seed))
     return fetus, BUILDERS[plane](fetus, np.random.default_rng(seed), get_difficulty("default"))
 
 
@@ -88,18 +91,19 @@ def test_the_drawn_femur_is_bowed_and_as_long_as_the_fetus_has_it(trimester, see
     assert 0.005 < rise / fetus.fl < 0.06
 
 
-SHADOWS = {"skull": "head", "femur": "femur", "spine": "abdomen", "rib": "abdomen"}
+SHADOWS = [("skull", "head"), ("femur", "femur"), ("spine", "abdomen"), ("rib", "abdomen")]
+SHADOWS += [("bone", "lower leg"), ("spine", "spine"), ("bone", "limbs")]
 
 
 @pytest.mark.parametrize("trimester", [2, 3])
-@pytest.mark.parametrize("name", SHADOWS)
-def test_bone_casts_a_shadow_of_8_to_30_decibels(name, trimester):
+@pytest.mark.parametrize(("name", "kind"), SHADOWS)
+def test_bone_casts_a_shadow_of_8_to_30_decibels(name, kind, trimester):
     """Through the middle of each bone as it is drawn; long ones lie across the beam, as they are looked for."""
     grid = PolarGrid(Probe(), 170, 700, 300)
     for seed in range(12):
-        _, body = make(SHADOWS[name], trimester, seed)
+        _, body = make(kind, trimester, seed)
         inner = [body.solids[body.solids.index(s) + 1] for s in body.solids if s.name == "skull"]
-        for solid in [s for s in body.solids if s.name == name]:
+        for solid in [s for s in body.solids if s.name == name and s.attenuation > 1.0]:  # a hollow rod is a vessel
             turn = -solid.angle if name == "rib" else np.random.default_rng(seed).uniform(-0.5, 0.5)
             place = Pose(0, 0, turn).to_probe(solid.u, solid.v)
             pose = Pose(-place[0], 75 - place[1], turn)

@@ -91,6 +91,13 @@ def test_a_rival_shows_its_plane_while_the_other_is_held_and_background_shows_ne
     rivals = [clip for clip in clips if clip.rival]
     assert len(rivals) > 200
     for clip in rivals:
+        for part in (clip.body, clip.second):  # both ends of every femur, every defining landmark is in the frame
+            ends = [
+                solid.at(side * solid.length / 2) for solid in part.solids if solid.name == "femur" for side in (-1, 1)
+            ]
+            for place in ends or [landmarks.middle(s) for s in part.solids if s.name in part.defining]:
+                x, y = clip.view.to_frame(*middle(clip).to_probe(*place))
+                assert 0 < x < 1 and 0 < y < 1
         for interval in clip.intervals:
             for time in np.linspace(interval.start_s, interval.end_s, 15):
                 pose = clip.motion.pose(time)
@@ -116,6 +123,36 @@ def test_every_pair_of_rivals_is_as_common_either_way(clips):
     for (a, b), count in pairs.items():
         # Two counts of about 40: five standard deviations of their difference.
         assert abs(count - pairs[b, a]) < 5 * (count + pairs[b, a]) ** 0.5
+
+
+def test_a_second_part_is_as_common_beside_planes_and_background(clips):
+    """`company` is 1 here: every clip of a body that a plane is made of has one."""
+    for clip in clips:
+        assert (clip.second is not None) == (clip.kind in PLANES)
+
+
+def test_the_same_draws_give_the_same_frames_whichever_of_two_rivals_is_held():
+    """By construction: two clips of one seed and two labels differ in nothing but names and gaze."""
+    level = dataclasses.replace(LEVEL, rivals=1.0)
+    compared = 0
+    for seed in range(12):
+        made = {}
+        for label in ("head", "abdomen", "femur"):
+            rng = np.random.default_rng([8, seed])
+            fetus, session = draw_fetus(rng), Session(LOOKS[seed % 4], draw_bias(rng), Screen())
+            clip = simulate_clip(fetus, label, session, rng, level, frame_size=(48, 64), fps=2.0, duration_s=2.0)
+            made[label, kind_of(clip.second)] = clip
+        for (held, rival), clip in made.items():
+            other = made.get((rival, held))
+            if other is None or held > rival:
+                continue
+            compared += 1
+            np.testing.assert_array_equal(clip.frames, other.frames)
+            for one, two in zip(clip.intervals, other.intervals, strict=True):
+                assert (one.start_s, one.end_s) == (two.start_s, two.end_s)
+                assert (one.label, two.label) in ((held, rival), ("background", "background"))
+            assert not np.array_equal(clip.gaze.x, other.gaze.x)
+    assert compared >= 8
 
 
 def test_nothing_in_the_scene_tells_which_of_two_rivals_is_held(scenes):

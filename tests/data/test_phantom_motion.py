@@ -39,7 +39,7 @@ def without_frames(wanted: list[tuple]) -> list[Clip]:
 
 @pytest.fixture(scope="module")
 def clips() -> dict[str, list[Clip]]:
-    counts = dict.fromkeys(PLANES, 16) | {"background": 70}
+    counts = dict.fromkeys(PLANES, 16) | {"background": 110}
     wanted = {label: [(seed, label, "default", False) for seed in range(count)] for label, count in counts.items()}
     return {label: without_frames(each) for label, each in wanted.items()}
 
