@@ -202,7 +202,19 @@ def markdown(report: dict) -> str:
             )
         with_gaze, without = (np.mean([row[name] for row in report["teacher_default"]]) for name in TEACHERS)
         lines.append(f"| mean | {with_gaze:.3f} | {without:.3f} | {100 * report['mean_gain']:+.1f} |")
+        lines += ["", *_aims(report)]
     return "\n".join(lines)
+
+
+def _aims(report: dict) -> list[str]:
+    """What the default level is made for, and whether it is so."""
+    row = report["levels"]["default"]
+    aims = {
+        "student alone, each seed, from 0.70 to 0.88": all(0.70 <= value <= 0.88 for value in row["student_alone"]),
+        "gaze map alone at most 0.45": row["gaze_map_alone"] <= 0.45,
+        "gain of at least 3 points, on average": report["mean_gain"] >= 0.03,
+    }
+    return [f"- aim of `default`: {aim}: {'reached' if reached else 'NOT reached'}" for aim, reached in aims.items()]
 
 
 if __name__ == "__main__":

@@ -62,6 +62,9 @@ def test_the_table_holds_every_seed_and_the_mean_gain():
     text = phantom_difficulty.markdown(report)
     assert "| default | 0.400 | 0.300 | 0.700, 0.800 | 0.750 |" in text
     assert "| 1 | 0.800 | 0.770 | +3.0 |" in text and "| mean | 0.800 | 0.760 | +4.0 |" in text
+    assert text.count(": reached") == 3
+    worse = {**report, "levels": {"default": {**row, "student_alone": [0.7, 0.9]}}, "mean_gain": 0.029}
+    assert phantom_difficulty.markdown(worse).count("NOT reached") == 2
 
 
 @pytest.mark.parametrize(

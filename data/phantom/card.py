@@ -39,6 +39,13 @@ PARTS = (
         "assumptions, spread widely",
     ),
     (
+        "a second part in view",
+        "in a share of the clips, the level's `company`, another of the three bodies lies beside; beside a plane a "
+        "share of these, `rivals`, shows its own plane too, and the label, which of the two is held, is a toss that "
+        "the gaze alone tells: part of what gaze gives a teacher here is so by construction",
+        "both shares: assumptions",
+    ),
+    (
         "probe",
         "convex, 3.57 MHz, radius 49.57 mm, bandwidth 79 %; frequency and radius spread around these from clip to clip",
         "the C5-2v as PyMUST lists it",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from common.errors import InputError
 from data.gaze import read_gaze
 from data.phantom import prepare_phantom
+from data.phantom import recordings as recordings_module
 from data.phantom.biometry import draw_fetus
 from data.phantom.clip import CLASSES, Session, simulate_clip
 from data.phantom.difficulty import get_difficulty
@@ -120,6 +122,27 @@ def test_a_folder_that_is_there_is_kept(recordings):
     with pytest.raises(InputError, match="exists already"):
         write_recordings(recordings, patients=1, seed=0, **SMALL)
     assert contents(recordings) == before
+
+
+def test_memory_does_not_grow_with_the_number_of_clips(tmp_path):
+    def peak(patients: int) -> int:
+        tracemalloc.start()
+        write_recordings(tmp_path / str(patients), patients=patients, seed=5, workers=1, **SMALL)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    peak(1)  # what is loaded and cached once
+    assert max(peak(5), peak(6)) < 1.5 * max(peak(2), peak(3))
+
+
+def test_all_cores_are_used_unless_told_otherwise(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(recordings_module, "_cores", lambda: 3)
+    monkeypatch.setattr(recordings_module, "_run", lambda orders, workers: asked.append(workers) or [])
+    for patients, workers in ((5, None), (2, None), (5, 1)):
+        recordings_module.write_recordings(tmp_path / str(len(asked)), patients=patients, seed=0, workers=workers)
+    assert asked == [3, 2, 1]  # never more than there are patients
 
 
 def test_the_workers_do_not_load_tensorflow():
