@@ -196,6 +196,37 @@ def test_each_plane_has_what_it_must_show():
             assert names["femur"].count("femur") == 1
 
 
+@pytest.mark.parametrize("trimester", [2, 3])
+def test_the_umbilical_vein_is_a_j_that_bends_away_from_the_stomach(trimester):
+    for seed in range(8):
+        _, body = make("abdomen", trimester, seed)
+        long, short = sorted((s for s in body.solids if s.name == "umbilical vein"), key=lambda s: -s.length)
+        stomach = next(s for s in body.solids if s.name == "stomach")
+        ends = [[np.array(rod.at(side * rod.length / 2)) for side in (-1, 1)] for rod in (long, short)]
+        apart = {(i, j): np.hypot(*(ends[0][i] - ends[1][j])) for i in (0, 1) for j in (0, 1)}
+        (_, j), gap = min(apart.items(), key=lambda item: item[1])
+        assert gap < long.width  # the strokes meet
+        hook, corner = ends[1][1 - j], ends[1][j]
+        assert abs(hook[1]) > abs(corner[1]) and hook[1] * stomach.v < 0  # and the short one leads away
+        assert 0.2 < short.length / long.length < 1.0
+        assert all(np.hypot(*end) < body.radius for pair in ends for end in pair)
+
+
+@pytest.mark.parametrize("trimester", [2, 3])
+def test_the_femur_is_much_brighter_than_the_muscle_around_it(trimester):
+    grid = PolarGrid(Probe(), 120, 1200, 600)
+    for seed in range(6):
+        _, body = make("femur", trimester, seed)
+        pose = Pose(0, 60, 0)
+        tissue = drawn(grid, body.solids, pose)
+        bone = next(s for s in body.solids if s.name == "femur")
+        power = tissue.echo**2 + tissue.specular**2
+        v = grid.y - 60
+        near = (np.abs(grid.x) < 0.3 * bone.length) & (np.abs(v - bone.v) < 0.04 * bone.length)
+        muscle = (np.abs(grid.x) < 0.3 * bone.length) & (np.abs(v) < 0.2 * bone.length) & ~near
+        assert 10 * np.log10(np.quantile(power[near], 0.9) / np.median(power[muscle])) > 12
+
+
 def test_ribs_are_symmetric():
     for seed in range(6):
         _, body = make("abdomen", 2, seed)

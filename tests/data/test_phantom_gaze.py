@@ -26,7 +26,7 @@ from data.phantom.recordings import write_recordings
 from data.phantom.sonographer import saccade_s, scan_path
 from data.phantom.tracker import Screen, draw_bias, drift, record_gaze, sample_times
 
-CLIP_S = 5.0
+CLIP_S = 4.0  # as the phantom's
 SCREEN = Screen()
 
 
@@ -201,7 +201,8 @@ def test_a_detector_finds_the_same_shares_in_the_path(acquisitions, plane, name,
 def test_dwell_times_are_log_normal(clips):
     whole = [f.end_s - f.start_s for look in clips for f in look.path.fixations[1:-1]]
     logs = np.log(whole)
-    assert np.exp(np.median(logs)) == pytest.approx(0.28, rel=0.02)
+    # A clip's last dwell is left out, and that is more often a long one.
+    assert np.exp(np.median(logs)) == pytest.approx(0.28, rel=0.03)
     # By the quartiles, which the cut at 100 and 1200 ms leaves where they are.
     assert np.subtract(*np.quantile(logs, (0.75, 0.25))) / 1.349 == pytest.approx(0.45, abs=0.02)
     assert min(whole) >= 0.0999 and max(whole) <= 1.2001
@@ -268,11 +269,14 @@ def test_glances_go_off_the_image_as_often_in_every_class(clips):
     assert max(shares.values()) - min(shares.values()) < 0.03
 
 
-def test_whoever_searches_looks_beside_the_landmark_and_as_far_from_the_middle(clips):
+@pytest.mark.parametrize(
+    ("plane", "landmark"), [("head", "cavum"), ("abdomen", "umbilical vein"), ("femur", "femur end")]
+)
+def test_whoever_searches_looks_beside_the_landmark_and_as_far_from_the_middle(clips, plane, landmark):
     """In background clips of a head no cavum is shown; its place gets a look now and then, not the most of them."""
-    looks = [look for look in clips if look.label == "background" and look.plane == "head"]
-    found = [look for look in clips if look.label == look.plane == "head"]
-    assert len(looks) > 50
+    looks = [look for look in clips if look.label == "background" and look.plane == plane]
+    found = [look for look in clips if look.label == look.plane == plane]
+    assert len(looks) > 40
 
     def share(looks, name):
         return np.mean([np.mean([f.name == name for f in held(look, look.path.fixations)]) for look in looks])
@@ -282,8 +286,9 @@ def test_whoever_searches_looks_beside_the_landmark_and_as_far_from_the_middle(c
         return np.array([np.hypot(*f.place) for f in fixations])
 
     for look in looks:
-        assert all(look.clip.body.shown(look.clip.motion.pose(t))[1] == 0 for t in np.linspace(0, CLIP_S, 9))
-    assert 0.02 < share(looks, "cavum") < 0.35 * share(found, "cavum")
+        poses = [look.clip.motion.pose(t) for t in np.linspace(0, CLIP_S, 9)]
+        assert all(look.clip.body.shown(pose)[1] <= look.clip.body.gone for pose in poses)
+    assert 0.02 < share(looks, landmark) < 0.35 * share(found, landmark)
     assert share(looks, "search") > 0.5 and share(found, "search") < 0.02
     assert np.median(distance(looks)) == pytest.approx(np.median(distance(found)), rel=0.15)
 
@@ -406,6 +411,7 @@ def test_the_manifest_holds_the_screen_that_the_gaze_was_made_for(tmp_path):
     manifest = write_recordings(tmp_path / "r", patients=2, seed=3, frame_size=(64, 48), fps=1.0, clip_s=2.0, workers=1)
     from data.gaze import read_gaze
 
+    steps = []
     for row in read_manifest(manifest):
         assert row.screen_px == (1920, 1080)
         left, top, width, height = row.image_box_px
@@ -413,9 +419,9 @@ def test_the_manifest_holds_the_screen_that_the_gaze_was_made_for(tmp_path):
         assert width / height == pytest.approx(48 / 64, rel=0.01)  # pixels are square
         gaze = read_gaze(row.gaze)
         x, y = gaze.x[gaze.valid] * 1920, gaze.y[gaze.valid] * 1080
-        # From sample to sample it is the jitter that moves: sqrt(2)·0.16°, median 0.6745 of it.
-        step = np.median(np.abs(np.r_[np.diff(x), np.diff(y)]))
-        assert step == pytest.approx(0.6745 * 2**0.5 * 0.16 * 50.9, rel=0.25)
+        steps += list(np.abs(np.r_[np.diff(x), np.diff(y)]))
+    # From sample to sample it is mostly the jitter that moves: sqrt(2)·0.16°, median 0.6745 of it.
+    assert np.median(steps) == pytest.approx(0.6745 * 2**0.5 * 0.16 * 50.9, rel=0.25)
 
 
 def test_a_pose_moves_the_gaze_with_the_image():
