@@ -31,30 +31,37 @@ OF_CLASS = {"Abdominal": 0, "Brain (Cb.)": 1, "Brain (Tv.)": 1, "Femur": 2}
 
 def main(argv: list[str]) -> int:
     from rich.table import Table
-    from scipy.special import softmax
 
     from common.console import console
-    from models.sononet_weights import AUTHORS_CLASSES, authors_network
 
     parser = Parser(prog="benchmarks/sononet.py", description=__doc__)
     parser.add_argument("--weights", type=Path, required=True, help="the authors' .npz file")
     parser.add_argument("--images", type=Path, required=True, help="folder of FETAL_PLANES_DB")
     flags = parser.parse_args(argv)
-    model = authors_network(flags.weights, (*SIZE, 1))
-    files, planes = _test_images(flags.images)
-    mapping = np.array([OF_CLASS.get(name, 3) for name in AUTHORS_CLASSES])
-    logits = np.concatenate([model(batch, training=False).numpy() for batch in _batches(files)])
-    probabilities = softmax(logits, axis=-1)
-    summed = np.stack([probabilities[:, mapping == k].sum(axis=-1) for k in range(4)], axis=-1)
+    summed, planes = classify(flags.weights, flags.images)
     right = summed.argmax(axis=-1) == planes
     three = summed[planes < 3, :3].argmax(axis=-1) == planes[planes < 3]
     table = Table(
         "images", "right", *[f"{name} ({(planes == k).sum()})" for k, name in enumerate(OURS)], "three planes"
     )
     shares = [right[planes == k].mean() for k in range(4)] + [three.mean()]
-    table.add_row(str(len(files)), f"{right.mean():.3f}", *[f"{share:.3f}" for share in shares])
+    table.add_row(str(len(planes)), f"{right.mean():.3f}", *[f"{share:.3f}" for share in shares])
     console.print(table)
     return 0
+
+
+def classify(weights: Path, images: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities of our four classes [n, 4] for the test images, and the true class of each [n]."""
+    from scipy.special import softmax
+
+    from models.sononet_weights import AUTHORS_CLASSES, authors_network
+
+    model = authors_network(weights, (*SIZE, 1))
+    files, planes = _test_images(images)
+    mapping = np.array([OF_CLASS.get(name, 3) for name in AUTHORS_CLASSES])
+    logits = np.concatenate([model(batch, training=False).numpy() for batch in _batches(files)])
+    probabilities = softmax(logits, axis=-1)
+    return np.stack([probabilities[:, mapping == k].sum(axis=-1) for k in range(4)], axis=-1), planes
 
 
 def _batches(files: list[Path], size: int = 25):

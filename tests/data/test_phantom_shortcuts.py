@@ -25,7 +25,7 @@ from data.phantom.clip import CLASSES
 from data.phantom.gaze_alone import BOUND, gaze_alone_accuracy
 from data.phantom.tracker import Screen
 
-LINEAR_ON_PIXELS = 0.50  # measured 0.41 here, 0.46 on the demo's patients, where compact networks reach 0.72 and more
+LINEAR_ON_PIXELS = 0.50  # docs/phantom.md has what was measured; compact networks reach 0.70 and more
 
 
 @dataclasses.dataclass(frozen=True)

@@ -60,6 +60,7 @@ FAMILIES = [
     ("vgg16", {**SMALL, "fusion": "concat"}),
     ("sononet_16", {"width": 0.5, "fusion": "none"}),
     ("sononet_16", {"width": 0.5, "fusion": "multiply"}),
+    ("resnet50", {"width": 0.125, "fusion": "none"}),
     ("squeezenet_1_1", {"width": 0.25}),
     ("mobilenet_v1", {"width": 0.25}),
 ]

@@ -13,10 +13,10 @@ from evaluation.artefacts import load_artefact
 from evaluation.attention import attention_maps
 from evaluation.predictions import predict_split
 from losses import gaze_saliency_loss
-from models.registry import create
+from models.registry import create, outline
 from models.sonoeyenet import SpatialSoftmax
 from tests.evaluation.conftest import dataset, save_keras  # noqa: F401  dataset is a fixture
-from tests.models.test_registry import inputs_of, small, unallocated
+from tests.models.test_registry import inputs_of, small
 from tests.quantization import blobs
 
 
@@ -46,7 +46,7 @@ def test_sonoeyenet_is_sononet_with_gaze_that_is_never_dropped(fusion):
 def test_filters_are_those_of_the_published_sononets(name):
     with pytest.raises(InputError, match=rf"model {name}: filters 20 is none of 16, 32, 64"):
         create(name, (64, 96, 1), 3, filters=20)
-    kernels = [unallocated(name, (64, 96, 1), 3, filters=n).get_layer("conv5_3_conv").kernel for n in (16, 32, 64)]
+    kernels = [outline(name, (64, 96, 1), 3, filters=n).get_layer("conv5_3_conv").kernel for n in (16, 32, 64)]
     assert [kernel.shape for kernel in kernels] == [(3, 3, 8 * n, 8 * n) for n in (16, 32, 64)]
 
 
@@ -57,7 +57,7 @@ def test_sonoeyenet_without_gaze_is_refused_and_the_alternative_is_named():
 
 @pytest.mark.parametrize("size", [(112, 144), (33, 47), (57, 129)])
 def test_the_predicted_map_lies_on_the_grid_of_the_gaze_maps(size):
-    model = unallocated("multitask_sonoeyenet", (*size, 1), 3)
+    model = outline("multitask_sonoeyenet", (*size, 1), 3)
     assert [tensor.name for tensor in model.inputs] == ["frame"]
     assert model.get_layer("saliency").output.shape == (None, *map_size(size), 1)
     assert model.get_layer("saliency_density").output.shape == (None, *map_size(size))
@@ -120,7 +120,7 @@ def test_under_mixed_precision_logits_and_map_stay_float32(name):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        model = unallocated(name, (64, 96, 1), 3)
+        model = outline(name, (64, 96, 1), 3)
     finally:
         keras.config.set_dtype_policy(before)
     kept = ["logits"] + (["saliency", "saliency_density"] if name.startswith("multitask") else [])

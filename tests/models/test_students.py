@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from models.registry import create, find, names
-from tests.models.test_registry import count, entry_of, unallocated
+from models.registry import create, find, names, outline
+from tests.models.test_registry import count, entry_of
 
 # A width below 50,000 parameters with 1 channel, 112×144, 4 classes. A new student needs its line.
 BELOW_50K = {"mobilenet_v1": 0.1, "mobilenet_v2": 0.08, "squeezenet_1_0": 0.24, "squeezenet_1_1": 0.25}
@@ -64,7 +64,7 @@ def test_taps_are_not_negative(name):
 
 
 def test_the_residuals_of_mobilenet_v2_are_the_published_ten():
-    model = unallocated("mobilenet_v2", (64, 96, 1), 3, width=1.0)
+    model = outline("mobilenet_v2", (64, 96, 1), 3, width=1.0)
     added = [layer for layer in model.layers if isinstance(layer, keras.layers.Add)]
     assert len(added) == 10
     assert {layer.output.shape[-1] for layer in added} == {24, 32, 64, 96, 160}
@@ -74,7 +74,7 @@ def test_the_residuals_of_mobilenet_v2_are_the_published_ten():
 
 @pytest.mark.parametrize("name, stem", [("squeezenet_1_0", (7, 7, 1, 96)), ("squeezenet_1_1", (3, 3, 1, 64))])
 def test_squeezenet_stems_and_pooling_places(name, stem):
-    model = unallocated(name, (64, 96, 1), 3, width=1.0)
+    model = outline(name, (64, 96, 1), 3, width=1.0)
     assert model.get_layer("stem_conv").kernel.shape == stem
     names = [layer.name for layer in model.layers]
     fires = {pool: names[names.index(pool) + 1].split("_")[0] for pool in ("pool4", "pool8", "pool16")}
