@@ -41,8 +41,7 @@ def prune(student: keras.Model, name: str, options: dict, sparsity: float, train
         raise InputError(f"--sparsity {sparsity}: must be above 0 and below 1")
     kit, pruning = tf_keras(), tfmot().sparsity.keras
     twin = build_twin(name, student.input_shape[1:], student.output_shape[-1], student, **options)
-    frequency, end = _ramp(training.steps)
-    schedule = pruning.PolynomialDecay(0.0, sparsity, begin_step=0, end_step=end, power=3, frequency=frequency)
+    schedule = _schedule(sparsity, training.steps)
 
     def wrapped(layer):
         if type(layer) in (kit.layers.Conv2D, kit.layers.Dense):
@@ -58,6 +57,14 @@ def prune(student: keras.Model, name: str, options: dict, sparsity: float, train
     result = keras.models.clone_model(student)
     copy_weights(pruning.strip_pruning(model), result)
     return result
+
+
+def _schedule(sparsity: float, steps: int):
+    """From 0 to the target by s·(1 − (1 − t)³) (Zhu and Gupta 2017)."""
+    frequency, end = _ramp(steps)
+    return tfmot().sparsity.keras.PolynomialDecay(
+        0.0, sparsity, begin_step=0, end_step=end, power=3, frequency=frequency
+    )
 
 
 def _ramp(steps: int) -> tuple[int, int]:

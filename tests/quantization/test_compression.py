@@ -17,7 +17,7 @@ from quantization.cluster import cluster
 from quantization.finetune import fine_tune
 from quantization.footprint import count_kernels, count_tflite_kernels, deflated_bytes, sparsity, tflite_kernels
 from quantization.preserve import quantise_preserving
-from quantization.prune import _ramp, prune
+from quantization.prune import _ramp, _schedule, prune
 from quantization.qat import quantise
 from quantization.tflite import export_dynamic_range, export_float16, export_float_tflite, export_int8
 from quantization.twin import build_twin
@@ -86,6 +86,14 @@ def test_the_last_update_of_the_masks_is_never_passed_by():
     for steps in range(1, 3000, 7):
         frequency, end = _ramp(steps)
         assert 1 <= end <= max(1, steps) and end % frequency == 0 and end >= 0.58 * steps
+
+
+def test_zeros_grow_by_a_cubic_polynomial():
+    schedule = _schedule(0.8, 1000)
+    end = _ramp(1000)[1]
+    for share in (0.0, 0.25, 0.5, 1.0):
+        _, sparsity = schedule(tf.constant(round(share * end)))
+        assert float(sparsity) == pytest.approx(0.8 * (1 - (1 - round(share * end) / end) ** 3), abs=1e-5)
 
 
 def test_the_largest_weights_stay(student):
