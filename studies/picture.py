@@ -104,5 +104,5 @@ def _draw(figure: Figure, table: Table, lines: Sequence[Line]) -> None:
     axis.set_ylabel("frames told wrong, % (bars: 95 % interval over patients)")
     axis.grid(alpha=0.3)
     simulated = ", simulated" if lines[0].result["dataset"]["simulated"] else ""
-    axis.set_title(f"{table.title}{simulated}: {lines[0].result['row']['n_frames']} test frames")
-    axis.legend(loc="upper right", fontsize=8)
+    axis.set_title(f"{table.title}{simulated}: {lines[0].result['row']['n_frames']} test frames", pad=24)
+    axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, fontsize=8)
