@@ -45,7 +45,7 @@ def check_flags(config) -> None:
         for tap in getattr(config.loss, flag):
             if tap not in student.taps:
                 raise InputError(
-                    f"--loss.{flag} {tap}: {config.student} has no tap of that name; it has {', '.join(student.taps)}"
+                    f"--loss.{flag} {tap}: {config.student} has no tap {tap!r}; it has {', '.join(student.taps)}"
                 )
     if config.teacher != "none":
         models.find(config.teacher, "teacher")

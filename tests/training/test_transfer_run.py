@@ -398,8 +398,8 @@ def test_offline_imagenet_is_one_line_and_never_a_random_start(words, flag, flag
         (["--teacher-path", "T", "T", "--teacher-weights", "1", "-2"], "--teacher-weights -2: must be above 0"),
         (["--teacher-path", "T", "no/such.keras"], "no/such.keras"),
         (["--teacher-path", "T", "T", "--loss.attention_taps", "[stride4]"], "--loss.attention_taps stride4: tiny has"),
-        (["--loss.attention_taps", "[logits]"], "--loss.attention_taps logits: tiny has no tap of that name; it has"),
-        (["--loss.hint_taps", "[stride32]"], "--loss.hint_taps stride32: tiny has no tap of that name"),
+        (["--loss.attention_taps", "[logits]"], "--loss.attention_taps logits: tiny has no tap 'logits'; it has"),
+        (["--loss.hint_taps", "[stride32]"], "--loss.hint_taps stride32: tiny has no tap 'stride32'"),
         (
             ["--data", "UNLABELLED", "--teacher-path", "T"]
             + [word for name in ("alpha", "attention", "gaze") for word in (f"--loss.{name}", "0")],
