@@ -17,7 +17,7 @@ SONONET_DIR ?=
 	@touch $@
 
 # Simulated anew when the generator's version has changed.
-datasets/phantom: data/phantom/version.py | .venv/.installed
+datasets/phantom: phantom/version.py | .venv/.installed
 	$(BIN)/python prepare.py phantom --out $@ --frame-size 96 128 --patients 240 --fps 2.5 --keep-fps 1.25 --seed 0 --overwrite
 
 demo: .venv/.installed datasets/phantom

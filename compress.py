@@ -21,22 +21,22 @@ from common.parsing import Parser
 
 
 def main(argv: list[str]) -> int:
-    from compression import flags as of
+    from baselines import flags as of
 
     parser = Parser(prog="compress.py", description=__doc__)
     commands = parser.add_subcommands()
     commands.add_subcommand("prune", of.prune_flags(), help="single weights of a student (and cluster the rest)")
     commands.add_subcommand("cluster", of.cluster_flags(), help="few different weights in each kernel of a student")
     commands.add_subcommand("channels", of.channels_flags(), help="whole channels of any trained model")
-    commands.add_subcommand("ptq", of.ptq_flags(), help="quantise a student without training it")
+    commands.add_subcommand("ptq", of.ptq_flags(), help="quantize a student without training it")
     parsed = parser.parse_args(argv)
     flags = parser.instantiate(parsed)[parsed.subcommand]
     of.check(flags, parsed.subcommand)
-    from compression.channels import prune_model
-    from compression.post_training import quantise_student
-    from compression.students import cluster_student, prune_student
+    from baselines.channels import prune_model
+    from baselines.post_training import quantize_student
+    from baselines.students import cluster_student, prune_student
 
-    run = {"prune": prune_student, "cluster": cluster_student, "channels": prune_model, "ptq": quantise_student}
+    run = {"prune": prune_student, "cluster": cluster_student, "channels": prune_model, "ptq": quantize_student}
     run[parsed.subcommand](flags)
     return 0
 

@@ -73,8 +73,8 @@ def _recordings_flags() -> Parser:
 
 
 def _recordings(flags) -> int:
-    from data.recordings import prepare_recordings
     from data.report import print_dataset_report
+    from data.sources.recordings import prepare_recordings
 
     options = _options(flags, "fps", "classes", "test_fraction", "unlabelled")
     print_dataset_report(prepare_recordings(flags.manifest, flags.out, **options))
@@ -95,8 +95,8 @@ def _fetal_planes_flags() -> Parser:
 
 
 def _fetal_planes(flags) -> int:
-    from data.fetal_planes import DEFAULT_CLASSES, prepare_fetal_planes
     from data.report import print_dataset_report
+    from data.sources.fetal_planes import DEFAULT_CLASSES, prepare_fetal_planes
 
     classes = flags.classes or DEFAULT_CLASSES
     print_dataset_report(prepare_fetal_planes(flags.folder, flags.out, classes=classes, **_options(flags)))
@@ -135,8 +135,8 @@ def _phantom_flags() -> Parser:
 
 
 def _phantom(flags) -> int:
-    from data.phantom import prepare_phantom
-    from data.phantom.preview import write_preview
+    from phantom import prepare_phantom
+    from phantom.preview import write_preview
 
     if flags.out is None and flags.preview is None:
         raise InputError("--out is missing: name the data set's folder, or give --preview DIR to look only")
@@ -154,8 +154,8 @@ def _phantom(flags) -> int:
         for path in written:
             console.print(f"wrote {path}")
     if flags.out is not None:
-        from data.phantom.card import print_card
         from data.report import print_dataset_report
+        from phantom.card import print_card
 
         data = prepare_phantom(
             flags.out, **_options(flags, "patients", "fps", "keep_fps", "test_fraction", "difficulty")
@@ -181,7 +181,7 @@ def _gaze_flags() -> Parser:
 
 
 def _gaze(flags) -> int:
-    from data.gaze_report import gaze_command
+    from data.gaze.report import gaze_command
 
     gaze_command(flags.files, flags.json, tuple(flags.screen_px) if flags.screen_px else None)
     return 0

@@ -1,4 +1,4 @@
-"""Train teacher and student, quantise, export and evaluate: see `python train.py --help`.
+"""Train teacher and student, quantize, export and evaluate: see `python train.py --help`.
 
 python train.py --config configs/demo.yaml                 the simulated recordings
 python train.py --config configs/fetal_planes.yaml         FETAL_PLANES_DB

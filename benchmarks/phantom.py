@@ -22,15 +22,15 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from data.phantom import clip as clip_module
-from data.phantom.acoustics import Tissue
-from data.phantom.biometry import draw_fetus
-from data.phantom.clip import CLASSES, Clip, Session, simulate_clip
-from data.phantom.difficulty import get_difficulty
-from data.phantom.looks import draw_look
-from data.phantom.recordings import write_recordings
-from data.phantom.section import Section
-from data.phantom.tracker import Screen, draw_bias
+from phantom import clip as clip_module
+from phantom.acoustics import Tissue
+from phantom.biometry import draw_fetus
+from phantom.clip import CLASSES, Clip, Session, simulate_clip
+from phantom.difficulty import get_difficulty
+from phantom.looks import draw_look
+from phantom.recordings import write_recordings
+from phantom.section import Section
+from phantom.tracker import Screen, draw_bias
 
 SIZES = {(224, 288): 60, (112, 144): 250}  # frames/s on a core that are claimed
 RATES = (10.0, 30.0)

@@ -27,7 +27,7 @@ from common.console import console
 from common.errors import InputError, run_command
 from common.files import write_text
 from common.parsing import Parser
-from data.phantom.difficulty import DIFFICULTIES
+from phantom.difficulty import DIFFICULTIES
 
 ROOT = Path(__file__).resolve().parent.parent
 LEVELS = tuple(DIFFICULTIES)
@@ -126,7 +126,7 @@ def _pixels(data, split: str) -> tuple[np.ndarray, np.ndarray]:
 def _data(level: str, flags):
     """The level's data set; made where it is missing or was made by other settings."""
     from data.dataset import open_dataset
-    from data.phantom.version import VERSION
+    from phantom.version import VERSION
 
     path = flags.run / level / "data"
     wanted = {"patients": flags.patients, "seed": DATA_SEED, "difficulty": level, "generator_version": VERSION}

@@ -45,7 +45,7 @@ def main(argv: list[str]) -> None:
     flags = _parser().parse_args(argv)
     if flags.split not in ("train", "val", "test"):
         raise InputError(f"--split {flags.split}: is none of train, val, test")
-    from data.fetal_planes import prepare_fetal_planes
+    from data.sources.fetal_planes import prepare_fetal_planes
 
     folder, size = Path(flags.run), tuple(flags.frame_size)
     # The real images first: a wrong folder is found before minutes of simulation.
@@ -140,8 +140,8 @@ def _histograms(data, splits) -> list[np.ndarray]:
 def _simulated_planes(folder: Path, flags):
     """A data set of the three planes alone, made of simulated recordings; reused if it is there."""
     from data.dataset import FrameRecord, open_dataset, read_split, write_dataset
-    from data.phantom import prepare_phantom
-    from data.phantom.version import VERSION
+    from phantom import prepare_phantom
+    from phantom.version import VERSION
 
     settings = {
         "kind": "phantom",

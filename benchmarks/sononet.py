@@ -79,7 +79,7 @@ def _batches(files: list[Path], size: int = 25):
 
 
 def _test_images(folder: Path) -> tuple[list[Path], np.ndarray]:
-    from data.fetal_planes import TABLE
+    from data.sources.fetal_planes import TABLE
 
     if not (folder / TABLE).is_file():
         raise InputError(f"{folder / TABLE}: is missing: give the folder that holds it and Images/")

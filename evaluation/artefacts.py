@@ -230,11 +230,11 @@ def _load_tflite(path: Path, metadata: Metadata, threads: int | None) -> Artefac
         return interpreter.get_tensor(target["index"])
 
     def outputs(features):
-        frames = _quantised(np.asarray(features["frame"], np.float32), source)
-        return np.concatenate([_dequantised(run(frame[None]), target) for frame in frames])
+        frames = _quantized(np.asarray(features["frame"], np.float32), source)
+        return np.concatenate([_dequantized(run(frame[None]), target) for frame in frames])
 
     def one_frame(features):
-        frame = _quantised(np.asarray(features["frame"], np.float32), source)
+        frame = _quantized(np.asarray(features["frame"], np.float32), source)
         return lambda: run(frame)
 
     return Artefact(path, "tflite", metadata, None, outputs, one_frame, metadata.output == "logits")
@@ -254,7 +254,7 @@ def _interpreter(path: Path, threads: int | None) -> Interpreter:
     return interpreter
 
 
-def _quantised(values: np.ndarray, detail: Mapping) -> np.ndarray:
+def _quantized(values: np.ndarray, detail: Mapping) -> np.ndarray:
     """To the tensor's type; scale 1/255 and zero point 0 give back a frame's stored bytes."""
     if detail["dtype"] == np.float32:
         return values
@@ -263,7 +263,7 @@ def _quantised(values: np.ndarray, detail: Mapping) -> np.ndarray:
     return np.clip(np.rint(values / scale) + zero_point, limits.min, limits.max).astype(detail["dtype"])
 
 
-def _dequantised(values: np.ndarray, detail: Mapping) -> np.ndarray:
+def _dequantized(values: np.ndarray, detail: Mapping) -> np.ndarray:
     if detail["dtype"] == np.float32:
         return values
     scale, zero_point = detail["quantization"]

@@ -14,7 +14,7 @@ DEPTHS_121 = (6, 12, 24, 16)
 
 
 def build_121(
-    kit,
+    keras_module,
     frame_shape,
     num_classes,
     *,
@@ -33,7 +33,7 @@ def build_121(
     block has gathered; the transition's 1×1 convolution and pooling come behind it.
 
     Args:
-        kit: `keras` (a teacher is never quantised).
+        keras_module: `keras` (a teacher is never quantized).
         frame_shape: (H, W, C).
         num_classes: number of logits.
         fusion: "multiply", "concat", "early" or "none"; see `models.gaze_fusion.GazeFusion`.
@@ -54,40 +54,40 @@ def build_121(
     """
     check_frame("densenet121", frame_shape)
     depths = stage_depths("densenet121", depths)
-    layers = kit.layers
-    fused = GazeFusion(kit, "densenet121", frame_shape, fusion, fusion_stride, gaze_dropout)
+    layers = keras_module.layers
+    fused = GazeFusion(keras_module, "densenet121", frame_shape, fusion, fusion_stride, gaze_dropout)
     x = imagenet_frame(fused, "densenet121", preprocess, "torch")
     x = layers.ZeroPadding2D(3, name="conv1_pad")(x)
-    x = _conv(kit, x, channels(2 * _GROWTH, width), 7, "conv1", strides=2, padding="valid")
-    x = fused(bn_relu(kit, x, name="conv1", epsilon=_EPSILON), 2)
+    x = _conv(keras_module, x, channels(2 * _GROWTH, width), 7, "conv1", strides=2, padding="valid")
+    x = fused(bn_relu(keras_module, x, name="conv1", epsilon=_EPSILON), 2)
     x = layers.ZeroPadding2D(1, name="pool1_pad")(x)
     x = fused(layers.MaxPooling2D(3, 2, name="pool1")(x), 4)
     for stage, depth in enumerate(depths, 2):
         for number in range(1, depth + 1):
-            x = _dense(kit, x, channels(_GROWTH, width), f"conv{stage}_block{number}")
+            x = _dense(keras_module, x, channels(_GROWTH, width), f"conv{stage}_block{number}")
         if stage < 5:
-            x = bn_relu(kit, x, name=f"pool{stage}", act=f"stride{2**stage}", epsilon=_EPSILON)
-            x = _conv(kit, x, x.shape[-1] // 2, 1, f"pool{stage}")
+            x = bn_relu(keras_module, x, name=f"pool{stage}", act=f"stride{2**stage}", epsilon=_EPSILON)
+            x = _conv(keras_module, x, x.shape[-1] // 2, 1, f"pool{stage}")
             x = fused(layers.AveragePooling2D(2, name=f"pool{stage}_pool")(x), 2 ** (stage + 1))
     x = layers.BatchNormalization(momentum=0.9, epsilon=_EPSILON, name="bn")(x)
     x = layers.ReLU(name="stride32")(x)
     x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
     x = layers.Dropout(dropout, name="dropout")(x)
     logits = layers.Dense(num_classes, dtype="float32", name="logits")(x)
-    return kit.Model(fused.inputs, logits, name="densenet121")
+    return keras_module.Model(fused.inputs, logits, name="densenet121")
 
 
-def _dense(kit, x, growth, name):
+def _dense(keras_module, x, growth, name):
     """`growth` new channels, made by a 1×1 bottleneck and a 3×3 convolution, beside all there are."""
-    new = bn_relu(kit, x, name=f"{name}_0", epsilon=_EPSILON)
-    new = _conv(kit, new, 4 * growth, 1, f"{name}_1")
-    new = bn_relu(kit, new, name=f"{name}_1", epsilon=_EPSILON)
-    new = _conv(kit, new, growth, 3, f"{name}_2")
-    return kit.layers.Concatenate(name=f"{name}_concat")([x, new])
+    new = bn_relu(keras_module, x, name=f"{name}_0", epsilon=_EPSILON)
+    new = _conv(keras_module, new, 4 * growth, 1, f"{name}_1")
+    new = bn_relu(keras_module, new, name=f"{name}_1", epsilon=_EPSILON)
+    new = _conv(keras_module, new, growth, 3, f"{name}_2")
+    return keras_module.layers.Concatenate(name=f"{name}_concat")([x, new])
 
 
-def _conv(kit, x, filters, size, name, strides=1, padding="same"):
-    return kit.layers.Conv2D(
+def _conv(keras_module, x, filters, size, name, strides=1, padding="same"):
+    return keras_module.layers.Conv2D(
         filters,
         size,
         strides,

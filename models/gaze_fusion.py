@@ -27,7 +27,7 @@ class GazeFusion:
     - none: no gaze input at all.
 
     Args:
-        kit: the Keras to build with.
+        keras_module: the Keras to build with.
         model: the model's name, for errors.
         frame_shape: (H, W, C).
         fusion: one of `FUSIONS`.
@@ -43,7 +43,7 @@ class GazeFusion:
         InputError: a fusion or stride that does not exist.
     """
 
-    def __init__(self, kit, model, frame_shape, fusion, stride, dropout, strides=STRIDES):
+    def __init__(self, keras_module, model, frame_shape, fusion, stride, dropout, strides=STRIDES):
         if fusion not in FUSIONS:
             raise InputError(f"model {model}: fusion {fusion!r} is none of {', '.join(FUSIONS)}")
         wanted = tuple(stride) if isinstance(stride, (list, tuple)) else (stride,)
@@ -52,11 +52,11 @@ class GazeFusion:
                 if one not in strides:
                     known = ", ".join(map(str, strides))
                     raise InputError(f"model {model}: fusion_stride {one!r} is none of {known}")
-        self._kit, self._fusion = kit, fusion
+        self._kit, self._fusion = keras_module, fusion
         self._strides = (1,) if fusion == "early" else wanted
-        self.inputs = self.frame = kit.Input(frame_shape, name="frame")
+        self.inputs = self.frame = keras_module.Input(frame_shape, name="frame")
         if fusion != "none":
-            gaze = kit.Input(map_size(frame_shape[:2]), name="gaze")
+            gaze = keras_module.Input(map_size(frame_shape[:2]), name="gaze")
             self.inputs = [self.frame, gaze]
             self._gaze = GazeDropout(dropout, name="gaze_dropout", dtype="float32")(gaze)
 

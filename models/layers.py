@@ -41,7 +41,7 @@ def stage_depths(model: str, depths) -> tuple[int, ...]:
 
 
 def conv_bn_relu(
-    kit,
+    keras_module,
     x,
     filters: int,
     size: int,
@@ -53,7 +53,7 @@ def conv_bn_relu(
     epsilon: float = 1e-3,
 ):
     """Convolution without bias, batch normalisation, ReLU; the ReLU is named `act`."""
-    x = kit.layers.Conv2D(
+    x = keras_module.layers.Conv2D(
         filters,
         size,
         strides,
@@ -62,11 +62,11 @@ def conv_bn_relu(
         kernel_initializer="he_normal",
         name=f"{name}_conv",
     )(x)
-    return bn_relu(kit, x, name=name, act=act, cap=cap, epsilon=epsilon)
+    return bn_relu(keras_module, x, name=name, act=act, cap=cap, epsilon=epsilon)
 
 
-def bn_relu(kit, x, *, name: str, act: str | None = None, cap=None, epsilon: float = 1e-3):
+def bn_relu(keras_module, x, *, name: str, act: str | None = None, cap=None, epsilon: float = 1e-3):
     """Batch normalisation and ReLU (capped at `cap`)."""
     # Clips are few and epochs short: moving statistics must settle within tens of steps.
-    x = kit.layers.BatchNormalization(momentum=0.9, epsilon=epsilon, name=f"{name}_bn")(x)
-    return kit.layers.ReLU(max_value=cap, name=act or f"{name}_relu")(x)
+    x = keras_module.layers.BatchNormalization(momentum=0.9, epsilon=epsilon, name=f"{name}_bn")(x)
+    return keras_module.layers.ReLU(max_value=cap, name=act or f"{name}_relu")(x)

@@ -32,11 +32,11 @@ _STAGES_V2 = (
 )
 
 
-def build_v1(kit, frame_shape, num_classes, *, width: float = 0.25, dropout: float = 0.2):
+def build_v1(keras_module, frame_shape, num_classes, *, width: float = 0.25, dropout: float = 0.2):
     """MobileNet v1 with a width multiplier.
 
     Args:
-        kit: `keras` or `tf_keras`.
+        keras_module: `keras` or `tf_keras`.
         frame_shape: (H, W, C).
         num_classes: number of logits.
         width: multiplier of all channels; 0.25 has 219,428 parameters with one input
@@ -46,17 +46,17 @@ def build_v1(kit, frame_shape, num_classes, *, width: float = 0.25, dropout: flo
     Returns:
         Model [B, H, W, C] → logits [B, num_classes]; taps stride4, 8, 16, 32.
     """
-    inputs = kit.Input(frame_shape, name="frame")
-    x = conv_bn_relu(kit, inputs, channels(32, width), 3, strides=2, name="stem", cap=6.0)
+    inputs = keras_module.Input(frame_shape, name="frame")
+    x = conv_bn_relu(keras_module, inputs, channels(32, width), 3, strides=2, name="stem", cap=6.0)
     for number, (filters, strides, tap) in enumerate(_BLOCKS_V1, 1):
         name = f"block{number}"
-        x = _depthwise(kit, x, strides, name)
-        x = conv_bn_relu(kit, x, channels(filters, width), 1, name=f"{name}_pw", act=tap, cap=6.0)
-    return kit.Model(inputs, _logits(kit, x, num_classes, dropout), name="mobilenet_v1")
+        x = _depthwise(keras_module, x, strides, name)
+        x = conv_bn_relu(keras_module, x, channels(filters, width), 1, name=f"{name}_pw", act=tap, cap=6.0)
+    return keras_module.Model(inputs, _logits(keras_module, x, num_classes, dropout), name="mobilenet_v1")
 
 
 def build_v2(
-    kit,
+    keras_module,
     frame_shape,
     num_classes,
     *,
@@ -70,10 +70,10 @@ def build_v2(
     next block, which still works on the finer grid before its depthwise convolution strides
     to the coarser one. That activation is the tap: it has a sparse, non-negative map with six
     times the bottleneck's channels, as the taps of the other families have, and it is one of
-    the tensors that the quantised twin holds.
+    the tensors that the quantized twin holds.
 
     Args:
-        kit: `keras` or `tf_keras`.
+        keras_module: `keras` or `tf_keras`.
         frame_shape: (H, W, C).
         num_classes: number of logits.
         width: multiplier of all channels, rounded to multiples of 8 as published (never more
@@ -87,8 +87,8 @@ def build_v2(
     Returns:
         Model [B, H, W, C] → logits [B, num_classes]; taps stride4, 8, 16, 32.
     """
-    inputs = kit.Input(frame_shape, name="frame")
-    x = conv_bn_relu(kit, inputs, _divisible(32, width), 3, strides=2, name="stem", cap=6.0)
+    inputs = keras_module.Input(frame_shape, name="frame")
+    x = conv_bn_relu(keras_module, inputs, _divisible(32, width), 3, strides=2, name="stem", cap=6.0)
     grid, number = 2, 0
     for expansion, filters, blocks, first in _STAGES_V2:
         for strides in (first, *[1] * (blocks - 1)):
@@ -97,15 +97,15 @@ def build_v2(
             if expansion > 1:
                 # Leaving a grid: nothing else is activated on it.
                 tap = f"stride{grid}" if strides == 2 and grid > 2 else None
-                x = conv_bn_relu(kit, x, expansion * x.shape[-1], 1, name=f"{name}_expand", act=tap, cap=6.0)
-            x = _depthwise(kit, x, strides, name)
-            x = _linear(kit, x, _divisible(filters, width), f"{name}_project")
+                x = conv_bn_relu(keras_module, x, expansion * x.shape[-1], 1, name=f"{name}_expand", act=tap, cap=6.0)
+            x = _depthwise(keras_module, x, strides, name)
+            x = _linear(keras_module, x, _divisible(filters, width), f"{name}_project")
             if strides == 1 and x.shape[-1] == shortcut.shape[-1]:
-                x = kit.layers.Add(name=f"{name}_add")([shortcut, x])
+                x = keras_module.layers.Add(name=f"{name}_add")([shortcut, x])
             grid *= strides
     last = _divisible(1280, width if head_width is None else head_width)
-    x = conv_bn_relu(kit, x, last, 1, name="head", act=f"stride{grid}", cap=6.0)
-    return kit.Model(inputs, _logits(kit, x, num_classes, dropout), name="mobilenet_v2")
+    x = conv_bn_relu(keras_module, x, last, 1, name="head", act=f"stride{grid}", cap=6.0)
+    return keras_module.Model(inputs, _logits(keras_module, x, num_classes, dropout), name="mobilenet_v2")
 
 
 def _divisible(count: int, width: float) -> int:
@@ -115,8 +115,8 @@ def _divisible(count: int, width: float) -> int:
     return nearest if nearest >= 0.9 * count * width else nearest + 8
 
 
-def _depthwise(kit, x, strides, name):
-    x = kit.layers.DepthwiseConv2D(
+def _depthwise(keras_module, x, strides, name):
+    x = keras_module.layers.DepthwiseConv2D(
         3,
         strides,
         padding="same",
@@ -124,16 +124,16 @@ def _depthwise(kit, x, strides, name):
         depthwise_initializer="he_normal",
         name=f"{name}_dw_conv",
     )(x)
-    return bn_relu(kit, x, name=f"{name}_dw", cap=6.0)
+    return bn_relu(keras_module, x, name=f"{name}_dw", cap=6.0)
 
 
-def _linear(kit, x, filters, name):
+def _linear(keras_module, x, filters, name):
     """A 1×1 convolution with batch normalisation and no activation: the bottleneck."""
-    x = kit.layers.Conv2D(filters, 1, padding="same", use_bias=False, name=f"{name}_conv")(x)
-    return kit.layers.BatchNormalization(momentum=0.9, name=f"{name}_bn")(x)
+    x = keras_module.layers.Conv2D(filters, 1, padding="same", use_bias=False, name=f"{name}_conv")(x)
+    return keras_module.layers.BatchNormalization(momentum=0.9, name=f"{name}_bn")(x)
 
 
-def _logits(kit, x, num_classes, dropout):
-    x = kit.layers.GlobalAveragePooling2D(name="pool")(x)
-    x = kit.layers.Dropout(dropout, name="dropout")(x)
-    return kit.layers.Dense(num_classes, name="logits")(x)
+def _logits(keras_module, x, num_classes, dropout):
+    x = keras_module.layers.GlobalAveragePooling2D(name="pool")(x)
+    x = keras_module.layers.Dropout(dropout, name="dropout")(x)
+    return keras_module.layers.Dense(num_classes, name="logits")(x)

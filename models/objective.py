@@ -1,6 +1,6 @@
 """The total distillation loss, and the heads that only training needs.
 
-The same objective serves the float student (`models/distiller.py`) and its quantised twin
+The same objective serves the float student (`models/distiller.py`) and its quantized twin
 (`quantization/`), so both learn from the same teacher in the same way.
 """
 

@@ -20,8 +20,8 @@ class Entry:
     """A registered model.
 
     Attributes:
-        build: (kit, frame_shape, num_classes, **options) → Functional model that gives logits.
-        role: "student" (one input, quantisable) or "teacher" (gaze fusion possible).
+        build: (keras_module, frame_shape, num_classes, **options) → Functional model that gives logits.
+        role: "student" (one input, quantizable) or "teacher" (gaze fusion possible).
         taps: names of the layers that distillation may tap.
     """
 
@@ -59,7 +59,7 @@ def create(
     frame_shape: tuple[int, int, int],
     num_classes: int,
     *,
-    kit: ModuleType = keras,
+    keras_module: ModuleType = keras,
     **options,
 ) -> keras.Model:
     """Build a model by name.
@@ -68,7 +68,7 @@ def create(
         name: a key of `MODELS`.
         frame_shape: (H, W, channels) of the frames, which hold values in [0, 1].
         num_classes: number of logits.
-        kit: the Keras to build with: `keras`, or `tf_keras` in the quantisation stage.
+        keras_module: the Keras to build with: `keras`, or `tf_keras` in the quantization stage.
         options: of the family, such as `width`.
 
     Returns:
@@ -86,7 +86,7 @@ def create(
     if num_classes < 2:
         raise InputError(f"model {name}: {num_classes} classes: at least two are needed")
     try:
-        return entry.build(kit, tuple(frame_shape), num_classes, **options)
+        return entry.build(keras_module, tuple(frame_shape), num_classes, **options)
     except InputError:
         raise
     except (TypeError, ValueError) as error:

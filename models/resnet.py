@@ -14,7 +14,7 @@ DEPTHS_50 = (3, 4, 6, 3)
 
 
 def build_50(
-    kit,
+    keras_module,
     frame_shape,
     num_classes,
     *,
@@ -32,7 +32,7 @@ def build_50(
     fit. A stage's first block reaches the stage's stride; the gaze is fused behind it.
 
     Args:
-        kit: `keras` (a teacher is never quantised).
+        keras_module: `keras` (a teacher is never quantized).
         frame_shape: (H, W, C).
         num_classes: number of logits.
         fusion: "multiply", "concat", "early" or "none"; see `models.gaze_fusion.GazeFusion`.
@@ -53,11 +53,11 @@ def build_50(
     """
     check_frame("resnet50", frame_shape)
     depths = stage_depths("resnet50", depths)
-    layers = kit.layers
-    fused = GazeFusion(kit, "resnet50", frame_shape, fusion, fusion_stride, gaze_dropout)
+    layers = keras_module.layers
+    fused = GazeFusion(keras_module, "resnet50", frame_shape, fusion, fusion_stride, gaze_dropout)
     x = imagenet_frame(fused, "resnet50", preprocess, "caffe")
     x = layers.ZeroPadding2D(3, name="conv1_pad")(x)
-    x = _conv_bn(kit, x, channels(64, width), 7, "conv1", strides=2)
+    x = _conv_bn(keras_module, x, channels(64, width), 7, "conv1", strides=2)
     x = fused(layers.ReLU(name="conv1_relu")(x), 2)
     x = layers.ZeroPadding2D(1, name="pool1_pad")(x)
     x = fused(layers.MaxPooling2D(3, 2, name="pool1_pool")(x), 4)
@@ -66,28 +66,30 @@ def build_50(
         for number in range(1, blocks + 1):
             name = f"conv{stage}_block{number}"
             act = f"stride{stride}" if number == blocks else f"{name}_out"
-            x = _block(kit, x, channels(filters, width), name, act, stage, number)
+            x = _block(keras_module, x, channels(filters, width), name, act, stage, number)
             if number == 1 and stage > 2:
                 x = fused(x, stride)
     x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
     x = layers.Dropout(dropout, name="dropout")(x)
     logits = layers.Dense(num_classes, dtype="float32", name="logits")(x)
-    return kit.Model(fused.inputs, logits, name="resnet50")
+    return keras_module.Model(fused.inputs, logits, name="resnet50")
 
 
-def _block(kit, x, filters, name, act, stage, number):
+def _block(keras_module, x, filters, name, act, stage, number):
     """A bottleneck: 1×1, 3×3, 1×1 to four times the channels, added to its input."""
     strides = 2 if number == 1 and stage > 2 else 1
-    shortcut = _conv_bn(kit, x, 4 * filters, 1, f"{name}_0", strides) if number == 1 else x
-    x = kit.layers.ReLU(name=f"{name}_1_relu")(_conv_bn(kit, x, filters, 1, f"{name}_1", strides))
-    x = kit.layers.ReLU(name=f"{name}_2_relu")(_conv_bn(kit, x, filters, 3, f"{name}_2", padding="same"))
-    x = _conv_bn(kit, x, 4 * filters, 1, f"{name}_3")
-    x = kit.layers.Add(name=f"{name}_add")([shortcut, x])
-    return kit.layers.ReLU(name=act)(x)
+    shortcut = _conv_bn(keras_module, x, 4 * filters, 1, f"{name}_0", strides) if number == 1 else x
+    x = keras_module.layers.ReLU(name=f"{name}_1_relu")(_conv_bn(keras_module, x, filters, 1, f"{name}_1", strides))
+    x = keras_module.layers.ReLU(name=f"{name}_2_relu")(
+        _conv_bn(keras_module, x, filters, 3, f"{name}_2", padding="same")
+    )
+    x = _conv_bn(keras_module, x, 4 * filters, 1, f"{name}_3")
+    x = keras_module.layers.Add(name=f"{name}_add")([shortcut, x])
+    return keras_module.layers.ReLU(name=act)(x)
 
 
-def _conv_bn(kit, x, filters, size, name, strides=1, padding="valid"):
-    x = kit.layers.Conv2D(
+def _conv_bn(keras_module, x, filters, size, name, strides=1, padding="valid"):
+    x = keras_module.layers.Conv2D(
         filters,
         size,
         strides,
@@ -95,4 +97,4 @@ def _conv_bn(kit, x, filters, size, name, strides=1, padding="valid"):
         kernel_initializer="he_normal",
         name=f"{name}_conv",
     )(x)
-    return kit.layers.BatchNormalization(momentum=0.9, epsilon=_EPSILON, name=f"{name}_bn")(x)
+    return keras_module.layers.BatchNormalization(momentum=0.9, epsilon=_EPSILON, name=f"{name}_bn")(x)

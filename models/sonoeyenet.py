@@ -29,7 +29,7 @@ FILTERS = (16, 32, 64)
 
 
 def build_sonoeyenet(
-    kit,
+    keras_module,
     frame_shape,
     num_classes,
     *,
@@ -47,7 +47,7 @@ def build_sonoeyenet(
     do without gaze and which is off here: a map is missed where there is none.
 
     Args:
-        kit: `keras` (a teacher is never quantised).
+        keras_module: `keras` (a teacher is never quantized).
         frame_shape: (H, W, C).
         num_classes: number of logits.
         filters: channels of the first layer: 16, 32 or 64.
@@ -71,14 +71,14 @@ def build_sonoeyenet(
             f"model {name}: fusion 'none': it is the network that is given the gaze: choose multiply, concat "
             f"or early, or the model sononet_{filters}"
         )
-    fused = GazeFusion(kit, name, frame_shape, fusion, fusion_stride, gaze_dropout)
+    fused = GazeFusion(keras_module, name, frame_shape, fusion, fusion_stride, gaze_dropout)
     x, gain = sononet.start(fused.frame, standardise)
-    logits = sononet.classify(kit, fused(x, 1, gain), filters, num_classes, width, dropout, fused)
-    return kit.Model(fused.inputs, logits, name=name)
+    logits = sononet.classify(keras_module, fused(x, 1, gain), filters, num_classes, width, dropout, fused)
+    return keras_module.Model(fused.inputs, logits, name=name)
 
 
 def build_multitask(
-    kit,
+    keras_module,
     frame_shape,
     num_classes,
     *,
@@ -97,7 +97,7 @@ def build_multitask(
     attention that learns from the classes alone.
 
     Args:
-        kit, frame_shape, num_classes, filters, width, standardise, dropout: as `build_sonoeyenet`.
+        keras_module, frame_shape, num_classes, filters, width, standardise, dropout: as `build_sonoeyenet`.
 
     Returns:
         Model frame [B, H, W, C] → logits [B, num_classes]; taps stride4, 8, 16; the layer
@@ -109,21 +109,21 @@ def build_multitask(
     """
     name = "multitask_sonoeyenet"
     _check(name, frame_shape, filters)
-    frame = kit.Input(frame_shape, name="frame")
+    frame = keras_module.Input(frame_shape, name="frame")
 
     def attended(x):
-        layers = kit.layers
+        layers = keras_module.layers
         map_ = layers.DepthwiseConv2D(7, padding="same", use_bias=False, name=f"{SALIENCY}_dw_conv")(x)
-        map_ = bn_relu(kit, map_, name=f"{SALIENCY}_dw")
-        map_ = conv_bn_relu(kit, map_, channels(filters * sononet.ADAPTATION, width), 1, name=f"{SALIENCY}_pw")
+        map_ = bn_relu(keras_module, map_, name=f"{SALIENCY}_dw")
+        map_ = conv_bn_relu(keras_module, map_, channels(filters * sononet.ADAPTATION, width), 1, name=f"{SALIENCY}_pw")
         # A softmax does not see a bias that all cells share.
         map_ = layers.Conv2D(1, 1, use_bias=False, dtype="float32", name=SALIENCY)(map_)
         density = SpatialSoftmax(name=f"{SALIENCY}_density", dtype="float32")(map_)
         return GazeModulation(name="gaze_modulation")([x, density])
 
     x, _ = sononet.start(frame, standardise)
-    logits = sononet.classify(kit, x, filters, num_classes, width, dropout, attended=attended)
-    return kit.Model(frame, logits, name=name)
+    logits = sononet.classify(keras_module, x, filters, num_classes, width, dropout, attended=attended)
+    return keras_module.Model(frame, logits, name=name)
 
 
 @keras.saving.register_keras_serializable(package="gaze")

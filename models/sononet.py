@@ -21,7 +21,7 @@ _EPSILON = 1e-4
 
 def build_teacher(
     filters,
-    kit,
+    keras_module,
     frame_shape,
     num_classes,
     *,
@@ -36,7 +36,7 @@ def build_teacher(
 
     Args:
         filters: channels of the first layer.
-        kit: `keras` (a teacher is never quantised).
+        keras_module: `keras` (a teacher is never quantized).
         frame_shape: (H, W, C).
         num_classes: number of logits.
         fusion: "multiply", "concat", "early" or "none"; see `models.gaze_fusion.GazeFusion`.
@@ -56,18 +56,18 @@ def build_teacher(
     """
     name = f"sononet_{filters}"
     check_frame(name, frame_shape, 16)
-    fused = GazeFusion(kit, name, frame_shape, fusion, fusion_stride, gaze_dropout)
+    fused = GazeFusion(keras_module, name, frame_shape, fusion, fusion_stride, gaze_dropout)
     x, gain = start(fused.frame, standardise)
-    logits = classify(kit, fused(x, 1, gain), filters, num_classes, width, dropout, fused)
-    return kit.Model(fused.inputs, logits, name=name)
+    logits = classify(keras_module, fused(x, 1, gain), filters, num_classes, width, dropout, fused)
+    return keras_module.Model(fused.inputs, logits, name=name)
 
 
-def build_student(filters, kit, frame_shape, num_classes, *, width: float = 1.0, dropout: float = 0.2):
+def build_student(filters, keras_module, frame_shape, num_classes, *, width: float = 1.0, dropout: float = 0.2):
     """SonoNet with few filters, from frames as they are.
 
     Args:
         filters: channels of the first layer.
-        kit: `keras` or `tf_keras`.
+        keras_module: `keras` or `tf_keras`.
         frame_shape: (H, W, C).
         num_classes: number of logits.
         width: multiplier of all channels; with 4 filters, one input channel and four
@@ -77,9 +77,9 @@ def build_student(filters, kit, frame_shape, num_classes, *, width: float = 1.0,
     Returns:
         Model [B, H, W, C] → logits [B, num_classes]; taps stride4, 8, 16.
     """
-    frame = kit.Input(frame_shape, name="frame")
-    logits = classify(kit, frame, filters, num_classes, width, dropout)
-    return kit.Model(frame, logits, name=f"sononet_{filters}")
+    frame = keras_module.Input(frame_shape, name="frame")
+    logits = classify(keras_module, frame, filters, num_classes, width, dropout)
+    return keras_module.Model(frame, logits, name=f"sononet_{filters}")
 
 
 def start(frame, standardise: bool):
@@ -87,7 +87,7 @@ def start(frame, standardise: bool):
     return (Standardise(name="standardise", dtype="float32")(frame), 255.0) if standardise else (frame, 1.0)
 
 
-def classify(kit, x, filters, num_classes, width, dropout, fused=None, attended=None):
+def classify(keras_module, x, filters, num_classes, width, dropout, fused=None, attended=None):
     """All layers from the first convolution to the logits.
 
     Args:
@@ -103,16 +103,16 @@ def classify(kit, x, filters, num_classes, width, dropout, fused=None, attended=
         if number > 1:
             stride *= 2
             # On even grids as the authors' pooling; on odd ones the grid stays that of the gaze map.
-            x = kit.layers.MaxPooling2D(padding="same", name=f"pool{number - 1}")(x)
+            x = keras_module.layers.MaxPooling2D(padding="same", name=f"pool{number - 1}")(x)
             x = fused(x, stride) if fused else x
         for k in range(1, depth + 1):
             if attended and stride == 8 and k == depth:
                 x = attended(x)
             act = f"stride{stride}" if k == depth and stride in (4, 8) else None
             count = channels(filters * multiple, width)
-            x = conv_bn_relu(kit, x, count, 3, name=f"conv{number}_{k}", act=act, epsilon=_EPSILON)
+            x = conv_bn_relu(keras_module, x, count, 3, name=f"conv{number}_{k}", act=act, epsilon=_EPSILON)
     count = channels(filters * ADAPTATION, width)
-    x = conv_bn_relu(kit, x, count, 1, name="adaptation", act="stride16", epsilon=_EPSILON)
-    x = kit.layers.Dropout(dropout, name="dropout")(x)
-    x = kit.layers.Conv2D(num_classes, 1, dtype="float32", name="classes_conv")(x)
-    return kit.layers.GlobalAveragePooling2D(dtype="float32", name="logits")(x)
+    x = conv_bn_relu(keras_module, x, count, 1, name="adaptation", act="stride16", epsilon=_EPSILON)
+    x = keras_module.layers.Dropout(dropout, name="dropout")(x)
+    x = keras_module.layers.Conv2D(num_classes, 1, dtype="float32", name="classes_conv")(x)
+    return keras_module.layers.GlobalAveragePooling2D(dtype="float32", name="logits")(x)

@@ -11,24 +11,30 @@ _LAYOUT_1_1 = ("pool", (16, 64), (16, 64), "pool", (32, 128), (32, 128), "pool")
 _LAYOUT_1_1 += ((48, 192), (48, 192), (64, 256), (64, 256))
 
 
-def build_1_0(kit, frame_shape, num_classes, *, width: float = 0.44, dropout: float = 0.2, batch_norm: bool = True):
+def build_1_0(
+    keras_module, frame_shape, num_classes, *, width: float = 0.44, dropout: float = 0.2, batch_norm: bool = True
+):
     """SqueezeNet 1.0: a 7×7 stem of 96 filters, and poolings later than in 1.1.
 
     Args and returns: as `build_1_1`; the published layers (`batch_norm=False`, width 1, three
     channels, 1000 classes) have 1,248,424 parameters, width 0.44 stays below 150,000 and
     0.24 below 50,000.
     """
-    return _build("squeezenet_1_0", kit, frame_shape, num_classes, _LAYOUT_1_0, (96, 7), width, dropout, batch_norm)
+    return _build(
+        "squeezenet_1_0", keras_module, frame_shape, num_classes, _LAYOUT_1_0, (96, 7), width, dropout, batch_norm
+    )
 
 
-def build_1_1(kit, frame_shape, num_classes, *, width: float = 0.45, dropout: float = 0.2, batch_norm: bool = True):
+def build_1_1(
+    keras_module, frame_shape, num_classes, *, width: float = 0.45, dropout: float = 0.2, batch_norm: bool = True
+):
     """SqueezeNet 1.1 with a width multiplier and batch normalisation.
 
     The original has none and does not train from scratch on small sets. It stands after
     every convolution and never after a Concatenate, which TF-MOT refuses to fold.
 
     Args:
-        kit: `keras` or `tf_keras`.
+        keras_module: `keras` or `tf_keras`.
         frame_shape: (H, W, C).
         num_classes: number of logits.
         width: multiplier of all channels; 0.45 stays below 150,000 parameters, 0.25 below 50,000.
@@ -39,34 +45,39 @@ def build_1_1(kit, frame_shape, num_classes, *, width: float = 0.45, dropout: fl
     Returns:
         Model [B, H, W, C] → logits [B, num_classes]; taps stride4, 8, 16.
     """
-    return _build("squeezenet_1_1", kit, frame_shape, num_classes, _LAYOUT_1_1, (64, 3), width, dropout, batch_norm)
+    return _build(
+        "squeezenet_1_1", keras_module, frame_shape, num_classes, _LAYOUT_1_1, (64, 3), width, dropout, batch_norm
+    )
 
 
-def _build(model_name, kit, frame_shape, num_classes, layout, stem, width, dropout, batch_norm):
-    inputs = kit.Input(frame_shape, name="frame")
+def _build(model_name, keras_module, frame_shape, num_classes, layout, stem, width, dropout, batch_norm):
+    inputs = keras_module.Input(frame_shape, name="frame")
     conv = conv_bn_relu if batch_norm else _conv_relu
     filters, size = stem
-    x = conv(kit, inputs, channels(filters, width), size, strides=2, name="stem")
+    x = conv(keras_module, inputs, channels(filters, width), size, strides=2, name="stem")
     stride, number = 2, 1
     for place, item in enumerate(layout):
         if item == "pool":
             stride *= 2
-            x = kit.layers.MaxPooling2D(3, 2, padding="same", name=f"pool{stride}")(x)
+            x = keras_module.layers.MaxPooling2D(3, 2, padding="same", name=f"pool{stride}")(x)
             continue
         number += 1
         last = place + 1 == len(layout) or layout[place + 1] == "pool"
         name = f"fire{number}"
         squeeze, expand = (channels(n, width) for n in item)
-        x = conv(kit, x, squeeze, 1, name=f"{name}_squeeze")
-        x = kit.layers.Concatenate(name=f"stride{stride}" if last else f"{name}_concat")(
-            [conv(kit, x, expand, 1, name=f"{name}_expand1"), conv(kit, x, expand, 3, name=f"{name}_expand3")]
+        x = conv(keras_module, x, squeeze, 1, name=f"{name}_squeeze")
+        x = keras_module.layers.Concatenate(name=f"stride{stride}" if last else f"{name}_concat")(
+            [
+                conv(keras_module, x, expand, 1, name=f"{name}_expand1"),
+                conv(keras_module, x, expand, 3, name=f"{name}_expand3"),
+            ]
         )
-    x = kit.layers.Dropout(dropout, name="dropout")(x)
-    x = kit.layers.Conv2D(num_classes, 1, name="classes_conv")(x)
-    logits = kit.layers.GlobalAveragePooling2D(name="logits")(x)
-    return kit.Model(inputs, logits, name=model_name)
+    x = keras_module.layers.Dropout(dropout, name="dropout")(x)
+    x = keras_module.layers.Conv2D(num_classes, 1, name="classes_conv")(x)
+    logits = keras_module.layers.GlobalAveragePooling2D(name="logits")(x)
+    return keras_module.Model(inputs, logits, name=model_name)
 
 
-def _conv_relu(kit, x, filters, size, *, name, strides=1):
-    x = kit.layers.Conv2D(filters, size, strides, padding="same", name=f"{name}_conv")(x)
-    return kit.layers.ReLU(name=f"{name}_relu")(x)
+def _conv_relu(keras_module, x, filters, size, *, name, strides=1):
+    x = keras_module.layers.Conv2D(filters, size, strides, padding="same", name=f"{name}_conv")(x)
+    return keras_module.layers.ReLU(name=f"{name}_relu")(x)

@@ -16,7 +16,7 @@ _BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
 
 
 def build_16(
-    kit,
+    keras_module,
     frame_shape,
     num_classes,
     *,
@@ -32,7 +32,7 @@ def build_16(
     """VGG-16, with the gaze fused into its features or as an ordinary classifier.
 
     Args:
-        kit: `keras` (a teacher is never quantised).
+        keras_module: `keras` (a teacher is never quantized).
         frame_shape: (H, W, C).
         num_classes: number of logits.
         fusion: "multiply", "concat", "early" or "none" (no gaze input: a conventional
@@ -51,13 +51,13 @@ def build_16(
         taps stride4, 8, 16, 32. Logits are float32 under any precision policy.
     """
     check_frame("vgg16", frame_shape)
-    layers = kit.layers
-    fused = GazeFusion(kit, "vgg16", frame_shape, fusion, fusion_stride, gaze_dropout, (2, 4, 8, 16, 32))
+    layers = keras_module.layers
+    fused = GazeFusion(keras_module, "vgg16", frame_shape, fusion, fusion_stride, gaze_dropout, (2, 4, 8, 16, 32))
     x, stride = imagenet_frame(fused, "vgg16", preprocess, "caffe"), 1
     for number, (depth, filters) in enumerate(_BLOCKS, 1):
         for k in range(1, depth + 1):
             act = f"stride{stride}" if k == depth and stride >= 4 else None
-            x = _conv(kit, x, channels(filters, width), f"conv{number}_{k}", act, batch_norm)
+            x = _conv(keras_module, x, channels(filters, width), f"conv{number}_{k}", act, batch_norm)
         stride *= 2
         x = layers.MaxPooling2D(name="stride32" if stride == 32 else f"pool{number}")(x)
         x = fused(x, stride)
@@ -71,15 +71,15 @@ def build_16(
     # Small: 4096 inputs at Glorot scale would start the logits far from uniform.
     logits = layers.Dense(
         num_classes,
-        kernel_initializer=kit.initializers.RandomNormal(stddev=0.01),
+        kernel_initializer=keras_module.initializers.RandomNormal(stddev=0.01),
         dtype="float32",
         name="logits",
     )(x)
-    return kit.Model(fused.inputs, logits, name="vgg16")
+    return keras_module.Model(fused.inputs, logits, name="vgg16")
 
 
-def _conv(kit, x, filters, name, act, batch_norm):
+def _conv(keras_module, x, filters, name, act, batch_norm):
     if batch_norm:
-        return conv_bn_relu(kit, x, filters, 3, name=name, act=act)
-    x = kit.layers.Conv2D(filters, 3, padding="same", kernel_initializer="he_normal", name=f"{name}_conv")(x)
-    return kit.layers.ReLU(name=act or f"{name}_relu")(x)
+        return conv_bn_relu(keras_module, x, filters, 3, name=name, act=act)
+    x = keras_module.layers.Conv2D(filters, 3, padding="same", kernel_initializer="he_normal", name=f"{name}_conv")(x)
+    return keras_module.layers.ReLU(name=act or f"{name}_relu")(x)

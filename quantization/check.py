@@ -12,13 +12,13 @@ from quantization.scheme import quantize_model, registry
 # What a builder raises when it uses a layer or an option that legacy Keras lacks, and
 # what TF-MOT raises when it refuses.
 _REFUSALS = (AttributeError, NotImplementedError, RuntimeError, TypeError, ValueError)
-# Replaced by quantisable layers before TF-MOT asks its registry.
+# Replaced by quantizable layers before TF-MOT asks its registry.
 _REWRITTEN = ("InputLayer", "SeparableConv1D", "SeparableConv2D")
 _FOLDABLE = ("Conv2D", "DepthwiseConv2D", "Dense")
 
 
 class Refusal(NamedTuple):
-    """One layer that can't be quantised: its name, its class, and why with the cure."""
+    """One layer that can't be quantized: its name, its class, and why with the cure."""
 
     layer: str
     kind: str
@@ -29,14 +29,14 @@ def dry_run(name: str, frame_shape: tuple[int, int, int], num_classes: int, **op
     """Build a registered model with `tf_keras` and name every layer that TF-MOT refuses.
 
     Returns:
-        The refusals, in the order of the layers; empty if the model can be quantised.
+        The refusals, in the order of the layers; empty if the model can be quantized.
 
     Raises:
         InputError: an unknown name or option.
     """
     entry = models.find(name)
     try:
-        model = models.create(name, frame_shape, num_classes, kit=tf_keras(), **options)
+        model = models.create(name, frame_shape, num_classes, keras_module=tf_keras(), **options)
     except InputError:
         raise
     except _REFUSALS as error:
@@ -49,23 +49,23 @@ def refused_layers(model) -> list[Refusal]:
     """Every layer of a `tf_keras` model that TF-MOT refuses, or leaves in float.
 
     Each layer is held against TF-MOT's own registry; a model that passes is then
-    quantised for a trial, so that an empty list is a promise kept.
+    quantized for a trial, so that an empty list is a promise kept.
 
     Returns:
         The refusals, in the order of the layers.
     """
-    return try_quantise(model)[1]
+    return try_quantize(model)[1]
 
 
-def try_quantise(model) -> tuple[object | None, list[Refusal]]:
-    """The fake-quantised model and no refusals, or None and the refusals; see `refused_layers`."""
-    kit = tf_keras()
-    functional = isinstance(model, kit.Sequential) or getattr(model, "_is_graph_network", False)
-    if not isinstance(model, kit.Model) or not functional:
+def try_quantize(model) -> tuple[object | None, list[Refusal]]:
+    """The fake-quantized model and no refusals, or None and the refusals; see `refused_layers`."""
+    keras_module = tf_keras()
+    functional = isinstance(model, keras_module.Sequential) or getattr(model, "_is_graph_network", False)
+    if not isinstance(model, keras_module.Model) or not functional:
         reason = "is not a Functional tf_keras model: build it from an input to an output with plain layers"
         return None, [Refusal(getattr(model, "name", "model"), type(model).__name__, reason)]
     known = registry()
-    reasons = [(layer, _reason(kit, known, layer)) for layer in model.layers]
+    reasons = [(layer, _reason(keras_module, known, layer)) for layer in model.layers]
     refused = [Refusal(layer.name, type(layer).__name__, reason) for layer, reason in reasons if reason]
     if refused:
         return None, refused
@@ -75,15 +75,15 @@ def try_quantise(model) -> tuple[object | None, list[Refusal]]:
         return None, [Refusal(model.name, "model", f"TF-MOT refuses it: {_first_line(error)}")]
 
 
-def _reason(kit, known, layer) -> str | None:
+def _reason(keras_module, known, layer) -> str | None:
     kind = type(layer).__name__
-    if isinstance(layer, kit.Model):
+    if isinstance(layer, keras_module.Model):
         return "is a model inside the model: build all layers flat"
-    if isinstance(layer, kit.layers.Lambda):
+    if isinstance(layer, keras_module.layers.Lambda):
         return "would be left in float: use a layer that TF-MOT knows, or do it before the model"
     if layer.compute_dtype != "float32":
-        return f"computes in {layer.compute_dtype}: the quantisation stage is float32"
-    if isinstance(layer, kit.layers.BatchNormalization):
+        return f"computes in {layer.compute_dtype}: the quantization stage is float32"
+    if isinstance(layer, keras_module.layers.BatchNormalization):
         return _batch_norm_reason(layer)
     if kind in _REWRITTEN:
         return None

@@ -43,11 +43,11 @@ def cluster(
     """
     if clusters < 3:
         raise InputError(f"--clusters {clusters}: at least 3 are needed: one below zero, zero, one above")
-    kit, clustering = tf_keras(), tfmot().clustering.keras
+    keras_module, clustering = tf_keras(), tfmot().clustering.keras
     twin = build_twin(name, student.input_shape[1:], student.output_shape[-1], student, **options)
 
     def wrapped(layer):
-        if type(layer) not in (kit.layers.Conv2D, kit.layers.Dense):
+        if type(layer) not in (keras_module.layers.Conv2D, keras_module.layers.Dense):
             return layer
         if np.count_nonzero(layer.kernel.numpy()) < clusters:
             # Trained on, it would neither stay sparse nor keep to its few values.
@@ -57,7 +57,7 @@ def cluster(
 
     # TF-MOT draws the centroids when the wrapper is built.
     keras.utils.set_random_seed(training.seed)
-    model = kit.models.clone_model(twin, clone_function=wrapped)
+    model = keras_module.models.clone_model(twin, clone_function=wrapped)
     fine_tune(model, training, f"clustering to {clusters} values")
     result = keras.models.clone_model(student)
     copy_weights(clustering.strip_clustering(model), result)

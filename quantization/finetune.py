@@ -103,23 +103,23 @@ class _Trainer:
     """One step: Keras 3 teacher and objective, legacy student and optimiser, one gradient tape."""
 
     def __init__(self, model, training: FineTuning):
-        kit = tf_keras()
+        keras_module = tf_keras()
         objective = training.objective
         taps = {tap: _tap(model, tap) for tap in objective.settings.taps()}
-        self.student = kit.Model(model.inputs, {"logits": model.output, **taps})
+        self.student = keras_module.Model(model.inputs, {"logits": model.output, **taps})
         self.objective = objective
         self.teacher = teacher_pass(training.teacher, objective.settings)
         inner = [getattr(layer, "layer", layer) for layer in model.layers]
-        self.norms = [layer for layer in inner if isinstance(layer, kit.layers.BatchNormalization)]
+        self.norms = [layer for layer in inner if isinstance(layer, keras_module.layers.BatchNormalization)]
         self.variables = [*model.trainable_variables, *(v.value for v in objective.trainable_variables)]
         warmup = min(training.steps - 1, max(1, training.steps // 20))
-        self.schedule = kit.optimizers.schedules.CosineDecay(
+        self.schedule = keras_module.optimizers.schedules.CosineDecay(
             training.learning_rate / (warmup + 1),
             max(1, training.steps - warmup),
             warmup_target=training.learning_rate if warmup else None,
             warmup_steps=warmup,
         )
-        self.optimizer = kit.optimizers.Adam(self.schedule)
+        self.optimizer = keras_module.optimizers.Adam(self.schedule)
         self.optimizer.build(self.variables)
 
     @tf.function(autograph=False)

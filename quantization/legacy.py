@@ -1,4 +1,4 @@
-"""The one seam to legacy Keras: TF-MOT quantises `tf_keras` models only.
+"""The one seam to legacy Keras: TF-MOT quantizes `tf_keras` models only.
 
 Both are imported here, on first use and after Keras 3, so that no other part of the
 project pays for them or is changed by them.

@@ -1,6 +1,6 @@
-"""Quantisation-aware training that keeps zeros at zero and clusters together: TF-MOT's PQAT, CQAT and PCQAT.
+"""Quantization-aware training that keeps zeros at zero and clusters together: TF-MOT's PQAT, CQAT and PCQAT.
 
-Plain quantisation-aware training moves every weight. Here a mask holds the zeros of a pruned
+Plain quantization-aware training moves every weight. Here a mask holds the zeros of a pruned
 student, and the weights of a clustered one stay indices into a trained table. The int8 file
 then has the sparsity of the float student, and in each output channel no more different
 values than there were clusters (the scale of an int8 kernel is the channel's own).
@@ -16,7 +16,7 @@ import keras
 from common.errors import InputError
 from quantization.finetune import FineTuning, fine_tune
 from quantization.legacy import tf_keras, tfmot
-from quantization.qat import QuantisedStudent
+from quantization.qat import QuantizedStudent
 from quantization.ranges import set_ranges
 from quantization.scheme import registry
 from quantization.twin import build_twin
@@ -24,7 +24,7 @@ from quantization.twin import build_twin
 _COLLABORATIVE = "tensorflow_model_optimization.python.core.quantization.keras.collab_opts."
 
 
-def quantise_preserving(
+def quantize_preserving(
     student: keras.Model,
     name: str,
     options: dict,
@@ -33,11 +33,11 @@ def quantise_preserving(
     clustered: bool,
     calibration: Iterable,
     training: FineTuning,
-) -> QuantisedStudent:
-    """The fake-quantised twin of a pruned, clustered, or pruned and clustered student, trained on.
+) -> QuantizedStudent:
+    """The fake-quantized twin of a pruned, clustered, or pruned and clustered student, trained on.
 
     All three work with TF-MOT 0.8.1 and tf_keras 2.21 for Conv2D and Dense kernels; depthwise
-    kernels are quantised as in `quantise_aware_train`, neither masked nor clustered.
+    kernels are quantized as in `quantize_aware_train`, neither masked nor clustered.
 
     Args:
         student: what `prune` or `cluster` gave; it is not changed.
@@ -51,7 +51,7 @@ def quantise_preserving(
         InputError: neither of the two is to be kept, or TF-MOT refuses the model.
     """
     if not (sparse or clustered):
-        raise InputError("nothing is to be kept: quantise a student that is neither sparse nor clustered with train.py")
+        raise InputError("nothing is to be kept: quantize a student that is neither sparse nor clustered with train.py")
     twin = build_twin(name, student.input_shape[1:], student.output_shape[-1], student, **options)
     quantization = tfmot().quantization.keras
     try:
@@ -59,13 +59,13 @@ def quantise_preserving(
         model = quantization.quantize_apply(annotated, _scheme(sparse, clustered))
     except (NotImplementedError, RuntimeError, ValueError) as error:
         words = str(error).strip().splitlines()[0][:200]
-        raise InputError(f"model {name}: TF-MOT can't quantise it and keep what was compressed: {words}") from error
+        raise InputError(f"model {name}: TF-MOT can't quantize it and keep what was compressed: {words}") from error
     set_ranges(model, calibration, decay=0.99)
-    history = fine_tune(model, training, "quantising")
+    history = fine_tune(model, training, "quantizing")
     if clustered:
         strip = importlib.import_module(_COLLABORATIVE + "cluster_preserve.cluster_utils").strip_clustering_cqat
         model = strip(model)
-    return QuantisedStudent(model, history)
+    return QuantizedStudent(model, history)
 
 
 def _scheme(sparse: bool, clustered: bool):

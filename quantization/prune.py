@@ -39,16 +39,16 @@ def prune(student: keras.Model, name: str, options: dict, sparsity: float, train
     """
     if not 0 < sparsity < 1:
         raise InputError(f"--sparsity {sparsity}: must be above 0 and below 1")
-    kit, pruning = tf_keras(), tfmot().sparsity.keras
+    keras_module, pruning = tf_keras(), tfmot().sparsity.keras
     twin = build_twin(name, student.input_shape[1:], student.output_shape[-1], student, **options)
     schedule = _schedule(sparsity, training.steps)
 
     def wrapped(layer):
-        if type(layer) in (kit.layers.Conv2D, kit.layers.Dense):
+        if type(layer) in (keras_module.layers.Conv2D, keras_module.layers.Dense):
             return pruning.prune_low_magnitude(layer, pruning_schedule=schedule)
         return layer
 
-    model = kit.models.clone_model(twin, clone_function=wrapped)
+    model = keras_module.models.clone_model(twin, clone_function=wrapped)
     masks = pruning.UpdatePruningStep()
     masks.set_model(model)
     masks.on_train_begin()

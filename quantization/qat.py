@@ -1,4 +1,4 @@
-"""Quantisation-aware training: the student's twin, fake-quantised, goes on being distilled."""
+"""Quantization-aware training: the student's twin, fake-quantized, goes on being distilled."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from common.errors import InputError
 from models.objective import Objective
-from quantization.check import try_quantise
+from quantization.check import try_quantize
 from quantization.finetune import FineTuning, fine_tune
 from quantization.ranges import set_ranges
 from quantization.twin import build_twin
@@ -19,7 +19,7 @@ from quantization.twin import build_twin
 
 @dataclasses.dataclass(frozen=True)
 class QatSettings:
-    """How the quantised twin is trained.
+    """How the quantized twin is trained.
 
     Attributes:
         learning_rate: peak; it warms up over the first 5 % of the steps and falls to 0 by a
@@ -38,17 +38,17 @@ class QatSettings:
 
     def __post_init__(self):
         if not 0 < self.learning_rate < math.inf:
-            raise InputError(f"quantise.learning_rate {self.learning_rate}: must be above 0")
+            raise InputError(f"quantize.learning_rate {self.learning_rate}: must be above 0")
         if self.calibration_batches < 1:
-            raise InputError(f"quantise.calibration_batches {self.calibration_batches}: at least 1 is needed")
+            raise InputError(f"quantize.calibration_batches {self.calibration_batches}: at least 1 is needed")
         for name in ("range_decay", "freeze_batch_norm_from"):
             if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"quantise.{name} {getattr(self, name)}: must be from 0 to 1")
+                raise InputError(f"quantize.{name} {getattr(self, name)}: must be from 0 to 1")
 
 
 @dataclasses.dataclass(frozen=True)
-class QuantisedStudent:
-    """A fake-quantised student.
+class QuantizedStudent:
+    """A fake-quantized student.
 
     Attributes:
         model: Functional `tf_keras` model, frame [B, H, W, C] in [0, 1] → logits [B, K].
@@ -63,10 +63,10 @@ class QuantisedStudent:
         return self.model(frames, training=False)
 
 
-def quantise(
+def quantize(
     student: keras.Model, name: str, options: dict, calibration, range_decay: float = 0.99
-) -> QuantisedStudent:
-    """The fake-quantised twin of a trained student, its ranges set, not trained further.
+) -> QuantizedStudent:
+    """The fake-quantized twin of a trained student, its ranges set, not trained further.
 
     Args:
         student: trained Keras 3 student.
@@ -78,15 +78,15 @@ def quantise(
         InputError: naming every layer that TF-MOT refuses.
     """
     twin = build_twin(name, student.input_shape[1:], student.output_shape[-1], student, **options)
-    model, refused = try_quantise(twin)
+    model, refused = try_quantize(twin)
     if refused:
         told = "; ".join(f"{layer} ({kind}) {reason}" for layer, kind, reason in refused)
-        raise InputError(f"model {name}: can't be quantised: {told}")
+        raise InputError(f"model {name}: can't be quantized: {told}")
     set_ranges(model, calibration, range_decay)
-    return QuantisedStudent(model)
+    return QuantizedStudent(model)
 
 
-def quantise_aware_train(
+def quantize_aware_train(
     student: keras.Model,
     *,
     name: str,
@@ -100,8 +100,8 @@ def quantise_aware_train(
     settings: QatSettings | None = None,
     on_epoch: Callable[[int, dict], None] | None = None,
     seed: int = 0,
-) -> QuantisedStudent:
-    """Quantise a trained student and go on distilling it from the same teacher.
+) -> QuantizedStudent:
+    """Quantize a trained student and go on distilling it from the same teacher.
 
     The objective is the Distiller's own, saliency head and adapters included, and trains
     on; its weights are those of the end of the schedule (progress 1), as this is the late
@@ -132,7 +132,7 @@ def quantise_aware_train(
     # The twin's dropout draws its seeds when it is built.
     keras.utils.set_random_seed(seed)
     calibration = [features["frame"] for features, *_ in batches.take(settings.calibration_batches)]
-    quantised = quantise(student, name, options, calibration, settings.range_decay)
+    quantized = quantize(student, name, options, calibration, settings.range_decay)
     training = FineTuning(
         objective,
         batches,
@@ -143,7 +143,7 @@ def quantise_aware_train(
         settings.freeze_batch_norm_from,
         seed,
         validation,
-        rate_flag=f"--quantise.learning_rate (now {settings.learning_rate})",
+        rate_flag=f"--quantize.learning_rate (now {settings.learning_rate})",
     )
-    history = fine_tune(quantised.model, training, "quantisation-aware training", on_epoch)
-    return QuantisedStudent(quantised.model, history)
+    history = fine_tune(quantized.model, training, "quantization-aware training", on_epoch)
+    return QuantizedStudent(quantized.model, history)

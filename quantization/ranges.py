@@ -1,4 +1,4 @@
-"""The ranges of a fake-quantised model: measured before training, then followed.
+"""The ranges of a fake-quantized model: measured before training, then followed.
 
 TF-MOT starts every activation at ±6 and follows the data by 0.1 % a step: a training of
 a few hundred steps would end, and be converted, with ranges still near ±6. And it takes
@@ -54,14 +54,14 @@ def set_ranges(model, frames: Iterable, decay: float) -> None:
 
 
 class FixedRange:
-    """A TF-MOT quantiser whose range never moves."""
+    """A TF-MOT quantizer whose range never moves."""
 
     def __call__(self, inputs, training, weights):
         return tf.quantization.fake_quant_with_min_max_vars(inputs, weights["min_var"], weights["max_var"])
 
 
 class RangeFollower(FixedRange):
-    """A TF-MOT quantiser with a chosen decay, which can also watch without quantising."""
+    """A TF-MOT quantizer with a chosen decay, which can also watch without quantizing."""
 
     def __init__(self, decay: float):
         self.decay = decay

@@ -34,7 +34,7 @@ def export_saved_model(model, path: str | os.PathLike, metadata: Metadata) -> in
     nor any layer is inside, only the graph and the variables that it reads.
 
     Args:
-        model: a Keras 3 student, or the `model` of a `QuantisedStudent`; gives logits.
+        model: a Keras 3 student, or the `model` of a `QuantizedStudent`; gives logits.
         path: of the folder; one that is there is replaced.
         metadata: name, classes, frame size, stage; `output` and `extra["tensors"]` are set here.
 

@@ -1,6 +1,6 @@
-"""TF-MOT's 8-bit scheme, with depthwise kernels quantised for each channel, as TFLite holds them.
+"""TF-MOT's 8-bit scheme, with depthwise kernels quantized for each channel, as TFLite holds them.
 
-TF-MOT means to quantise every convolution's kernel for each output channel, and takes the
+TF-MOT means to quantize every convolution's kernel for each output channel, and takes the
 kernel's last axis for it. Of a depthwise kernel [h, w, C, 1] that axis is the depth
 multiplier: one range for all channels, which leaves a channel of small weights a few of the
 256 levels, while the converter, which has a scale for each channel, rounds those levels a
@@ -16,7 +16,7 @@ from quantization.legacy import tf_keras, tfmot
 
 
 def quantize_model(model):
-    """The fake-quantised model: TF-MOT's `quantize_model`, with the scheme above.
+    """The fake-quantized model: TF-MOT's `quantize_model`, with the scheme above.
 
     Args:
         model: Functional or Sequential `tf_keras` model; it is copied with its weights.
@@ -29,7 +29,7 @@ def quantize_model(model):
 
 
 def registry():
-    """What TF-MOT knows to quantise, and how."""
+    """What TF-MOT knows to quantize, and how."""
     return _scheme()().get_quantize_registry()
 
 
@@ -51,8 +51,8 @@ def _scheme() -> type:
 
         def __call__(self, inputs, training, weights, **kwargs):
             kernel = tf_keras().backend.reshape(inputs, _by_channel(inputs.shape))
-            quantised = super().__call__(kernel, training, weights, **kwargs)
-            return tf_keras().backend.reshape(quantised, inputs.shape)
+            quantized = super().__call__(kernel, training, weights, **kwargs)
+            return tf_keras().backend.reshape(quantized, inputs.shape)
 
     class DepthwiseQuantizeConfig(default_8bit_quantize_registry.Default8BitConvQuantizeConfig):
         def __init__(self, *args, **kwargs):

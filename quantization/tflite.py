@@ -1,4 +1,4 @@
-"""The `.tflite` files: full int8 of the fake-quantised student, float, and what post-training quantisation gives.
+"""The `.tflite` files: full int8 of the fake-quantized student, float, and what post-training quantization gives.
 
 All give probabilities of one frame. The int8 ones take the frame's raw bytes (uint8, scale
 1/255, zero point 0) and give uint8 probabilities in steps of 1/256 (scale 1/256, zero
@@ -21,7 +21,7 @@ from common.files import whole_file
 from common.quiet import held_back_stderr
 from models.metadata import Metadata, write_metadata
 from quantization.metadata import for_export
-from quantization.qat import QuantisedStudent
+from quantization.qat import QuantizedStudent
 from quantization.saved_model import read_variables
 
 _INT8_TENSORS = {
@@ -35,14 +35,14 @@ _FLOAT_TENSORS = {
 
 
 def export_int8(
-    quantised: QuantisedStudent, path: str | os.PathLike, metadata: Metadata, *, sparse: bool = False
+    quantized: QuantizedStudent, path: str | os.PathLike, metadata: Metadata, *, sparse: bool = False
 ) -> int:
     """Write the full-int8 model, with its metadata beside it.
 
-    The ranges are those of the fake-quantised student, so that it needs no calibration.
+    The ranges are those of the fake-quantized student, so that it needs no calibration.
 
     Args:
-        quantised: what quantisation-aware training gave.
+        quantized: what quantization-aware training gave.
         path: of the `.tflite` file; a file of that name is replaced.
         metadata: name, classes, frame size, stage; `output` and `extra["tensors"]` are set here.
         sparse: store kernels with many zeros as values and places. The interpreter makes them
@@ -54,10 +54,10 @@ def export_int8(
     Raises:
         InputError: metadata that is not this model's, or a path that can't be written.
     """
-    converter = _converter(quantised.model)
+    converter = _converter(quantized.model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.inference_input_type = converter.inference_output_type = tf.uint8
-    return _write(converter, path, for_export(metadata, quantised.model, _INT8_TENSORS), sparse)
+    return _write(converter, path, for_export(metadata, quantized.model, _INT8_TENSORS), sparse)
 
 
 def export_float_tflite(
@@ -74,7 +74,7 @@ def export_float_tflite(
 def export_dynamic_range(student: keras.Model, path: str | os.PathLike, metadata: Metadata) -> int:
     """Write a model with int8 weights and float activations: no calibration, no training.
 
-    The interpreter quantises activations anew for each frame where it has a kernel for that
+    The interpreter quantizes activations anew for each frame where it has a kernel for that
     (not for depthwise convolutions), so it is often slower than the float model. TFLite
     leaves tensors of fewer than 1024 elements in float.
 

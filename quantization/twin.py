@@ -26,7 +26,7 @@ def build_twin(name: str, frame_shape: tuple[int, int, int], num_classes: int, w
     Raises:
         InputError: a layer that only one of the two has, or weights of another shape.
     """
-    twin = models.create(name, frame_shape, num_classes, kit=tf_keras(), **options)
+    twin = models.create(name, frame_shape, num_classes, keras_module=tf_keras(), **options)
     copy_weights(weights_from, twin)
     return twin
 

@@ -14,7 +14,7 @@ from studies.declare import Row, Study, references
 from studies.records import read_record
 from studies.speed import Load, Speeds
 
-# What a step through fake-quantised or pruned layers takes, in steps of the plain student: 3.3 in the runs
+# What a step through fake-quantized or pruned layers takes, in steps of the plain student: 3.3 in the runs
 # that the README tells of (36 s an epoch against 16 s, of which a teacher's answers are 9 s in both).
 _WRAPPED = 3.3
 # Starting TensorFlow, building and checking the models, exporting: s.
@@ -64,7 +64,7 @@ def parse_compress(study: Study, row: Row):
     Raises:
         InputError: whatever compress.py would refuse before it looks at data.
     """
-    from compression import flags as of
+    from baselines import flags as of
 
     parsers = {"prune": of.prune_flags, "cluster": of.cluster_flags, "channels": of.channels_flags, "ptq": of.ptq_flags}
     if row.method not in parsers:
@@ -92,7 +92,7 @@ def row_loads(study: Study, row: Row) -> list[tuple[Load, float]]:
     if "teacher" in config.stages and config.teacher != "none" and config.teacher_path is None:
         loads.append((_teacher(config, "train", data.frame_size), config.teach.epochs * frames))
     student = _load("train", config.student, config.student_options, data.frame_size)
-    epochs = {"student": config.distil.epochs, "int8": config.quantise.epochs}
+    epochs = {"student": config.distil.epochs, "int8": config.quantize.epochs}
     for stage in ("student", "int8"):
         if stage in config.stages:
             loads.append((student, epochs[stage] * frames * (_WRAPPED if stage == "int8" else 1)))

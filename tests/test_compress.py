@@ -9,8 +9,8 @@ import yaml
 
 import compress
 import models
+from baselines import bench
 from common.errors import run_command
-from compression import bench
 from data.dataset import UNLABELLED, FrameRecord, open_dataset, write_dataset
 from evaluation.artefacts import load_artefact
 from evaluation.predictions import predict_split
@@ -62,13 +62,13 @@ def check_rows(run, out) -> list[dict]:
         table = predict_split(artefact, run[1], "test")
         np.testing.assert_allclose(table[[f"p_{name}" for name in CLASSES]].sum(axis=1), 1, atol=1e-5)
         assert artefact.metadata.params == row["params"] and artefact.metadata.macs > 0
-        assert artefact.metadata.extra["compression"]["seed"] == 0
+        assert artefact.metadata.extra["baselines"]["seed"] == 0
     files = {str(path.relative_to(out)) for path in out.rglob("*") if path.suffix in (".keras", ".tflite")}
     assert files == {row["path"] for row in record["rows"]}
     return record["rows"]
 
 
-def test_prune_cluster_and_quantise_from_a_teacher(run, tmp_path):
+def test_prune_cluster_and_quantize_from_a_teacher(run, tmp_path):
     out = tmp_path / "out"
     teacher = run[0] / "run" / "student" / "student.keras"
     words = ["--sparsity", 0.75, "--clusters", 8, "--epochs", 1, "--int8-epochs", 1, "--teacher", teacher]

@@ -40,11 +40,11 @@ def demo_run(tmp_path_factory):
                 frame = rng.integers(0, 255, (96, 128)).astype(np.uint8)
                 writer.add(split, FrameRecord(frame, index % 4, f"{split}{index}", f"{split}{index}", 0, 0.0))
     flags = ["--config", "configs/demo.yaml", "--data", str(folder / "data"), "--run", str(folder / "runs/demo")]
-    flags += ["--teacher", "none", "--distil.epochs", "1", "--quantise.epochs", "1", "--evaluate", "false"]
+    flags += ["--teacher", "none", "--distil.epochs", "1", "--quantize.epochs", "1", "--evaluate", "false"]
     before = Path.cwd()
     os.chdir(ROOT)
     try:
-        train.main([*flags, "--distil.batch_size", "8", "--quantise.batch_size", "8"])
+        train.main([*flags, "--distil.batch_size", "8", "--quantize.batch_size", "8"])
     finally:
         os.chdir(before)
     return folder
@@ -60,8 +60,8 @@ def test_loading_snippet_runs_and_names_the_classes(name, demo_run):
 
 
 def test_worked_example_becomes_a_data_set(tmp_path):
-    from data.gaze_writer import write_tobii_sdk_stream
-    from data.recordings import prepare_recordings
+    from data.gaze.writer import write_tobii_sdk_stream
+    from data.sources.recordings import prepare_recordings
     from tests.data.clips import write_video
 
     (tmp_path / "manifest.csv").write_text(block("manifest", "csv"))
@@ -100,7 +100,7 @@ def test_every_flag_the_readme_names_is_a_flag():
     import evaluate
     import prepare
     import study
-    from compression import flags
+    from baselines import flags
     from training.config import build_parser
 
     parsers = [build_parser(), evaluate._parser()]

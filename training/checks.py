@@ -112,10 +112,10 @@ def check_models(config, data: Dataset) -> None:
         Distiller(student, None, gaze_alone(config.loss))
     if "int8" not in config.stages:
         return
-    from quantization.check import dry_run as quantisation_dry_run
+    from quantization.check import dry_run as quantization_dry_run
 
     shape = (*data.frame_size, 1)
-    refused = quantisation_dry_run(config.student, shape, len(data.classes), **config.student_options)
+    refused = quantization_dry_run(config.student, shape, len(data.classes), **config.student_options)
     for name, kind, reason in refused:
         console.print(f"TF-MOT refuses layer {name} ({kind}): {reason}")
     if refused:

@@ -11,7 +11,7 @@ from data.augment import Augmentation
 from data.pipeline import GAZE_MODES
 from data.saliency import DEFAULT_SIGMA
 from models.objective import LossSettings
-from training.settings import FitSettings, PretrainSettings, QuantiseSettings, TeachSettings
+from training.settings import FitSettings, PretrainSettings, QuantizeSettings, TeachSettings
 
 STAGES = ("teacher", "student", "int8")
 STUDENT_STARTS = ("drawn", "teacher")  # or trained weights: imagenet, a file
@@ -49,7 +49,7 @@ def build_parser() -> Parser:
     parser = TrainParser(
         prog="train.py",
         description=(
-            "Train a teacher (frames and gaze), distil a compact student (frames alone), quantise it to 8 bits, "
+            "Train a teacher (frames and gaze), distil a compact student (frames alone), quantize it to 8 bits, "
             "export and evaluate. A stage that the run folder holds already, trained with the same settings on the "
             "same data, is reused; an interrupted teacher or student goes on after its last whole epoch."
         ),
@@ -119,7 +119,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--distil", type=FitSettings, default=FitSettings(), help="training of the student")
     parser.add_argument(
-        "--quantise", type=QuantiseSettings, default=QuantiseSettings(), help="quantisation-aware training"
+        "--quantize", type=QuantizeSettings, default=QuantizeSettings(), help="quantization-aware training"
     )
     parser.add_argument("--loss", type=LossSettings, default=LossSettings(), help="weights of the distillation loss")
     parser.add_argument("--augment", type=Augmentation, default=Augmentation(), help="augmentation of all stages")

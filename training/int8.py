@@ -1,4 +1,4 @@
-"""Stage 3: the student's quantised twin goes on learning from the same teacher, then leaves as 8 bits."""
+"""Stage 3: the student's quantized twin goes on learning from the same teacher, then leaves as 8 bits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from common.console import console
 from common.files import whole_folder
 from evaluation.complexity import count_macs
 from models.distiller import build_objective
-from quantization.qat import QatSettings, quantise_aware_train
+from quantization.qat import QatSettings, quantize_aware_train
 from quantization.saved_model import export_saved_model
 from quantization.tflite import export_int8, post_training_int8
 from training.history import History, show_epoch
@@ -19,38 +19,38 @@ from training.student import HEADS
 from training.teacher import load_model
 
 
-def quantise_student(stage: Stage, teacher: keras.Model | None, history: History) -> None:
-    """Quantisation-aware distillation, then the int8 file, its SavedModel and, to compare, the PTQ file."""
+def quantize_student(stage: Stage, teacher: keras.Model | None, history: History) -> None:
+    """Quantization-aware distillation, then the int8 file, its SavedModel and, to compare, the PTQ file."""
     config = stage.config
     source = artefacts(stage.run, "student")[0]
     student = load_model(source)
     objective = build_objective(student, teacher, config.loss)
     with np.load(source.with_name(HEADS)) as heads:
         objective.set_weights([heads[name] for name in heads.files])
-    steps = stage.steps_per_epoch(config.quantise)
+    steps = stage.steps_per_epoch(config.quantize)
     history.start("int8")
 
     def log(epoch: int, logs: dict) -> None:
         history.add("int8", epoch + 1, logs)
-        show_epoch("int8", epoch + 1, config.quantise.epochs, logs)
+        show_epoch("int8", epoch + 1, config.quantize.epochs, logs)
 
-    quantised = quantise_aware_train(
+    quantized = quantize_aware_train(
         student,
         name=config.student,
         options=config.student_options,
         teacher=teacher,
         objective=objective,
-        batches=stage.training_batches(config.quantise),
-        steps=steps * config.quantise.epochs,
+        batches=stage.training_batches(config.quantize),
+        steps=steps * config.quantize.epochs,
         steps_per_epoch=steps,
-        validation=stage.validation_batches(config.quantise),
-        settings=QatSettings(learning_rate=config.quantise.learning_rate),
+        validation=stage.validation_batches(config.quantize),
+        settings=QatSettings(learning_rate=config.quantize.learning_rate),
         on_epoch=log,
         seed=config.seed,
     )
     frames = [batch["frame"] for batch in stage.calibration_features()]
     metadata = stage.metadata(student, config.student, "probabilities", count_macs(student))
     with console.status("converting to 8 bits"), whole_folder(stage.folder, overwrite=True) as folder:
-        export_int8(quantised, folder / "student_int8.tflite", metadata)
-        export_saved_model(quantised.model, folder / "saved_model", metadata)
+        export_int8(quantized, folder / "student_int8.tflite", metadata)
+        export_saved_model(quantized.model, folder / "saved_model", metadata)
         post_training_int8(student, frames, folder / "student_ptq.tflite", metadata)

@@ -62,9 +62,9 @@ def run(config, resolved: str) -> None:
             before = stages["pretrain"] if config.pretrain.epochs else None
             train_student(stages[name], _teacher(config, data, folder), history, before)
         else:
-            from training.int8 import quantise_student  # brings TF-MOT, which the other stages don't need
+            from training.int8 import quantize_student  # brings TF-MOT, which the other stages don't need
 
-            quantise_student(stages[name], _teacher(config, data, folder), history)
+            quantize_student(stages[name], _teacher(config, data, folder), history)
         console.print(f"{name} took {time.perf_counter() - start:.0f} s")
     if config.evaluate:
         evaluate_run(config, data, folder, prints)

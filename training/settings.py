@@ -96,8 +96,8 @@ class PretrainSettings(FitSettings):
 
 
 @dataclasses.dataclass(frozen=True)
-class QuantiseSettings:
-    """How the quantised twin is trained on; warm-up, decay and ranges: `quantization.qat.QatSettings`.
+class QuantizeSettings:
+    """How the quantized twin is trained on; warm-up, decay and ranges: `quantization.qat.QatSettings`.
 
     Attributes:
         epochs: passes over the training split.
@@ -111,6 +111,6 @@ class QuantiseSettings:
 
     def __post_init__(self):
         if self.epochs < 1 or self.batch_size < 1:
-            raise InputError(f"quantise: epochs {self.epochs}, batch_size {self.batch_size}: both must be at least 1")
+            raise InputError(f"quantize: epochs {self.epochs}, batch_size {self.batch_size}: both must be at least 1")
         if not 0 < self.learning_rate < math.inf:
-            raise InputError(f"quantise.learning_rate {self.learning_rate}: must be above 0")
+            raise InputError(f"quantize.learning_rate {self.learning_rate}: must be above 0")

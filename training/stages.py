@@ -18,7 +18,7 @@ from models.ensemble import shares
 from models.metadata import Metadata
 from training.config import teacher_paths
 from training.run_folder import fingerprint
-from training.settings import FitSettings, QuantiseSettings
+from training.settings import FitSettings, QuantizeSettings
 
 # Raised whenever a change of the code changes what training gives: older runs are not reused.
 TRAINING_VERSION = "1"
@@ -58,11 +58,11 @@ class Stage:
         """Whether frames without a label are left out: a teacher has nothing to learn from them."""
         return self.name == "teacher"
 
-    def steps_per_epoch(self, settings: FitSettings | QuantiseSettings) -> int:
+    def steps_per_epoch(self, settings: FitSettings | QuantizeSettings) -> int:
         frames = self.data.labelled_frames("train") if self.labelled_only else self.data.frames("train")
         return -(-frames // settings.batch_size)
 
-    def training_batches(self, settings: FitSettings | QuantiseSettings, skip: int = 0) -> tf.data.Dataset:
+    def training_batches(self, settings: FitSettings | QuantizeSettings, skip: int = 0) -> tf.data.Dataset:
         return training_batches(self.data, "train", self._pipeline(settings), self.config.augment, skip)
 
     def calibration_features(self) -> list[dict]:
@@ -70,7 +70,7 @@ class Stage:
         pipeline = dataclasses.replace(self._pipeline(self.config.distil), batch_size=32)
         return [features for features, *_ in training_batches(self.data, "train", pipeline).take(_CALIBRATION_BATCHES)]
 
-    def validation_batches(self, settings: FitSettings | QuantiseSettings) -> tf.data.Dataset:
+    def validation_batches(self, settings: FitSettings | QuantizeSettings) -> tf.data.Dataset:
         pipeline = self._pipeline(settings)
         return evaluation_batches(
             self.data,
@@ -105,7 +105,7 @@ class Stage:
             },
         )
 
-    def _pipeline(self, settings: FitSettings | QuantiseSettings) -> PipelineSettings:
+    def _pipeline(self, settings: FitSettings | QuantizeSettings) -> PipelineSettings:
         config = self.config
         return PipelineSettings(
             settings.batch_size, config.sigma, config.gaze, config.seed, config.class_weights, self.labelled_only
@@ -131,7 +131,7 @@ def stage_fingerprints(config, data: Dataset) -> dict[str, str]:
         identity(config.loss),
         *(["pretrained by", pretrain] if config.pretrain.epochs else []),
     )
-    int8 = fingerprint(student, identity(config.quantise))
+    int8 = fingerprint(student, identity(config.quantize))
     return {"teacher": teacher, "pretrain": pretrain, "student": student, "int8": int8}
 
 

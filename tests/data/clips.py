@@ -13,7 +13,7 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import ExplicitVRLittleEndian, UltrasoundMultiFrameImageStorage, generate_uid
 
-from data.gaze_writer import write_tobii_sdk_stream
+from data.gaze.writer import write_tobii_sdk_stream
 
 WIDTH, HEIGHT = 64, 48
 

@@ -6,7 +6,7 @@ from skimage import io
 
 from common.errors import InputError
 from data.dataset import read_split
-from data.fetal_planes import TABLE, example_images, prepare_fetal_planes
+from data.sources.fetal_planes import TABLE, example_images, prepare_fetal_planes
 
 HEADER = "Image_name;Patient_num;Plane;Brain_plane;Operator;US_Machine;Train "
 PLANES = ("Fetal abdomen", "Fetal brain", "Fetal femur", "Fetal thorax")

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from common.errors import InputError
-from data.gaze import clock_jumps, gaps, read_gaze
-from data.gaze_formats import FORMATS
-from data.gaze_report import describe_gaze
-from data.gaze_writer import write_tobii_sdk_stream
+from data.gaze.formats import FORMATS
+from data.gaze.read import clock_jumps, gaps, read_gaze
+from data.gaze.report import describe_gaze
+from data.gaze.writer import write_tobii_sdk_stream
 from tests.data.gaze_files import FILES, SCREEN, TIMES, X, Y, pro_sdk_stream, studio_3
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from common.errors import InputError
-from data.gaze import GazeRecording, read_gaze
-from data.gaze_frames import fill_short_gaps, gaze_for_frames, screen_to_frame
-from data.gaze_report import describe_gaze, gaze_command
-from data.gaze_writer import write_tobii_sdk_stream
+from data.gaze.alignment import fill_short_gaps, gaze_for_frames, screen_to_frame
+from data.gaze.read import GazeRecording, read_gaze
+from data.gaze.report import describe_gaze, gaze_command
+from data.gaze.writer import write_tobii_sdk_stream
 
 
 def recording(time_s, x, y, valid=None, screen_px=None) -> GazeRecording:

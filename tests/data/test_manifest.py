@@ -1,8 +1,8 @@
 import pytest
 
 from common.errors import InputError
-from data.labels import class_names, frame_labels, read_intervals
-from data.manifest import fixed_splits, read_manifest
+from data.sources.labels import class_names, frame_labels, read_intervals
+from data.sources.manifest import fixed_splits, read_manifest
 from tests.data.clips import write_csv
 
 HEADER = "recording_id,patient_id,video,label"

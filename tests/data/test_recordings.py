@@ -11,8 +11,8 @@ from common.errors import InputError, run_command
 from data import dataset as dataset_module
 from data.dataset import open_dataset, read_split
 from data.frames import resize_frame
-from data.recordings import keep_frames, prepare_recordings
 from data.report import print_dataset_report
+from data.sources.recordings import keep_frames, prepare_recordings
 from tests.data.clips import (
     HEIGHT,
     WIDTH,

@@ -6,7 +6,7 @@ from pydicom.uid import MPEG4HP41, JPEGBaseline8Bit
 
 from common.errors import InputError
 from data.frames import grey_frame, resize_frame
-from data.video import open_video
+from data.video.read import open_video
 from tests.data.clips import (
     HEIGHT,
     WIDTH,

@@ -48,12 +48,12 @@ def test_eight_bit_artefact_takes_raw_bytes(run_folder, student, features):
 
 
 def test_eight_bit_input_is_the_stored_byte(run_folder):
-    from evaluation.artefacts import _quantised
+    from evaluation.artefacts import _quantized
 
     stored = np.arange(256, dtype=np.uint8)
     as_float = tf.cast(stored, tf.float32).numpy() / np.float32(255)
     detail = {"dtype": np.uint8, "quantization": (np.float32(1 / 255), 0)}
-    np.testing.assert_array_equal(_quantised(as_float, detail), stored)
+    np.testing.assert_array_equal(_quantized(as_float, detail), stored)
 
 
 def test_teacher_sees_the_gaze(run_folder, features):

@@ -191,15 +191,15 @@ def test_a_student_takes_the_frame_alone(name):
 
 @every_student
 def test_a_student_becomes_a_full_int8_file(name, tmp_path):
-    """TF-MOT quantises all of it, and between the bytes at both ends the file computes in integers."""
+    """TF-MOT quantizes all of it, and between the bytes at both ends the file computes in integers."""
     from ai_edge_litert.interpreter import Interpreter
 
-    from quantization.qat import quantise
+    from quantization.qat import quantize
     from quantization.tflite import export_int8
 
     student, options = small(name, (32, 48, 1)), entry_of(SMALL, name)
     frames = inputs_of(student)
-    made = quantise(student, name, options, [frames])
+    made = quantize(student, name, options, [frames])
     export_int8(made, tmp_path / "s.tflite", Metadata(name, ("a", "b", "c"), (32, 48), "probabilities", "int8"))
     interpreter = Interpreter(str(tmp_path / "s.tflite"), num_threads=1)
     interpreter.allocate_tensors()

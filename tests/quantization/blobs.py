@@ -54,16 +54,16 @@ def make_teacher(seed=0):
     return teacher
 
 
-def build_tiny(kit, frame_shape, num_classes):
+def build_tiny(keras_module, frame_shape, num_classes):
     """A student of a few layers, for tests in which the architecture does not matter."""
-    layers = kit.layers
-    x = frame = kit.Input(frame_shape, name="frame")
+    layers = keras_module.layers
+    x = frame = keras_module.Input(frame_shape, name="frame")
     for stride, filters in ((8, 8), (16, 8)):
         steps = 8 if stride == 8 else 2
         x = layers.Conv2D(filters, 8, steps, padding="same", use_bias=False, name=f"conv{stride}")(x)
         x = layers.ReLU(name=f"stride{stride}")(layers.BatchNormalization(name=f"norm{stride}")(x))
     x = layers.Dropout(0.2, name="dropout")(layers.Flatten(name="flatten")(x))
-    return kit.Model(frame, layers.Dense(num_classes, name="logits")(x), name="tiny")
+    return keras_module.Model(frame, layers.Dense(num_classes, name="logits")(x), name="tiny")
 
 
 def randomised(model, seed=0):

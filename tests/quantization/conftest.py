@@ -8,7 +8,7 @@ import pytest
 import models
 from models.distiller import Distiller
 from models.metadata import Metadata
-from quantization.qat import QatSettings, quantise_aware_train
+from quantization.qat import QatSettings, quantize_aware_train
 from tests.quantization import blobs
 
 
@@ -25,12 +25,12 @@ def trained():
 
 
 @pytest.fixture(scope="session")
-def quantised(trained):
-    """The student after quantisation-aware training, and what `on_epoch` was told."""
+def quantized(trained):
+    """The student after quantization-aware training, and what `on_epoch` was told."""
     told = []
     before = [weight.copy() for weight in trained.student.get_weights()]
     head = trained.objective.get_weights()[0].copy()
-    result = quantise_aware_train(
+    result = quantize_aware_train(
         trained.student,
         name=blobs.NAME,
         options=blobs.OPTIONS,

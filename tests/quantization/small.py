@@ -16,9 +16,9 @@ NAME = "small"
 KERNELS = ("stem_conv", "point_conv", "logits")
 
 
-def build(kit, frame_shape, num_classes):
-    layers = kit.layers
-    frame = kit.Input(frame_shape, name="frame")
+def build(keras_module, frame_shape, num_classes):
+    layers = keras_module.layers
+    frame = keras_module.Input(frame_shape, name="frame")
     x = layers.Conv2D(8, 8, 8, use_bias=False, name="stem_conv")(frame)
     x = layers.ReLU(name="stride8")(layers.BatchNormalization(momentum=0.9, name="stem_bn")(x))
     x = layers.DepthwiseConv2D(3, padding="same", use_bias=False, name="depth_conv")(x)
@@ -26,7 +26,7 @@ def build(kit, frame_shape, num_classes):
     x = layers.Conv2D(12, 1, use_bias=False, name="point_conv")(x)
     x = layers.ReLU(name="stride16")(layers.BatchNormalization(momentum=0.9, name="point_bn")(x))
     x = layers.Flatten(name="flatten")(x)
-    return kit.Model(frame, layers.Dense(num_classes, name="logits")(x), name=NAME)
+    return keras_module.Model(frame, layers.Dense(num_classes, name="logits")(x), name=NAME)
 
 
 ENTRY = models.registry.Entry(build, "student", ("stride8", "stride16"))

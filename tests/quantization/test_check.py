@@ -5,15 +5,15 @@ from common.errors import InputError
 from quantization.check import dry_run, refused_layers
 from quantization.legacy import tf_keras, tfmot
 
-kit = tf_keras()
-L = kit.layers
+keras_module = tf_keras()
+L = keras_module.layers
 
 
 def model_of(*layers):
-    x = frame = kit.Input((16, 16, 2), name="frame")
+    x = frame = keras_module.Input((16, 16, 2), name="frame")
     for layer in layers:
         x = layer(x)
-    return kit.Model(frame, x)
+    return keras_module.Model(frame, x)
 
 
 BAD = {
@@ -21,12 +21,12 @@ BAD = {
     "BatchNormalization": lambda: L.BatchNormalization(name="bad"),
     "PReLU": lambda: L.PReLU(name="bad"),
     "Conv2D": lambda: L.Conv2D(2, 3, activation="elu", name="bad"),
-    "Sequential": lambda: kit.Sequential([L.Conv2D(2, 1)], name="bad"),
+    "Sequential": lambda: keras_module.Sequential([L.Conv2D(2, 1)], name="bad"),
 }
 
 
 @pytest.mark.parametrize("name", models.names("student"))
-def test_every_student_can_be_quantised(name):
+def test_every_student_can_be_quantized(name):
     assert dry_run(name, (32, 40, 1), 3) == []
 
 
@@ -40,14 +40,14 @@ def test_what_tfmot_refuses_is_named_and_nothing_else(kind):
 
 
 def test_all_bad_layers_are_named_at_once():
-    frame = kit.Input((16, 16, 1), name="frame")
+    frame = keras_module.Input((16, 16, 1), name="frame")
     x = L.Rescaling(2.0, name="scale")(frame)
     x = L.Concatenate(name="both")([L.Conv2D(4, 3, name="left")(x), L.Conv2D(4, 3, name="right")(x)])
     x = L.BatchNormalization(name="late_norm")(x)
-    x = kit.Sequential([L.Conv2D(3, 1)], name="backbone")(x)
+    x = keras_module.Sequential([L.Conv2D(3, 1)], name="backbone")(x)
     x = L.Lambda(lambda values: values * 2, name="trick")(x)
     x = L.GlobalAveragePooling2D(name="pool")(x)
-    model = kit.Model(frame, L.Dense(2, dtype="float16", name="half")(x))
+    model = keras_module.Model(frame, L.Dense(2, dtype="float16", name="half")(x))
     refused = {refusal.layer: refusal.reason for refusal in refused_layers(model)}
     assert list(refused) == ["scale", "late_norm", "backbone", "trick", "half"]
     assert "both (Concatenate)" in refused["late_norm"]
@@ -55,9 +55,9 @@ def test_all_bad_layers_are_named_at_once():
 
 
 def test_norm_of_a_branched_convolution_is_refused():
-    frame = kit.Input((16, 16, 1), name="frame")
+    frame = keras_module.Input((16, 16, 1), name="frame")
     conv = L.Conv2D(4, 3, name="conv")(frame)
-    model = kit.Model(frame, L.Add()([conv, L.BatchNormalization(name="norm")(conv)]))
+    model = keras_module.Model(frame, L.Add()([conv, L.BatchNormalization(name="norm")(conv)]))
     assert [refusal.layer for refusal in refused_layers(model)] == ["norm"]
 
 
@@ -79,7 +79,7 @@ def test_foldable_layers_are_accepted():
 
 
 def test_subclassed_model_is_refused_whole():
-    class Own(kit.Model):
+    class Own(keras_module.Model):
         def call(self, frame):
             return frame
 
@@ -93,9 +93,9 @@ def test_unknown_model_is_an_input_error():
 
 
 def test_a_builder_that_needs_keras_3_is_a_refusal(monkeypatch):
-    def build(kit, frame_shape, num_classes):
-        frame = kit.Input(frame_shape, name="frame")
-        return kit.Model(frame, kit.layers.NoSuchLayer()(frame))
+    def build(keras_module, frame_shape, num_classes):
+        frame = keras_module.Input(frame_shape, name="frame")
+        return keras_module.Model(frame, keras_module.layers.NoSuchLayer()(frame))
 
     monkeypatch.setitem(models.MODELS, "modern", models.registry.Entry(build, "student", ()))
     (refusal,) = dry_run("modern", (32, 40, 1), 3)

@@ -16,9 +16,9 @@ from models.metadata import Metadata, read_metadata
 from quantization.cluster import cluster
 from quantization.finetune import fine_tune
 from quantization.footprint import count_kernels, count_tflite_kernels, deflated_bytes, sparsity, tflite_kernels
-from quantization.preserve import quantise_preserving
+from quantization.preserve import quantize_preserving
 from quantization.prune import _ramp, _schedule, prune
-from quantization.qat import quantise
+from quantization.qat import quantize
 from quantization.tflite import export_dynamic_range, export_float16, export_float_tflite, export_int8
 from quantization.twin import build_twin
 from tests.quantization import blobs, small
@@ -132,7 +132,7 @@ def test_a_kernel_of_few_weights_is_left_as_it_is(pruned):
 @pytest.mark.parametrize("kind", ["PQAT", "CQAT", "PCQAT"])
 def test_zeros_and_clusters_survive_the_training_in_8_bits(request, kind, tmp_path):
     model = request.getfixturevalue({"PQAT": "pruned", "CQAT": "clustered", "PCQAT": "both"}[kind])
-    result = quantise_preserving(
+    result = quantize_preserving(
         model,
         small.NAME,
         {},
@@ -167,7 +167,7 @@ def _norms(model):
 
 def test_training_in_8_bits_that_keeps_nothing_loses_the_zeros(pruned):
     """The control: without the mask the same steps fill the zeros."""
-    plain = quantise(pruned, small.NAME, {}, FRAMES)
+    plain = quantize(pruned, small.NAME, {}, FRAMES)
     fine_tune(plain.model, small.tuning(pruned, 5), "control")
     kernel = plain.model.get_layer("quant_stem_conv")._weight_vars[0][0].numpy()
     assert np.mean(kernel == 0) < 0.5 < np.mean(small.kernels(pruned)["stem_conv"] == 0)
@@ -226,7 +226,7 @@ def test_a_sparse_file_is_smaller_and_says_the_same(pruned, tmp_path):
 
 
 @pytest.mark.parametrize(("export", "tolerance"), [(export_dynamic_range, 0.05), (export_float16, 5e-3)])
-def test_what_is_quantised_after_training_agrees_with_the_float_student(student, export, tolerance, tmp_path):
+def test_what_is_quantized_after_training_agrees_with_the_float_student(student, export, tolerance, tmp_path):
     images = blobs.frames(40, seed=5)[0]
     path = tmp_path / "student.tflite"
     assert export(student, path, METADATA) == path.stat().st_size
@@ -245,7 +245,7 @@ def test_what_is_quantised_after_training_agrees_with_the_float_student(student,
         (lambda s: small.tuning(s, 0), "steps 0"),
         (lambda s: small.tuning(s, learning_rate=math.inf), "learning_rate inf: must be above 0"),
         (
-            lambda s: quantise_preserving(
+            lambda s: quantize_preserving(
                 s, small.NAME, {}, sparse=False, clustered=False, calibration=FRAMES, training=small.tuning(s)
             ),
             "nothing is to be kept",

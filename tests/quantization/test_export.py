@@ -14,7 +14,7 @@ from ai_edge_litert.interpreter import Interpreter
 import models
 from common.errors import InputError
 from models.metadata import Metadata, read_metadata
-from quantization.qat import quantise
+from quantization.qat import quantize
 from quantization.saved_model import export_saved_model
 from quantization.tflite import export_float_tflite, export_int8, post_training_int8
 from tests.quantization import blobs
@@ -26,7 +26,7 @@ def held_out():
 
 
 @pytest.fixture(scope="module")
-def exported(trained, quantised, tmp_path_factory):
+def exported(trained, quantized, tmp_path_factory):
     """Every artefact of one run, and the bytes that each export told."""
     folder = tmp_path_factory.mktemp("run")
     metadata = Metadata(blobs.NAME, blobs.CLASSES, blobs.SIZE, "logits", "int8", dataset_checksum="abc")
@@ -39,11 +39,11 @@ def exported(trained, quantised, tmp_path_factory):
     }
     calibration = [blobs.frames(128, seed=3)[0].astype(np.float32) / 255 * 0.9]
     told = {
-        "int8": export_int8(quantised.result, paths["int8"], metadata),
+        "int8": export_int8(quantized.result, paths["int8"], metadata),
         "post_training": post_training_int8(trained.student, calibration, paths["post_training"], metadata),
         "float": export_float_tflite(trained.student, paths["float"], metadata),
         "saved_float": export_saved_model(trained.student, paths["saved_float"], metadata),
-        "saved_int8": export_saved_model(quantised.result.model, paths["saved_int8"], metadata),
+        "saved_int8": export_saved_model(quantized.result.model, paths["saved_int8"], metadata),
     }
     return types.SimpleNamespace(paths=paths, told=told, metadata=metadata)
 
@@ -64,10 +64,10 @@ def probabilities(model, images):
     return keras.ops.convert_to_numpy(tf.nn.softmax(model(images.astype(np.float32) / 255, training=False)))
 
 
-def test_int8_agrees_with_fake_quant_from_raw_bytes(exported, quantised, held_out):
+def test_int8_agrees_with_fake_quant_from_raw_bytes(exported, quantized, held_out):
     images, labels = held_out
     given = run_tflite(exported.paths["int8"], images)
-    wanted = probabilities(quantised.result.model, images)
+    wanted = probabilities(quantized.result.model, images)
     assert given.dtype == np.uint8
     assert (given.argmax(-1) == wanted.argmax(-1)).mean() >= 0.99
     assert (given.argmax(-1) == labels).mean() > 0.95
@@ -80,8 +80,8 @@ def test_post_training_int8_agrees_with_the_float_student(exported, trained, hel
     assert (given.argmax(-1) == probabilities(trained.student, images).argmax(-1)).mean() > 0.95
 
 
-def test_int8_weights_are_the_fake_quantised_ones_with_batch_norm_folded_in(exported, quantised):
-    model = quantised.result.model
+def test_int8_weights_are_the_fake_quantized_ones_with_batch_norm_folded_in(exported, quantized):
+    model = quantized.result.model
     kernel, quantizer, variables = model.get_layer("quant_stem_conv")._weight_vars[0]
     norm = model.get_layer("quant_stem_bn").layer
     factor = norm.gamma / tf.sqrt(norm.moving_variance + norm.epsilon)
@@ -119,11 +119,11 @@ def test_float_tflite_gives_the_students_probabilities(exported, trained, held_o
 
 
 @pytest.mark.parametrize("kind", ["saved_float", "saved_int8"])
-def test_saved_model_needs_tensorflow_alone(exported, trained, quantised, held_out, tmp_path, kind):
+def test_saved_model_needs_tensorflow_alone(exported, trained, quantized, held_out, tmp_path, kind):
     images = held_out[0][:32]
     keras_file = tmp_path / "student.keras"
     trained.student.save(keras_file)
-    model = quantised.result.model if kind == "saved_int8" else keras.saving.load_model(keras_file)
+    model = quantized.result.model if kind == "saved_int8" else keras.saving.load_model(keras_file)
     np.save(tmp_path / "frames.npy", images)
     code = """if True:
         import json, sys
@@ -169,7 +169,7 @@ def test_no_artefact_holds_the_teacher(exported, trained):
         if path.is_dir():
             shapes = [shape for _, shape in tf.train.list_variables(str(path / "variables" / "variables"))]
             count = 4 * sum(int(np.prod(shape)) for shape in shapes)
-            # The fake-quant student has two ends of a range for each quantised channel besides.
+            # The fake-quant student has two ends of a range for each quantized channel besides.
             assert student <= count + 64 and count < (1.0 if kind == "saved_float" else 1.3) * student + 64
         else:
             assert len(content) < student + 60_000
@@ -208,7 +208,7 @@ def test_wrong_ending_is_refused(trained, metadata, tmp_path):
 def test_students_below_150_000_parameters_are_small_files(name, width, tmp_path):
     student = blobs.randomised(models.create(name, (112, 144, 1), 4, width=width))
     frames = np.random.default_rng(0).random((2, 112, 144, 1), dtype=np.float32)
-    made = quantise(student, name, {"width": width}, [frames])
+    made = quantize(student, name, {"width": width}, [frames])
     metadata = Metadata(name, blobs.CLASSES, (112, 144), "logits", "int8")
     assert student.count_params() < 150_000
     assert export_int8(made, tmp_path / "s.tflite", metadata) < 220_000

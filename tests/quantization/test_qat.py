@@ -6,7 +6,7 @@ import tensorflow as tf
 import models
 from common.errors import InputError
 from models.objective import LossSettings, Objective
-from quantization.qat import QatSettings, quantise, quantise_aware_train
+from quantization.qat import QatSettings, quantize, quantize_aware_train
 from tests.quantization import blobs
 
 PARTS = ["loss", "hard", "gaze", "soft", "attention", "regularisation", "accuracy", "agreement"]
@@ -20,11 +20,11 @@ def tiny(monkeypatch):
 
 
 def alone(student, settings=None, batches=None, **more):
-    """Quantisation-aware training of a tiny student, without a teacher."""
+    """Quantization-aware training of a tiny student, without a teacher."""
     losses = LossSettings().without_teacher()
     shapes = {tap: student.get_layer(tap).output.shape[1:] for tap in losses.taps()}
     arguments = {"steps": 6, "steps_per_epoch": 3, **more}
-    return quantise_aware_train(
+    return quantize_aware_train(
         student,
         name="tiny",
         options={},
@@ -47,9 +47,9 @@ def norms(model):
     return state
 
 
-def test_all_parts_are_logged_by_name_each_epoch(quantised):
-    assert [epoch for epoch, _ in quantised.told] == [0, 1]
-    for (_, logs), row in zip(quantised.told, quantised.result.history):
+def test_all_parts_are_logged_by_name_each_epoch(quantized):
+    assert [epoch for epoch, _ in quantized.told] == [0, 1]
+    for (_, logs), row in zip(quantized.told, quantized.result.history):
         assert logs == row
         assert list(logs) == [*PARTS, *(f"val_{part}" for part in PARTS), "learning_rate"]
         assert all(np.isfinite(list(logs.values())))
@@ -58,23 +58,23 @@ def test_all_parts_are_logged_by_name_each_epoch(quantised):
         assert logs["loss"] == pytest.approx(total, rel=1e-5)
 
 
-def test_the_quantised_student_still_knows_its_job(quantised, trained):
+def test_the_quantized_student_still_knows_its_job(quantized, trained):
     images, labels = blobs.frames(200, seed=9)
     frames = images.astype(np.float32) / 255
     of_float = trained.student(frames, training=False).numpy().argmax(-1)
-    of_quantised = quantised.result(frames).numpy().argmax(-1)
+    of_quantized = quantized.result(frames).numpy().argmax(-1)
     assert (of_float == labels).mean() > 0.95, "the task was not learned: nothing is tested"
-    assert (of_quantised == labels).mean() > 0.95
+    assert (of_quantized == labels).mean() > 0.95
 
 
-def test_the_student_stays_as_it_was_and_the_saliency_head_trains_on(quantised, trained):
-    for now, then in zip(trained.student.get_weights(), quantised.student_weights_before):
+def test_the_student_stays_as_it_was_and_the_saliency_head_trains_on(quantized, trained):
+    for now, then in zip(trained.student.get_weights(), quantized.student_weights_before):
         np.testing.assert_array_equal(now, then)
-    assert not np.array_equal(trained.objective.get_weights()[0], quantised.saliency_head_before)
+    assert not np.array_equal(trained.objective.get_weights()[0], quantized.saliency_head_before)
 
 
-def test_learning_rate_falls_to_zero(quantised):
-    rates = [row["learning_rate"] for row in quantised.result.history]
+def test_learning_rate_falls_to_zero(quantized):
+    rates = [row["learning_rate"] for row in quantized.result.history]
     assert 3e-4 >= rates[0] > rates[1] < 3e-5
 
 
@@ -112,20 +112,20 @@ def test_nan_stops_with_the_step_and_the_part(tiny):
         return {**features, "gaze": gaze}, label, weight
 
     spoiled = blobs.batches().enumerate().map(spoil)
-    with pytest.raises(InputError, match=r"step 3: gaze is nan: lower --quantise\.learning_rate"):
+    with pytest.raises(InputError, match=r"step 3: gaze is nan: lower --quantize\.learning_rate"):
         alone(tiny, batches=spoiled)
 
 
-def test_a_student_that_cannot_be_quantised_is_refused_by_layer(monkeypatch):
-    def build(kit, frame_shape, num_classes):
-        frame = kit.Input(frame_shape, name="frame")
-        x = kit.layers.Flatten(name="flatten")(kit.layers.PReLU(name="steep")(frame))
-        return kit.Model(frame, kit.layers.Dense(num_classes, name="logits")(x))
+def test_a_student_that_cannot_be_quantized_is_refused_by_layer(monkeypatch):
+    def build(keras_module, frame_shape, num_classes):
+        frame = keras_module.Input(frame_shape, name="frame")
+        x = keras_module.layers.Flatten(name="flatten")(keras_module.layers.PReLU(name="steep")(frame))
+        return keras_module.Model(frame, keras_module.layers.Dense(num_classes, name="logits")(x))
 
     monkeypatch.setitem(models.MODELS, "steep", models.registry.Entry(build, "student", ()))
     student = models.create("steep", (16, 16, 1), 3)
-    with pytest.raises(InputError, match=r"model steep: can't be quantised: steep \(PReLU\)"):
-        quantise(student, "steep", {}, [])
+    with pytest.raises(InputError, match=r"model steep: can't be quantized: steep \(PReLU\)"):
+        quantize(student, "steep", {}, [])
 
 
 @pytest.mark.parametrize(
@@ -133,5 +133,5 @@ def test_a_student_that_cannot_be_quantised_is_refused_by_layer(monkeypatch):
     [("learning_rate", 0.0), ("calibration_batches", 0), ("range_decay", 1.5), ("freeze_batch_norm_from", -1)],
 )
 def test_bad_settings_are_named(field, value):
-    with pytest.raises(InputError, match=rf"quantise\.{field} {value}"):
+    with pytest.raises(InputError, match=rf"quantize\.{field} {value}"):
         QatSettings(**{field: value})

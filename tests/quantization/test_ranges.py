@@ -12,13 +12,13 @@ def batch():
 
 
 def small_model():
-    kit = tf_keras()
-    kit.utils.set_random_seed(0)
-    frame = kit.Input((12, 12, 1), name="frame")
-    x = kit.layers.Conv2D(4, 3, name="conv")(frame)
-    x = kit.layers.ReLU(name="stride1")(kit.layers.BatchNormalization(name="norm")(x))
-    x = kit.layers.GlobalAveragePooling2D(name="pool")(x)
-    return kit.Model(frame, kit.layers.Dense(3, name="logits")(x))
+    keras_module = tf_keras()
+    keras_module.utils.set_random_seed(0)
+    frame = keras_module.Input((12, 12, 1), name="frame")
+    x = keras_module.layers.Conv2D(4, 3, name="conv")(frame)
+    x = keras_module.layers.ReLU(name="stride1")(keras_module.layers.BatchNormalization(name="norm")(x))
+    x = keras_module.layers.GlobalAveragePooling2D(name="pool")(x)
+    return keras_module.Model(frame, keras_module.layers.Dense(3, name="logits")(x))
 
 
 def range_of(model, layer, what):
@@ -28,24 +28,24 @@ def range_of(model, layer, what):
 
 def test_ranges_are_those_of_the_float_activations(batch):
     model = small_model()
-    quantised = tfmot().quantization.keras.quantize_model(model)
-    set_ranges(quantised, [batch, batch / 2], decay=0.9)
-    kit = tf_keras()
-    watched = kit.Model(model.input, [model.get_layer("stride1").output, model.output])
+    quantized = tfmot().quantization.keras.quantize_model(model)
+    set_ranges(quantized, [batch, batch / 2], decay=0.9)
+    keras_module = tf_keras()
+    watched = keras_module.Model(model.input, [model.get_layer("stride1").output, model.output])
     wanted = [[(min(0, x.numpy().min()), max(0, x.numpy().max())) for x in watched(b)] for b in (batch, batch / 2)]
     relu, logits = np.mean(wanted, axis=0)
-    # Weights are quantised while watching, activations are not.
-    np.testing.assert_allclose(range_of(quantised, "quant_stride1", "output"), relu, atol=0.02)
-    np.testing.assert_allclose(range_of(quantised, "quant_logits", "post_activation"), logits, atol=0.02)
+    # Weights are quantized while watching, activations are not.
+    np.testing.assert_allclose(range_of(quantized, "quant_stride1", "output"), relu, atol=0.02)
+    np.testing.assert_allclose(range_of(quantized, "quant_logits", "post_activation"), logits, atol=0.02)
     # The larger batch is clipped by the mean range, the smaller one is not.
-    np.testing.assert_allclose(quantised(batch / 2), model(batch / 2), atol=0.02)
+    np.testing.assert_allclose(quantized(batch / 2), model(batch / 2), atol=0.02)
 
 
 def test_input_is_one_step_a_byte_even_after_training_on_dark_frames(batch):
-    quantised = tfmot().quantization.keras.quantize_model(small_model())
-    set_ranges(quantised, [batch], decay=0.9)
-    quantised(batch / 2, training=True)
-    layer = next(layer for layer in quantised.layers if type(layer).__name__ == "QuantizeLayer")
+    quantized = tfmot().quantization.keras.quantize_model(small_model())
+    set_ranges(quantized, [batch], decay=0.9)
+    quantized(batch / 2, training=True)
+    layer = next(layer for layer in quantized.layers if type(layer).__name__ == "QuantizeLayer")
     bytes_ = np.arange(256, dtype=np.float32) / 255
     np.testing.assert_allclose(layer(bytes_, training=False), bytes_, atol=1e-7)
     assert [layer.quantizer_vars[end].numpy() for end in ("min_var", "max_var")] == [0.0, 1.0]

@@ -10,7 +10,7 @@ import models
 from models import mobilenet
 from models.metadata import Metadata
 from quantization.legacy import tf_keras, tfmot
-from quantization.qat import QuantisedStudent, quantise
+from quantization.qat import QuantizedStudent, quantize
 from quantization.ranges import set_ranges
 from quantization.scheme import quantize_model
 from quantization.tflite import export_int8
@@ -28,14 +28,14 @@ def frames():
 @pytest.fixture(scope="module")
 def uneven():
     """A depthwise layer whose channels' kernels differ 300-fold in size, as batch normalisation lets them."""
-    kit = tf_keras()
-    kit.utils.set_random_seed(0)
-    frame = kit.Input(SHAPE, name="frame")
-    x = kit.layers.ReLU(name="relu")(kit.layers.Conv2D(4, 3, name="conv")(frame))
-    x = kit.layers.DepthwiseConv2D(3, use_bias=False, depth_multiplier=2, name="dw")(x)
-    x = kit.layers.ReLU(name="dw_relu")(kit.layers.BatchNormalization(name="dw_bn")(x))
-    x = kit.layers.GlobalAveragePooling2D(name="pool")(x)
-    model = kit.Model(frame, kit.layers.Dense(4, name="logits")(x), name="uneven")
+    keras_module = tf_keras()
+    keras_module.utils.set_random_seed(0)
+    frame = keras_module.Input(SHAPE, name="frame")
+    x = keras_module.layers.ReLU(name="relu")(keras_module.layers.Conv2D(4, 3, name="conv")(frame))
+    x = keras_module.layers.DepthwiseConv2D(3, use_bias=False, depth_multiplier=2, name="dw")(x)
+    x = keras_module.layers.ReLU(name="dw_relu")(keras_module.layers.BatchNormalization(name="dw_bn")(x))
+    x = keras_module.layers.GlobalAveragePooling2D(name="pool")(x)
+    model = keras_module.Model(frame, keras_module.layers.Dense(4, name="logits")(x), name="uneven")
     sizes = np.geomspace(1, 300, 8).astype(np.float32)
     layer, norm = model.get_layer("dw"), model.get_layer("dw_bn")
     layer.set_weights([layer.get_weights()[0] * sizes.reshape(4, 2)])
@@ -44,7 +44,7 @@ def uneven():
     return model
 
 
-def fake_quantised(how, model, frames):
+def fake_quantized(how, model, frames):
     made = how(model)
     set_ranges(made, [frames], decay=0.9)
     return made
@@ -53,17 +53,17 @@ def fake_quantised(how, model, frames):
 def test_channels_of_small_weights_keep_their_levels(uneven, frames):
     wanted = uneven(frames, training=False).numpy()
     ours, default = (
-        np.abs(fake_quantised(how, uneven, frames)(frames, training=False) - wanted).max() / wanted.std()
+        np.abs(fake_quantized(how, uneven, frames)(frames, training=False) - wanted).max() / wanted.std()
         for how in (quantize_model, tfmot().quantization.keras.quantize_model)
     )
     assert ours < 0.05
     assert ours < default / 3
 
 
-def test_int8_depthwise_weights_are_the_fake_quantised_ones(uneven, frames, tmp_path):
-    made = fake_quantised(quantize_model, uneven, frames)
+def test_int8_depthwise_weights_are_the_fake_quantized_ones(uneven, frames, tmp_path):
+    made = fake_quantized(quantize_model, uneven, frames)
     metadata = Metadata("uneven", blobs.CLASSES, SHAPE[:2], "logits", "int8")
-    export_int8(QuantisedStudent(made), tmp_path / "uneven.tflite", metadata)
+    export_int8(QuantizedStudent(made), tmp_path / "uneven.tflite", metadata)
     interpreter = Interpreter(model_path=str(tmp_path / "uneven.tflite"))
     interpreter.allocate_tensors()
     node = next(o for o in interpreter._get_ops_details() if o["op_name"] == "DEPTHWISE_CONV_2D")
@@ -77,7 +77,7 @@ def test_int8_depthwise_weights_are_the_fake_quantised_ones(uneven, frames, tmp_
     np.testing.assert_array_equal(np.abs(steps.astype(int)).max(axis=(0, 1, 2)), 127)
 
 
-def test_inverted_residuals_in_int8_agree_with_their_fake_quantised_twin(tmp_path, monkeypatch):
+def test_inverted_residuals_in_int8_agree_with_their_fake_quantized_twin(tmp_path, monkeypatch):
     """Linear bottlenecks and residuals too: the file computes what the twin does, up to ties in rounding."""
     stages = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 2, 2), (6, 64, 2, 2))  # fewer than MobileNet v2's, to be quick
     monkeypatch.setattr(mobilenet, "_STAGES_V2", stages)
@@ -89,7 +89,7 @@ def test_inverted_residuals_in_int8_agree_with_their_fake_quantised_twin(tmp_pat
     images, labels = blobs.frames(1280, seed=0)
     student.fit(images / np.float32(255), labels, batch_size=16, verbose=0)
     calibration = [images[:64] / np.float32(255)]
-    made = quantise(student, "mobilenet_v2", options, calibration)
+    made = quantize(student, "mobilenet_v2", options, calibration)
     metadata = Metadata("mobilenet_v2", blobs.CLASSES, blobs.SIZE, "logits", "int8")
     export_int8(made, tmp_path / "student.tflite", metadata)
     images, labels = blobs.frames(200, seed=11)

@@ -31,7 +31,7 @@ def test_other_width_is_refused_by_layer():
 
 def test_a_layer_of_one_model_alone_is_named_and_nothing_is_copied():
     student = models.create("squeezenet_1_1", SHAPE, 3, width=0.25)
-    other = models.create("squeezenet_1_1", SHAPE, 3, kit=tf_keras(), width=0.25, batch_norm=False)
+    other = models.create("squeezenet_1_1", SHAPE, 3, keras_module=tf_keras(), width=0.25, batch_norm=False)
     before = other.get_weights()
     with pytest.raises(InputError, match="layer fire2_expand1_bn: is in the Keras 3 model"):
         copy_weights(student, other)

@@ -22,14 +22,14 @@ def loads(study, name):
 def test_epochs_of_each_stage(study, config):
     assert loads(study, "big") == {("train", "vgg16"): 24}
     assert loads(study, "small") == {("train", "squeezenet_1_1"): 3, ("forward", "vgg16"): 3}
-    study = change(config, "stages: [student],", "stages: [student, int8], quantise.epochs: 2,")
+    study = change(config, "stages: [student],", "stages: [student, int8], quantize.epochs: 2,")
     assert loads(study, "small") == {("train", "squeezenet_1_1"): pytest.approx(3 + 3.3 * 2), ("forward", "vgg16"): 5}
     study = change(config, 'teacher-path: "{big}"', "teacher: none, pretrain.epochs: 4")
     assert loads(study, "small") == {("train", "squeezenet_1_1"): pytest.approx(7 + 3.3 * 2)}
 
 
 def test_compressions(study, config):
-    # Two targets, each trained ten epochs, then two through fake quantisation.
+    # Two targets, each trained ten epochs, then two through fake quantization.
     targets = '{sparsity: [0.5, 0.8], epochs: 10, int8-epochs: 2, teacher: "{big}"}'
     assert loads(change(config, "{sparsity: [0.5]}", targets), "sparse") == {
         ("train", "squeezenet_1_1"): pytest.approx(3.3 * 2 * 12),

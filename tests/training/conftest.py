@@ -62,7 +62,7 @@ student: squeezenet_1_1
 student_options: {{width: 0.2}}
 teach: {{epochs: 2, batch_size: 16, learning_rate: 1.0e-3, warmup_epochs: 0.5, precision: float32}}
 distil: {{epochs: 3, batch_size: 16, learning_rate: 2.0e-3, warmup_epochs: 0.5}}
-quantise: {{epochs: 1, batch_size: 16, learning_rate: 1.0e-4}}
+quantize: {{epochs: 1, batch_size: 16, learning_rate: 1.0e-4}}
 augment: {{rotation_deg: 5, zoom: 0.05, shift: 0.05}}
 """
 

@@ -28,17 +28,17 @@ from training.stages import stage_fingerprints
 from training.summary import summarise
 
 
-def build_teacher(kit, frame_shape, num_classes, *, width=8, predict=False):
+def build_teacher(keras_module, frame_shape, num_classes, *, width=8, predict=False):
     """A teacher of a few layers; with `predict` it gives a gaze map and looks where that says."""
-    layers = kit.layers
-    frame = kit.Input(frame_shape, name="frame")
+    layers = keras_module.layers
+    frame = keras_module.Input(frame_shape, name="frame")
     x = layers.Conv2D(width, 8, 8, padding="same", activation="relu", name="stride8")(frame)
     if predict:
         heat = layers.Conv2D(1, 1, name="saliency")(x)
         x = layers.Multiply(name="look")([x, layers.Activation("sigmoid", name="gate")(heat)])
     x = layers.Conv2D(width, 3, 2, padding="same", activation="relu", name="stride16")(x)
     logits = layers.Dense(num_classes, name="logits", dtype="float32")(layers.Flatten(name="flat")(x))
-    return kit.Model(frame, logits, name="plain")
+    return keras_module.Model(frame, logits, name="plain")
 
 
 @pytest.fixture(autouse=True)

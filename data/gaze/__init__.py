@@ -1,0 +1,1 @@
+"""Eye-tracker files: formats, parsers, alignment with screen and video, checks."""

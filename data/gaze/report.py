@@ -1,0 +1,121 @@
+"""What a gaze file holds, for whoever wants to know before preparing a data set."""
+
+from __future__ import annotations
+
+import json as json_format
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.table import Table
+
+from common.console import console
+from data.gaze.read import CLOCK_RESOLUTION_S, GazeRecording, clock_jumps, gaps, read_gaze_as_is
+
+
+def gaze_command(
+    files: Sequence[str | os.PathLike], json: bool = False, screen_px: tuple[int, int] | None = None
+) -> None:
+    """Describe gaze files on standard output: a table, or JSON, a list with one object per file.
+
+    Raises:
+        InputError: as `read_gaze`, but a screen of unknown size is no error.
+    """
+    rows = [describe_gaze(file, screen_px) for file in files]
+    if json:
+        print(json_format.dumps(rows, indent=2, ensure_ascii=False))
+    else:
+        print_gaze_report(rows)
+
+
+def describe_gaze(path: str | os.PathLike, screen_px: tuple[int, int] | None = None) -> dict:
+    """Describe a gaze file.
+
+    Returns:
+        `file`, `format`; `rows` (of data in the file), `samples` (rows that are no events),
+        `samples_with_gaze`; `first_s`, `last_s` (tracker clock); `duration_s` (recorded time:
+        clock jumps taken out); `rate_hz`; `off_screen` (samples, None where the screen's size
+        is not known); `gaps` (over 210 ms, number) and `longest_gap_s`; `clock_jumps` (number)
+        and `clock_jumps_s` (size of each); `screen_px` ([width, height] or None); `normalised`
+        (false where pixels could not be).
+
+    Raises:
+        InputError: as `read_gaze`, but a screen of unknown size is no error.
+    """
+    gaze = read_gaze_as_is(path, screen_px)
+    steps = np.diff(gaze.time_s)
+    jumps = steps[clock_jumps(gaze.time_s)]
+    lengths = np.diff(gaps(gaze), axis=1)[:, 0]
+    return {
+        "file": str(Path(path)),
+        "format": gaze.format,
+        "rows": gaze.rows,
+        "samples": len(gaze.time_s),
+        "samples_with_gaze": int(gaze.valid.sum()),
+        "first_s": round(float(gaze.time_s[0]), 6),
+        "last_s": round(float(gaze.time_s[-1]), 6),
+        "duration_s": round(float(gaze.time_s[-1] - gaze.time_s[0] - jumps.sum()), 6),
+        "rate_hz": _rate_hz(steps),
+        "off_screen": off_screen(gaze) if gaze.normalised else None,
+        "gaps": len(lengths),
+        "longest_gap_s": round(float(lengths.max()), 6) if len(lengths) else 0.0,
+        "clock_jumps": len(jumps),
+        "clock_jumps_s": [round(float(jump), 6) for jump in jumps],
+        "screen_px": list(gaze.screen_px) if gaze.screen_px else None,
+        "normalised": gaze.normalised,
+    }
+
+
+def off_screen(gaze: GazeRecording) -> int:
+    """Number of valid samples that are not on the screen."""
+    x, y = gaze.x[gaze.valid], gaze.y[gaze.valid]
+    return int(((x < 0) | (x > 1) | (y < 0) | (y > 1)).sum())
+
+
+def print_gaze_report(rows: Sequence[dict]) -> None:
+    """Print what `describe_gaze` gave for each file as one table, a column per file."""
+    table = Table(title="Gaze recordings")
+    table.add_column("")
+    for row in rows:
+        table.add_column(Path(row["file"]).name, overflow="fold")
+    for name, text in _LINES.items():
+        table.add_row(name, *(text(row) for row in rows))
+    console.print(table)
+
+
+def _rate_hz(steps: np.ndarray) -> float | None:
+    """The usual rate: of the steps near the median one.
+
+    Their mean, not the median: a clock in whole milliseconds gives 16 and 17 ms at 60 Hz.
+    """
+    steps = steps[steps > 0]
+    if not len(steps):
+        return None
+    median = np.median(steps)
+    usual = steps[np.abs(steps - median) <= max(0.1 * median, 0.001 + CLOCK_RESOLUTION_S)]
+    return round(float(1 / usual.mean()), 2)
+
+
+def _off_screen_text(row: dict) -> str:
+    if row["off_screen"] is None:
+        return "unknown: in pixels, give the screen's size"
+    return f"{row['off_screen']:,}"
+
+
+_LINES = {
+    "format": lambda row: row["format"],
+    "rows": lambda row: f"{row['rows']:,}",
+    "samples": lambda row: f"{row['samples']:,}",
+    "samples with gaze": lambda row: f"{row['samples_with_gaze']:,}",
+    "first, s": lambda row: f"{row['first_s']:,.3f}",
+    "last, s": lambda row: f"{row['last_s']:,.3f}",
+    "duration, s": lambda row: f"{row['duration_s']:,.3f}",
+    "rate, Hz": lambda row: "unknown" if row["rate_hz"] is None else f"{row['rate_hz']:.1f}",
+    "screen, px": lambda row: "x".join(map(str, row["screen_px"])) if row["screen_px"] else "not stated",
+    "off screen": _off_screen_text,
+    "gaps over 210 ms": lambda row: f"{row['gaps']:,}",
+    "longest gap, s": lambda row: f"{row['longest_gap_s']:.3f}",
+    "clock jumps": lambda row: str(row["clock_jumps"]),
+    "jumps by, s": lambda row: ", ".join(f"{jump:+,.3f}" for jump in row["clock_jumps_s"]) or "none",
+}

@@ -1,0 +1,1 @@
+"""Where frames come from: recordings by a manifest, and public image sets."""

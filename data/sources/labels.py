@@ -1,0 +1,105 @@
+"""Labels in time: CSVs of `start_s,end_s,label`, and the order of classes."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from common.errors import InputError
+from data.sources.manifest import Recording
+from data.tables import Row, nearest, read_table
+
+# "None of the planes" comes after the planes.
+_LAST = ("background", "other")
+
+
+@dataclasses.dataclass(frozen=True)
+class Interval:
+    """A class from `start_s` up to and without `end_s`, s of the video."""
+
+    start_s: float
+    end_s: float
+    label: str
+    row: Row = dataclasses.field(repr=False, compare=False)
+
+
+def read_intervals(path: Path) -> list[Interval]:
+    """Read a labels CSV; intervals come sorted by time.
+
+    Raises:
+        InputError: a column missing or unknown, a number that is none, start not before
+            end, or intervals that overlap. Names the line.
+    """
+    rows = read_table(path, required=("start_s", "end_s", "label"), what="the labels file")
+    intervals = sorted((_interval(row) for row in rows), key=lambda i: i.start_s)
+    for first, second in itertools.pairwise(intervals):
+        if second.start_s < first.end_s:
+            raise second.row.error(
+                "start_s",
+                f"{second.start_s:g} lies in {first.start_s:g} to {first.end_s:g} s, line {first.row.line}",
+                "let no two intervals overlap",
+            )
+    return intervals
+
+
+def class_names(found: Iterable[str]) -> list[str]:
+    """Labels in canonical order: by alphabet, then background, then other."""
+    names = set(found)
+    return sorted(names - set(_LAST)) + [name for name in _LAST if name in names]
+
+
+def check_class(row: Row, label: str, classes: Sequence[str]) -> None:
+    """Refuse a label that is none of the classes."""
+    if label not in classes:
+        raise row.error(
+            "label",
+            f"unknown class {label!r}{nearest(label, classes)}",
+            f"the classes are {', '.join(classes)}",
+        )
+
+
+def check_within(intervals: Sequence[Interval], duration_s: float, slack_s: float, video: Path) -> None:
+    """Refuse an interval outside the video, by more than `slack_s` (labels are rounded)."""
+    for interval in intervals:
+        for column, value in (("start_s", interval.start_s), ("end_s", interval.end_s)):
+            if value < 0 or value > duration_s + slack_s:
+                raise interval.row.error(
+                    column,
+                    f"{value:g} s is outside the video {video}, which lasts {duration_s:.3f} s",
+                    "correct the interval or the video",
+                )
+
+
+def frame_labels(recording: Recording, intervals: Sequence[Interval], times_s: np.ndarray) -> list[str | None]:
+    """The class of each frame at `times_s` [n]; None outside every interval.
+
+    A whole-clip label holds for every frame. A frame on the border of two intervals
+    belongs to the later one.
+    """
+    if recording.labels is None:
+        return [recording.label] * len(times_s)
+    starts = np.array([i.start_s for i in intervals])
+    ends = np.array([i.end_s for i in intervals])
+    at = np.searchsorted(starts, times_s, side="right") - 1
+    return [intervals[k].label if k >= 0 and t < ends[k] else None for k, t in zip(at, times_s)]
+
+
+def _interval(row: Row) -> Interval:
+    label = row.text("label")
+    start_s, end_s = row.number("start_s"), row.number("end_s")
+    for column, value in (("start_s", start_s), ("end_s", end_s)):
+        if value is None:
+            raise row.error(column, "is empty", "give the time in s")
+    if not start_s < end_s:
+        raise row.error("end_s", f"{end_s:g} is not after start_s {start_s:g}", "let each interval end after it starts")
+    return Interval(start_s, end_s, label, row)
+
+
+def require_labels(labels: Iterable[str], path: Path) -> None:
+    """Refuse a manifest without a single label when no classes were named."""
+    if not set(labels):
+        raise InputError(f"{path}: has no label at all: label the recordings, or name the classes")

@@ -1,0 +1,1 @@
+"""Video containers, DICOM and images, as grey frames with their times."""

@@ -1,0 +1,441 @@
+"""The simulated sonographer and eye tracker against what was published, over many clips.
+
+Nothing is rendered here: bodies, motions and gaze alone. Fixations are found anew in
+the path by a detector that knows nothing of how it was made.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from scipy.ndimage import median_filter
+from scipy.stats import binomtest, ks_2samp, norm
+
+from data.sources.manifest import read_manifest
+from phantom import clip as clip_module
+from phantom import landmarks
+from phantom.biometry import draw_fetus
+from phantom.clip import CLASSES, PLANES, Session, simulate_clip
+from phantom.difficulty import get_difficulty
+from phantom.looks import LOOKS
+from phantom.recordings import write_recordings
+from phantom.sonographer import saccade_s, scan_path
+from phantom.tracker import Screen, draw_bias, drift, record_gaze, sample_times
+
+CLIP_S = 4.0  # as the phantom's
+SCREEN = Screen()
+
+
+@dataclasses.dataclass(frozen=True)
+class Look:
+    """One clip's gaze and the truth behind it."""
+
+    label: str
+    clip: object
+    plane: str | None  # whose landmarks are looked for
+    trimester: int
+    time_s: np.ndarray
+    path: object  # without the tracker's errors
+    gaze: object
+
+
+def simulate(
+    label: str, seed: int, trimester: int | None = None, rate_hz: float | None = None, clip_s: float = CLIP_S
+) -> Look:
+    """Simulate a clip's gaze without its frames."""
+    seen = {}
+
+    def look_at(body, plane, age, motion, view, screen, bias_degree, rng):
+        times = sample_times(-0.3, clip_s + 0.3, rng)
+        times = times if rate_hz is None else np.arange(0, clip_s, 1 / rate_hz)
+        path = scan_path(body, plane, age, motion, view, screen, times, rng)
+        gaze = record_gaze(times, path.pixels, screen, bias_degree, rng)
+        seen.update(plane=plane, trimester=age, time_s=times, path=path, gaze=gaze)
+        return gaze
+
+    rng = np.random.default_rng([seed, CLASSES.index(label), trimester or 0])
+    fetus = draw_fetus(rng)
+    while trimester and fetus.trimester != trimester:
+        fetus = draw_fetus(rng)
+    session = Session(LOOKS[seed % len(LOOKS)], draw_bias(rng), SCREEN)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clip_module, "look_at", look_at)
+        patch.setattr(clip_module, "film", lambda *args, **kwargs: [np.zeros((1, 1), np.uint8)])
+        patch.setattr(clip_module, "make_grid", lambda *args, **kwargs: None)
+        patch.setattr(clip_module.surroundings, "maternal_tissue", lambda *args, **kwargs: None)
+        clip = simulate_clip(
+            fetus, label, session, rng, get_difficulty("default"), frame_size=(112, 144), fps=1.0, duration_s=clip_s
+        )
+    return Look(label, clip, **seen)
+
+
+@pytest.fixture(scope="module")
+def acquisitions() -> dict[tuple[str, int], list[Look]]:
+    """Clips that hold a plane, by plane and trimester."""
+    return {
+        (plane, trimester): [simulate(plane, seed, trimester) for seed in range(150)]
+        for plane in PLANES
+        for trimester in (2, 3)
+    }
+
+
+@pytest.fixture(scope="module")
+def clips(acquisitions) -> list[Look]:
+    """Clips of every class, as many of each."""
+    planes = [look for looks in acquisitions.values() for look in looks]
+    return planes + [simulate("background", seed) for seed in range(300)]
+
+
+def detect_fixations(time_s, pixels, dispersion_degree=1.0, shortest_s=0.1) -> np.ndarray:
+    """I-DT: (start s, end s, x px, y px) of every stretch that stays together (Salvucci & Goldberg 2000)."""
+    degrees, found, first = pixels / SCREEN.px_per_degree, [], 0
+    least = int(np.ceil(shortest_s * 90)) + 1
+    while first + least <= len(time_s):
+        last = first + least
+        low, high = degrees[first:last].min(0), degrees[first:last].max(0)
+        if (high - low).sum() > dispersion_degree:
+            first += 1
+            continue
+        while last < len(time_s):
+            low, high = np.minimum(low, degrees[last]), np.maximum(high, degrees[last])
+            if (high - low).sum() > dispersion_degree:
+                break
+            last += 1
+        found.append((time_s[first], time_s[last - 1], *pixels[first:last].mean(0)))
+        first = last
+    return np.array(found).reshape(-1, 4)
+
+
+def smoothed(gaze) -> np.ndarray:
+    """The tracker's samples, px, as a fixation filter takes them: gaps filled, median of five."""
+    columns = []
+    for values, size in ((gaze.x, SCREEN.width), (gaze.y, SCREEN.height)):
+        filled = np.interp(gaze.time_s, gaze.time_s[gaze.valid], values[gaze.valid])
+        columns.append(median_filter(filled * size, 5, mode="nearest"))
+    return np.stack(columns, axis=1)
+
+
+def held(look: Look, fixations):
+    """Those that begin while the plane is held, at least 100 ms before its end."""
+    return [f for f in fixations if look.clip.motion.start_s <= f.start_s <= look.clip.motion.end_s - 0.1]
+
+
+def on_screen(look: Look, place, time_s: float) -> np.ndarray:
+    """Where a place (u, v) of the body is shown at a time, px."""
+    pose, view = look.clip.motion.pose(time_s), look.clip.view
+    c, s = np.cos(pose.angle), np.sin(pose.angle)
+    x, y = pose.x + c * place[0] - s * place[1], pose.y + s * place[0] + c * place[1]
+    left, top, width, height = SCREEN.box
+    column, row = (x - view.left_mm) / view.mm_per_px / view.width, (y - view.top_mm) / view.mm_per_px / view.height
+    return np.array([left + column * width, top + row * height])
+
+
+def share_is(found: float, expected: float, count: int) -> bool:
+    """Within sampling error: an exact binomial test at the level of four standard deviations.
+
+    Exact, because a small share's count is far from normally distributed.
+    """
+    return binomtest(round(found * count), count, expected).pvalue > 6e-5
+
+
+@pytest.mark.parametrize("trimester", [2, 3])
+@pytest.mark.parametrize("plane", ["head", "abdomen"])
+def test_landmarks_are_fixated_as_often_as_published(acquisitions, plane, trimester):
+    looks = acquisitions[plane, trimester]
+    seen = [{f.name for f in held(look, look.path.fixations)} for look in looks]
+    for name, shares in landmarks.INCLUSION[plane].items():
+        found = np.mean([name in names for names in seen])
+        assert share_is(found, shares[trimester - 2], len(looks)), (name, found)
+
+
+@pytest.mark.parametrize(("plane", "name", "share"), [("head", "cavum", 0.971), ("abdomen", "umbilical vein", 0.914)])
+def test_a_short_clip_has_its_main_landmarks_too(plane, name, share):
+    """Held for 1.5 s: too short for all that is looked for, so the main things come first."""
+    looks = [simulate(plane, seed, 2, clip_s=2.5) for seed in range(150)]
+    found = np.mean([name in {f.name for f in held(look, look.path.fixations)} for look in looks])
+    assert found == pytest.approx(share, abs=0.08)
+
+
+@pytest.mark.parametrize("trimester", [2, 3])
+def test_the_femurs_ends_are_fixated_together_as_often_as_published(acquisitions, trimester):
+    looks = acquisitions["femur", trimester]
+    fixated = [held(look, look.path.fixations) for look in looks]
+    ends = [len({f.place[0] > 0 for f in found if f.name == "femur end"}) for found in fixated]
+    for count, share in enumerate({2: (0.021, 0.178, 0.801), 3: (0.0, 0.106, 0.894)}[trimester]):
+        assert share_is(np.mean(np.array(ends) == count), share, len(looks))
+    shaft = np.mean([any(f.name == "femur" for f in found) for found in fixated])
+    assert share_is(shaft, {2: 0.848, 3: 0.730}[trimester], len(looks))
+
+
+@pytest.mark.parametrize("trimester", [2, 3])
+@pytest.mark.parametrize(
+    ("plane", "name", "shares"),
+    [
+        ("head", "cavum", (0.971, 0.986)),
+        ("head", "lateral ventricle", (0.913, 0.427)),
+        ("abdomen", "stomach", (0.902, 0.891)),
+        ("abdomen", "umbilical vein", (0.914, 0.980)),
+    ],
+)
+def test_a_detector_finds_the_same_shares_in_the_path(acquisitions, plane, name, shares, trimester):
+    """By place alone: a fixation lies on what is within 3.5 mm of it."""
+    looks = acquisitions[plane, trimester]
+    hits = 0
+    for look in looks:
+        places = [landmarks.middle(s) for s in look.clip.body.solids if s.name == name]
+        near = 3.5 / look.clip.view.mm_per_px / look.clip.view.width * SCREEN.box[2]
+        for start_s, end_s, *at in detect_fixations(look.time_s, look.path.pixels):
+            found = SimpleNamespace(start_s=start_s, end_s=end_s)
+            middle_s = (start_s + end_s) / 2
+            if held(look, [found]) and any(np.hypot(*(on_screen(look, p, middle_s) - at)) < near for p in places):
+                hits += 1
+                break
+    # Neighbours are taken for the landmark now and then, and a fixation for two.
+    assert hits / len(looks) == pytest.approx(shares[trimester - 2], abs=0.09)
+
+
+def test_dwell_times_are_log_normal(clips):
+    # The last one's end is known too; without it long dwells, which reach beyond a clip more often, would be missed.
+    whole = [f.end_s - f.start_s for look in clips for f in look.path.fixations[1:]]
+    logs = np.log(whole)
+    assert np.exp(np.median(logs)) == pytest.approx(0.28, rel=0.02)
+    # By the quartiles, which the cut at 100 and 1200 ms leaves where they are.
+    assert np.subtract(*np.quantile(logs, (0.75, 0.25))) / 1.349 == pytest.approx(0.45, abs=0.02)
+    assert min(whole) >= 0.0999 and max(whole) <= 1.2001
+    order = np.sort((logs - np.log(0.28)) / 0.45)
+    distance = np.abs(norm.cdf(order) - (np.arange(len(order)) + 0.5) / len(order)).max()
+    assert distance < 0.025  # the ends are cut off
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_a_detector_measures_the_dwell_times_back(clips, recorded):
+    dwell, rate = [], []
+    for look in clips[::3]:
+        found = detect_fixations(look.time_s, smoothed(look.gaze) if recorded else look.path.pixels)
+        dwell += list((found[:, 1] - found[:, 0])[1:-1])
+        rate.append(np.sum((found[:, 0] >= 0) & (found[:, 0] < CLIP_S)) / CLIP_S)
+    assert np.median(dwell) == pytest.approx(0.28, abs=0.03)
+    assert np.std(np.log(dwell)) == pytest.approx(0.45, abs=0.06)
+    assert np.mean(rate) == pytest.approx(3.0, abs=0.35)  # 9 to 21 fixations in a clip of 3 to 7 s
+
+
+def test_saccades_last_as_long_as_their_amplitude_wants():
+    """Measured by speed in a path sampled at 2 kHz: 21 ms + 2.2 ms a degree."""
+    amplitude, duration = [], []
+    for seed in range(12):
+        look = simulate("femur", seed, rate_hz=2000.0)
+        degrees = look.path.pixels / SCREEN.px_per_degree
+        fast = np.hypot(*np.diff(degrees, axis=0).T) * 2000 > 8
+        edges = np.flatnonzero(np.diff(np.r_[0, fast.astype(int), 0]))
+        for first, last in zip(edges[::2], edges[1::2]):
+            if first > 0 and last < len(fast) and np.hypot(*(degrees[last] - degrees[first])) > 1:
+                amplitude.append(np.hypot(*(degrees[last] - degrees[first])))
+                duration.append((last - first) / 2000)
+    assert len(amplitude) > 100 and np.ptp(amplitude) > 5
+    slope, start = np.polyfit(amplitude, duration, 1)
+    assert slope == pytest.approx(0.0022, abs=0.0002)
+    assert start == pytest.approx(0.021, abs=0.002)
+    assert saccade_s(5.0) == pytest.approx(0.032)
+
+
+def test_the_eye_follows_a_moving_landmark(acquisitions):
+    """Within a fixation gaze and landmark keep their distance, however the landmark moves."""
+    moved, apart = [], []
+    for look in acquisitions["abdomen", 3][:60]:
+        place = next(landmarks.middle(s) for s in look.clip.body.solids if s.name == "stomach")
+        for f in look.path.fixations:
+            rows = np.flatnonzero((look.time_s >= f.start_s) & (look.time_s < f.end_s))
+            if f.name == "stomach" and len(rows) > 1:
+                landmark = np.array([on_screen(look, place, t) for t in look.time_s[rows]])
+                moved.append(np.hypot(*np.ptp(landmark, axis=0)))
+                apart.append(np.hypot(*np.ptp(look.path.pixels[rows] - landmark, axis=0)))
+    assert len(moved) > 100 and np.median(moved) > 2
+    assert np.max(apart) < 0.5 and np.median(apart) < 0.01 * np.median(moved)
+
+
+def test_glances_go_off_the_image_as_often_in_every_class(clips):
+    left, top, width, height = SCREEN.box
+    off = {}
+    for look in clips:
+        x, y = look.path.pixels.T
+        beside = (x < left) | (x > left + width) | (y < top) | (y > top + height)
+        off.setdefault(look.label, []).append(beside.mean())
+    shares = {label: np.mean(values) for label, values in off.items()}
+    assert all(0.02 <= share <= 0.07 for share in shares.values()), shares
+    assert max(shares.values()) - min(shares.values()) < 0.03
+
+
+@pytest.mark.parametrize(
+    ("plane", "landmark"), [("head", "cavum"), ("abdomen", "umbilical vein"), ("femur", "femur end")]
+)
+def test_whoever_searches_looks_beside_the_landmark_and_as_far_from_the_middle(clips, plane, landmark):
+    """In background clips of a head no cavum is shown; its place gets a look now and then, not the most of them."""
+    looks = [look for look in clips if look.label == "background" and look.plane == plane]
+    found = [look for look in clips if look.label == look.plane == plane]
+    assert len(looks) > 40
+
+    def share(looks, name):
+        return np.mean([np.mean([f.name == name for f in held(look, look.path.fixations)]) for look in looks])
+
+    def distance(looks):
+        fixations = [f for look in looks for f in held(look, look.path.fixations) if f.place is not None]
+        return np.array([np.hypot(*f.place) for f in fixations])
+
+    for look in looks:
+        poses = [look.clip.motion.pose(t) for t in np.linspace(0, CLIP_S, 9)]
+        assert all(look.clip.body.shown(pose)[1] <= look.clip.body.gone for pose in poses)
+    assert 0.02 < share(looks, landmark) < 0.35 * share(found, landmark)
+    assert share(looks, "search") > 0.5 and share(found, "search") < 0.02
+    assert np.median(distance(looks)) == pytest.approx(np.median(distance(found)), rel=0.15)
+
+
+# --- matched statistics -----------------------------------------------------------------
+
+
+WINDOW_S = 0.25  # short enough for the stretches of background at the ends of plane clips
+
+
+@pytest.fixture(scope="module")
+def windows(clips) -> dict[str, np.ndarray]:
+    """What a class's gaze is like, measured inside the labelled intervals only.
+
+    dispersion (deg) and distance from the middle (share of the width) in windows of 0.25 s;
+    fixations a second and dwell times (s) of the fixations whose middle lies in an interval.
+    """
+    rows = {name: {label: [] for label in CLASSES} for name in ("dispersion", "centre", "dwell")}
+    rate = {label: [0, 0.0] for label in CLASSES}
+    left, top, width, height = SCREEN.box
+    for look in clips:
+        pixels = np.stack([look.gaze.x * SCREEN.width, look.gaze.y * SCREEN.height], axis=1)
+        fixations = detect_fixations(look.time_s, smoothed(look.gaze))
+        middle = fixations[:, :2].mean(axis=1)
+        for interval in look.clip.intervals:
+            inside = (middle >= interval.start_s) & (middle < interval.end_s)
+            rows["dwell"][interval.label] += list((fixations[:, 1] - fixations[:, 0])[inside])
+            rate[interval.label][0] += inside.sum()
+            rate[interval.label][1] += interval.end_s - interval.start_s
+            for start in np.arange(interval.start_s, interval.end_s - WINDOW_S + 1e-9, WINDOW_S):
+                chosen = (look.time_s >= start) & (look.time_s < start + WINDOW_S) & look.gaze.valid
+                if chosen.sum() < 5:
+                    continue
+                points = pixels[chosen]
+                off = points.mean(0) - (left + width / 2, top + height / 2)
+                spread = np.sqrt(points.var(axis=0).sum()) / SCREEN.px_per_degree
+                rows["dispersion"][interval.label].append(spread)
+                rows["centre"][interval.label].append(np.hypot(*off) / width)
+    rows = {name: {label: np.array(v) for label, v in values.items()} for name, values in rows.items()}
+    return {**rows, "rate": {label: count / seconds for label, (count, seconds) in rate.items()}}
+
+
+@pytest.mark.parametrize(("name", "bound"), [("dispersion", 0.10), ("centre", 0.10), ("dwell", 0.06)])
+def test_backgrounds_gaze_is_distributed_like_the_planes(windows, name, bound):
+    """By the Kolmogorov-Smirnov distance; of two samples of one kind it is about 0.04 here."""
+    values = windows[name]
+    planes = np.concatenate([values[label] for label in PLANES])
+    assert len(values["background"]) > 2000
+    assert ks_2samp(values["background"], planes).statistic < bound
+    assert values["background"].mean() == pytest.approx(planes.mean(), rel=0.1)
+
+
+def test_every_class_has_as_many_fixations_a_second(windows):
+    rates = list(windows["rate"].values())
+    assert max(rates) - min(rates) < 0.2 and min(rates) > 2.5
+
+
+# --- the tracker ------------------------------------------------------------------------
+
+
+def still(seconds: float, rng) -> tuple[np.ndarray, np.ndarray]:
+    times = sample_times(0, seconds, rng)
+    return times, np.full((len(times), 2), (900.0, 500.0))
+
+
+def test_a_degree_is_the_published_number_of_pixels():
+    assert SCREEN.px_per_degree == pytest.approx(50.9, abs=0.1)
+    width_mm = 24 * 25.4 * 16 / np.hypot(16, 9)
+    assert SCREEN.px_per_degree == pytest.approx(1920 / width_mm * 807 * np.tan(np.deg2rad(1)))
+    finer = Screen(width=3840, height=2160)
+    assert finer.px_per_degree == pytest.approx(2 * SCREEN.px_per_degree)
+
+
+def test_jitter_and_bias_are_of_their_size_in_degrees():
+    rng = np.random.default_rng(0)
+    times, pixels = still(60, rng)
+    gaze = record_gaze(times, pixels, SCREEN, np.array([0.5, -1.0]), rng)
+    error = np.stack([gaze.x * 1920 - 900, gaze.y * 1080 - 500], axis=1) / SCREEN.px_per_degree
+    assert error.std(axis=0) == pytest.approx([0.16, 0.16], rel=0.08)
+    assert error.mean(axis=0) == pytest.approx([0.5, -1.0], abs=0.12)
+
+
+def test_the_calibration_drifts_slowly_over_a_session():
+    rng = np.random.default_rng(1)
+    after = np.array([drift(np.zeros(2), 1800.0, rng) for _ in range(3000)])
+    assert np.median(np.hypot(*after.T)) == pytest.approx(0.16, abs=0.008)
+    # Two quarters of an hour are half an hour.
+    halves = np.array([drift(drift(np.zeros(2), 900.0, rng), 900.0, rng) for _ in range(3000)])
+    assert halves.std() == pytest.approx(after.std(), rel=0.05)
+    # Nearly nothing within a clip, and the same within one long recording.
+    times = np.r_[np.linspace(0, 1, 90), np.linspace(1800, 1801, 90)]
+    moved = []
+    for _ in range(400):
+        gaze = record_gaze(times, np.zeros((180, 2)), SCREEN, np.zeros(2), rng)
+        x = gaze.x * SCREEN.width / SCREEN.px_per_degree
+        moved.append(x[90:].mean() - x[:90].mean())
+    assert np.std(moved) == pytest.approx(0.16 / 1.1774, rel=0.15)
+
+
+def test_blinks_and_losses_come_as_often_as_they_should():
+    rng = np.random.default_rng(2)
+    lengths, pauses, loss = [], [], []
+    for _ in range(20):
+        times, pixels = still(60, rng)
+        lost = ~record_gaze(times, pixels, SCREEN, np.zeros(2), rng).valid
+        edges = np.flatnonzero(np.diff(np.r_[0, lost.astype(int), 0]))
+        runs = np.stack([edges[::2], edges[1::2]], axis=1)
+        blinks = runs[(runs[:, 1] - runs[:, 0]) >= 8]  # nine samples in 100 ms; one by one, 0.05^8
+        lengths += list((blinks[:, 1] - blinks[:, 0]) / 90)
+        pauses += list(np.diff(blinks[:, 0]) / 90)
+        loss.append((lost.sum() - sum(b - a for a, b in blinks)) / (len(lost) - sum(b - a for a, b in blinks)))
+    assert np.min(lengths) > 0.09 and np.quantile(lengths, 0.95) < 0.32
+    assert np.mean(lengths) == pytest.approx(0.2, abs=0.02)
+    assert np.mean(pauses) == pytest.approx(4.2, abs=0.4)  # a pause of 4 s and the blink
+    assert all(0.015 < share < 0.055 for share in loss)
+    assert np.ptp(loss) > 0.01
+
+
+def test_the_manifest_holds_the_screen_that_the_gaze_was_made_for(tmp_path):
+    manifest = write_recordings(tmp_path / "r", patients=2, seed=3, frame_size=(64, 48), fps=1.0, clip_s=4.0, workers=1)
+    from data.gaze.read import read_gaze
+
+    for row in read_manifest(manifest):
+        assert row.screen_px == (1920, 1080)
+        left, top, width, height = row.image_box_px
+        assert left >= 0 and top >= 0 and left + width <= 1920 and top + height <= 1080
+        assert width / height == pytest.approx(48 / 64, rel=0.01)  # pixels are square
+        gaze = read_gaze(row.gaze)
+        x, y = gaze.x[gaze.valid] * 1920, gaze.y[gaze.valid] * 1080
+        # From sample to sample it is the jitter that moves: sqrt(2)·0.16°, median 0.6745 of it.
+        step = np.median(np.abs(np.r_[np.diff(x), np.diff(y)]))
+        assert step == pytest.approx(0.6745 * 2**0.5 * 0.16 * 50.9, rel=0.25)
+
+
+def test_a_pose_moves_the_gaze_with_the_image():
+    """The same look at a body that is shown elsewhere is elsewhere by as much."""
+    # Of two rivals the motion may be the other one's.
+    look = next(one for one in map(functools.partial(simulate, "head"), range(9)) if not one.clip.rival)
+    still_there = dataclasses.replace(look.clip.motion, still=dataclasses.replace(look.clip.motion.still))
+    shifted = dataclasses.replace(
+        look.clip.motion, still=dataclasses.replace(look.clip.motion.still, x=look.clip.motion.still.x + 5)
+    )
+    paths = [
+        scan_path(look.clip.body, "head", 2, m, look.clip.view, SCREEN, look.time_s, np.random.default_rng(0))
+        for m in (still_there, shifted)
+    ]
+    on_image = [f for f in paths[0].fixations if f.name != "beside"]
+    px = 5 / look.clip.view.mm_per_px / look.clip.view.width * SCREEN.box[2]
+    row = np.searchsorted(look.time_s, (on_image[0].start_s + on_image[0].end_s) / 2)
+    assert paths[1].pixels[row] - paths[0].pixels[row] == pytest.approx([px, 0], abs=1e-6)
