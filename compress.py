@@ -41,5 +41,10 @@ def main(argv: list[str]) -> int:
     return 0
 
 
+def command() -> int:
+    """The console script `gaze-compress`."""
+    return run_command(main)
+
+
 if __name__ == "__main__":
-    sys.exit(run_command(main))
+    sys.exit(command())

@@ -120,5 +120,10 @@ def _parser() -> Parser:
     return parser
 
 
+def command() -> int:
+    """The console script `gaze-evaluate`."""
+    return run_command(main)
+
+
 if __name__ == "__main__":
-    sys.exit(run_command(main))
+    sys.exit(command())

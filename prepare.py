@@ -187,5 +187,10 @@ def _gaze(flags) -> int:
     return 0
 
 
+def command() -> int:
+    """The console script `gaze-prepare`."""
+    return run_command(main)
+
+
 if __name__ == "__main__":
-    sys.exit(run_command(main))
+    sys.exit(command())

@@ -184,5 +184,10 @@ def _results_flags() -> Parser:
     return parser
 
 
+def command() -> int:
+    """The console script `gaze-study`."""
+    return run_command(main)
+
+
 if __name__ == "__main__":
-    sys.exit(run_command(main))
+    sys.exit(command())

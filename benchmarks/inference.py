@@ -8,14 +8,11 @@ measured in turns inside one run, so that other load on the machine touches both
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from common import quiet  # noqa: F401  (before TensorFlow)
 

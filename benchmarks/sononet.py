@@ -17,8 +17,6 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from common import quiet  # noqa: F401  (before TensorFlow)
 from common.errors import InputError, run_command
 from common.parsing import Parser

@@ -1,6 +1,6 @@
 """Claim: the phantom makes 60 frames a second on a core at 224×288 and 250 at 112×144, in memory that does not grow.
 
-    python benchmarks/phantom.py [--patients 3]
+    python benchmarks/phantom_speed.py [--patients 3]
 
 Frames of whole clips (body, motion, scanner, gaze; all four classes) over processor seconds of one process, beside a
 plain version of the same image formation on the same grid, measured in turns inside one run, so that other load on
@@ -19,8 +19,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from phantom import clip as clip_module
 from phantom.acoustics import Tissue
