@@ -15,6 +15,7 @@ OPTIONAL = (
     "label",
     "labels",
     "gaze",
+    "gaze_recording",
     "gaze_offset_s",
     "screen_width_px",
     "screen_height_px",
@@ -35,7 +36,10 @@ class Recording:
         label: class of the whole clip, or None.
         labels: CSV of `start_s,end_s,label`, or None.
         gaze: eye-tracker file, or None.
-        gaze_offset_s: tracker clock at the video's first frame, s.
+        gaze_recording: which of several recordings in the gaze file is meant (the name of its
+            recording, participant, session or medium), or None.
+        gaze_offset_s: tracker clock at the video's first frame, s; None if not given, which
+            counts as 0.
         screen_px: (width, height) of the screen, or None if not given.
         image_box_px: (x, y, width, height) of the ultrasound image on that screen (with
             `crop_px`, of the crop alone), or None when the video picture fills the screen.
@@ -52,7 +56,8 @@ class Recording:
     label: str | None
     labels: Path | None
     gaze: Path | None
-    gaze_offset_s: float
+    gaze_recording: str | None
+    gaze_offset_s: float | None
     screen_px: tuple[int, int] | None
     image_box_px: tuple[float, float, float, float] | None
     crop_px: tuple[int, int, int, int] | None
@@ -65,7 +70,7 @@ def read_manifest(path: str | os.PathLike, *, unlabelled: bool = False) -> list[
     """Read and check a recording manifest.
 
     Columns: `recording_id`, `patient_id`, `video`, and `label` (class of the whole clip) or
-    `labels` (CSV of intervals); optional `gaze`, `gaze_offset_s`, `screen_width_px`,
+    `labels` (CSV of intervals); optional `gaze`, `gaze_recording`, `gaze_offset_s`, `screen_width_px`,
     `screen_height_px`, `image_box_px` and `crop_px` (each `x,y,width,height` in quotes),
     `split`, `fps`. Paths are relative to the manifest.
 
@@ -117,7 +122,8 @@ def _recording(row: Row, unlabelled: bool) -> Recording:
         label=label,
         labels=labels,
         gaze=_path(row, "gaze"),
-        gaze_offset_s=row.number("gaze_offset_s") or 0.0,
+        gaze_recording=row.cells.get("gaze_recording") or None,
+        gaze_offset_s=row.number("gaze_offset_s"),
         screen_px=screen_px,
         image_box_px=image_box_px,
         crop_px=_whole_box(row, "crop_px"),

@@ -60,7 +60,7 @@ def test_every_column_arrives(folder):
     assert (first.label, first.gaze_offset_s, first.fps) == (None, -3.25, None)
     assert (first.screen_px, first.image_box_px) == ((1920, 1080), (10, 20.5, 1008, 784))
     assert first.crop_px == (0, 1, 60, 40)
-    assert (second.label, second.labels, second.gaze, second.gaze_offset_s) == ("head", None, None, 0.0)
+    assert (second.label, second.labels, second.gaze, second.gaze_offset_s) == ("head", None, None, None)
     assert (second.screen_px, second.image_box_px, second.crop_px, second.split) == (None,) * 4
     assert fixed_splits([first, second]) == {"p1": "val"}
 
