@@ -19,6 +19,7 @@ from data.saliency import DEFAULT_SIGMA, map_size, render_saliency
 
 GAZE_MODES = ("real", "none", "shuffled", "centre")
 _CACHE_LIMIT_BYTES = 2 << 30
+_SHUFFLED_FRAMES = 8192
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +69,7 @@ def training_batches(
     examples = _examples(data, split, settings)
     if data.frames(split) * data.frame_size[0] * data.frame_size[1] <= _CACHE_LIMIT_BYTES:
         examples = examples.cache()
-    examples = examples.shuffle(min(data.frames(split), 8192), seed=settings.seed).repeat()
+    examples = _shuffled(examples, min(data.frames(split), _SHUFFLED_FRAMES), settings.seed)
     batches = _batch(examples, settings.batch_size).skip(skip)
     weights = _class_weights(data, split, settings)
 
@@ -122,6 +123,20 @@ def _examples(data: Dataset, split: str, settings: PipelineSettings) -> tf.data.
         return {"frame": example["frame"], "x": x, "y": y, "label": example["label"]}
 
     return examples.map(keep, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def _shuffled(examples: tf.data.Dataset, buffer: int, seed: int) -> tf.data.Dataset:
+    """Endless, in an order that `seed` alone decides, and the same each time it is iterated.
+
+    `shuffle(seed=…)` mixes in TensorFlow's global seed, whatever that was last set to. Inside the
+    function of a `flat_map` the seed of that function's graph takes its place.
+    """
+
+    def endless(_):
+        tf.random.set_seed(seed)  # of this graph; the global one stays as it is
+        return examples.shuffle(buffer, seed=seed).repeat()
+
+    return tf.data.Dataset.range(1).flat_map(endless)
 
 
 def _flat(row: tf.Tensor) -> tf.Tensor:

@@ -14,7 +14,6 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
-from tensorflow.lite.tools import flatbuffer_utils
 
 from common.errors import InputError
 from common.files import whole_file
@@ -23,6 +22,7 @@ from models.metadata import Metadata, write_metadata
 from quantization.metadata import for_export
 from quantization.qat import QuantizedStudent
 from quantization.saved_model import read_variables
+from quantization.tensor_names import with_short_names
 
 _INT8_TENSORS = {
     "input": {"dtype": "uint8", "scale": 1 / 255, "zero_point": 0, "is": "the raw bytes of a grey frame"},
@@ -144,19 +144,8 @@ def _write(
     if path.suffix != ".tflite":
         raise InputError(f"{path}: a TFLite file is to be written there: give it the ending .tflite")
     with held_back_stderr():
-        content = _with_short_names(converter.convert())
+        content = with_short_names(converter.convert())
     with whole_file(path) as temporary:
         temporary.write_bytes(content)
     write_metadata(path, metadata)
     return len(content)
-
-
-def _with_short_names(content: bytes) -> bytes:
-    """Name each tensor by the last operation in it alone: a full name lists all that was fused,
-    and together they are 5 % of a small model."""
-    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
-    for graph in model.subgraphs:
-        for tensor in graph.tensors:
-            last = tensor.name.decode().split(";")[0].split("/")
-            tensor.name = "/".join(last[-2:]).encode()
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))

@@ -225,3 +225,25 @@ def test_sigma_is_passed_on(data):
     narrow, wide = (whole(data, sigma=sigma)[0]["gaze"] for sigma in (0.03, 0.3))
     has = np.array([bool(row.gaze_x) for row in ROWS])
     assert (narrow[has].max(axis=(1, 2)) > wide[has].max(axis=(1, 2))).all()
+
+
+def test_the_order_depends_on_its_own_seed_alone(data):
+    """Neither TensorFlow's global seed nor what the process did before changes a batch."""
+    tf.random.set_seed(7)
+    first = take(data, 9, batch_size=7, seed=3)
+    tf.random.set_seed(8)
+    tf.random.uniform([3])
+    batches = training_batches(data, "train", PipelineSettings(batch_size=7, seed=3)).take(9)
+    second, third = (list(batches.as_numpy_iterator()) for _ in range(2))
+    for one, other, again in zip(first, second, third):
+        same(one, other)
+        same(one, again)
+    tf.random.set_seed(8)
+    before = float(tf.random.uniform([]))
+    tf.random.set_seed(8)
+    take(data, 1, seed=3)
+    assert float(tf.random.uniform([])) == before, "building batches moved the global seed"
+    frames, other = (
+        np.stack([batch[0]["frame"] for batch in rows]) for rows in (first, take(data, 9, batch_size=7, seed=4))
+    )
+    assert not np.array_equal(frames, other)

@@ -1,3 +1,4 @@
+import collections
 import dataclasses
 import json
 import os
@@ -16,6 +17,7 @@ from common.errors import InputError
 from models.metadata import Metadata, read_metadata
 from quantization.qat import quantize
 from quantization.saved_model import export_saved_model
+from quantization.tensor_names import tensor_names
 from quantization.tflite import export_float_tflite, export_int8, post_training_int8
 from tests.quantization import blobs
 
@@ -110,6 +112,13 @@ def test_a_raw_byte_is_one_step_of_the_input_and_all_is_integer(exported, kind):
     assert "DEQUANTIZE" not in operations
     # One at each end, between uint8 and int8; none within.
     assert operations.count("QUANTIZE") == 2
+
+
+@pytest.mark.parametrize("kind", ["int8", "post_training", "float"])
+def test_every_tensor_has_a_name_of_its_own(exported, kind):
+    names = collections.Counter(tensor_names(exported.paths[kind]))
+    assert len(names) > 50
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_float_tflite_gives_the_students_probabilities(exported, trained, held_out):
