@@ -177,13 +177,21 @@ def _gaze_flags() -> Parser:
         default=None,
         help="for formats that give pixels",
     )
+    parser.add_argument(
+        "--gaze-recording",
+        type=str | None,
+        default=None,
+        metavar="NAME",
+        help="of files that hold several: the recording, participant, session or medium, as in a manifest",
+    )
     return parser
 
 
 def _gaze(flags) -> int:
     from data.gaze.report import gaze_command
 
-    gaze_command(flags.files, flags.json, tuple(flags.screen_px) if flags.screen_px else None)
+    screen_px = tuple(flags.screen_px) if flags.screen_px else None
+    gaze_command(flags.files, flags.json, screen_px, flags.gaze_recording)
     return 0
 
 

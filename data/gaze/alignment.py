@@ -11,14 +11,8 @@ import dataclasses
 import numpy as np
 
 from common.errors import InputError
-from data.gaze.read import (
-    CLOCK_RESOLUTION_S,
-    MAX_GAP_S,
-    GazeRecording,
-    clock_jumps,
-    clock_sections,
-    gaps,
-)
+from data.gaze.clock import CLOCK_RESOLUTION_S, clock_jumps, clock_sections, falls_back
+from data.gaze.read import MAX_GAP_S, GazeRecording, gaps
 
 Box = tuple[float, float, float, float]
 
@@ -96,8 +90,9 @@ def gaze_for_frames(
             interval between frames, or, for a single frame, up to the end of the gaze.
 
     Raises:
-        InputError: an impossible box, a box with no size of screen, or no valid sample while
-            the video was shown.
+        InputError: an impossible box, a box with no size of screen, no valid sample while the
+            video was shown, or a clock that went back, so that two stretches of gaze share the
+            video's time.
         ValueError: no frames, frame times that don't ascend, or pixels not normalised.
     """
     frame_times_s = np.asarray(frame_times_s, np.float64)
@@ -110,6 +105,7 @@ def gaze_for_frames(
     shown = (time_s >= frame_times_s[0]) & (time_s < end_s)
     if not (shown & gaze.valid).any():
         raise _no_overlap(gaze, shown, gaze_offset_s, end_s - frame_times_s[0])
+    _check_clock(gaze, shown)
 
     screen_x, screen_y, filled = fill_short_gaps(gaze, max_gap_s)
     x, y = screen_to_frame(
@@ -180,7 +176,8 @@ def screen_to_frame(
     if image_box_px is not None:
         if screen_px is None:
             raise InputError(
-                f"{where}: image_box_px is in pixels of a screen of unknown size: give screen_width_px,screen_height_px"
+                f"{where}: image_box_px is in pixels of a screen of unknown size: give screen_px "
+                "(screen_width_px,screen_height_px in a manifest)"
             )
         _check_box(image_box_px, screen_px, f"{where}: image_box_px", "screen")
         # The box is the crop as it was shown: to apply the crop too would apply it twice.
@@ -236,6 +233,16 @@ def _last_duration(frame_times_s: np.ndarray, given_s: float | None) -> float:
     if given_s is not None:
         return given_s
     return float(np.median(np.diff(frame_times_s))) if len(frame_times_s) > 1 else np.inf
+
+
+def _check_clock(gaze: GazeRecording, shown: np.ndarray) -> None:
+    time_s = gaze.time_s[shown]
+    at = falls_back(time_s)
+    if at is not None:
+        raise InputError(
+            f"{gaze.path}: its clock went back, from {time_s[:at].max():.3f} to {time_s[at]:.3f} s, in the time of the "
+            "video: it holds several recordings or the tracker was restarted, so export the part of this video alone"
+        )
 
 
 def _no_overlap(gaze: GazeRecording, shown: np.ndarray, gaze_offset_s: float, duration_s: float) -> InputError:

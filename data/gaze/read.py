@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from pathlib import Path
 
 import numpy as np
 
 from common.errors import InputError
-from data.gaze.formats import read_raw_gaze
-from data.gaze.parsers import RawGaze
+from data.gaze.clock import CLOCK_RESOLUTION_S, check_rate, clock_sections
+from data.gaze.formats import gaze_formats
+from data.gaze.raw import Event, GazeText, RawGaze, TableFormat, TextFormat
+from data.gaze.selection import select_recording, selecting_columns
+from data.gaze.table import fill_table, find_header, separator_of
+from data.gaze.unreadable import refuse_binary, refuse_markup, refuse_table
+from data.text_files import GZIP_MAGIC, decode_text, read_file, unpack_gzip
 
 MAX_GAP_S = 0.210
-# A tracker writes rows also while it sees no eye, and one that doesn't is not without for so
-# long: a longer step without a single row is the clock, or a recorder that was restarted.
-CLOCK_JUMP_S = 10.0
-# Clocks count whole microseconds; a difference of two floats is not exact to that.
-CLOCK_RESOLUTION_S = 1e-6
+_LARGEST_SCREEN_PX = 100_000
+# Of a fixation table and of a tracker that looks at somebody's face no point is this far away.
+_FARTHEST = 1000.0
+# Gaze strays off the screen to the keyboard and to the patient; hardly a quarter of a session
+# to the left of the screen or above it.
+_CENTRED_SHARE, _CENTRED_SAMPLES = 0.25, 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,13 +33,18 @@ class GazeRecording:
     Attributes:
         path: of the file.
         format: name of the format.
-        rows: data rows in the file; those beyond n samples are event rows.
+        rows: data rows in the file (of the recording that was chosen); those beyond n
+            samples are event rows.
         time_s: float64 [n], tracker clock, s. Repeats and steps back are kept.
         x, y: float64 [n], normalised to the screen, origin top left; NaN where invalid.
             A point off the screen is kept as it is. In pixels where `normalised` is false.
         valid: bool [n], at least one eye was found.
         screen_px: (width, height) of the screen, or None where nobody said.
         normalised: false only where pixels could not be normalised (`describe_gaze`).
+        events: marks such as starts of stimuli, on the same clock.
+        media: names of what was shown, where the file has them.
+        scene: why the points are not on a screen ("" if they are).
+        fixations: the rows were fixations.
     """
 
     path: str
@@ -44,51 +56,120 @@ class GazeRecording:
     valid: np.ndarray
     screen_px: tuple[int, int] | None
     normalised: bool = True
+    events: tuple[Event, ...] = ()
+    media: tuple[str, ...] = ()
+    scene: str = ""
+    fixations: bool = False
 
 
-def read_gaze(path: str | os.PathLike, screen_px: tuple[int, int] | None = None) -> GazeRecording:
-    """Read a tracker's file, recognised by its header.
+def read_gaze(
+    path: str | os.PathLike,
+    screen_px: tuple[int, int] | None = None,
+    *,
+    gaze_recording: str | None = None,
+    clock_known: bool = True,
+) -> GazeRecording:
+    """Read a tracker's file, recognised by its content.
 
     Two valid eyes are averaged; one is used alone.
 
     Args:
-        path: of a file in one of `gaze_formats.FORMATS`.
+        path: of a file in one of `data.gaze.formats.gaze_formats()`, gzipped or not.
         screen_px: (width, height) of the screen, needed for formats in pixels that don't
             say it themselves. Must agree with a file that does.
+        gaze_recording: which one is meant in a file of several: the name of a recording,
+            participant, session or medium, or "column=value".
+        clock_known: whether the tracker's clock at the video's first frame is known; if not,
+            several media in one file are refused as several recordings are.
 
     Raises:
-        InputError: missing, empty or damaged file, unknown format, a bad cell, or no
-            screen size where it is needed.
+        InputError: missing, empty or damaged file, unknown format, a bad cell, several
+            recordings, a rate that no tracker has, points that are not on a screen with its
+            origin top left, or no screen size where it is needed.
     """
-    gaze = read_gaze_as_is(path, screen_px)
+    gaze = read_gaze_as_is(path, screen_px, gaze_recording=gaze_recording, clock_known=clock_known)
+    if gaze.scene:
+        raise InputError(
+            f"{path}: {gaze.scene}, which moves with the head: map gaze to the screen first and give the mapped points "
+            "as time_s,x,y"
+        )
     if not gaze.normalised:
         raise InputError(
             f"{path}: {gaze.format} gives gaze in pixels and the file does not say of which screen: "
-            "give screen_width_px,screen_height_px"
+            "give screen_px (screen_width_px,screen_height_px in a manifest)"
         )
     return gaze
 
 
-def read_gaze_as_is(path: str | os.PathLike, screen_px: tuple[int, int] | None = None) -> GazeRecording:
-    """As `read_gaze`, but leaves pixels of a screen of unknown size as they are."""
-    name, rows, raw = read_raw_gaze(path)
-    screen = _screen(path, raw, screen_px)
+def read_gaze_as_is(
+    path: str | os.PathLike,
+    screen_px: tuple[int, int] | None = None,
+    *,
+    gaze_recording: str | None = None,
+    clock_known: bool = True,
+) -> GazeRecording:
+    """As `read_gaze`, but leaves pixels of a screen of unknown size, and of a scene camera, as they are."""
+    name, rows, raw = read_raw_gaze(path, gaze_recording=gaze_recording, clock_known=clock_known)
+    if not raw.fixations:
+        check_rate(raw.time_s, raw.unit, os.fspath(path))
+    screen = None if raw.scene else _screen(path, raw, screen_px)
     x, y = raw.x, raw.y
     normalised = not raw.in_pixels or screen is not None
     if raw.in_pixels and screen is not None:
         x, y = x / screen[0], y / screen[1]
     valid = np.isfinite(x) & np.isfinite(y)
-    return GazeRecording(os.fspath(path), name, rows, raw.time_s, x, y, valid, screen, normalised)
+    if not raw.scene:
+        _check_points(path, x[valid], y[valid], _FARTHEST if normalised else _FARTHEST * _LARGEST_SCREEN_PX)
+    return GazeRecording(
+        os.fspath(path),
+        name,
+        rows,
+        raw.time_s,
+        x,
+        y,
+        valid,
+        screen,
+        normalised,
+        raw.events,
+        raw.media,
+        raw.scene,
+        raw.fixations,
+    )
 
 
-def clock_jumps(time_s: np.ndarray) -> np.ndarray:
-    """Indices i at which the clock jumps between sample i and i + 1.
+def read_raw_gaze(
+    path: str | os.PathLike, *, gaze_recording: str | None = None, clock_known: bool = True
+) -> tuple[str, int, RawGaze]:
+    """Read any known gaze file as it is.
 
-    A jump is any step back, or a step of more than `CLOCK_JUMP_S` forward with no row in
-    between. Missing gaze is not a jump: its rows are there, only invalid.
+    Returns:
+        (name of the format, data rows, samples).
+
+    Raises:
+        InputError: unknown format, missing or empty file, several recordings, or a bad cell;
+            names the row and the column.
     """
-    steps = np.diff(time_s)
-    return np.flatnonzero((steps < 0) | (steps > CLOCK_JUMP_S))
+    path = Path(path)
+    lines = _lines(path)
+    head = lines[:256]
+    for known in gaze_formats():
+        if isinstance(known, TextFormat) and known.recognise(head):
+            if gaze_recording:
+                raise InputError(f"{path}: {known.name} holds one recording: leave gaze_recording empty")
+            rows, raw = known.parse(GazeText(path, lines))
+            return known.name, rows, raw
+    tables = [known for known in gaze_formats() if isinstance(known, TableFormat)]
+    found = find_header(lines, lambda header: next((known for known in tables if known.matches(header)), None))
+    if found is None:
+        refuse_markup(path, "\n".join(head))
+        first = next((line for line in lines if line.strip()), "")
+        names = first.split(separator_of(first))[:1000]
+        raise refuse_table(path, lines, names, [known.name for known in gaze_formats()])
+    known, header, above, separator = found
+    wanted = dict.fromkeys((*known.columns, *selecting_columns(header)))
+    table = fill_table(path, lines, header, above, separator, wanted, ragged=known.ragged)
+    table, media = select_recording(table, gaze_recording, clock_known=clock_known, clock_restarts=known.clock_restarts)
+    return known.name, len(table), dataclasses.replace(known.parse(table), media=media)
 
 
 def gaps(gaze: GazeRecording, max_gap_s: float = MAX_GAP_S) -> np.ndarray:
@@ -106,23 +187,47 @@ def gaps(gaze: GazeRecording, max_gap_s: float = MAX_GAP_S) -> np.ndarray:
     return np.stack([time_s[at], time_s[at + 1]], axis=1)
 
 
-def clock_sections(time_s: np.ndarray) -> np.ndarray:
-    """int [n]: number of clock jumps before each sample; equal numbers share one clock."""
-    section = np.zeros(len(time_s), int)
-    section[clock_jumps(time_s) + 1] = 1
-    return np.cumsum(section)
+def _lines(path: Path) -> list[str]:
+    data = read_file(path)
+    if data[:2] == GZIP_MAGIC:
+        data = unpack_gzip(data, path)
+    refuse_binary(path, data)
+    text = decode_text(data)
+    # NUL is in no text: a table with one in it was damaged or is none.
+    if "\0" in text:
+        refuse_markup(path, text)
+        raise InputError(f"{path}: has a zero byte in it: the file is damaged, export it again")
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def _screen(path, raw: RawGaze, given: tuple[int, int] | None) -> tuple[int, int] | None:
+    stated = raw.screen_px
     if given is not None:
-        given = tuple(given)
-        if len(given) != 2 or not all(np.isfinite(side) and side > 0 for side in given):
-            raise InputError(f"screen_width_px,screen_height_px {given}: must be two sizes above 0")
-    if raw.screen_px and min(raw.screen_px) <= 0:
-        raise InputError(f"{path}: gives a screen of {raw.screen_px[0]}x{raw.screen_px[1]}: sizes must be above 0")
-    if raw.screen_px and given and raw.screen_px != given:
+        given = (given[0], given[1])
+    for size, what in ((given, "screen_px is"), (stated, "gives a screen of")):
+        if size and not all(0 < side <= _LARGEST_SCREEN_PX for side in size):
+            shown = "x".join(f"{side:.6g}" if abs(side) < 1e300 else "huge" for side in size)
+            raise InputError(f"{path}: {what} {shown} pixels: sides must be above 0 and at most {_LARGEST_SCREEN_PX:,}")
+    if stated and given and stated != given:
         raise InputError(
-            f"{path}: was recorded on a screen of {raw.screen_px[0]}x{raw.screen_px[1]} pixels, "
-            f"screen_width_px,screen_height_px say {given[0]}x{given[1]}: correct them or leave them empty"
+            f"{path}: was recorded on a screen of {stated[0]}x{stated[1]} pixels, "
+            f"screen_px says {given[0]}x{given[1]}: correct it or leave it empty"
         )
-    return raw.screen_px or given
+    return stated or given
+
+
+def _check_points(path, x: np.ndarray, y: np.ndarray, farthest: float) -> None:
+    """Refuse points that are not on a screen with its origin top left, or are absurd."""
+    if (far := (np.abs(x) > farthest) | (np.abs(y) > farthest)).any():
+        i = int(np.argmax(far))
+        raise InputError(
+            f"{path}: a point at {x[i]:g}, {y[i]:g} is absurdly far away: correct it, or leave it empty if it is "
+            "missing"
+        )
+    outside = (x < 0) | (y < 0)
+    if len(x) >= _CENTRED_SAMPLES and outside.mean() >= _CENTRED_SHARE:
+        raise InputError(
+            f"{path}: {outside.mean():.0%} of the points lie left of the screen or above it (x from {x.min():.3g} to "
+            f"{x.max():.3g}, y from {y.min():.3g} to {y.max():.3g}): the origin seems to be in the centre, with y "
+            "upwards: export it top left with y downwards, or mark samples off the screen invalid"
+        )

@@ -1,51 +1,66 @@
-"""The text tables that eye trackers export: encodings, separators, numbers, and where a bad cell is."""
+"""The text tables that eye trackers export: header, units, separators, numbers, and where a bad cell is."""
 
 from __future__ import annotations
 
 import csv
 import dataclasses
-import io
-import os
+import functools
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
-from common.errors import InputError, disk_errors
+from common.errors import InputError
+from data.gaze.numbers import AmbiguousNumber, find_signs, to_number
+from data.text_files import printable
 
 T = TypeVar("T")
 
 # Some exports begin with lines about the study; a header further down than this is none.
-_HEADER_WITHIN_LINES = 64
-# How C runtimes on Windows print NaN and infinity into exports.
-_WINDOWS_NAN = re.compile(r"-?1\.#(IND|QNAN|SNAN|INF)0*", re.IGNORECASE)
+_HEADER_WITHIN_LINES = 256
+_MOST_COLUMNS = 10_000
 _BRACKET = re.compile(r"(.+?)\s*[\[(]([^\[\]()]*)[\])]")
 # In these units and systems a column is not the gaze on the screen in pixels.
-_OTHER_SYSTEMS = ("mcs", "mm", "norm", "hucs")
+_OTHER_SYSTEMS = re.compile(r"mcs|hucs|norm|mm\b|cm\b|deg|rad\b")
+# Clocks reach 1e18 (ns since 1970); nothing in a gaze file is larger.
+_LARGEST = 1e19
 
 
 class Header:
     """Column names of one line, found whatever their case and unit suffix.
 
-    `Gaze point X [DACS px]` is found as that and as `gaze point x`, unless a column
-    has just that name; a suffix for another coordinate system keeps its column apart.
+    `Gaze point X [DACS px]` is found as that and as `gaze point x`, unless a column has just
+    that name; `... [DACS norm]` as `gaze point x [norm]`; any other suffix for another
+    coordinate system keeps its column apart.
+
+    Attributes:
+        names: as they stand. index: {name in lower case: column}.
+        unit: {name without its brackets: what stood in them}.
+        other: {name without its brackets: systems in which alone it is there}.
     """
 
     def __init__(self, names: Iterable[str]):
-        self.names = [_clean(name) for name in names]
+        self.names = [clean(name) for name in names]
         self.index: dict[str, int] = {}
         self.unit: dict[str, str] = {}
+        self.other: dict[str, list[str]] = {}
         for i, name in enumerate(self.names):
             if name:
                 self.index.setdefault(name.casefold(), i)
         for i, name in enumerate(self.names):
             match = _BRACKET.fullmatch(name.casefold())
-            if not match or any(system in match[2] for system in _OTHER_SYSTEMS):
+            if not match:
                 continue
-            if self.index.setdefault(match[1], i) == i:
-                self.unit[match[1]] = match[2]
+            base, unit = match[1], match[2]
+            if not _OTHER_SYSTEMS.search(unit):
+                if self.index.setdefault(base, i) == i:
+                    self.unit[base] = unit
+                continue
+            self.other.setdefault(base, []).append(unit)
+            if "norm" in unit and "mcs" not in unit and "hucs" not in unit:
+                self.index.setdefault(f"{base} [norm]", i)
 
     def __contains__(self, name: str) -> bool:
         return name in self.index
@@ -60,12 +75,14 @@ class Table:
         header: of the whole file.
         lines: line in the file of each row, from 1, as an editor shows it.
         cells: {column name: one text per row}; names are lower case.
+        above: the lines above the header.
     """
 
     path: Path
     header: Header
     lines: list[int]
     cells: Mapping[str, list[str]]
+    above: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -74,11 +91,21 @@ class Table:
         """Whether all these columns are there."""
         return all(name in self.cells for name in names)
 
+    def first(self, *names: str) -> str:
+        """The first of these columns that is there.
+
+        Raises:
+            KeyError: none is.
+        """
+        return next(name for name in names if name in self.cells)
+
     def where(self, keep: np.ndarray) -> Table:
         """The rows for which `keep`, bool [n], is true."""
         rows = np.flatnonzero(keep).tolist()
+        if len(rows) == len(self):
+            return self
         cells = {name: [column[i] for i in rows] for name, column in self.cells.items()}
-        return Table(self.path, self.header, [self.lines[i] for i in rows], cells)
+        return dataclasses.replace(self, lines=[self.lines[i] for i in rows], cells=cells)
 
     def blank(self, *names: str) -> np.ndarray:
         """bool [n]: rows in which all these columns are empty or absent."""
@@ -88,20 +115,28 @@ class Table:
                 blank &= np.array([not text for text in self.cells[name]], bool)
         return blank
 
-    def numbers(self, name: str, *, empty: bool = False, nan_where: np.ndarray | None = None) -> np.ndarray:
+    def is_text(self, name: str, *texts: str) -> np.ndarray:
+        """bool [n]: rows in which a column has one of these texts, in lower case."""
+        return np.array([text.casefold() in texts for text in self.cells[name]], bool)
+
+    def numbers(
+        self, name: str, *, empty: bool = False, nan_where: np.ndarray | None = None, missing: Collection[str] = ()
+    ) -> np.ndarray:
         """A column as float64 [n].
 
         Args:
             name: of the column.
             empty: an empty cell is NaN; otherwise it is an error.
             nan_where: bool [n], rows in which NaN or infinity may be written out.
+            missing: cells that mean that there is no value, beside the empty one.
 
         Raises:
-            InputError: text, NaN, infinity or emptiness in a place not named above.
+            InputError: text, NaN, infinity or emptiness in a place not named above, or numbers
+                that can be read in two ways.
         """
         values = np.full(len(self), np.nan)
         for i, text in enumerate(self.cells[name]):
-            if text:
+            if text and text not in missing:
                 values[i] = self._finite(i, name, text, text, nan_where)
             elif not empty:
                 raise self.error(i, name, text, "write a number there or delete the row")
@@ -136,78 +171,108 @@ class Table:
     def error(self, row: int, name: str, found: str, cure: str) -> InputError:
         """The error for one cell."""
         column = self.header.names[self.header.index[name]]
-        shown = repr(found) if found else "an empty cell"
-        return InputError(f"{self.path}: row {self.lines[row]}, column {column!r}: found {shown}: {cure}")
+        shown = repr(printable(found, 40)) if found else "an empty cell"
+        return InputError(
+            f"{self.path}: row {self.lines[row]}, column {printable(column, 60)!r}: found {shown}: {cure}"
+        )
+
+    @functools.cached_property
+    def _signs(self) -> tuple[str, str]:
+        try:
+            # A pair (x, y) has a comma of its own.
+            return find_signs(column for column in self.cells.values() if not any(t[:1] == "(" for t in column))
+        except AmbiguousNumber as error:
+            cell = str(error)
+            raise InputError(
+                f"{self.path}: {cell!r} may be {cell.replace(',', '').replace('.', '')} or "
+                f"{cell.replace(',', '.')}: export the numbers without thousands separators"
+            ) from error
 
     def _finite(self, row: int, name: str, cell: str, text: str, nan_where: np.ndarray | None) -> float:
-        value = _number(text)
+        # Most cells are plain numbers: the signs matter where float() does not take them.
+        value = to_number(text, *(self._signs if cell is text else (".", "")))
         if value is None:
             raise self.error(row, name, cell, "it is not a number; correct it or delete the row")
         if not np.isfinite(value):
             if nan_where is None or not nan_where[row]:
                 raise self.error(row, name, cell, "must be finite; leave it empty if the sample is missing")
             return np.nan
+        if abs(value) > _LARGEST:
+            raise self.error(row, name, cell, "is absurdly large; correct it or delete the row")
         return value
 
 
-def read_table(
-    path: str | os.PathLike, recognise: Callable[[Header], tuple[T, Collection[str]] | None]
-) -> tuple[T, Table] | tuple[None, list[str]]:
-    """Read the table in an export.
-
-    UTF-8 with or without BOM, UTF-16 and Windows-1252; tab, `;` or `,` between cells;
-    a comma or a point in numbers; lines above the header are passed over.
-
-    Args:
-        path: of the file.
-        recognise: gives what a header belongs to and the columns wanted, or None.
+def find_header(lines: list[str], recognise: Callable[[Header], T | None]) -> tuple[T, Header, int, str] | None:
+    """The first of the upper lines that `recognise` takes for a header.
 
     Returns:
-        (what `recognise` gave, the table), or (None, the first line's cells) where no
-        header was recognised.
+        (what `recognise` gave, the header, lines above it, the separator), or None.
+    """
+    for number, line in enumerate(lines[:_HEADER_WITHIN_LINES]):
+        separator = separator_of(line)
+        if not line or line.count(separator) >= _MOST_COLUMNS:
+            continue
+        try:
+            header = Header(next(csv.reader([line], delimiter=separator, quoting=_quoting(separator))))
+        except (csv.Error, StopIteration):
+            continue
+        found = recognise(header)
+        if found is not None:
+            return found, header, number, separator
+    return None
+
+
+def separator_of(line: str) -> str:
+    """Tab, semicolon or comma: whichever comes most often."""
+    return max("\t;,", key=line.count)
+
+
+def fill_table(
+    path: Path,
+    lines: list[str],
+    header: Header,
+    above: int,
+    separator: str,
+    wanted: Collection[str],
+    *,
+    ragged: bool = False,
+) -> Table:
+    """The wanted columns of the rows under a header; `ragged` rows may be shorter than it.
 
     Raises:
-        InputError: no such file, an empty one, a row cut short, or no row.
+        InputError: a row cut short or too long, or no row.
     """
-    path = Path(path)
-    lines = io.StringIO(_decode(path), newline=None).read().split("\n")
-    first: list[str] = []
-    for number, line in enumerate(lines[:_HEADER_WITHIN_LINES], 1):
-        separator = max("\t;,", key=line.count)
-        header = Header(_cells([line], separator, path).__next__()[1] if line else [])
-        first = first or [name for name in header.names if name]
-        if found := recognise(header):
-            what, wanted = found
-            return what, _fill(path, header, wanted, lines[number:], separator, number)
-    return None, first
-
-
-def _fill(path: Path, header: Header, wanted: Collection[str], lines: list[str], separator: str, above: int) -> Table:
     picks = [(name, header.index[name]) for name in wanted if name in header]
     needed = max(column for _, column in picks) + 1
     numbers: list[int] = []
     cells: dict[str, list[str]] = {name: [] for name, _ in picks}
-    for number, row in _cells(lines, separator, path):
+    width = len(header.names)
+    for number, row in _rows(lines[above + 1 :], separator, path):
         if not any(row):
             continue
-        if len(row) < needed or any(row[len(header.names) :]):
+        if ragged and len(row) < needed:
+            row += [""] * (needed - len(row))
+        if len(row) < needed or any(row[width:]):
             # Too many is what unquoted decimal commas between commas come to.
             raise InputError(
-                f"{path}: row {number + above} has {len(row)} cells, the header {len(header.names)}: "
+                f"{path}: row {number + above + 1} has {len(row)} cells, the header {width}: "
                 "the row was cut or has a stray separator; export the file again or correct the row"
             )
-        numbers.append(number + above)
+        numbers.append(number + above + 1)
         for name, column in picks:
-            cells[name].append(_clean(row[column]))
+            cells[name].append(clean(row[column]))
     if not numbers:
         raise InputError(f"{path}: has a header and no row of data: export the recording again")
-    return Table(path, header, numbers, cells)
+    return Table(path, header, numbers, cells, lines[:above])
 
 
-def _cells(lines: list[str], separator: str, path: Path):
-    # Tobii's TSV exports do not quote, so a quotation mark in an event's text is only that.
-    quoting = csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL
-    reader = csv.reader((line + "\n" for line in lines), delimiter=separator, quoting=quoting)
+def clean(text: str) -> str:
+    """A cell without spaces and quotation marks around it."""
+    return text.strip().strip('"').strip()
+
+
+def _rows(lines: list[str], separator: str, path: Path):
+    reader = csv.reader((line + "\n" for line in lines), delimiter=separator, quoting=_quoting(separator))
     try:
         for row in reader:
             yield reader.line_num, row
@@ -215,29 +280,6 @@ def _cells(lines: list[str], separator: str, path: Path):
         raise InputError(f"{path}: row {reader.line_num} can't be read ({error}): export it again") from error
 
 
-def _decode(path: Path) -> str:
-    with disk_errors(path):
-        data = path.read_bytes()
-    if not data.strip():
-        raise InputError(f"{path}: the file is empty: export the recording again")
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return data.decode("utf-16", errors="replace")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        # Older exports: a participant's name or a stimulus in the Windows code page.
-        return data.decode("cp1252", errors="replace")
-
-
-def _clean(text: str) -> str:
-    return text.strip().strip('"').strip()
-
-
-def _number(text: str) -> float | None:
-    if text.count(",") == 1 and "." not in text:
-        text = text.replace(",", ".")
-    try:
-        # float() also takes 1_000, which no tracker writes.
-        return None if "_" in text else float(text)
-    except ValueError:
-        return np.nan if _WINDOWS_NAN.fullmatch(text) else None
+def _quoting(separator: str):
+    # Tobii's TSV exports do not quote, so a quotation mark in an event's text is only that.
+    return csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL

@@ -11,15 +11,7 @@ import os
 import numpy as np
 
 from common.files import write_text
-
-COLUMNS = (
-    "device_time_stamp",
-    "left_gaze_point_on_display_area",
-    "left_gaze_point_validity",
-    "right_gaze_point_on_display_area",
-    "right_gaze_point_validity",
-    "system_time_stamp",
-)
+from data.gaze.formats.tobii_pro_sdk import FORMAT
 
 
 def write_tobii_sdk_stream(
@@ -46,9 +38,5 @@ def write_tobii_sdk_stream(
         raise ValueError(f"shapes {time_s.shape}, {x.shape}, {y.shape}, {valid.shape} are not one [n]")
     if not (np.isfinite(time_s).all() and np.isfinite(x[valid]).all() and np.isfinite(y[valid]).all()):
         raise ValueError("times and valid points must be finite")
-    clock_us = np.round(time_s * 1e6).astype(np.int64)
-    lines = [";".join(COLUMNS)]
-    for t, px, py, seen in zip(clock_us.tolist(), x.tolist(), y.tolist(), valid.tolist()):
-        point, code = (f"({px!r}, {py!r})", 1) if seen else ("(nan, nan)", 0)
-        lines.append(f"{t};{point};{code};{point};{code};{t}")
-    write_text(path, "\n".join(lines) + "\n")
+    x, y = np.where(valid, x, np.nan), np.where(valid, y, np.nan)
+    write_text(path, FORMAT.example(time_s, x, y, (1, 1)))

@@ -130,7 +130,12 @@ def _frame_gaze(recording: Recording, video: Video) -> FrameGaze | None:
     if recording.gaze is None:
         return None
     return gaze_for_frames(
-        read_gaze(recording.gaze, screen_px=recording.screen_px),
+        read_gaze(
+            recording.gaze,
+            screen_px=recording.screen_px,
+            gaze_recording=recording.gaze_recording,
+            clock_known=recording.gaze_offset_s is not None,
+        ),
         video.times_s,
         video_px=video.size,
         image_box_px=recording.image_box_px,

@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import data.gaze.formats
 from common.errors import InputError
-from data.gaze.formats import FORMATS
-from data.gaze.read import clock_jumps, gaps, read_gaze
+from data.gaze.clock import clock_jumps
+from data.gaze.formats import gaze_formats
+from data.gaze.read import gaps, read_gaze, read_gaze_as_is
 from data.gaze.report import describe_gaze
 from data.gaze.writer import write_tobii_sdk_stream
 from tests.data.gaze_files import FILES, SCREEN, TIMES, X, Y, pro_sdk_stream, studio_3
@@ -97,8 +99,45 @@ def test_every_format_gives_the_same_samples(tmp_path, kind):
     assert found["rate_hz"] == pytest.approx(125)
 
 
-def test_every_format_of_the_table_is_in_these_tests():
-    assert {name for name, _, _ in FILES.values()} == {known.name for known in FORMATS}
+@pytest.mark.parametrize("known", gaze_formats(), ids=lambda known: known.name)
+def test_what_a_format_writes_it_reads(tmp_path, known):
+    """Every format found in the package: random gaze, with gaps and points off the screen, comes back."""
+    rng = np.random.default_rng(7)
+    time_s = 12.0 + 0.008 * np.arange(60)
+    x, y = rng.uniform(-0.02, 1.1, (2, 60)).round(4)
+    x[rng.uniform(size=60) < 0.2] = np.nan
+    y[np.isnan(x)] = np.nan
+    path = write(tmp_path, known.example(time_s, x, y, SCREEN), "named_like_nothing.dat")
+    gaze = read_gaze_as_is(path, SCREEN)
+    assert gaze.format == known.name
+    np.testing.assert_allclose(gaze.time_s, time_s, atol=1e-6)
+    np.testing.assert_allclose(gaze.x, x, atol=1e-4)
+    np.testing.assert_allclose(gaze.y, y, atol=1e-4)
+    np.testing.assert_array_equal(gaze.valid, np.isfinite(x))
+    if gaze.scene:
+        with pytest.raises(InputError, match=r"scene camera's picture.*map gaze to the screen first"):
+            read_gaze(path, SCREEN)
+    else:
+        np.testing.assert_array_equal(read_gaze(path, SCREEN).x, gaze.x)
+    assert known.tool and known.export
+
+
+def test_a_format_is_found_by_its_file_alone(tmp_path, monkeypatch):
+    """The example of docs/extending: one file in the package, no other edit."""
+    (tmp_path / "dots.py").write_text(
+        "from data.gaze.raw import RawGaze, TableFormat\n"
+        "FORMAT = TableFormat(name='dots', tool='a test', export='all',\n"
+        "    signature=(('dot_x',), ('dot_y',), ('dot_t',)),\n"
+        "    parse=lambda table: RawGaze(*(table.numbers(f'dot_{c}') for c in 'txy'), in_pixels=False),\n"
+        "    example=lambda time_s, x, y, screen_px: '')\n"
+    )
+    monkeypatch.setattr(data.gaze.formats, "__path__", [*data.gaze.formats.__path__, str(tmp_path)])
+    gaze_formats.cache_clear()
+    try:
+        gaze = read_gaze(write(tmp_path, "dot_t,dot_x,dot_y\n0,0.1,0.2\n0.01,0.3,0.4\n"))
+    finally:
+        gaze_formats.cache_clear()
+    assert gaze.format == "dots" and gaze.y.tolist() == [0.2, 0.4]
 
 
 @pytest.mark.parametrize("kind", ["studio_3", "plain_s", "sdk_tsv"])
@@ -189,9 +228,9 @@ BAD = {
     "no rows": ("time_s,x,y\n", "no row of data"),
     "empty": (" \n", "the file is empty"),
     "pixels": ("time_ms,x,y\n0,512,300\n", "look like pixels"),
-    "unknown": ("t,gx,gy\n0,0.5,0.5\n", "known are Tobii Pro SDK stream; .*Gazepoint CSV; plain"),
+    "unknown": ("t,gx,gy\n0,0.5,0.5\n", "known are .*Gazepoint CSV; .*Tobii Pro SDK stream; .*plain"),
     "old script": ("TimeStamp\tGazePointXLeft\tGazePointYLeft\n0\t0.1\t0.1\n", "no known gaze format"),
-    "binary": ("\x00\x01PK\x03\x04" * 400, "no known gaze format"),
+    "binary": ("\x00\x01PK\x03\x04" * 400, "is a binary file"),
     "events only": (_EVENTS_ONLY, "event rows only"),
     "resolution": (studio_3().replace("1600 x 800", "big"), "column 'RecordingResolution': found 'big'"),
 }  # fmt: skip
