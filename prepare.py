@@ -12,6 +12,7 @@ dataset.json that says what was kept and what was refused; it is written whole o
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -118,6 +119,12 @@ def _phantom_flags() -> Parser:
         "--difficulty", type=str, default="default", help="easy, default or hard: how clear the planes are"
     )
     parser.add_argument(
+        "--rivals",
+        type=float | None,
+        default=None,
+        help="share of second parts that show their own plane, 0 to 1 (default: the difficulty's; 0: none)",
+    )
+    parser.add_argument(
         "--preview",
         type=Path | None,
         default=None,
@@ -135,31 +142,24 @@ def _phantom_flags() -> Parser:
 
 
 def _phantom(flags) -> int:
-    from phantom import prepare_phantom
+    from phantom import PhantomConfig, prepare_phantom
     from phantom.preview import write_preview
 
     if flags.out is None and flags.preview is None:
         raise InputError("--out is missing: name the data set's folder, or give --preview DIR to look only")
     if flags.reference is not None and flags.preview is None:
         raise InputError(f"--reference {flags.reference}: is drawn in a preview: give --preview DIR too")
+    names = [field.name for field in dataclasses.fields(PhantomConfig) if field.name in flags]
+    config = PhantomConfig(**{name: flags[name] for name in names})
     if flags.preview is not None:
-        written = write_preview(
-            flags.preview,
-            frame_size=tuple(flags.frame_size),
-            seed=flags.seed,
-            difficulty=flags.difficulty,
-            reference=flags.reference,
-            overwrite=flags.overwrite,
-        )
+        written = write_preview(flags.preview, config, reference=flags.reference, overwrite=flags.overwrite)
         for path in written:
             console.print(f"wrote {path}")
     if flags.out is not None:
         from data.report import print_dataset_report
         from phantom.card import print_card
 
-        data = prepare_phantom(
-            flags.out, **_options(flags, "patients", "fps", "keep_fps", "test_fraction", "difficulty")
-        )
+        data = prepare_phantom(flags.out, config, overwrite=flags.overwrite)
         print_dataset_report(data)
         print_card(data)
     return 0

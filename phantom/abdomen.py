@@ -95,9 +95,7 @@ def _sample_traits(fetus: Fetus, rng: np.random.Generator, difficulty: Difficult
 def _section(t: _Traits, rng: np.random.Generator) -> list[Solid]:
     return [
         Ellipsoid(0, 0, 0, t.a, t.b, 1.3 * t.d, echo_db=-1, attenuation=0.6, wall_db=12, name="skin"),
-        Ellipsoid(
-            0, 0, 0, t.a - t.skin, t.b - t.skin, 1.25 * t.d, echo_db=t.liver_db, attenuation=0.55, wall_db=-4
-        ),
+        Ellipsoid(0, 0, 0, t.a - t.skin, t.b - t.skin, 1.25 * t.d, echo_db=t.liver_db, attenuation=0.55, wall_db=-4),
     ]
 
 

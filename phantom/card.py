@@ -11,7 +11,7 @@ import json
 from common.console import console
 from common.files import write_text
 from data.dataset import Dataset, open_dataset
-from phantom.difficulty import get_difficulty
+from phantom.config import PhantomConfig
 
 STATEMENT = (
     "Every frame, gaze sample and label in this data set is simulated. It is no record of a patient or of a "
@@ -102,14 +102,15 @@ def add_card(data: Dataset, settings: dict, *, seed: int = 0) -> Dataset:
     The shards, and so the checksum, stay what they are.
 
     Args:
-        data: the opened data set. settings: what it was simulated with; "difficulty" is one of them.
+        data: the opened data set. settings: what it was simulated with; "difficulty" is one of them, "rivals" may be.
         seed: of the network that sees gaze maps alone.
 
     Returns:
-        The data set, opened anew; `info["card"]` is the card: "statement", "caveat",
+        The data set, opened again; `info["card"]` is the card: "statement", "caveat",
         "settings", "parts" and "gaze_map_alone".
     """
-    settings = {**settings, "difficulty_numbers": dataclasses.asdict(get_difficulty(settings["difficulty"]))}
+    level = PhantomConfig(difficulty=settings["difficulty"], rivals=settings.get("rivals")).level()
+    settings = {**settings, "difficulty_numbers": dataclasses.asdict(level)}
     card = {
         "statement": STATEMENT,
         "caveat": CAVEAT,

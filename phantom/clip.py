@@ -3,36 +3,45 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
-from phantom import looks, surroundings
+from phantom import background
 from phantom.abdomen import abdomen
+from phantom.acoustics import Tissue
 from phantom.biometry import Fetus
 from phantom.bodies import Body
-from phantom.company import Carried, beside, placed
+from phantom.clutter import clutter
+from phantom.company import Carried, placed
 from phantom.difficulty import Difficulty
-from phantom.film import NARROWEST, Settings, draw_settings, film, make_grid
+from phantom.film import Settings, draw_settings, film, make_grid
 from phantom.head import head
-from phantom.landmarks import middle
-from phantom.motion import Interval, Motion, draw_motion, label_clip
-from phantom.probe import View
-from phantom.section import Placement, Pose
+from phantom.layout import Layout, lay_out
+from phantom.looks import Look
+from phantom.mother import maternal_tissue
+from phantom.motion import Interval, Motion, label_clip
+from phantom.probe import PolarGrid, View
+from phantom.shapes import Solid
 from phantom.sonographer import look_at
 from phantom.thigh import thigh
 from phantom.tracker import Gaze, Screen
 
 CLASSES = ("abdomen", "femur", "head", "background")
-PLANES = {"head": head, "abdomen": abdomen, "femur": thigh}
-# What else a sonographer passes on the way.
-PARTS = {
-    "spine": surroundings.long_spine,
-    "lower leg": surroundings.lower_leg,
-    "limbs": surroundings.limbs,
-    "placenta": surroundings.placenta,
+PLANES: dict[str, Callable[[Fetus, np.random.Generator, Difficulty], Body]] = {
+    "head": head,
+    "abdomen": abdomen,
+    "femur": thigh,
 }
-_MOVES_MM = 5.0
-_TRIES = 50
+# What else a sonographer passes on the way.
+PARTS: dict[str, Callable[[Fetus, np.random.Generator], Body]] = {
+    "spine": background.long_spine,
+    "lower leg": background.lower_leg,
+    "limbs": background.limbs,
+    "placenta": background.placenta,
+}
+# What background is made of: cuts off the planes of these bodies, or one of `PARTS`. Ours.
+_BACKGROUND = {"head": 0.27, "abdomen": 0.27, "femur": 0.23, "part": 0.23}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,12 +49,14 @@ class Clip:
     """A simulated clip.
 
     Attributes:
-        frames: uint8 [n, H, W]. intervals: labelled stretches. gaze: on the screen.
+        frames: uint8 [n, H, W]; n = 0 if it was not rendered. intervals: labelled stretches. gaze: on the screen.
         view: what the frames show, mm. body, motion: the truth behind it: what is held, and how it moves.
         kind: of the body, a plane's name (also where a background clip keeps off that plane) or one of `PARTS`.
+        settings: of the scanner.
         second: a second body in view, if any, in the first one's coordinates; above: drawn over the first;
             rival: it shows its own plane.
-        settings: of the scanner.
+        around: solids about the bodies, in the coordinates of the body about which the clip was laid out.
+        far_mm: depth at which the uterine cavity ends.
     """
 
     frames: np.ndarray
@@ -56,18 +67,89 @@ class Clip:
     motion: Motion | Carried
     kind: str
     settings: Settings
-    second: Body | None = None
-    above: bool = False
-    rival: bool = False
+    second: Body | None
+    above: bool
+    rival: bool
+    around: tuple[Solid, ...]
+    far_mm: float
 
 
 @dataclasses.dataclass(frozen=True)
 class Session:
     """What stays the same over a patient's clips: scanner, its settings, the tracker's calibration."""
 
-    look: looks.Look
+    look: Look
     bias_degree: np.ndarray
     screen: Screen
+
+
+@dataclasses.dataclass(frozen=True)
+class Cast:
+    """The bodies of a clip.
+
+    Attributes:
+        kind: of the body that is held, or kept off.
+        kinds, bodies: the body about which everything is laid out, then a second one or None.
+        shared: two bodies share the frame's middle.
+    """
+
+    kind: str
+    kinds: tuple[str, str | None]
+    bodies: tuple[Body, Body | None]
+    shared: bool
+
+    @property
+    def swapped(self) -> bool:
+        """Whether the clip is laid out about the body that is not held."""
+        return self.kinds[0] != self.kind
+
+    @property
+    def held(self) -> Body:
+        lead, second = self.bodies
+        return second if self.swapped and second is not None else lead
+
+
+@dataclasses.dataclass(frozen=True)
+class Scene:
+    """A clip before it is imaged, in the coordinates of the body about which it is laid out.
+
+    Attributes:
+        cast, layout: the bodies, and where they lie. settings: of the scanner.
+        seen: the bodies in the order in which they are drawn. around: what else moves with them.
+        far_mm: depth at which the uterine cavity ends.
+        grid, mother: the polar grid and the tissue that stays where it is; None if nothing is to be imaged.
+    """
+
+    cast: Cast
+    layout: Layout
+    settings: Settings
+    seen: tuple[Body, ...]
+    around: tuple[Solid, ...]
+    far_mm: float
+    grid: PolarGrid | None
+    mother: Tissue | None
+
+    @property
+    def solids(self) -> list[Solid]:
+        """Everything that moves, in the order of drawing."""
+        return [*self.around, *(solid for body in self.seen for solid in body.solids)]
+
+    def film(self, look: Look, fps: float, rng: np.random.Generator) -> np.ndarray:
+        """The frames, uint8 [n, H, W]; none where nothing is to be imaged."""
+        view, motion = self.layout.view, self.layout.motion
+        if self.grid is None or self.mother is None:
+            return np.empty((0, view.height, view.width), np.uint8)
+        shot = film(self.grid, view, self.settings, look, self.mother, self.solids, motion, fps, rng)
+        return np.stack(list(shot))
+
+    def from_held(self) -> tuple[Motion | Carried, Body | None]:
+        """The motion of the body that is held, and the second body in that one's coordinates."""
+        layout, lead = self.layout, self.cast.bodies[0]
+        if layout.second is None or layout.there is None:
+            return layout.motion, None
+        if self.cast.swapped:
+            return Carried(layout.motion, layout.there), placed(lead, layout.there.inverse())
+        return layout.motion, placed(layout.second, layout.there)
 
 
 def simulate_clip(
@@ -80,161 +162,91 @@ def simulate_clip(
     frame_size: tuple[int, int],
     fps: float,
     duration_s: float,
+    render: bool = True,
 ) -> Clip:
     """Simulate one clip.
 
     Args:
         fetus: whose. label: what the clip holds, one of `CLASSES`.
         session: scanner and tracker. frame_size: (H, W), px.
-    """
-    is_plane = label in PLANES
-    # The scanner's settings come from a generator of their own: the same whatever the clip shows.
-    scanner_rng = np.random.default_rng(rng.integers(2**63))
-    kind = label if is_plane else str(rng.choice(("head", "abdomen", "femur", "part"), p=(0.27, 0.27, 0.23, 0.23)))
-    if kind == "part":
-        kind = list(PARTS)[rng.integers(len(PARTS))]
-        body = PARTS[kind](fetus, rng)
-        kinds, bodies = (kind, None), (body, None)
-        shared = rival = swapped = False
-    else:
-        # What follows of two rivals is drawn in an order that does not know the label, and about either by a toss:
-        # the same draws give the same frames whichever is held.
-        other = None
-        if rng.uniform() < difficulty.company:
-            other = str(rng.choice([name for name in PLANES if name != kind]))
-        drawn = {name: PLANES[name](fetus, rng, difficulty) for name in PLANES if name in (kind, other)}
-        shared = other is not None and rng.uniform() < difficulty.rivals
-        rival = shared and is_plane
-        kinds = (kind, other)
-        if rival:
-            kinds = tuple(drawn)[:: 1 if rng.uniform() < 0.5 else -1]
-        body, swapped = drawn[kind], kinds[0] != kind
-        bodies = tuple(drawn.get(name) for name in kinds)
-    lead = bodies[0]
-    stage = _set(kinds, bodies, is_plane, frame_size, duration_s, rng, difficulty, shared)
-    view, motion, there = stage.view, stage.motion, stage.there
-    around = surroundings.clutter(rng, difficulty.clutter, lead.radius, lead.extent)
-    settings = draw_settings(scanner_rng, view, stage.depth_mm, motion.still.y, difficulty.noise_floor_db)
-    grid = make_grid(view, settings)
-    radius = max(part.radius for part in bodies if part is not None)
-    far_mm = motion.still.y + radius * rng.uniform(0.9, 1.6)
-    mother = surroundings.maternal_tissue(grid, rng, stage.wall_mm, far_mm, rng.uniform(0.2, 0.8))
-    seen = [lead]
-    if there is not None:  # drawn later lies on top: of two rivals either may
-        seen.insert(int(rival and rng.uniform() < 0.5), placed(stage.second, there))
-    solids = [*around, *(solid for part in seen for solid in part.solids)]
-    frames = np.stack(list(film(grid, view, settings, session.look, mother, solids, motion, fps, rng)))
-    intervals = label_clip(seen, motion, label if is_plane else None, rng)
-    above = there is not None and (seen[-1] is lead) == swapped
-    if swapped:
-        motion, second = Carried(motion, there), placed(lead, there.inverse())
-    else:
-        second = None if there is None else placed(stage.second, there)
-    plane = kind if kind in PLANES else None
-    gaze = look_at(body, plane, fetus.trimester, motion, view, session.screen, session.bias_degree, rng)
-    return Clip(frames, intervals, gaze, view, body, motion, kind, settings, second, above, rival)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Stage:
-    """Where things are: motion about the first body, the second one and its place in the first one's coordinates."""
-
-    view: View
-    motion: Motion
-    wall_mm: float
-    depth_mm: float
-    second: Body | None = None
-    there: Placement | None = None
-
-
-def _set(kinds, bodies, is_plane: bool, frame_size, duration_s: float, rng, difficulty: Difficulty, shared: bool):
-    """Lay out a scene, a `_Stage`; whatever its label, two bodies share the frame as often in the same way.
+        render: make the frames, which take nearly all the time. Without them the same `rng` gives other labels and
+            another gaze, of the same distribution.
 
     Raises:
         RuntimeError: no layout was found; the bodies' numbers contradict each other.
     """
-    lead, other = bodies
-    rival = shared and is_plane
-    for _ in range(_TRIES):
-        laid = _arrange(kinds, bodies, frame_size, rng, shared)
-        if laid is None:
-            continue
-        view, place, there, wall_mm, depth_mm = laid
-        # A rival's plane must be gone too where the label says background, yet something of both still be there.
-        clear_mm = 0.0
-        if rival:
-            clear_mm = max(1.3 * max(other.reach), min(difficulty.off_plane * max(other.reach), *lead.off_limit))
-        motion = draw_motion(lead, place, is_plane, duration_s, rng, difficulty, clear_mm)
-        found = None
-        if other is not None:
-            found = beside(lead, other, there, motion, rng, difficulty.plane_spread if rival else None)
-        if found or other is None:
-            return _Stage(view, motion, wall_mm, depth_mm, *(found or ()))
-    raise RuntimeError(f"no layout found for {' beside '.join(str(name) for name in kinds[::-1] if name)}")
-
-
-def _arrange(
-    kinds: tuple[str, str | None], bodies: tuple[Body, Body | None], frame_size, rng, shared: bool
-) -> tuple[View, Pose, Pose | None, float, float] | None:
-    """Choose the zoom, the places of the body and of a second one, the wall's thickness and the depth; all in mm.
-
-    None: at this zoom they don't fit. Two that share it get the frame's middle between them, and places drawn alike.
-    """
-    (body, second), (height, width) = bodies, frame_size
-    radius = max(part.radius for part in bodies if part is not None)
-    y = max(rng.uniform(42, 75), 0.75 * radius + 14)
-    if second is None:
-        mm_per_px = body.extent / (rng.uniform(0.36, 0.76) * width)
-    else:
-        mm_per_px = (body.extent + second.extent) / (rng.uniform(0.8, 1.05) * width)
-        side, apart = rng.choice((-1, 1)), body.radius + second.radius
-    if shared:  # deep enough for the sector to hold the landmarks of both
-        y = max(y, (0.5 * apart + 0.4 * radius) / np.sin(NARROWEST.angle / 2) - NARROWEST.radius_mm)
-    tall = height * mm_per_px
-    top = max(y - tall * rng.uniform(0.34, 0.66), -4.0)
-    left = -width * mm_per_px / 2 + rng.normal(0, 0.02) * width * mm_per_px
-    view = View(left, top, mm_per_px, height, width)
-    for _ in range(200):
-        there = None
-        if second is None:
-            place = Pose(rng.normal(0, 0.1) * width * mm_per_px, y, _lie(kinds[0], rng))
-        else:
-            far, lean = apart * (rng.uniform(0.98, 1.08) if shared else rng.uniform(0.85, 1.05)), rng.uniform(-0.3, 0.3)
-            dx, dy = side * far * np.cos(lean), far * np.sin(lean)
-            share = rng.uniform(0.4, 0.6) if shared else rng.uniform(0.05, 0.27) * width * mm_per_px / abs(dx)
-            place = Pose(-share * dx, y - 0.5 * dy * shared, _lie(kinds[0], rng))
-            there = Pose(place.x + dx, place.y + dy, _lie(kinds[1], rng))
-        fits = _fits(kinds[0], body, place, view, shared)
-        if fits and (not shared or _fits(kinds[1], second, there, view, shared)):
-            wall_mm = max(8.0, y - radius * rng.uniform(0.75, 1.1) - rng.uniform(0, 15))
-            return view, place, there, wall_mm, max(top + tall, y + 20) * rng.uniform(1.0, 1.06)
-    return None
-
-
-def _lie(kind: str, rng) -> float:
-    """How a body is turned on the screen, radians."""
-    if kind == "femur" or kind in PARTS:  # a long bone is only seen well when it lies across the beam
-        return rng.uniform(-0.8, 0.8) + (np.pi if rng.uniform() < 0.5 else 0.0)
-    if kind == "abdomen":  # with the spine towards the probe its shadow hides the rest: nobody keeps that
-        return -np.pi / 2 + rng.uniform(-2.4, 2.4)
-    return rng.uniform(-np.pi, np.pi)
-
-
-def _fits(kind: str, body: Body, place: Pose, view: View, shared: bool) -> bool:
-    """Whether what makes the plane stays in view: both ends of a femur; of two that share it all landmarks."""
-    if kind == "femur":
-        return all(_in_view(place.to_probe(u, 0.0), view) for u in body.ends)
-    places = [middle(solid) for solid in body.solids if shared and solid.name in body.defining]
-    return all(_in_view(place.to_probe(*where), view) for where in places)
-
-
-def _in_view(place: tuple[float, float], view: View) -> bool:
-    """Whether a place stays in the frame and in the narrowest sector as hand and breath move it."""
-    x, y = place
-    right, bottom = view.left_mm + view.width * view.mm_per_px, view.top_mm + view.height * view.mm_per_px
-    aside = NARROWEST.angle / 2 * (y + NARROWEST.radius_mm) - _MOVES_MM
-    return (
-        view.left_mm + _MOVES_MM < x < right - _MOVES_MM
-        and view.top_mm + _MOVES_MM < y < bottom - _MOVES_MM
-        and abs(np.arctan2(x, y + NARROWEST.radius_mm)) * (y + NARROWEST.radius_mm) < aside
+    scene = set_scene(fetus, label, rng, difficulty, frame_size=frame_size, duration_s=duration_s, render=render)
+    cast, layout = scene.cast, scene.layout
+    frames = scene.film(session.look, fps, rng)
+    intervals = label_clip(scene.seen, layout.motion, label if label in PLANES else None, rng)
+    motion, second = scene.from_held()
+    above = second is not None and (scene.seen[-1] is cast.bodies[0]) == cast.swapped
+    plane = cast.kind if cast.kind in PLANES else None
+    gaze = look_at(cast.held, plane, fetus.trimester, motion, layout.view, session.screen, session.bias_degree, rng)
+    return Clip(
+        frames,
+        intervals,
+        gaze,
+        layout.view,
+        cast.held,
+        motion,
+        cast.kind,
+        scene.settings,
+        second,
+        above,
+        rival=cast.shared and label in PLANES,
+        around=scene.around,
+        far_mm=scene.far_mm,
     )
+
+
+def set_scene(
+    fetus: Fetus,
+    label: str,
+    rng: np.random.Generator,
+    difficulty: Difficulty,
+    *,
+    frame_size: tuple[int, int],
+    duration_s: float,
+    render: bool = True,
+) -> Scene:
+    """Everything of a clip that is there before it is imaged; arguments as in `simulate_clip`."""
+    # The scanner's settings come from a generator of their own: the same whatever the clip shows.
+    scanner_rng = np.random.default_rng(rng.integers(2**63))
+    cast = _choose_bodies(fetus, label, rng, difficulty)
+    lead, is_plane = cast.bodies[0], label in PLANES
+    layout = lay_out(cast.kinds, cast.bodies, is_plane, cast.shared, difficulty, frame_size, duration_s, rng)
+    focus_mm = layout.motion.still.y
+    around = clutter(rng, difficulty.clutter, lead.radius, lead.extent)
+    settings = draw_settings(scanner_rng, layout.view, layout.depth_mm, focus_mm, difficulty.noise_floor_db)
+    radius = max(body.radius for body in cast.bodies if body is not None)
+    far_mm = focus_mm + radius * rng.uniform(0.9, 1.6)
+    grid = mother = None
+    if render:
+        grid = make_grid(layout.view, settings)
+        mother = maternal_tissue(grid, rng, layout.wall_mm, far_mm, rng.uniform(0.2, 0.8))
+    seen = [lead]
+    if layout.second is not None:  # drawn later lies on top: of two rivals either may
+        rival = cast.shared and is_plane
+        seen.insert(int(rival and rng.uniform() < 0.5), placed(layout.second, layout.there))
+    return Scene(cast, layout, settings, tuple(seen), tuple(around), far_mm, grid, mother)
+
+
+def _choose_bodies(fetus: Fetus, label: str, rng: np.random.Generator, difficulty: Difficulty) -> Cast:
+    is_plane = label in PLANES
+    kind = label if is_plane else str(rng.choice(list(_BACKGROUND), p=list(_BACKGROUND.values())))
+    if kind == "part":
+        kind = list(PARTS)[rng.integers(len(PARTS))]
+        return Cast(kind, (kind, None), (PARTS[kind](fetus, rng), None), shared=False)
+    # What follows of two rivals is sampled in an order that does not know the label, and about either by a toss:
+    # the same random numbers give the same frames whichever is held.
+    other = None
+    if rng.uniform() < difficulty.company:
+        other = str(rng.choice([name for name in PLANES if name != kind]))
+    made = {name: PLANES[name](fetus, rng, difficulty) for name in PLANES if name in (kind, other)}
+    shared = other is not None and rng.uniform() < difficulty.rivals
+    names: tuple[str, str | None] = kind, other
+    if shared and is_plane:
+        first, second = made
+        names = (first, second) if rng.uniform() < 0.5 else (second, first)
+    return Cast(kind, names, (made[names[0]], made[names[1]] if names[1] else None), shared)

@@ -1,8 +1,8 @@
-"""How hard the phantom is: one named set of numbers for each level.
+"""How difficult the phantom's classes are: one named set of numbers for each level.
 
-What a level means is measured, by fixed small reference models on patients never seen: a linear model on pixels, a
+What a level means is measured with fixed reference models on patients they have not seen: a linear model on pixels, a
 network on gaze maps alone, a compact student trained alone; and at the default level a large teacher with and without
-gaze. `benchmarks/phantom_difficulty.py` measures it, and docs/phantom.md has what came out.
+gaze. `benchmarks/phantom_difficulty.py` measures it, and docs/phantom.md has the results.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Difficulty:
         clutter: mean number of limbs, cord loops and fluid pockets about the body.
         lookalikes: mean number of structures in the body that resemble its landmarks.
         company: share of the clips of head, abdomen and femur, and of cuts off them, with a second part beside.
-        rivals: share of the second parts beside a plane that show their own plane: which is held, the gaze tells.
+        rivals: share of the second parts beside a plane that show their own plane; the gaze alone tells which is held.
         noise_floor_db: mean electronic noise, dB relative to soft tissue at the probe.
         plane_spread: largest share of a landmark's half-extent by which a held plane misses it.
     """
@@ -53,5 +53,5 @@ def get_difficulty(name: str) -> Difficulty:
         InputError: there is no such level.
     """
     if name not in DIFFICULTIES:
-        raise InputError(f"--difficulty {name}: is none of {', '.join(DIFFICULTIES)}")
+        raise InputError(f"difficulty must be one of {', '.join(DIFFICULTIES)}, not {name!r}")
     return DIFFICULTIES[name]

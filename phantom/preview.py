@@ -17,9 +17,9 @@ from common.files import whole_folder
 from phantom.animation import write_animation
 from phantom.biometry import AGE_RANGES_WEEKS, Fetus, draw_fetus
 from phantom.clip import CLASSES, Clip, Session, simulate_clip
-from phantom.difficulty import get_difficulty
+from phantom.config import PhantomConfig
+from phantom.difficulty import Difficulty
 from phantom.looks import LOOKS
-from phantom.recordings import check_numbers
 from phantom.tracker import Screen, draw_bias
 
 SHEET = "planes.jpg"
@@ -38,19 +38,17 @@ _STYLE = {"font.size": 9, "figure.dpi": 100, "axes.titlesize": 8}
 
 
 def write_preview(
-    folder: str | os.PathLike,
+    folder: str | os.PathLike[str],
+    config: PhantomConfig | None = None,
     *,
-    frame_size: tuple[int, int] = (224, 288),
-    seed: int = 0,
-    difficulty: str = "default",
-    reference: str | os.PathLike | None = None,
+    reference: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
 ) -> list[Path]:
     """Simulate a clip of every class, age and look, and draw them.
 
     Args:
         folder: to make, whole or not at all.
-        frame_size: (H, W), px. seed: of everything. difficulty: "easy", "default" or "hard".
+        config: of which the frame size, the seed, the difficulty and the rivals count.
         reference: folder of FETAL_PLANES_DB; its images are drawn beside simulated ones.
         overwrite: replace a folder that holds an earlier preview.
 
@@ -59,25 +57,24 @@ def write_preview(
         `head.gif` and `femur.gif`, and `beside_real.jpg` if there is a reference.
 
     Raises:
-        InputError: a number out of range, a reference that can't be read, or a folder
-            that can't be written.
+        InputError: a reference that can't be read, or a folder that can't be written.
     """
-    check_numbers(1, seed, frame_size, FPS, _CLIP_S)
-    get_difficulty(difficulty)
+    config = config or PhantomConfig()
+    seed, frame_size, level = config.seed, config.frame_size, config.level()
     real = _real_images(reference, frame_size) if reference is not None else None
     with whole_folder(folder, overwrite=overwrite, marker=SHEET) as temporary:
         cells = list(itertools.product(CLASSES, AGE_RANGES_WEEKS, range(len(LOOKS))))
         scenes = {
-            cell: simulate_scene(*cell, [seed, number], frame_size, difficulty)
+            cell: simulate_scene(*cell, [seed, number], frame_size, level)
             for number, cell in enumerate(track(cells, "simulating clips"))
         }
-        _save(_sheet(scenes, seed, difficulty), temporary / SHEET)
+        _save(_sheet(scenes, seed, config.difficulty), temporary / SHEET)
         names = [SHEET]
         if real is not None:
             _save(_beside(scenes, real), temporary / BESIDE)
             names.append(BESIDE)
         for number, (label, trimester) in enumerate((("head", 2), ("femur", 3))):
-            scene = simulate_scene(label, trimester, number, [seed, 1000 + number], frame_size, difficulty, _CLIP_S)
+            scene = simulate_scene(label, trimester, number, [seed, 1000 + number], frame_size, level, _CLIP_S)
             _animate(scene, temporary / f"{label}.gif")
             names.append(f"{label}.gif")
     return [Path(folder) / name for name in names]
@@ -124,18 +121,16 @@ def simulate_scene(
     look: int,
     seed: list[int],
     frame_size: tuple[int, int],
-    difficulty: str,
+    difficulty: Difficulty,
     duration_s: float = _SHEET_S,
 ) -> Scene:
-    """A clip of this class, age and look; everything else is drawn by `seed`."""
+    """A clip of this class, age and look; `seed` decides everything else."""
     rng = np.random.default_rng(seed)
     fetus = draw_fetus(rng)
     while fetus.trimester != trimester:
         fetus = draw_fetus(rng)
     session = Session(LOOKS[look], draw_bias(rng), Screen())
-    clip = simulate_clip(
-        fetus, label, session, rng, get_difficulty(difficulty), frame_size=frame_size, fps=FPS, duration_s=duration_s
-    )
+    clip = simulate_clip(fetus, label, session, rng, difficulty, frame_size=frame_size, fps=FPS, duration_s=duration_s)
     return Scene(label, fetus, look, session.screen, clip)
 
 

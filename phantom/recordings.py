@@ -16,12 +16,11 @@ import av
 import numpy as np
 
 from common.console import track
-from common.errors import InputError
 from common.files import whole_folder, write_text
 from data.gaze.writer import write_tobii_sdk_stream
 from phantom.biometry import draw_fetus
 from phantom.clip import CLASSES, Session, simulate_clip
-from phantom.difficulty import get_difficulty
+from phantom.config import PhantomConfig
 from phantom.looks import draw_look
 from phantom.tracker import SESSION_S, Screen, draw_bias, drift
 
@@ -45,25 +44,10 @@ class Order:
 
     folder: str
     patient: int
-    seed: int
-    frame_size: tuple[int, int]
-    fps: float
-    clip_s: float
-    difficulty: str
+    config: PhantomConfig
 
 
-def write_recordings(
-    folder: str | os.PathLike,
-    *,
-    patients: int,
-    seed: int,
-    frame_size: tuple[int, int] = (112, 144),
-    fps: float = 10.0,
-    clip_s: float = 4.0,
-    difficulty: str = "default",
-    overwrite: bool = False,
-    workers: int | None = None,
-) -> Path:
+def write_recordings(folder: str | os.PathLike[str], config: PhantomConfig, *, overwrite: bool = False) -> Path:
     """Simulate the recordings of some patients: four clips each, as files.
 
     Every patient has a seed of its own: the same seed gives the same bytes, whatever
@@ -71,31 +55,35 @@ def write_recordings(
 
     Args:
         folder: to make; whole or not at all.
-        patients: how many. seed: of everything.
-        frame_size: (H, W) of the videos, px. fps: of the videos. clip_s: length of each.
-        difficulty: "easy", "default" or "hard".
-        overwrite: replace `folder`. workers: processes; default one per core.
+        config: what to simulate. overwrite: replace `folder`.
 
     Returns:
         Path of the manifest.
 
     Raises:
-        InputError: a number out of range, or a folder that can't be written.
+        InputError: the folder can't be written.
     """
-    check_numbers(patients, seed, frame_size, fps, clip_s)
-    get_difficulty(difficulty)
-    workers = min(patients, workers or _cores())
     with whole_folder(folder, overwrite=overwrite) as temporary:
         for name in ("video", "gaze", "labels"):
             (temporary / name).mkdir()
-        orders = [
-            Order(str(temporary), patient, seed, tuple(frame_size), fps, clip_s, difficulty)
-            for patient in range(patients)
-        ]
-        done = dict(track(_run(orders, workers), "simulating patients", total=patients))
+        # Absolute: a spawned worker starts in the folder in which this process started.
+        orders = [Order(str(temporary.resolve()), patient, config) for patient in range(config.patients)]
+        workers = worker_count(config)
+        done = dict(track(_run(orders, workers), "simulating patients", total=config.patients))
         rows = [row for patient in sorted(done) for row in done[patient]]
         write_text(temporary / MANIFEST, _csv(COLUMNS, rows))
     return Path(folder) / MANIFEST
+
+
+def worker_count(config: PhantomConfig, cores: int | None = None) -> int:
+    """Processes to start: as many as are asked for, or one for each core, and never more than there are patients.
+
+    Args:
+        cores: of this machine; None counts those that this process may use.
+    """
+    if cores is None:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(config.patients, config.workers or cores)
 
 
 def write_patient(order: Order) -> tuple[int, list[tuple]]:
@@ -104,10 +92,11 @@ def write_patient(order: Order) -> tuple[int, list[tuple]]:
     The clips come in random order under running numbers, so that neither names nor
     order tell what they show.
     """
-    rng = np.random.default_rng([order.seed, order.patient])
+    config = order.config
+    rng = np.random.default_rng([config.seed, order.patient])
     fetus = draw_fetus(rng)
-    session = Session(draw_look(rng), draw_bias(rng), Screen(box=_image_box(order.frame_size, rng)))
-    rows = []
+    session = Session(draw_look(rng), draw_bias(rng), Screen(box=_image_box(config.frame_size, rng)))
+    rows, level = [], config.level()
     for slot, index in enumerate(rng.permutation(len(CLASSES))):
         # The examination goes on between the clips that are kept, and the calibration drifts.
         bias = drift(session.bias_degree, rng.uniform(0.1, 0.4) * SESSION_S, rng)
@@ -117,15 +106,15 @@ def write_patient(order: Order) -> tuple[int, list[tuple]]:
             CLASSES[index],
             session,
             rng,
-            get_difficulty(order.difficulty),
-            frame_size=order.frame_size,
-            fps=order.fps,
-            duration_s=order.clip_s,
+            level,
+            frame_size=config.frame_size,
+            fps=config.fps,
+            duration_s=config.clip_s,
         )
         name = f"r{order.patient * len(CLASSES) + slot + 1:05d}"
         files = f"video/{name}.mkv", f"labels/{name}.csv", f"gaze/{name}.csv"
         folder = Path(order.folder)
-        _write_video(folder / files[0], clip.frames, order.fps)
+        write_video(folder / files[0], clip.frames, config.fps)
         intervals = [(f"{i.start_s:.3f}", f"{i.end_s:.3f}", i.label) for i in clip.intervals]
         write_text(folder / files[1], _csv(("start_s", "end_s", "label"), intervals))
         offset_s = round(float(rng.uniform(2, 90)), 6)  # the tracker was switched on before the video
@@ -157,7 +146,7 @@ def _run(orders: list[Order], workers: int) -> Iterator[tuple[int, list[tuple]]]
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _write_video(path: Path, frames: np.ndarray, fps: float) -> None:
+def write_video(path: Path, frames: np.ndarray, fps: float) -> None:
     """Lossless grey video: FFV1 in Matroska, without date or random identifiers."""
     rate = Fraction(fps).limit_denominator(1000)
     with av.open(str(path), "w", format="matroska", options={"fflags": "+bitexact"}) as container:
@@ -186,25 +175,3 @@ def _csv(columns: tuple, rows: list[tuple]) -> str:
     writer.writerow(columns)
     writer.writerows(rows)
     return text.getvalue()
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def check_numbers(patients: int, seed: int, frame_size: tuple[int, int], fps: float, clip_s: float) -> None:
-    """Refuse what can't be simulated.
-
-    Raises:
-        InputError: naming the flag, what was given and what may be.
-    """
-    if patients < 1:
-        raise InputError(f"--patients {patients}: must be at least 1")
-    if seed < 0:
-        raise InputError(f"--seed {seed}: must not be negative")
-    if len(frame_size) != 2 or min(frame_size) < 48 or max(frame_size) > 1024:
-        raise InputError(f"--frame-size {' '.join(map(str, frame_size))}: give H W, each from 48 to 1024 pixels")
-    if not 1 <= fps <= 90:
-        raise InputError(f"--fps {fps}: must be from 1 to 90 frames a second")
-    if not 1 <= clip_s <= 20:
-        raise InputError(f"the clip's length of {clip_s} s must be from 1 to 20")

@@ -1,0 +1,70 @@
+"""What to simulate, in one typed place: every way into the phantom takes a `PhantomConfig`."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from common.errors import InputError
+from phantom.difficulty import Difficulty, get_difficulty
+
+
+@dataclasses.dataclass(frozen=True)
+class PhantomConfig:
+    """Settings of simulated recordings and of the data set that is made of them.
+
+    Attributes:
+        patients: number of simulated patients, four clips each.
+        seed: of everything, the split by patients included.
+        frame_size: (H, W) of the videos and of the data set's frames, each 48 to 1024 px.
+        fps: frames per second of the videos, 1 to 90.
+        keep_fps: of them, frames per second that the data set keeps; None keeps all.
+        clip_s: length of a clip, 1 to 20 s.
+        difficulty: "easy", "default" or "hard" (`phantom.difficulty`).
+        rivals: in place of the level's share of second parts that show their own plane, 0 to 1 (`Difficulty.rivals`);
+            with 0 the frame alone tells the class. None keeps the level's.
+        val_fraction, test_fraction: shares of the patients.
+        workers: processes; None takes one for each core.
+
+    Raises:
+        InputError: a number out of range, or an unknown difficulty.
+    """
+
+    patients: int = 60
+    seed: int = 0
+    frame_size: tuple[int, int] = (112, 144)
+    fps: float = 10.0
+    keep_fps: float | None = None
+    clip_s: float = 4.0
+    difficulty: str = "default"
+    rivals: float | None = None
+    val_fraction: float = 0.15
+    test_fraction: float = 0.2
+    workers: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "frame_size", tuple(self.frame_size))
+        if self.patients < 1:
+            raise InputError(f"patients must be at least 1, not {self.patients}")
+        if self.seed < 0:
+            raise InputError(f"seed must not be negative, not {self.seed}")
+        size = self.frame_size
+        if len(size) != 2 or min(size) < 48 or max(size) > 1024:
+            given = " ".join(map(str, size))
+            raise InputError(f"frame_size must be H W, each from 48 to 1024 pixels, not {given}")
+        for name, low, high in (("fps", 1, 90), ("clip_s", 1, 20)):
+            if not low <= getattr(self, name) <= high:
+                raise InputError(f"{name} must be from {low} to {high}, not {getattr(self, name)}")
+        if self.keep_fps is not None and not 0 < self.keep_fps <= self.fps:
+            raise InputError(f"keep_fps must be above 0 and at most fps ({self.fps:g}), not {self.keep_fps}")
+        if self.workers is not None and self.workers < 1:
+            raise InputError(f"workers must be at least 1, not {self.workers}")
+        self.level()
+
+    def level(self) -> Difficulty:
+        """The numbers of the difficulty, with `rivals` in place of the level's where it is given."""
+        level = get_difficulty(self.difficulty)
+        if self.rivals is None:
+            return level
+        if not 0 <= self.rivals <= 1:
+            raise InputError(f"rivals must be from 0 to 1, not {self.rivals}")
+        return dataclasses.replace(level, rivals=self.rivals)
