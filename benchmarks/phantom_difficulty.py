@@ -124,11 +124,12 @@ def _pixels(data, split: str) -> tuple[np.ndarray, np.ndarray]:
 def _data(level: str, flags):
     """The level's data set; made where it is missing or was made by other settings."""
     from data.dataset import open_dataset
-    from phantom.version import VERSION
+    from phantom import PhantomConfig
+    from phantom.prepare import describe
 
     path = flags.run / level / "data"
-    wanted = {"patients": flags.patients, "seed": DATA_SEED, "difficulty": level, "generator_version": VERSION}
-    wanted |= {"frames_per_s": FPS, "kept_frames_per_s": KEEP_FPS}
+    config = PhantomConfig(patients=flags.patients, seed=DATA_SEED, difficulty=level, fps=FPS, keep_fps=KEEP_FPS)
+    wanted = describe(config)
     if (path / "dataset.json").is_file():
         data = open_dataset(path)
         if wanted.items() <= data.info["source"].items() and data.frame_size == FRAME_SIZE and "card" in data.info:
@@ -155,7 +156,7 @@ def _trained(data, flags, name: str, seed: int, stage: str, words: tuple) -> flo
 def _call(name: str, words: list) -> None:
     console.rule(name)
     command = [sys.executable, str(ROOT / words[0]), *(str(word) for word in words[1:])]
-    # The verbs silence TensorFlow's start by themselves, unless they are told how much to say.
+    # The commands silence TensorFlow's start by themselves, unless they are told how much to say.
     env = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
     if subprocess.run(command, check=False, env=env).returncode:
         raise InputError(f"{name}: {words[0]} failed: see the message above")
@@ -193,7 +194,11 @@ def markdown(report: dict) -> str:
             f"| {', '.join(f'{value:.3f}' for value in students)} | {np.mean(students):.3f} |"
         )
     if report["teacher_default"]:
-        lines += ["", "| seed (default) | teacher with gaze | without gaze | gain, points |", "|---|---|---|---|"]
+        lines += [
+            "",
+            "| seed (default) | teacher with gaze | without gaze | gain, percentage points |",
+            "|---|---|---|---|",
+        ]
         for row in report["teacher_default"]:
             lines.append(
                 f"| {row['seed']} | {row['with gaze']:.3f} | {row['without gaze']:.3f} | {100 * row['gain']:+.1f} |"
@@ -210,7 +215,7 @@ def _aims(report: dict) -> list[str]:
     aims = {
         "student alone, each seed, from 0.70 to 0.88": all(0.70 <= value <= 0.88 for value in row["student_alone"]),
         "gaze map alone at most 0.45": row["gaze_map_alone"] <= 0.45,
-        "gain of at least 3 points, on average": report["mean_gain"] >= 0.03,
+        "gain of at least 3 percentage points, on average": report["mean_gain"] >= 0.03,
     }
     return [f"- aim of `default`: {aim}: {'reached' if reached else 'NOT reached'}" for aim, reached in aims.items()]
 

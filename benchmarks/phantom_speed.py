@@ -20,13 +20,12 @@ from pathlib import Path
 
 import numpy as np
 
-from phantom import clip as clip_module
+from phantom import PhantomConfig, write_recordings
 from phantom.acoustics import Tissue
 from phantom.biometry import draw_fetus
-from phantom.clip import CLASSES, Clip, Session, simulate_clip
+from phantom.clip import CLASSES, Session, set_scene, simulate_clip
 from phantom.difficulty import get_difficulty
 from phantom.looks import draw_look
-from phantom.recordings import write_recordings
 from phantom.section import Section
 from phantom.tracker import Screen, draw_bias
 
@@ -97,19 +96,14 @@ def _clips(size: tuple[int, int], rate: float, patient: int):
 
 
 def _scenes(size: tuple[int, int], patient: int) -> list[tuple]:
-    """The same clips as they come to the scanner, before anything is imaged."""
+    """A patient's clips as they come to the scanner, before anything is imaged."""
+    rng = np.random.default_rng([1, patient])
+    fetus, look = draw_fetus(rng), draw_look(rng)
     scenes = []
-    original = clip_module.film
-
-    def keep(grid, view, settings, look, mother, solids, motion, fps, rng):
-        scenes.append((grid, view, settings, look, mother, solids, motion))
-        return [np.zeros((1, 1), np.uint8)]
-
-    clip_module.film = keep
-    try:
-        _: list[Clip] = list(_clips(size, RATES[0], patient))
-    finally:
-        clip_module.film = original
+    for label in CLASSES:
+        scene = set_scene(fetus, label, rng, get_difficulty("default"), frame_size=size, duration_s=CLIP_S)
+        layout = scene.layout
+        scenes.append((scene.grid, layout.view, scene.settings, look, scene.mother, scene.solids, layout.motion))
     return scenes
 
 
@@ -169,7 +163,7 @@ def _peak_mib(patients: int) -> float:
 
 def _write_and_look(patients: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
-        write_recordings(Path(folder) / "r", patients=patients, seed=0, workers=1)
+        write_recordings(Path(folder) / "r", PhantomConfig(patients=patients, workers=1))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1024**2 if sys.platform == "darwin" else 1024)
 
@@ -177,7 +171,7 @@ def _write_and_look(patients: int) -> float:
 def _written_per_second(workers: int, patients: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        write_recordings(Path(folder) / "r", patients=patients, seed=0, workers=workers)
+        write_recordings(Path(folder) / "r", PhantomConfig(patients=patients, workers=workers))
         seconds = time.perf_counter() - start
     return patients * len(CLASSES) * round(CLIP_S * RATES[0]) / seconds
 

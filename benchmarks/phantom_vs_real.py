@@ -56,6 +56,7 @@ def main(argv: list[str]) -> None:
         "frame_size": list(size),
         "patients": flags.patients,
         "difficulty": flags.difficulty,
+        "rivals": flags.rivals,
         "seed": flags.seed,
         "epochs": flags.epochs,
         "augmentation": AUGMENTATION,
@@ -74,6 +75,7 @@ def _parser() -> Parser:
     parser.add_argument("--frame-size", type=int, nargs=2, default=[112, 144], help="H W, pixels")
     parser.add_argument("--patients", type=int, default=240, help="simulated")
     parser.add_argument("--difficulty", type=str, default="default", help="of the simulated planes")
+    parser.add_argument("--rivals", type=float | None, default=None, help="as of prepare.py phantom")
     parser.add_argument("--epochs", type=int, default=12, help="of the student")
     parser.add_argument("--seed", type=int, default=0, help="of simulation and training")
     parser.add_argument("--split", type=str, default="test", help="of the real images: test, or train to choose by")
@@ -138,35 +140,27 @@ def _histograms(data, splits) -> list[np.ndarray]:
 def _simulated_planes(folder: Path, flags):
     """A data set of the three planes alone, made of simulated recordings; reused if it is there."""
     from data.dataset import FrameRecord, open_dataset, read_split, write_dataset
-    from phantom import prepare_phantom
-    from phantom.version import VERSION
+    from phantom import PhantomConfig, prepare_phantom
+    from phantom.prepare import describe
 
-    settings = {
-        "kind": "phantom",
-        "simulated": True,
-        "generator_version": VERSION,
-        "seed": flags.seed,
-        "patients": flags.patients,
-        "difficulty": flags.difficulty,
-        "frames_per_s": 4.0,
-    }
+    config = PhantomConfig(
+        patients=flags.patients,
+        seed=flags.seed,
+        frame_size=tuple(flags.frame_size),
+        fps=4.0,
+        val_fraction=0.1,
+        test_fraction=0.1,
+        difficulty=flags.difficulty,
+        rivals=flags.rivals,
+    )
+    settings = {"rivals": None, **describe(config)}
     path = folder / "planes"
     if (path / "dataset.json").is_file():
         data = open_dataset(path)
         if data.frame_size == tuple(flags.frame_size) and settings.items() <= data.info["source"].items():
             console.print(f"simulated planes: reused from {path}")
             return data
-    whole = prepare_phantom(
-        folder / "phantom",
-        patients=flags.patients,
-        seed=flags.seed,
-        frame_size=tuple(flags.frame_size),
-        fps=settings["frames_per_s"],
-        val_fraction=0.1,
-        test_fraction=0.1,
-        difficulty=flags.difficulty,
-        overwrite=True,
-    )
+    whole = prepare_phantom(folder / "phantom", config, overwrite=True)
     source = {**settings, "checksum": whole.checksum, "kept": "frames of the planes"}
     with write_dataset(
         path, classes=PLANES, frame_size=whole.frame_size, source=source, seed=flags.seed, overwrite=True

@@ -12,6 +12,7 @@ textbook anatomy, spread widely, and meant as variation rather than measurement.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterable
 
 from phantom.probe import Probe
@@ -51,11 +52,14 @@ class Body:
 
     def shown(self, pose: Pose) -> tuple[float, float]:
         """How much the cut shows of the defining solid that it shows least, and most; 0 to 1."""
-        shares: dict[str, float] = {}
-        for solid in self.solids:
-            if solid.name in self.defining:
-                shares[solid.name] = max(shares.get(solid.name, 0.0), solid.visible(pose))
-        return (min(shares.values()), max(shares.values())) if shares else (0.0, 0.0)
+        shares = [max(solid.visible(pose) for solid in alike) for alike in self._defining_solids]
+        return (min(shares), max(shares)) if shares else (0.0, 0.0)
+
+    @functools.cached_property
+    def _defining_solids(self) -> list[list[Solid]]:
+        """The solids of each name that makes the plane: of those that share a name the best seen one counts."""
+        found = [[solid for solid in self.solids if solid.name == name] for name in self.defining]
+        return [alike for alike in found if alike]
 
 
 def thicker(body: Body, by_mm: float) -> Body:

@@ -69,7 +69,7 @@ def beside(
     x, y = place.x - still.x, place.y - still.y
     u, v = float(c * x + s * y), float(c * y - s * x)
     times = np.linspace(0, motion.duration_s, 26) if rival else moments(motion.duration_s)
-    if not rival:  # the probe may come and leave within a twinkling
+    if not rival:  # the probe may come and leave in a few milliseconds
         comes, leaves = np.linspace(0, motion.start_s, 40), np.linspace(motion.end_s, motion.duration_s, 40)
         times = np.concatenate([times, comes, leaves])
     poses = [motion.pose(t) for t in times]
@@ -85,8 +85,10 @@ def beside(
         thick = part if rival else thicker(part, TREMOR_MM)
         if not rival and all(nothing_shown((thick,), pose.of(there)) for pose in poses):
             return part, there
+        if not rival or any(part.shown(pose.of(there))[0] < part.held for pose in held):
+            continue
         clear = sum(nothing_shown((body,), pose) and nothing_shown((part,), pose.of(there)) for pose in poses)
-        if rival and clear >= EDGES * len(poses) and all(part.shown(pose.of(there))[0] >= part.held for pose in held):
+        if clear >= EDGES * len(poses):
             return part, there
     return None
 

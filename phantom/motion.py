@@ -122,14 +122,14 @@ def draw_motion(
         motion = _draw(body, place, is_plane, duration_s, rng, difficulty, clear_mm)
         if not body.defining:
             return motion
-        shown = [seen.shown(motion.pose(t)) for t in times]
         if is_plane:
-            held = [s for s, t in zip(shown, times) if motion.start_s <= t <= motion.end_s]
-            off = [s for s, t in zip(shown, times) if not motion.start_s <= t <= motion.end_s]
-            gone = sum(most <= body.gone for _, most in off)
-            if min(least for least, _ in held) >= body.held and gone >= EDGES * len(times):
+            held = [t for t in times if motion.start_s <= t <= motion.end_s]
+            if any(seen.shown(motion.pose(t))[0] < body.held for t in held):
+                continue
+            gone = sum(seen.shown(motion.pose(t))[1] <= body.gone for t in times if t not in held)
+            if gone >= EDGES * len(times):
                 return motion
-        elif max(most for _, most in shown) <= body.gone:
+        elif all(seen.shown(motion.pose(t))[1] <= body.gone for t in times):
             return motion
     raise RuntimeError(f"no motion found for {body.defining} (plane: {is_plane})")
 
