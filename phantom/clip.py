@@ -23,7 +23,7 @@ from phantom.mother import maternal_tissue
 from phantom.motion import Interval, Motion, label_clip
 from phantom.probe import PolarGrid, View
 from phantom.shapes import Solid
-from phantom.sonographer import look_at
+from phantom.sonographer import ScanPath, look_at
 from phantom.thigh import thigh
 from phantom.tracker import Gaze, Screen
 
@@ -49,7 +49,8 @@ class Clip:
     """A simulated clip.
 
     Attributes:
-        frames: uint8 [n, H, W]; n = 0 if it was not rendered. intervals: labelled stretches. gaze: on the screen.
+        frames: uint8 [n, H, W]; n = 0 if it was not rendered. intervals: labelled stretches.
+        gaze: as recorded, on the screen. path: the truth behind it, at the same times.
         view: what the frames show, mm. body, motion: the truth behind it: what is held, and how it moves.
         kind: of the body, a plane's name (also where a background clip keeps off that plane) or one of `PARTS`.
         settings: of the scanner.
@@ -62,6 +63,7 @@ class Clip:
     frames: np.ndarray
     intervals: list[Interval]
     gaze: Gaze
+    path: ScanPath
     view: View
     body: Body
     motion: Motion | Carried
@@ -182,11 +184,14 @@ def simulate_clip(
     motion, second = scene.from_held()
     above = second is not None and (scene.seen[-1] is cast.bodies[0]) == cast.swapped
     plane = cast.kind if cast.kind in PLANES else None
-    gaze = look_at(cast.held, plane, fetus.trimester, motion, layout.view, session.screen, session.bias_degree, rng)
+    path, gaze = look_at(
+        cast.held, plane, fetus.trimester, motion, layout.view, session.screen, session.bias_degree, rng
+    )
     return Clip(
         frames,
         intervals,
         gaze,
+        path,
         layout.view,
         cast.held,
         motion,

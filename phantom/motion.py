@@ -161,15 +161,15 @@ def label_clip(bodies: Sequence[Body], motion: Motion, plane: str | None, rng: n
     trailing = clear[::-1].index(False) if False in clear else len(clear)
     before = min(times[max(leading - 1, 0)], motion.start_s)
     after = max(times[min(len(times) - trailing, len(times) - 1)], motion.end_s)
-    room = np.array([before, duration - after])
-    wanted = room * min(1.0, EDGES * duration / max(room.sum(), step))
-    enough = room >= EDGES * duration
+    space = np.array([before, duration - after])
+    wanted = space * min(1.0, EDGES * duration / max(space.sum(), step))
+    enough = space >= EDGES * duration
     if enough.any():  # in one piece: two short ones would often fall between two frames
-        side = rng.choice(2, p=enough * room / np.sum(enough * room))
+        side = rng.choice(2, p=enough * space / np.sum(enough * space))
         wanted = np.where(np.arange(2) == side, EDGES * duration, 0.0)
     # Anywhere in those stretches: neither always next to the plane nor always at the clip's ends.
     if wanted[0] > 2 * step:
-        start = rng.uniform(0, room[0] - wanted[0])
+        start = rng.uniform(0, space[0] - wanted[0])
         intervals.insert(0, Interval(start, start + wanted[0], BACKGROUND))
     if wanted[1] > 2 * step:
         start = rng.uniform(after, duration - wanted[1])

@@ -66,17 +66,22 @@ def look_at(
     screen: Screen,
     bias_degree: np.ndarray,
     rng: np.random.Generator,
-) -> Gaze:
-    """Simulate the recorded gaze over one clip, from a little before it to a little after.
+) -> tuple[ScanPath, Gaze]:
+    """Simulate where the eye looks over one clip and what the tracker records.
+
+    From a little before the clip to a little after it.
 
     Args:
         body: what is on the screen. plane: which landmarks are looked for, None = no plane's.
         trimester: 2 or 3. motion, view, screen: bring a landmark to the screen.
         bias_degree: the calibration's error when the clip begins, [2], degrees.
+
+    Returns:
+        The scan path at the times of the recorded gaze, and that gaze.
     """
     time_s = sample_times(-_AROUND_S, motion.duration_s + _AROUND_S, rng)
     path = scan_path(body, plane, trimester, motion, view, screen, time_s, rng)
-    return record_gaze(time_s, path.pixels, screen, bias_degree, rng)
+    return path, record_gaze(time_s, path.pixels, screen, bias_degree, rng)
 
 
 def scan_path(

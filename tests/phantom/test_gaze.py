@@ -1,13 +1,12 @@
 """The simulated sonographer and eye tracker against what was published, over many clips.
 
-Nothing is rendered here: bodies, motions and gaze alone. Fixations are found anew in
-the path by a detector that knows nothing of how it was made.
+Nothing is rendered here: bodies, motions and gaze alone. Fixations are found again in
+the path by a detector that does not know how it was made.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,99 +14,48 @@ import pytest
 from scipy.ndimage import median_filter
 from scipy.stats import binomtest, ks_2samp, norm
 
+from data.gaze.read import read_gaze
 from data.sources.manifest import read_manifest
-from phantom import clip as clip_module
 from phantom import landmarks
-from phantom.biometry import draw_fetus
-from phantom.clip import CLASSES, PLANES, Session, simulate_clip
-from phantom.difficulty import get_difficulty
-from phantom.looks import LOOKS
-from phantom.recordings import write_recordings
+from phantom.clip import CLASSES, PLANES
 from phantom.sonographer import saccade_s, scan_path
-from phantom.tracker import Screen, draw_bias, drift, record_gaze, sample_times
-
-CLIP_S = 4.0  # as the phantom's
-SCREEN = Screen()
-
-
-@dataclasses.dataclass(frozen=True)
-class Look:
-    """One clip's gaze and the truth behind it."""
-
-    label: str
-    clip: object
-    plane: str | None  # whose landmarks are looked for
-    trimester: int
-    time_s: np.ndarray
-    path: object  # without the tracker's errors
-    gaze: object
-
-
-def simulate(
-    label: str, seed: int, trimester: int | None = None, rate_hz: float | None = None, clip_s: float = CLIP_S
-) -> Look:
-    """Simulate a clip's gaze without its frames."""
-    seen = {}
-
-    def look_at(body, plane, age, motion, view, screen, bias_degree, rng):
-        times = sample_times(-0.3, clip_s + 0.3, rng)
-        times = times if rate_hz is None else np.arange(0, clip_s, 1 / rate_hz)
-        path = scan_path(body, plane, age, motion, view, screen, times, rng)
-        gaze = record_gaze(times, path.pixels, screen, bias_degree, rng)
-        seen.update(plane=plane, trimester=age, time_s=times, path=path, gaze=gaze)
-        return gaze
-
-    rng = np.random.default_rng([seed, CLASSES.index(label), trimester or 0])
-    fetus = draw_fetus(rng)
-    while trimester and fetus.trimester != trimester:
-        fetus = draw_fetus(rng)
-    session = Session(LOOKS[seed % len(LOOKS)], draw_bias(rng), SCREEN)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(clip_module, "look_at", look_at)
-        patch.setattr(clip_module, "film", lambda *args, **kwargs: [np.zeros((1, 1), np.uint8)])
-        patch.setattr(clip_module, "make_grid", lambda *args, **kwargs: None)
-        patch.setattr(clip_module.surroundings, "maternal_tissue", lambda *args, **kwargs: None)
-        clip = simulate_clip(
-            fetus, label, session, rng, get_difficulty("default"), frame_size=(112, 144), fps=1.0, duration_s=clip_s
-        )
-    return Look(label, clip, **seen)
-
-
-@pytest.fixture(scope="module")
-def acquisitions() -> dict[tuple[str, int], list[Look]]:
-    """Clips that hold a plane, by plane and trimester."""
-    return {
-        (plane, trimester): [simulate(plane, seed, trimester) for seed in range(150)]
-        for plane in PLANES
-        for trimester in (2, 3)
-    }
-
-
-@pytest.fixture(scope="module")
-def clips(acquisitions) -> list[Look]:
-    """Clips of every class, as many of each."""
-    planes = [look for looks in acquisitions.values() for look in looks]
-    return planes + [simulate("background", seed) for seed in range(300)]
+from phantom.tracker import Screen, drift, record_gaze, sample_times
+from tests.phantom.conftest import PER_PLANE, SMALL
+from tests.phantom.simulated import CLIP_S, SCREEN, simulate
 
 
 def detect_fixations(time_s, pixels, dispersion_degree=1.0, shortest_s=0.1) -> np.ndarray:
     """I-DT: (start s, end s, x px, y px) of every stretch that stays together (Salvucci & Goldberg 2000)."""
-    degrees, found, first = pixels / SCREEN.px_per_degree, [], 0
+    x, y = (pixels / SCREEN.px_per_degree).T.tolist()
+    found, first = [], 0
     least = int(np.ceil(shortest_s * 90)) + 1
-    while first + least <= len(time_s):
+    while first + least <= len(x):
         last = first + least
-        low, high = degrees[first:last].min(0), degrees[first:last].max(0)
-        if (high - low).sum() > dispersion_degree:
+        left, right, top, bottom = min(x[first:last]), max(x[first:last]), min(y[first:last]), max(y[first:last])
+        if right - left + bottom - top > dispersion_degree:
             first += 1
             continue
-        while last < len(time_s):
-            low, high = np.minimum(low, degrees[last]), np.maximum(high, degrees[last])
-            if (high - low).sum() > dispersion_degree:
+        while last < len(x):
+            left, right = min(left, x[last]), max(right, x[last])
+            top, bottom = min(top, y[last]), max(bottom, y[last])
+            if right - left + bottom - top > dispersion_degree:
                 break
             last += 1
         found.append((time_s[first], time_s[last - 1], *pixels[first:last].mean(0)))
         first = last
     return np.array(found).reshape(-1, 4)
+
+
+@pytest.fixture(scope="module")
+def detected(samples) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """The fixations that the detector finds in each sample's true path and in its recorded gaze, by `id`."""
+    return {
+        id(look): (
+            detect_fixations(look.clip.gaze.time_s, look.clip.path.pixels),
+            detect_fixations(look.clip.gaze.time_s, smoothed(look.clip.gaze)),
+        )
+        for look in samples
+    }
 
 
 def smoothed(gaze) -> np.ndarray:
@@ -119,12 +67,12 @@ def smoothed(gaze) -> np.ndarray:
     return np.stack(columns, axis=1)
 
 
-def held(look: Look, fixations):
+def held(look, fixations):
     """Those that begin while the plane is held, at least 100 ms before its end."""
     return [f for f in fixations if look.clip.motion.start_s <= f.start_s <= look.clip.motion.end_s - 0.1]
 
 
-def on_screen(look: Look, place, time_s: float) -> np.ndarray:
+def on_screen(look, place, time_s: float) -> np.ndarray:
     """Where a place (u, v) of the body is shown at a time, px."""
     pose, view = look.clip.motion.pose(time_s), look.clip.view
     c, s = np.cos(pose.angle), np.sin(pose.angle)
@@ -135,18 +83,19 @@ def on_screen(look: Look, place, time_s: float) -> np.ndarray:
 
 
 def share_is(found: float, expected: float, count: int) -> bool:
-    """Within sampling error: an exact binomial test at the level of four standard deviations.
+    """Within sampling error: an exact binomial test at the level of 0.001.
 
-    Exact, because a small share's count is far from normally distributed.
+    Exact, because a small share's count is far from normally distributed. Of 100 clips a share of 0.9 passes from 0.80
+    to 0.98.
     """
-    return binomtest(round(found * count), count, expected).pvalue > 6e-5
+    return binomtest(round(found * count), count, expected).pvalue > 1e-3
 
 
 @pytest.mark.parametrize("trimester", [2, 3])
 @pytest.mark.parametrize("plane", ["head", "abdomen"])
 def test_landmarks_are_fixated_as_often_as_published(acquisitions, plane, trimester):
     looks = acquisitions[plane, trimester]
-    seen = [{f.name for f in held(look, look.path.fixations)} for look in looks]
+    seen = [{f.name for f in held(look, look.clip.path.fixations)} for look in looks]
     for name, shares in landmarks.INCLUSION[plane].items():
         found = np.mean([name in names for names in seen])
         assert share_is(found, shares[trimester - 2], len(looks)), (name, found)
@@ -155,15 +104,15 @@ def test_landmarks_are_fixated_as_often_as_published(acquisitions, plane, trimes
 @pytest.mark.parametrize(("plane", "name", "share"), [("head", "cavum", 0.971), ("abdomen", "umbilical vein", 0.914)])
 def test_a_short_clip_has_its_main_landmarks_too(plane, name, share):
     """Held for 1.5 s: too short for all that is looked for, so the main things come first."""
-    looks = [simulate(plane, seed, 2, clip_s=2.5) for seed in range(150)]
-    found = np.mean([name in {f.name for f in held(look, look.path.fixations)} for look in looks])
-    assert found == pytest.approx(share, abs=0.08)
+    looks = [simulate(plane, seed, trimester=2, duration_s=2.5) for seed in range(PER_PLANE)]
+    found = np.mean([name in {f.name for f in held(look, look.clip.path.fixations)} for look in looks])
+    assert share_is(found, share, len(looks))
 
 
 @pytest.mark.parametrize("trimester", [2, 3])
 def test_the_femurs_ends_are_fixated_together_as_often_as_published(acquisitions, trimester):
     looks = acquisitions["femur", trimester]
-    fixated = [held(look, look.path.fixations) for look in looks]
+    fixated = [held(look, look.clip.path.fixations) for look in looks]
     ends = [len({f.place[0] > 0 for f in found if f.name == "femur end"}) for found in fixated]
     for count, share in enumerate({2: (0.021, 0.178, 0.801), 3: (0.0, 0.106, 0.894)}[trimester]):
         assert share_is(np.mean(np.array(ends) == count), share, len(looks))
@@ -173,34 +122,30 @@ def test_the_femurs_ends_are_fixated_together_as_often_as_published(acquisitions
 
 @pytest.mark.parametrize("trimester", [2, 3])
 @pytest.mark.parametrize(
-    ("plane", "name", "shares"),
-    [
-        ("head", "cavum", (0.971, 0.986)),
-        ("head", "lateral ventricle", (0.913, 0.427)),
-        ("abdomen", "stomach", (0.902, 0.891)),
-        ("abdomen", "umbilical vein", (0.914, 0.980)),
-    ],
+    ("plane", "name"),
+    [("head", "cavum"), ("head", "lateral ventricle"), ("abdomen", "stomach"), ("abdomen", "umbilical vein")],
 )
-def test_a_detector_finds_the_same_shares_in_the_path(acquisitions, plane, name, shares, trimester):
-    """By place alone: a fixation lies on what is within 3.5 mm of it."""
+def test_a_detector_finds_the_same_shares_in_the_path(acquisitions, detected, plane, name, trimester):
+    """By place alone: a fixation lies on what is within 3.5 mm of it. The shares are those of the same clips."""
     looks = acquisitions[plane, trimester]
     hits = 0
     for look in looks:
         places = [landmarks.middle(s) for s in look.clip.body.solids if s.name == name]
         near = 3.5 / look.clip.view.mm_per_px / look.clip.view.width * SCREEN.box[2]
-        for start_s, end_s, *at in detect_fixations(look.time_s, look.path.pixels):
+        for start_s, end_s, *at in detected[id(look)][0]:
             found = SimpleNamespace(start_s=start_s, end_s=end_s)
             middle_s = (start_s + end_s) / 2
             if held(look, [found]) and any(np.hypot(*(on_screen(look, p, middle_s) - at)) < near for p in places):
                 hits += 1
                 break
+    truth = np.mean([name in {f.name for f in held(look, look.clip.path.fixations)} for look in looks])
     # Neighbours are taken for the landmark now and then, and a fixation for two.
-    assert hits / len(looks) == pytest.approx(shares[trimester - 2], abs=0.09)
+    assert hits / len(looks) == pytest.approx(truth, abs=0.03)
 
 
-def test_dwell_times_are_log_normal(clips):
+def test_dwell_times_are_log_normal(samples):
     # The last one's end is known too; without it long dwells, which reach beyond a clip more often, would be missed.
-    whole = [f.end_s - f.start_s for look in clips for f in look.path.fixations[1:]]
+    whole = [f.end_s - f.start_s for look in samples for f in look.clip.path.fixations[1:]]
     logs = np.log(whole)
     assert np.exp(np.median(logs)) == pytest.approx(0.28, rel=0.02)
     # By the quartiles, which the cut at 100 and 1200 ms leaves where they are.
@@ -211,24 +156,28 @@ def test_dwell_times_are_log_normal(clips):
     assert distance < 0.025  # the ends are cut off
 
 
-@pytest.mark.parametrize("recorded", [False, True])
-def test_a_detector_measures_the_dwell_times_back(clips, recorded):
-    dwell, rate = [], []
-    for look in clips[::3]:
-        found = detect_fixations(look.time_s, smoothed(look.gaze) if recorded else look.path.pixels)
-        dwell += list((found[:, 1] - found[:, 0])[1:-1])
-        rate.append(np.sum((found[:, 0] >= 0) & (found[:, 0] < CLIP_S)) / CLIP_S)
-    assert np.median(dwell) == pytest.approx(0.28, abs=0.03)
-    assert np.std(np.log(dwell)) == pytest.approx(0.45, abs=0.06)
-    assert np.mean(rate) == pytest.approx(3.0, abs=0.35)  # 9 to 21 fixations in a clip of 3 to 7 s
+def test_a_detector_measures_the_dwell_times_back(samples, detected):
+    """In the true path; in the recorded gaze jitter splits some fixations, and the median is a tenth shorter."""
+    dwell, rate = ([], []), ([], [])
+    for look in samples:
+        for which, found in enumerate(detected[id(look)]):
+            dwell[which].extend((found[:, 1] - found[:, 0])[1:-1])
+            rate[which].append(np.sum((found[:, 0] >= 0) & (found[:, 0] < CLIP_S)) / CLIP_S)
+    assert np.median(dwell[0]) == pytest.approx(0.28, abs=0.01)
+    assert np.median(dwell[1]) / np.median(dwell[0]) == pytest.approx(0.88, abs=0.04)
+    for which in (0, 1):
+        assert np.std(np.log(dwell[which])) == pytest.approx(0.45, abs=0.03)
+        assert np.mean(rate[which]) == pytest.approx(3.0, abs=0.2)  # 9 to 21 fixations in a clip of 3 to 7 s
 
 
-def test_saccades_last_as_long_as_their_amplitude_wants():
+def test_saccades_last_as_long_as_their_amplitude_wants(acquisitions):
     """Measured by speed in a path sampled at 2 kHz: 21 ms + 2.2 ms a degree."""
-    amplitude, duration = [], []
-    for seed in range(12):
-        look = simulate("femur", seed, rate_hz=2000.0)
-        degrees = look.path.pixels / SCREEN.px_per_degree
+    amplitude, duration, rng = [], [], np.random.default_rng(0)
+    times = np.arange(0, CLIP_S, 1 / 2000)
+    for look in acquisitions["femur", 2][:12]:
+        clip = look.clip
+        path = scan_path(clip.body, "femur", 2, clip.motion, clip.view, SCREEN, times, rng)
+        degrees = path.pixels / SCREEN.px_per_degree
         fast = np.hypot(*np.diff(degrees, axis=0).T) * 2000 > 8
         edges = np.flatnonzero(np.diff(np.r_[0, fast.astype(int), 0]))
         for first, last in zip(edges[::2], edges[1::2]):
@@ -247,21 +196,21 @@ def test_the_eye_follows_a_moving_landmark(acquisitions):
     moved, apart = [], []
     for look in acquisitions["abdomen", 3][:60]:
         place = next(landmarks.middle(s) for s in look.clip.body.solids if s.name == "stomach")
-        for f in look.path.fixations:
-            rows = np.flatnonzero((look.time_s >= f.start_s) & (look.time_s < f.end_s))
+        for f in look.clip.path.fixations:
+            rows = np.flatnonzero((look.clip.gaze.time_s >= f.start_s) & (look.clip.gaze.time_s < f.end_s))
             if f.name == "stomach" and len(rows) > 1:
-                landmark = np.array([on_screen(look, place, t) for t in look.time_s[rows]])
+                landmark = np.array([on_screen(look, place, t) for t in look.clip.gaze.time_s[rows]])
                 moved.append(np.hypot(*np.ptp(landmark, axis=0)))
-                apart.append(np.hypot(*np.ptp(look.path.pixels[rows] - landmark, axis=0)))
+                apart.append(np.hypot(*np.ptp(look.clip.path.pixels[rows] - landmark, axis=0)))
     assert len(moved) > 100 and np.median(moved) > 2
     assert np.max(apart) < 0.5 and np.median(apart) < 0.01 * np.median(moved)
 
 
-def test_glances_go_off_the_image_as_often_in_every_class(clips):
+def test_glances_go_off_the_image_as_often_in_every_class(samples):
     left, top, width, height = SCREEN.box
     off = {}
-    for look in clips:
-        x, y = look.path.pixels.T
+    for look in samples:
+        x, y = look.clip.path.pixels.T
         beside = (x < left) | (x > left + width) | (y < top) | (y > top + height)
         off.setdefault(look.label, []).append(beside.mean())
     shares = {label: np.mean(values) for label, values in off.items()}
@@ -272,17 +221,17 @@ def test_glances_go_off_the_image_as_often_in_every_class(clips):
 @pytest.mark.parametrize(
     ("plane", "landmark"), [("head", "cavum"), ("abdomen", "umbilical vein"), ("femur", "femur end")]
 )
-def test_whoever_searches_looks_beside_the_landmark_and_as_far_from_the_middle(clips, plane, landmark):
+def test_whoever_searches_looks_beside_the_landmark_and_as_far_from_the_middle(samples, plane, landmark):
     """In background clips of a head no cavum is shown; its place gets a look now and then, not the most of them."""
-    looks = [look for look in clips if look.label == "background" and look.plane == plane]
-    found = [look for look in clips if look.label == look.plane == plane]
-    assert len(looks) > 40
+    looks = [look for look in samples if look.label == "background" and look.plane == plane]
+    found = [look for look in samples if look.label == look.plane == plane]
+    assert len(looks) > 30
 
     def share(looks, name):
-        return np.mean([np.mean([f.name == name for f in held(look, look.path.fixations)]) for look in looks])
+        return np.mean([np.mean([f.name == name for f in held(look, look.clip.path.fixations)]) for look in looks])
 
     def distance(looks):
-        fixations = [f for look in looks for f in held(look, look.path.fixations) if f.place is not None]
+        fixations = [f for look in looks for f in held(look, look.clip.path.fixations) if f.place is not None]
         return np.array([np.hypot(*f.place) for f in fixations])
 
     for look in looks:
@@ -300,7 +249,7 @@ WINDOW_S = 0.25  # short enough for the stretches of background at the ends of p
 
 
 @pytest.fixture(scope="module")
-def windows(clips) -> dict[str, np.ndarray]:
+def windows(samples, detected) -> dict[str, np.ndarray]:
     """What a class's gaze is like, measured inside the labelled intervals only.
 
     dispersion (deg) and distance from the middle (share of the width) in windows of 0.25 s;
@@ -309,9 +258,9 @@ def windows(clips) -> dict[str, np.ndarray]:
     rows = {name: {label: [] for label in CLASSES} for name in ("dispersion", "centre", "dwell")}
     rate = {label: [0, 0.0] for label in CLASSES}
     left, top, width, height = SCREEN.box
-    for look in clips:
-        pixels = np.stack([look.gaze.x * SCREEN.width, look.gaze.y * SCREEN.height], axis=1)
-        fixations = detect_fixations(look.time_s, smoothed(look.gaze))
+    for look in samples:
+        pixels = np.stack([look.clip.gaze.x * SCREEN.width, look.clip.gaze.y * SCREEN.height], axis=1)
+        fixations = detected[id(look)][1]
         middle = fixations[:, :2].mean(axis=1)
         for interval in look.clip.intervals:
             inside = (middle >= interval.start_s) & (middle < interval.end_s)
@@ -319,7 +268,9 @@ def windows(clips) -> dict[str, np.ndarray]:
             rate[interval.label][0] += inside.sum()
             rate[interval.label][1] += interval.end_s - interval.start_s
             for start in np.arange(interval.start_s, interval.end_s - WINDOW_S + 1e-9, WINDOW_S):
-                chosen = (look.time_s >= start) & (look.time_s < start + WINDOW_S) & look.gaze.valid
+                chosen = (
+                    (look.clip.gaze.time_s >= start) & (look.clip.gaze.time_s < start + WINDOW_S) & look.clip.gaze.valid
+                )
                 if chosen.sum() < 5:
                     continue
                 points = pixels[chosen]
@@ -336,7 +287,7 @@ def test_backgrounds_gaze_is_distributed_like_the_planes(windows, name, bound):
     """By the Kolmogorov-Smirnov distance; of two samples of one kind it is about 0.04 here."""
     values = windows[name]
     planes = np.concatenate([values[label] for label in PLANES])
-    assert len(values["background"]) > 2000
+    assert len(values["background"]) > 1000
     assert ks_2samp(values["background"], planes).statistic < bound
     assert values["background"].mean() == pytest.approx(planes.mean(), rel=0.1)
 
@@ -381,7 +332,7 @@ def test_the_calibration_drifts_slowly_over_a_session():
     # Nearly nothing within a clip, and the same within one long recording.
     times = np.r_[np.linspace(0, 1, 90), np.linspace(1800, 1801, 90)]
     moved = []
-    for _ in range(400):
+    for _ in range(200):
         gaze = record_gaze(times, np.zeros((180, 2)), SCREEN, np.zeros(2), rng)
         x = gaze.x * SCREEN.width / SCREEN.px_per_degree
         moved.append(x[90:].mean() - x[:90].mean())
@@ -407,15 +358,14 @@ def test_blinks_and_losses_come_as_often_as_they_should():
     assert np.ptp(loss) > 0.01
 
 
-def test_the_manifest_holds_the_screen_that_the_gaze_was_made_for(tmp_path):
-    manifest = write_recordings(tmp_path / "r", patients=2, seed=3, frame_size=(64, 48), fps=1.0, clip_s=4.0, workers=1)
-    from data.gaze.read import read_gaze
-
-    for row in read_manifest(manifest):
+def test_the_manifest_holds_the_screen_that_the_gaze_was_made_for(small_recordings):
+    rows = read_manifest(small_recordings / "manifest.csv")
+    assert len({row.image_box_px for row in rows}) == SMALL.patients  # each scanner has its own place on the screen
+    for row in rows:
         assert row.screen_px == (1920, 1080)
         left, top, width, height = row.image_box_px
         assert left >= 0 and top >= 0 and left + width <= 1920 and top + height <= 1080
-        assert width / height == pytest.approx(48 / 64, rel=0.01)  # pixels are square
+        assert width / height == pytest.approx(72 / 56, rel=0.01)  # pixels are square
         gaze = read_gaze(row.gaze)
         x, y = gaze.x[gaze.valid] * 1920, gaze.y[gaze.valid] * 1080
         # From sample to sample it is the jitter that moves: sqrt(2)·0.16°, median 0.6745 of it.
@@ -423,19 +373,16 @@ def test_the_manifest_holds_the_screen_that_the_gaze_was_made_for(tmp_path):
         assert step == pytest.approx(0.6745 * 2**0.5 * 0.16 * 50.9, rel=0.25)
 
 
-def test_a_pose_moves_the_gaze_with_the_image():
+def test_a_pose_moves_the_gaze_with_the_image(acquisitions):
     """The same look at a body that is shown elsewhere is elsewhere by as much."""
-    # Of two rivals the motion may be the other one's.
-    look = next(one for one in map(functools.partial(simulate, "head"), range(9)) if not one.clip.rival)
-    still_there = dataclasses.replace(look.clip.motion, still=dataclasses.replace(look.clip.motion.still))
-    shifted = dataclasses.replace(
-        look.clip.motion, still=dataclasses.replace(look.clip.motion.still, x=look.clip.motion.still.x + 5)
-    )
+    look = next(one for one in acquisitions["head", 2] if one.own_motion)
+    clip, still = look.clip, look.own_motion.still
+    shifted = dataclasses.replace(look.own_motion, still=dataclasses.replace(still, x=still.x + 5))
     paths = [
-        scan_path(look.clip.body, "head", 2, m, look.clip.view, SCREEN, look.time_s, np.random.default_rng(0))
-        for m in (still_there, shifted)
+        scan_path(clip.body, "head", 2, motion, clip.view, SCREEN, clip.gaze.time_s, np.random.default_rng(0))
+        for motion in (look.own_motion, shifted)
     ]
     on_image = [f for f in paths[0].fixations if f.name != "beside"]
-    px = 5 / look.clip.view.mm_per_px / look.clip.view.width * SCREEN.box[2]
-    row = np.searchsorted(look.time_s, (on_image[0].start_s + on_image[0].end_s) / 2)
+    px = 5 / clip.view.mm_per_px / clip.view.width * SCREEN.box[2]
+    row = np.searchsorted(clip.gaze.time_s, (on_image[0].start_s + on_image[0].end_s) / 2)
     assert paths[1].pixels[row] - paths[0].pixels[row] == pytest.approx([px, 0], abs=1e-6)

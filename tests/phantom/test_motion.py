@@ -7,47 +7,29 @@ import dataclasses
 import numpy as np
 import pytest
 
-from phantom import clip as clip_module
 from phantom.biometry import draw_fetus
 from phantom.bodies import Body
-from phantom.clip import CLASSES, PARTS, PLANES, Clip, Session, simulate_clip
+from phantom.clip import CLASSES, PARTS, PLANES, Clip, set_scene
 from phantom.difficulty import get_difficulty
-from phantom.looks import LOOKS, draw_marks
+from phantom.looks import draw_marks
 from phantom.probe import View
 from phantom.section import Pose
-from phantom.tracker import Screen, draw_bias
+from tests.phantom.simulated import CLIP_S, simulate
 
-DURATION_S = 8.0
-
-
-def simulate(seed: int, label: str, difficulty: str = "default", rivals: bool = True, **options) -> Clip:
-    level = get_difficulty(difficulty)
-    if not rivals:  # then the motion is the held body's own
-        level = dataclasses.replace(level, rivals=0.0)
-    rng = np.random.default_rng([seed, CLASSES.index(label)])
-    session = Session(LOOKS[seed % 4], draw_bias(rng), Screen())
-    options = {"frame_size": (48, 64), "fps": 2.0, "duration_s": DURATION_S, **options}
-    return simulate_clip(draw_fetus(rng), label, session, rng, level, **options)
-
-
-def without_frames(wanted: list[tuple]) -> list[Clip]:
-    """Clips by (seed, label, difficulty, whether with rivals), without their frames, which take the time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(clip_module, "film", lambda *args, **kwargs: [np.zeros((1, 1), np.uint8)])
-        return [simulate(*each) for each in wanted]
+PER_CLASS = 16
 
 
 @pytest.fixture(scope="module")
-def clips() -> dict[str, list[Clip]]:
-    counts = dict.fromkeys(PLANES, 16) | {"background": 110}
-    wanted = {label: [(seed, label, "default", False) for seed in range(count)] for label, count in counts.items()}
-    return {label: without_frames(each) for label, each in wanted.items()}
+def clips(samples) -> dict[str, list[Clip]]:
+    """Some of each class whose motion is the held body's own; all of background."""
+    own = {label: [one.clip for one in samples if one.label == label and one.own_motion] for label in CLASSES}
+    return {label: own[label] if label == "background" else own[label][::7][:PER_CLASS] for label in CLASSES}
 
 
-def track(clip: Clip, axis: str, rate_hz: float = 50.0, duration_s: float = DURATION_S) -> np.ndarray:
-    """One coordinate of a body at rest under the moving mother and hand."""
+def track(clip: Clip, axis: int, rate_hz: float, duration_s: float) -> np.ndarray:
+    """x (0) or y (1) of a body at rest under the moving mother and hand, mm."""
     motion = dataclasses.replace(clip.motion, shift_mm=(0.0, 0.0), turn=0.0)
-    return np.array([getattr(motion.pose(t), axis) for t in np.arange(0, duration_s, 1 / rate_hz)])
+    return motion.path(np.arange(0, duration_s, 1 / rate_hz), 0.0, 0.0)[axis]
 
 
 def wave(values: np.ndarray, rate_hz: float) -> tuple[np.ndarray, np.ndarray]:
@@ -58,20 +40,20 @@ def wave(values: np.ndarray, rate_hz: float) -> tuple[np.ndarray, np.ndarray]:
 
 def test_the_mother_breathes_12_to_18_times_a_minute_and_moves_the_image_by_millimetres(clips):
     for clip in clips["femur"]:
-        hertz, size = wave(track(clip, "y", 25.0, 200.0), 25.0)
+        hertz, size = wave(track(clip, 1, 25.0, 200.0), 25.0)
         low = (hertz > 0.05) & (hertz < 0.32)
         peak = hertz[low][size[low].argmax()]
         assert 0.2 - 0.01 <= peak <= 0.3 + 0.01
         there = np.abs(hertz - peak) < 0.03  # a tone between two bins shares its power among them
         amplitude = np.sqrt(np.sum(size[there] ** 2))
         assert 2 * 0.7 < 2 * amplitude < 2 * 2.5  # mm from crest to trough
-        aside = np.sqrt(np.sum(wave(track(clip, "x", 25.0, 200.0), 25.0)[1][there] ** 2))
+        aside = np.sqrt(np.sum(wave(track(clip, 0, 25.0, 200.0), 25.0)[1][there] ** 2))
         assert aside < 0.45 * amplitude
 
 
 def test_the_hand_trembles(clips):
     for clip in clips["head"]:
-        hertz, size = wave(track(clip, "x", 50.0, 100.0), 50.0)
+        hertz, size = wave(track(clip, 0, 50.0, 100.0), 50.0)
         fast = (hertz > 5.5) & (hertz < 10.5)
         assert 0.01 < size[fast].max() < 0.15  # mm
         assert size[hertz > 11].max() < 0.005
@@ -92,10 +74,10 @@ def test_the_probe_approaches_holds_and_leaves(clips):
         came = left = 0
         for clip in clips[label]:
             motion, still = clip.motion, clip.motion.still
-            off = [self_distance(motion.pose(t), still) for t in (0.0, motion.start_s, motion.end_s, DURATION_S)]
+            off = [self_distance(motion.pose(t), still) for t in (0.0, motion.start_s, motion.end_s, CLIP_S)]
             held = [self_distance(motion.pose(t), still) for t in np.linspace(motion.start_s, motion.end_s, 30)]
             assert max(held) < 1.2
-            assert motion.end_s - motion.start_s == pytest.approx(0.6 * DURATION_S)
+            assert motion.end_s - motion.start_s == pytest.approx(0.6 * CLIP_S)
             came, left = came + (off[0] > max(held)), left + (off[3] > max(held))
         assert came > 0.75 * len(clips[label]) and left > 0.75 * len(clips[label])
 
@@ -107,11 +89,11 @@ def self_distance(pose: Pose, still: Pose) -> float:
 
 def test_labels_say_what_is_shown(clips):
     for label, made in clips.items():
-        for clip in made:
+        for clip in made[:60]:
             named = {interval.label for interval in clip.intervals}
             assert named <= {label, "background"} and (label in named or label == "background")
             ends = [t for i in clip.intervals for t in (i.start_s, i.end_s)]
-            assert ends == sorted(ends) and ends[0] >= 0 and ends[-1] <= DURATION_S + 1e-9
+            assert ends == sorted(ends) and ends[0] >= 0 and ends[-1] <= CLIP_S + 1e-9
             if not clip.body.defining:
                 assert named == {"background"}
                 continue
@@ -126,7 +108,7 @@ def test_labels_say_what_is_shown(clips):
 
 def organs(clips: list[Clip]) -> set[str]:
     """What cuts off a plane show in the middle of their clips."""
-    cut = [(clip.body, clip.motion.pose(DURATION_S / 2)) for clip in clips if clip.kind in PLANES]
+    cut = [(clip.body, clip.motion.pose(CLIP_S / 2)) for clip in clips if clip.kind in PLANES]
     return {solid.name for body, pose in cut for solid in body.solids if solid.visible(pose) > 0.3}
 
 
@@ -138,9 +120,10 @@ def test_background_is_everything_that_a_sonographer_passes(clips):
     assert 0.6 < len(off_plane) / len(kinds) < 0.95
     # Far from the planes the thorax and the skull's vault; near them, where it is hard, the pelvis and the base too.
     far = {"heart", "skull", "spine", "rib"}
-    near_by = without_frames([(seed, "background", "hard") for seed in range(70)])
+    hard = get_difficulty("hard")
+    near_by = [simulate("background", seed, level=hard).clip for seed in range(50)]
     assert far <= organs(off_plane) and far | {"kidney", "cerebellum"} <= organs(near_by)
-    middle = [clip.motion.pose(DURATION_S / 2) for clip in off_plane]
+    middle = [clip.motion.pose(CLIP_S / 2) for clip in off_plane]
     oblique = [pose for pose in middle if abs(pose.tilt_u) > 0.1 or abs(pose.tilt_v) > 0.1]
     assert 0.2 < len(oblique) / len(off_plane) < 0.95
 
@@ -164,14 +147,11 @@ def test_both_ends_of_the_femur_are_in_the_frame_and_in_the_sector(clips):
 
 def test_the_scanners_settings_do_not_know_the_class():
     found = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(clip_module, "film", lambda *args, **kwargs: [np.zeros((1, 1), np.uint8)])
-        for label in CLASSES:
-            rng = np.random.default_rng(8)
-            session = Session(LOOKS[1], np.zeros(2), Screen())
-            fetus = draw_fetus(np.random.default_rng(0))
-            options = {"frame_size": (112, 144), "fps": 2.0, "duration_s": 2.0}
-            found.append(simulate_clip(fetus, label, session, rng, get_difficulty("default"), **options).settings)
+    for label in CLASSES:
+        rng = np.random.default_rng(8)
+        fetus, level = draw_fetus(np.random.default_rng(0)), get_difficulty("default")
+        scene = set_scene(fetus, label, rng, level, frame_size=(112, 144), duration_s=2.0, render=False)
+        found.append(scene.settings)
     for settings in found[1:]:
         for name in ("frequency_mhz", "radius_mm", "angle"):
             assert getattr(settings.probe, name) == getattr(found[0].probe, name)

@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
+import prepare
+from benchmarks import phantom_difficulty, phantom_vs_real
 from common.errors import InputError
 from data.dataset import FrameRecord, open_dataset, write_dataset
+from phantom import PhantomConfig
 from phantom.animation import write_animation
 from phantom.card import PARTS, add_card, print_card
 from phantom.clip import CLASSES
@@ -18,6 +21,7 @@ from phantom.difficulty import get_difficulty
 from phantom.preview import simulate_scene, write_preview
 from phantom.tracker import Gaze
 from tests.data.test_fetal_planes import write_planes
+from tests.phantom.simulated import DEFAULT
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = (48, 64)
@@ -25,23 +29,25 @@ SIZE = (48, 64)
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    return write_preview(tmp_path_factory.mktemp("preview") / "out", frame_size=SIZE, seed=3)
+    folder = tmp_path_factory.mktemp("preview")
+    return write_preview(folder / "out", PhantomConfig(frame_size=SIZE, seed=3), reference=write_planes(folder / "db"))
 
 
 def test_a_sheet_and_two_clips_are_written_and_can_be_opened(pictures):
-    assert [path.name for path in pictures] == ["planes.jpg", "head.gif", "femur.gif"]
+    """Without a reference there are three files: `tests/test_prepare.py`."""
+    assert [path.name for path in pictures] == ["planes.jpg", "beside_real.jpg", "head.gif", "femur.gif"]
     sheet = np.asarray(Image.open(pictures[0]).convert("RGB"), int)
     orange = (sheet[..., 0] > 180) & (sheet[..., 2] < 90) & (sheet[..., 0] - sheet[..., 2] > 120)
     # Gaze is drawn in each of the sheet's four columns, and from its upper to its lower end.
     assert all(part.any() for part in np.array_split(orange, 4, axis=1) + np.array_split(orange, 8, axis=0))
-    for path in pictures[1:]:
+    for path in pictures[2:]:
         with Image.open(path) as clip:
             assert clip.n_frames == 40 and clip.info["duration"] == 100 and clip.width >= 240
 
 
 def test_a_scene_is_of_the_class_age_and_look_that_was_asked_for():
     for trimester, (low, high) in ((2, (18, 22)), (3, (34, 38))):
-        scene = simulate_scene("femur", trimester, 2, [0, trimester], SIZE, "default")
+        scene = simulate_scene("femur", trimester, 2, [0, trimester], SIZE, DEFAULT)
         assert low <= scene.fetus.weeks <= high
         assert scene.best_frame().shape == SIZE
         assert "femur" in {i.label for i in scene.clip.intervals}
@@ -50,7 +56,7 @@ def test_a_scene_is_of_the_class_age_and_look_that_was_asked_for():
 
 
 def test_gaze_goes_from_the_screen_to_the_frames_pixels():
-    scene = simulate_scene("femur", 2, 0, [0, 0], SIZE, "default")
+    scene = simulate_scene("femur", 2, 0, [0, 0], SIZE, DEFAULT)
     left, top, width, height = scene.screen.box
     # The image's two corners, its middle, and a sample that the tracker lost.
     x = np.array([left, left + width, left + width / 2, left]) / scene.screen.width
@@ -64,39 +70,24 @@ def test_gaze_goes_from_the_screen_to_the_frames_pixels():
 
 def test_the_same_seed_draws_the_same_scene():
     def pixels(seed):
-        return simulate_scene("head", 2, 1, [seed, 5], SIZE, "default").best_frame()
+        return simulate_scene("head", 2, 1, [seed, 5], SIZE, DEFAULT).best_frame()
 
     np.testing.assert_array_equal(pixels(0), pixels(0))
     assert (pixels(0) != pixels(1)).any()
 
 
-def test_real_images_stand_beside_simulated_ones_only_if_asked_for(tmp_path):
-    planes = write_planes(tmp_path / "db")
-    names = [path.name for path in write_preview(tmp_path / "out", frame_size=SIZE, reference=planes)]
-    assert names == ["planes.jpg", "beside_real.jpg", "head.gif", "femur.gif"]
-
-
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
-        ({"frame_size": (10, 10)}, "--frame-size 10 10"),
-        ({"seed": -1}, "--seed -1"),
-        ({"difficulty": "brutal"}, "--difficulty brutal"),
-        ({"reference": "nowhere"}, "nowhere"),
-    ],
-)
-def test_what_is_wrong_is_refused_before_any_work(tmp_path, wrong, words):
-    with pytest.raises(InputError, match=words):
-        write_preview(tmp_path / "out", **{"frame_size": SIZE, **wrong})
+def test_a_wrong_reference_is_refused_before_any_work(tmp_path):
+    with pytest.raises(InputError, match="nowhere"):
+        write_preview(tmp_path / "out", PhantomConfig(frame_size=SIZE), reference="nowhere")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_of_other_files_is_never_replaced(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(InputError, match="exists already"):
-        write_preview(tmp_path, frame_size=SIZE)
+        write_preview(tmp_path)
     with pytest.raises(InputError, match=r"no planes\.jpg"):
-        write_preview(tmp_path, frame_size=SIZE, overwrite=True)
+        write_preview(tmp_path, overwrite=True)
     assert (tmp_path / "mine.txt").read_text() == "mine"
 
 
@@ -127,26 +118,28 @@ def small_dataset(path, splits=("train", "val", "test")):
     return open_dataset(path)
 
 
-def test_the_card_joins_the_data_set_and_changes_nothing_else(tmp_path):
-    before = small_dataset(tmp_path / "data")
-    after = add_card(before, {"difficulty": "hard", "patients": 8})
+def test_the_card_joins_the_data_set_and_changes_nothing_else(tmp_path, capsys):
+    before = small_dataset(tmp_path / "data", ("train", "val"))
+    after = add_card(before, {"difficulty": "hard", "patients": 8, "rivals": 0.0})
     card = after.info["card"]
     assert {**before.info, "card": card} == after.info and after.checksum == before.checksum
     assert card == json.loads((tmp_path / "data" / "dataset.json").read_text())["card"]
     assert "simulated" in card["statement"] and "clinical" in card["statement"]
-    assert card["settings"]["difficulty_numbers"]["off_plane"] == get_difficulty("hard").off_plane
+    numbers = card["settings"]["difficulty_numbers"]
+    assert numbers == dataclasses.asdict(dataclasses.replace(get_difficulty("hard"), rivals=0.0))
     assert set(card["parts"]) == {name for name, _, _ in PARTS}
     assert all(part["made"] and part["source"] for part in card["parts"].values())
     found = card["gaze_map_alone"]
-    assert found["split"] == "test" and 0 <= found["accuracy"] <= 1 and found["bound"] == 0.45
-
-
-@pytest.mark.parametrize(("splits", "words"), [(("train", "val"), "val frames"), (("train",), "not measured")])
-def test_the_card_says_which_split_or_why_none(tmp_path, capsys, splits, words):
-    data = add_card(small_dataset(tmp_path / "data", splits), {"difficulty": "easy"})
-    print_card(data)
+    assert found["split"] == "val" and 0 <= found["accuracy"] <= 1 and found["bound"] == 0.45
+    print_card(after)
     printed = " ".join(capsys.readouterr().out.split())
-    assert words in printed and "clinical evidence" in printed
+    assert "val frames" in printed and "clinical evidence" in printed
+
+
+def test_the_card_says_why_nothing_was_measured(tmp_path, capsys):
+    print_card(add_card(small_dataset(tmp_path / "data", ("train",)), {"difficulty": "easy"}))
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "not measured" in printed and "clinical evidence" in printed
 
 
 def test_a_data_set_without_a_card_prints_none(tmp_path, capsys):
@@ -154,18 +147,22 @@ def test_a_data_set_without_a_card_prints_none(tmp_path, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_the_page_names_files_and_flags_that_are_there():
-    import prepare
-    from benchmarks import phantom_difficulty
-
+def test_the_page_names_files_and_flags_that_are_there(capsys):
     page = (ROOT / "docs" / "phantom.md").read_text(encoding="utf-8")
-    for name in re.findall(
-        r"`((?:tests|data)/[a-z_/]+(?:\.py)?/?)`|(benchmarks/[a-z_]+\.py)|\((phantom_\w+\.jpg)\)", page
-    ):
-        path = "".join(name)
-        assert (ROOT / path).exists() or (ROOT / "docs" / path).exists(), path
+    paths = re.findall(r"`((?:tests|phantom|benchmarks)/[\w/]+\.\w+)`|\(((?:\.\./)?[\w/]+\.(?:md|jpg))\)", page)
+    assert len(paths) > 8
+    for inside, linked in paths:
+        path = ROOT / inside if inside else ROOT / "docs" / linked
+        assert path.exists(), path
     modules = re.findall(r"`(\w+\.py)`", page)
-    assert len(modules) > 10 and all((ROOT / "data" / "phantom" / name).is_file() for name in modules), modules
-    parsers = (prepare._phantom_flags(), phantom_difficulty._parser())
-    known = {option for parser in parsers for action in parser._actions for option in action.option_strings}
+    missing = [name for name in modules if not (ROOT / "phantom" / name).is_file() and not (ROOT / name).is_file()]
+    assert len(modules) > 10 and not missing, missing
+    for main, words in (
+        (prepare.main, ["phantom", "--help"]),
+        (phantom_difficulty.main, ["--help"]),
+        (phantom_vs_real.main, ["--help"]),
+    ):
+        with pytest.raises(SystemExit):
+            main(words)
+    known = set(re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out))
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", page)) <= known
