@@ -156,7 +156,7 @@ def _trained(data, flags, name: str, seed: int, stage: str, words: tuple) -> flo
 def _call(name: str, words: list) -> None:
     console.rule(name)
     command = [sys.executable, str(ROOT / words[0]), *(str(word) for word in words[1:])]
-    # The commands silence TensorFlow's start by themselves, unless they are told how much to say.
+    # The commands silence TensorFlow's start by themselves, unless TF_CPP_MIN_LOG_LEVEL is set.
     env = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
     if subprocess.run(command, check=False, env=env).returncode:
         raise InputError(f"{name}: {words[0]} failed: see the message above")

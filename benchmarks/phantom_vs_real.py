@@ -188,7 +188,7 @@ def _train(planes, run: Path, flags) -> None:
     words += ["--overwrite"]
     for name, limit in AUGMENTATION.items():
         words += [f"--augment.{name}", limit]
-    # train.py silences TensorFlow's start by itself, unless it is told how much to say.
+    # train.py silences TensorFlow's start by itself, unless TF_CPP_MIN_LOG_LEVEL is set.
     env = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
     if subprocess.run([str(word) for word in words], check=False, env=env).returncode:
         raise InputError(f"{run}: the student was not trained: see the message above")

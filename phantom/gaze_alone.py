@@ -1,21 +1,26 @@
 """How much of the class the gaze map gives away on its own: the shortcut that matters most.
 
-A teacher that multiplies its features by the gaze map could win by reading the class
-off the map's shape. So a small convolutional network gets the maps and nothing else:
-as long as it stays near chance, what gaze adds is where to look, not what is there.
+A teacher that multiplies its features by the gaze map could read the class off the map's
+shape. A small convolutional network therefore gets the maps and nothing else: as long as it
+stays near chance, what gaze adds is where to look, not what is there.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from common.errors import InputError
 
+if TYPE_CHECKING:
+    from data.dataset import Dataset
+
 BOUND = 0.45  # with four balanced classes, chance 0.25
 _BATCH = 64
 
 
-def gaze_alone_accuracy(dataset, seed: int = 0, epochs: int = 12) -> dict:
+def gaze_alone_accuracy(dataset: Dataset, seed: int = 0, epochs: int = 12) -> dict[str, Any]:
     """Train a small network on gaze maps alone and test it on patients it has not seen.
 
     It sees what a teacher's gaze input sees: the data set's own maps, 14×18 for frames of
@@ -39,7 +44,7 @@ def gaze_alone_accuracy(dataset, seed: int = 0, epochs: int = 12) -> dict:
     """
     split = next((name for name in ("test", "val") if dataset.info["splits"][name]["frames"]), None)
     if split is None:
-        raise InputError(f"{dataset.path}: has neither a test nor a val split: give a --test-fraction above 0")
+        raise InputError(f"{dataset.path}: has neither a test nor a val split: prepare it with a test_fraction above 0")
     train, _, train_label = _maps(dataset, "train")
     test, has_gaze, label = _maps(dataset, split)
     model = _train(train, train_label, len(dataset.classes), seed, epochs)
@@ -67,7 +72,7 @@ def gaze_alone_accuracy(dataset, seed: int = 0, epochs: int = 12) -> dict:
     }
 
 
-def _maps(dataset, split: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _maps(dataset: Dataset, split: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Maps float32 [n, h, w, 1], whether each has gaze bool [n], and labels int [n]."""
     # Imported late: it loads TensorFlow, which the worker processes must not.
     from data.pipeline import evaluation_batches

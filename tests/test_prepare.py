@@ -58,6 +58,7 @@ def test_a_preview_alone(tmp_path, capsys):
     assert run(*words) == 0
     assert "planes.jpg" in capsys.readouterr().out
     assert [path.name for path in tmp_path.iterdir()] == ["look"]
+    assert {path.name for path in (tmp_path / "look").iterdir()} == {"planes.jpg", "head.gif", "femur.gif"}
     assert run(*words) == 2
     assert "exists already" in capsys.readouterr().err
 

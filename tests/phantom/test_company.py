@@ -22,7 +22,7 @@ from phantom.tracker import draw_bias
 from tests.phantom.simulated import DEFAULT, SCREEN, simulate
 
 LEVEL = dataclasses.replace(DEFAULT, company=1.0, rivals=0.8)
-PATIENTS = 150  # about 360 pairs of rivals
+PATIENTS = 130  # about 310 pairs of rivals
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def centre(body) -> tuple[float, float]:
 
 def test_a_rival_shows_its_plane_while_the_other_is_held_and_background_shows_neither(clips):
     rivals = [clip for clip in clips if clip.rival]
-    assert len(rivals) > 300
+    assert len(rivals) > 280
     for clip in rivals:
         for part in (clip.body, clip.second):  # both ends of every femur, every defining landmark is in the frame
             ends = [
@@ -80,7 +80,7 @@ def test_every_pair_of_rivals_is_as_common_either_way(clips):
     pairs = Counter((kind_of(clip.body), kind_of(clip.second)) for clip in clips if clip.rival)
     assert set(pairs) == {(a, b) for a in PLANES for b in PLANES if a != b}
     for (a, b), count in pairs.items():
-        # Two counts of about 60: at the level of 0.001.
+        # Two counts of about 50: at the level of 0.001.
         assert abs(count - pairs[b, a]) < 3.3 * (count + pairs[b, a]) ** 0.5
 
 
@@ -193,7 +193,6 @@ def test_the_eye_is_on_what_is_held_not_on_its_rival(clips):
             far.append(np.hypot(*((spots - place) * (width, height)).T))
         on["held"] += int(np.sum(far[0] < far[1]))
         on["rival"] += int(np.sum(far[1] < far[0]))
-    print(on)
     assert on["held"] > 8 * on["rival"]
 
 

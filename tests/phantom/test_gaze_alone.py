@@ -32,9 +32,9 @@ def dataset(path, spread: float, splits=("train", "test"), empty_share: float = 
 
 
 def test_maps_that_reveal_the_class_are_found_out(tmp_path):
-    found = gaze_alone_accuracy(dataset(tmp_path / "d", spread=0), epochs=8)
+    found = gaze_alone_accuracy(dataset(tmp_path / "d", spread=0), epochs=6)
     assert found["accuracy_with_gaze"] > 0.95
-    # A tenth of the frames has no gaze, and there nothing is told.
+    # A tenth of the frames has no gaze, and there the map says nothing.
     assert 0.85 < found["accuracy"] < found["accuracy_with_gaze"]
     assert (found["n_train"], found["n_test"], found["split"]) == (240, 240, "test")
     assert found["classes"] == list(CLASSES) and found["map_size"] == [6, 8]

@@ -1,7 +1,7 @@
 """No way to win by cheating: what must *not* tell the classes of the phantom apart.
 
 Each classifier sees one thing only, is trained on some patients and tested on
-others; chance is 0.25. The bounds leave room for the sampling error of this many
+others; chance is 0.25. The bounds leave space for the sampling error of this many
 patients; the data card has the values measured on more.
 """
 
@@ -22,7 +22,7 @@ from data.gaze.read import read_gaze
 from data.sources.manifest import read_manifest
 from phantom import PhantomConfig, prepare_phantom
 from phantom.clip import CLASSES
-from phantom.gaze_alone import BOUND, gaze_alone_accuracy
+from phantom.gaze_alone import BOUND
 from phantom.tracker import Screen
 from phantom.version import VERSION
 
@@ -50,6 +50,13 @@ def data(tmp_path_factory) -> Dataset:
 @pytest.fixture(scope="module")
 def frames(data) -> tuple[Frames, Frames]:
     return read(data, "train"), read(data, "test")
+
+
+@pytest.fixture(scope="module")
+def recorded(data) -> dict[str, tuple]:
+    """A recording's row of the manifest and its gaze, by name."""
+    rows = read_manifest(data.path / "recordings" / "manifest.csv")
+    return {row.recording_id: (row, read_gaze(row.gaze)) for row in rows}
 
 
 def read(data: Dataset, split: str) -> Frames:
@@ -150,7 +157,7 @@ def test_a_linear_model_on_the_gaze_map(frames):
 
 def test_a_network_that_sees_the_gaze_map_alone(data):
     """The one that matters: where one looks must not say what one sees."""
-    found = gaze_alone_accuracy(data)
+    found = data.info["card"]["gaze_map_alone"]
     print(f"accuracy {found['accuracy']:.3f}, of frames with gaze {found['accuracy_with_gaze']:.3f}")
     assert found["map_size"] == [14, 18] and found["split"] == "test"
     for value in (found["accuracy"], found["accuracy_with_gaze"], found["balanced_accuracy"]):
@@ -158,16 +165,14 @@ def test_a_network_that_sees_the_gaze_map_alone(data):
 
 
 @pytest.mark.parametrize("half_s", [0.25, 5.0], ids=["around the frame", "the whole clip"])
-def test_gaze_statistics_without_position(frames, data, half_s):
+def test_gaze_statistics_without_position(frames, recorded, half_s):
     """Number of fixations, dwell, dispersion, speed, share missing and off the image, from the tracker's file."""
-    recordings = {row.recording_id: row for row in read_manifest(data.path / "recordings" / "manifest.csv")}
     degree = Screen().px_per_degree
 
     def statistics(f):
-        return np.array([of_window(recordings[name], time_s) for name, time_s in zip(f.recording, f.time_s)])
+        return np.array([of_window(*recorded[name], time_s) for name, time_s in zip(f.recording, f.time_s)])
 
-    def of_window(row, frame_s):
-        gaze = read[row.recording_id]
+    def of_window(row, gaze, frame_s):
         time_s = gaze.time_s - row.gaze_offset_s - (frame_s + 1 / 6)  # the frame's middle
         inside = np.abs(time_s) < half_s
         seen = inside & gaze.valid
@@ -183,7 +188,6 @@ def test_gaze_statistics_without_position(frames, data, half_s):
             [fixations, seen.sum() / fixations, spread, np.median(step), 1 - seen.sum() / inside.sum(), off]
         )
 
-    read = {name: read_gaze(row.gaze) for name, row in recordings.items()}
     forest = RandomForestClassifier(100, min_samples_leaf=8, random_state=0)
     assert accuracy(frames, statistics) < 0.42
     assert accuracy(frames, statistics, model=forest) < 0.42
