@@ -129,8 +129,7 @@ def test_memory_does_not_grow_with_the_number_of_clips(tmp_path):
     gc.collect()
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    print("held", held)
-    assert held < 4 * 48 * 48  # bytes of one of its four clips' videos
+    assert held < 4 * 48 * 48  # bytes of the frames of one of its four clips
 
 
 def test_all_cores_are_used_unless_a_number_is_given_and_never_more_than_there_are_patients():
@@ -162,7 +161,6 @@ def test_gaze_is_missing_and_off_the_image_as_often_as_real_gaze(samples):
     x = np.concatenate([c.gaze.x for c in clips])[~lost] * SCREEN.width
     y = np.concatenate([c.gaze.y for c in clips])[~lost] * SCREEN.height
     off = (x < left) | (x > left + width) | (y < top) | (y > top + height)
-    print("off", off.mean())
     assert 0.03 < off.mean() < 0.07
 
 
