@@ -15,7 +15,7 @@ import models
 from common.errors import InputError, disk_errors
 from data.dataset import Dataset, open_dataset
 from data.pipeline import PipelineSettings, training_batches
-from models.metadata import Metadata, read_metadata
+from evaluation.artefacts import Metadata, read_metadata
 
 # Enough frames for the ranges of activations; more do not move them.
 CALIBRATION_BATCHES = 8

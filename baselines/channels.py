@@ -12,8 +12,9 @@ from baselines.record import NAME, Record
 from common.console import console
 from common.errors import InputError
 from common.files import whole_folder
+from evaluation.artefacts import save_keras
 from models.channel_pruning import choose_channels, remove_channels
-from models.metadata import write_metadata
+from models.inputs import inputs_of
 from models.reconstruction import reconstruct
 
 
@@ -33,9 +34,7 @@ def prune_model(flags) -> None:
             target = {"keep": keep, "criterion": flags.criterion, "reconstruct": flags.reconstruct}
             path = folder / f"keep_{100 * keep:g}" / "model.keras"
             path.parent.mkdir()
-            # Without its optimizer, whose moments are twice the weights.
-            keras.Model(smaller.input, smaller.output, name=smaller.name).save(path)
-            write_metadata(path, bench.describe(smaller, "channels", **target))
+            save_keras(smaller, path, bench.describe(smaller, "channels", **target))
             record.add_model(path, smaller, "channel pruning", target, time.perf_counter() - start)
         record.write()
     record.show(flags.out)
@@ -48,12 +47,9 @@ def _train(bench: Bench, model: keras.Model, what: str) -> None:
     flags, classes = bench.flags, len(bench.data.classes)
     settings = FitSettings(flags.epochs, flags.batch_size, flags.learning_rate, weight_decay=0.02, warmup_epochs=0.5)
 
-    names = [tensor.name for tensor in model.inputs]
-
     def select(features, label, weight):
-        inputs = {name: features[name] for name in names} if len(names) > 1 else features["frame"]
         # An unlabelled frame has nothing to teach here; its one-hot row is all zeros.
-        return inputs, tf.one_hot(label, classes), weight * tf.cast(label >= 0, tf.float32)
+        return inputs_of(model, features), tf.one_hot(label, classes), weight * tf.cast(label >= 0, tf.float32)
 
     def log(epoch, logs):
         if not tf.math.is_finite(logs["loss"]):

@@ -13,8 +13,8 @@ from baselines.record import NAME, Record
 from common.console import console
 from common.errors import InputError
 from common.files import whole_folder
+from evaluation.artefacts import metadata_path, save_keras
 from models.distiller import build_objective
-from models.metadata import metadata_path, write_metadata
 
 
 def prune_student(flags) -> None:
@@ -43,8 +43,7 @@ def _compress(flags, command: str, targets: list[dict]) -> None:
             place.mkdir()
             metadata = bench.describe(student, " and ".join(_STAGES[name] for name in target), **target)
             path = place / "student.keras"
-            student.save(path)
-            write_metadata(path, metadata)
+            save_keras(student, path, metadata)
             record.add_model(path, student, _METHODS[tuple(target)], target, time.perf_counter() - start)
             with console.status("exporting"):
                 _export_float(bench, student, place, metadata, record)

@@ -77,16 +77,13 @@ def _main(seconds: float, paths: Sequence[str]) -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     import common.quiet  # noqa: F401
-    from evaluation.artefacts import load_artefact
+    from evaluation.artefacts import blank_features, load_artefact
 
     results = []
     for path in paths:
         artefact = load_artefact(path, threads=1)
-        frame = np.random.default_rng(0).random((1, *artefact.metadata.frame_size, 1), dtype=np.float32)
-        features = {"frame": frame}
-        if "gaze" in artefact.metadata.inputs:
-            height, width = artefact.metadata.gaze_map_size
-            features["gaze"] = np.full((1, height, width), 1 / (height * width), np.float32)
+        features = blank_features(artefact.metadata)
+        features["frame"] = np.random.default_rng(0).random(features["frame"].shape, dtype=np.float32)
         results.append(time_calls(artefact.one_frame(features), measure_s=seconds))
     print(json.dumps(results))
 

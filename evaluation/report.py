@@ -106,7 +106,7 @@ def run_evaluation(
         require_members(artefact_paths)
     artefacts = [load_artefact(path) for path in artefact_paths]
     for artefact in artefacts:
-        check_matches(artefact, data)
+        check_matches(artefact.metadata, data, artefact.path)
     tables = [predict_split(artefact, data, split, gaze, batch_size) for artefact in artefacts]
     if not len(labelled(tables[0])):
         raise InputError(f"{data.path}: no frame of split {split!r} has a label: evaluate on a labelled split")

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from common.errors import InputError
 from models.ensemble import Ensemble, combine
+from models.inputs import input_tensors, inputs_of
 from models.objective import LossSettings, Objective
 from models.replicas import sum_over_replicas
 
@@ -21,8 +22,7 @@ def tapped(model: keras.Model, taps: tuple[str, ...]) -> keras.Model:
     """
     check_taps(model, taps)
     outputs = {"logits": model.output, **{tap: model.get_layer(tap).output for tap in taps}}
-    inputs = model.inputs if len(model.inputs) > 1 else model.inputs[0]
-    return keras.Model(inputs, outputs, name=f"{model.name}_tapped")
+    return keras.Model(input_tensors(model), outputs, name=f"{model.name}_tapped")
 
 
 def check_taps(model: keras.Model, taps: tuple[str, ...]) -> None:
@@ -219,11 +219,9 @@ def teacher_pass(teacher: keras.Model | Ensemble | None, settings: LossSettings)
 
 def _single_pass(teacher: keras.Model, taps: tuple[str, ...]):
     model = tapped(teacher, taps)
-    names = [tensor.name for tensor in teacher.inputs]
 
     def run(batch):
-        inputs = {name: batch[name] for name in names} if len(names) > 1 else batch["frame"]
-        outputs = model(inputs, training=False)
+        outputs = model(inputs_of(teacher, batch), training=False)
         return {name: tf.stop_gradient(tf.cast(value, tf.float32)) for name, value in outputs.items()}
 
     return run

@@ -6,7 +6,6 @@ import dataclasses
 import http.client
 import os
 import warnings
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import numpy as np
 
 from common.errors import InputError
 from models.densenet import DEPTHS_121
+from models.keras_file import read_keras_model
 from models.registry import find
 from models.resnet import DEPTHS_50
 from models.sononet_weights import check_sononet, load_sononet
@@ -151,7 +151,7 @@ def load_pretrained(model: keras.Model, name: str, source: str | os.PathLike) ->
     if path.suffix == ".npz":
         new = load_sononet(model, path)
     else:
-        given = _read_keras(path) if path.suffix == ".keras" else None
+        given = read_keras_model(path) if path.suffix == ".keras" else None
         if given is not None and any(tensor.name == "frame" for tensor in given.inputs):
             new = _load_own(model, given, source)
         else:
@@ -227,17 +227,6 @@ def _fetched(build: Callable[[], keras.Model], name: str) -> keras.Model:
         raise InputError(
             f"--pretrained imagenet: the weights of {name} can't be fetched ({_first_line(error)}): this needs the "
             "network once; give a local .h5 or .keras file instead, or leave --pretrained out"
-        ) from error
-
-
-def _read_keras(path: Path) -> keras.Model:
-    if not path.is_file():
-        raise InputError(f"--pretrained {path}: there is no such file: check the path")
-    try:
-        return keras.saving.load_model(path, compile=False)
-    except (ValueError, OSError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"--pretrained {path}: is no readable Keras model ({_first_line(error)}): save it again"
         ) from error
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from common.errors import InputError
-from models.metadata import Metadata
+from evaluation.artefacts import Metadata
 
 
 def for_export(metadata: Metadata, model, tensors: dict) -> Metadata:

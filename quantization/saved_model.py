@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from common.files import whole_folder
 from common.quiet import held_back_stderr
-from models.metadata import Metadata, write_metadata
+from evaluation.artefacts import Metadata, write_metadata
 from quantization.metadata import for_export
 
 _TENSORS = {

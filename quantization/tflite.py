@@ -18,7 +18,7 @@ import tensorflow as tf
 from common.errors import InputError
 from common.files import whole_file
 from common.quiet import held_back_stderr
-from models.metadata import Metadata, write_metadata
+from evaluation.artefacts import Metadata, write_metadata
 from quantization.metadata import for_export
 from quantization.qat import QuantizedStudent
 from quantization.saved_model import read_variables

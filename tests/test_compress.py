@@ -12,9 +12,8 @@ import models
 from baselines import bench
 from common.errors import run_command
 from data.dataset import UNLABELLED, FrameRecord, open_dataset, write_dataset
-from evaluation.artefacts import load_artefact
+from evaluation.artefacts import Metadata, load_artefact, read_metadata, write_metadata
 from evaluation.predictions import predict_split
-from models.metadata import Metadata, read_metadata, write_metadata
 from tests.quantization import small
 from tests.training.conftest import CLASSES, FRAME_SIZE, write_shapes
 

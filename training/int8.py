@@ -7,6 +7,7 @@ import numpy as np
 
 from common.console import console
 from common.files import whole_folder
+from evaluation.artefacts import load_keras_model
 from evaluation.complexity import count_macs
 from models.distiller import build_objective
 from quantization.qat import QatSettings, quantize_aware_train
@@ -16,14 +17,13 @@ from training.history import History, show_epoch
 from training.run_folder import artefacts
 from training.stages import Stage
 from training.student import HEADS
-from training.teacher import load_model
 
 
 def quantize_student(stage: Stage, teacher: keras.Model | None, history: History) -> None:
     """Quantization-aware distillation, then the int8 file, its SavedModel and, to compare, the PTQ file."""
     config = stage.config
     source = artefacts(stage.run, "student")[0]
-    student = load_model(source)
+    student = load_keras_model(source)
     objective = build_objective(student, teacher, config.loss)
     with np.load(source.with_name(HEADS)) as heads:
         objective.set_weights([heads[name] for name in heads.files])

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from common.errors import InputError
 from losses import gaze_saliency_loss
+from models.inputs import input_tensors, inputs_of
 from models.replicas import sum_over_replicas
 
 PREDICTED_MAP = "saliency"
@@ -53,8 +54,7 @@ class MultitaskTeacher(keras.Model):
         self.gaze_weight = gaze_weight
         self.label_smoothing = label_smoothing
         outputs = {"logits": teacher.output, "map": teacher.get_layer(PREDICTED_MAP).output}
-        inputs = teacher.inputs if len(teacher.inputs) > 1 else teacher.inputs[0]
-        whole = keras.Model(inputs, outputs, name=f"{teacher.name}_multitask")
+        whole = keras.Model(input_tensors(teacher), outputs, name=f"{teacher.name}_multitask")
         self._pass = lambda: whole  # not tracked: its layers are the teacher's
         self._means = {name: keras.metrics.Mean(name=name) for name in ("loss", "hard", "gaze", "accuracy")}
         self.built = True
@@ -83,9 +83,7 @@ class MultitaskTeacher(keras.Model):
         return self._log(data, outputs, terms, loss)
 
     def _outputs(self, features, training: bool):
-        names = [tensor.name for tensor in self.teacher.inputs]
-        inputs = {name: features[name] for name in names} if len(names) > 1 else features["frame"]
-        return self._pass()(inputs, training=training)
+        return self._pass()(inputs_of(self.teacher, features), training=training)
 
     def _loss_terms(self, data, training: bool):
         features, label, weight = data

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from common.errors import InputError
-from models.metadata import read_metadata
+from evaluation.artefacts import read_metadata
 
 # Artefacts of each stage, relative to the run folder; the first one decides about reuse.
 ARTEFACTS = {

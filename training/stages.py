@@ -14,8 +14,8 @@ from common.settings import identity
 from data.dataset import Dataset
 from data.pipeline import PipelineSettings, evaluation_batches, training_batches
 from data.saliency import map_size
+from evaluation.artefacts import Metadata
 from models.ensemble import shares
-from models.metadata import Metadata
 from training.config import teacher_paths
 from training.run_folder import fingerprint
 from training.settings import FitSettings, QuantizeSettings

@@ -14,11 +14,11 @@ from common.console import console
 from common.errors import InputError
 from common.files import whole_folder
 from data.dataset import Dataset
+from evaluation.artefacts import save_keras
 from evaluation.complexity import count_macs
 from models.distiller import Distiller
 from models.ensemble import Ensemble
 from models.inherit import inherit
-from models.metadata import write_metadata
 from models.objective import LossSettings
 from training.config import STUDENT_STARTS
 from training.fitting import build_optimizer, fit
@@ -67,8 +67,7 @@ def train_student(
     )
     macs = count_macs(student)
     with console.status("exporting the student"), whole_folder(stage.folder, overwrite=True) as folder:
-        student.save(folder / "student.keras")
-        write_metadata(folder / "student.keras", stage.metadata(student, config.student, "logits", macs))
+        save_keras(student, folder / "student.keras", stage.metadata(student, config.student, "logits", macs))
         np.savez(folder / HEADS, *distiller.objective.get_weights())
         metadata = stage.metadata(student, config.student, "probabilities", macs)
         export_saved_model(student, folder / "saved_model", metadata)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
 import models
-from common.errors import InputError
 from common.files import whole_folder
 from data.dataset import Dataset
+from evaluation.artefacts import check_matches, load_keras_model, read_metadata, save_keras
 from evaluation.complexity import count_macs
 from models.ensemble import Ensemble, shares
-from models.metadata import Metadata, read_metadata, write_metadata
+from models.inputs import inputs_of
 from training.config import teacher_paths
 from training.fitting import build_optimizer, fit, precision, resolve_precision
 from training.history import History
@@ -41,16 +40,13 @@ def train_teacher(stage: Stage, history: History) -> None:
         config.seed,
     )
     with whole_folder(stage.folder, overwrite=True) as folder:
-        # The optimizer's moments are twice the weights, and nobody trains a finished teacher on.
-        inputs = teacher.inputs if len(teacher.inputs) > 1 else teacher.inputs[0]
-        keras.Model(inputs, teacher.output, name=teacher.name).save(folder / "teacher.keras")
-        write_metadata(folder / "teacher.keras", stage.metadata(teacher, config.teacher, "logits", count_macs(teacher)))
+        metadata = stage.metadata(teacher, config.teacher, "logits", count_macs(teacher))
+        save_keras(teacher, folder / "teacher.keras", metadata)
     stage.checkpoint.unlink(missing_ok=True)  # only now: the stage is on disk
 
 
 def _compiled(teacher: keras.Model, config, data: Dataset, steps: int):
     """(the model to fit, the function that gives it what it needs of a batch)."""
-    names = [tensor.name for tensor in teacher.inputs]
     optimizer = build_optimizer(config.teach, steps)
     smoothing = config.teach.label_smoothing
     multitask = predicts_gaze(teacher) and config.teach.gaze > 0
@@ -58,8 +54,8 @@ def _compiled(teacher: keras.Model, config, data: Dataset, steps: int):
     def select(features, label, weight):
         # An unlabelled frame has nothing to teach a teacher; its one-hot row is all zeros.
         labelled = tf.cast(label >= 0, tf.float32)
-        inputs = {name: features[name] for name in names} if len(names) > 1 else features["frame"]
-        return features if multitask else inputs, tf.one_hot(label, len(data.classes)), weight * labelled
+        inputs = features if multitask else inputs_of(teacher, features)
+        return inputs, tf.one_hot(label, len(data.classes)), weight * labelled
 
     if multitask:
         trained = MultitaskTeacher(teacher, config.teach.gaze, smoothing)
@@ -100,29 +96,7 @@ def load_teacher(path, data: Dataset) -> keras.Model:
     """A trained teacher; refused if its classes or frame size are not the data set's.
 
     Raises:
-        InputError: no such file, not a Keras model, or made for other data.
+        InputError: no such file, a damaged one, not a Keras model, or made for other data.
     """
-    metadata: Metadata = read_metadata(path)
-    if metadata.classes != data.classes:
-        raise InputError(
-            f"{path}: was trained for the classes {', '.join(metadata.classes)}, and {data.path} has "
-            f"{', '.join(data.classes)}: give a teacher of the same classes"
-        )
-    if metadata.frame_size != data.frame_size:
-        raise InputError(
-            f"{path}: takes frames of {metadata.frame_size} (H, W), and {data.path} has {data.frame_size}: "
-            "prepare the data with the teacher's --frame-size"
-        )
-    return load_model(path)
-
-
-def load_model(path) -> keras.Model:
-    """A `.keras` file of a run.
-
-    Raises:
-        InputError: it can't be read.
-    """
-    try:
-        return keras.saving.load_model(path, compile=False)
-    except (ValueError, OSError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: is no readable Keras model ({error}): train it again") from error
+    check_matches(read_metadata(path), data, path)
+    return load_keras_model(path)

@@ -12,7 +12,8 @@ import tensorflow as tf
 
 from data.dataset import UNLABELLED, FrameRecord, open_dataset, write_dataset
 from data.saliency import map_size
-from models.metadata import Metadata, write_metadata
+from evaluation import artefacts
+from evaluation.artefacts import Metadata, write_metadata
 
 CLASSES = ("abdomen", "femur", "head")
 SIZE = (16, 24)
@@ -85,9 +86,9 @@ def describe(stage="student", **changes) -> Metadata:
 
 
 def save_keras(path, model, **changes):
+    """Whatever the metadata says, as a hand that edits it would leave it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    model.save(path)
-    write_metadata(path, describe(**changes))
+    artefacts.save_keras(model, path, describe(**changes))
     return path
 
 

@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from common.errors import InputError
 from data.saliency import map_size
-from evaluation.artefacts import check_matches, load_artefact
-from models.metadata import metadata_path, write_metadata
+from evaluation.artefacts import check_matches, load_artefact, metadata_path, write_metadata
+from evaluation.artefacts.runners import quantized
 from tests.evaluation.conftest import (
     CLASSES,
     SIZE,
@@ -48,12 +48,10 @@ def test_eight_bit_artefact_takes_raw_bytes(run_folder, student, features):
 
 
 def test_eight_bit_input_is_the_stored_byte(run_folder):
-    from evaluation.artefacts import _quantized
-
     stored = np.arange(256, dtype=np.uint8)
     as_float = tf.cast(stored, tf.float32).numpy() / np.float32(255)
     detail = {"dtype": np.uint8, "quantization": (np.float32(1 / 255), 0)}
-    np.testing.assert_array_equal(_quantized(as_float, detail), stored)
+    np.testing.assert_array_equal(quantized(as_float, detail), stored)
 
 
 def test_teacher_sees_the_gaze(run_folder, features):
@@ -72,13 +70,13 @@ def test_one_frame_runs(run_folder, features):
 
 def test_matches(run_folder, dataset, tmp_path):
     artefact = load_artefact(run_folder / "student" / "student.keras")
-    check_matches(artefact, dataset)
+    check_matches(artefact.metadata, dataset, artefact.path)
     other = make_dataset(tmp_path / "reordered", classes=CLASSES[::-1])
     with pytest.raises(InputError, match=r"student\.keras.*abdomen, femur, head.*reordered.*head, femur, abdomen"):
-        check_matches(artefact, other)
+        check_matches(artefact.metadata, other, artefact.path)
     large = make_dataset(tmp_path / "large", size=(24, 32))
     with pytest.raises(InputError, match=r"student\.keras.*16×24.*large.*24×32.*--frame-size 16 24"):
-        check_matches(artefact, large)
+        check_matches(artefact.metadata, large, artefact.path)
 
 
 @pytest.mark.parametrize("name", ["broken.keras", "broken.tflite", "broken"])

@@ -10,7 +10,8 @@ import pytest
 
 import evaluate
 from common.errors import run_command
-from tests.evaluation.conftest import make_dataset
+from evaluation.artefacts import write_metadata
+from tests.evaluation.conftest import describe, make_dataset
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -64,8 +65,8 @@ def corrupt(run_folder, tmp_path_factory):
     (folder / "model").mkdir()
     (folder / "model" / "saved_model.pb").write_bytes(b"no model")
     (folder / "text.yaml").write_text("no model")
-    for name in ("model.tflite", "model"):
-        (folder / f"{name}.json").write_text((run_folder / "student" / "student.tflite.json").read_text())
+    (folder / "model.tflite.json").write_text((run_folder / "student" / "student.tflite.json").read_text())
+    write_metadata(folder / "model", describe(output="probabilities"))
     return folder
 
 
@@ -74,7 +75,7 @@ BAD = [
     ("{student}", ("--data", "{folder}"), "dataset.json"),
     ("{student}", (), "data"),
     ("{corrupt}/text.yaml", ("--data", "{data}"), "not an artefact"),
-    ("{corrupt}/model.tflite", ("--data", "{data}"), "model.tflite: can't be loaded"),
+    ("{corrupt}/model.tflite", ("--data", "{data}"), "model.tflite: its SHA-256 is"),
     ("{corrupt}/model", ("--data", "{data}"), "model: can't be loaded"),
     ("{student}", ("--data", "{data}", "--gaze", "imagined"), "imagined"),
     ("{student}", ("--data", "{data}", "--split", "holdout"), "holdout"),

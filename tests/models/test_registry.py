@@ -11,7 +11,7 @@ import tensorflow as tf
 import models
 from common.errors import InputError
 from data.saliency import map_size
-from models.metadata import Metadata
+from evaluation.artefacts import Metadata
 from models.registry import MODELS, create, find, names, outline
 
 # Parameters with default options, 1 channel, 112×144, 4 classes. A new model needs its line.

@@ -9,7 +9,7 @@ from skimage.transform import resize
 import models
 from benchmarks import sononet as sononet_benchmark
 from common.errors import InputError
-from models.metadata import Metadata
+from evaluation.artefacts import Metadata
 from models.preprocess import Standardise
 from models.registry import create, outline
 from models.sononet_weights import AUTHORS_CLASSES, authors_network, read_sononet_npz

@@ -6,8 +6,8 @@ import keras
 import pytest
 
 import models
+from evaluation.artefacts import Metadata
 from models.distiller import Distiller
-from models.metadata import Metadata
 from quantization.qat import QatSettings, quantize_aware_train
 from tests.quantization import blobs
 

@@ -12,7 +12,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 import models
 from common.errors import InputError
-from models.metadata import Metadata, read_metadata
+from evaluation.artefacts import Metadata, read_metadata
 from quantization.cluster import cluster
 from quantization.finetune import fine_tune
 from quantization.footprint import count_kernels, count_tflite_kernels, deflated_bytes, sparsity, tflite_kernels

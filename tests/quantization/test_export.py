@@ -14,7 +14,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 import models
 from common.errors import InputError
-from models.metadata import Metadata, read_metadata
+from evaluation.artefacts import Metadata, read_metadata
 from quantization.qat import quantize
 from quantization.saved_model import export_saved_model
 from quantization.tensor_names import tensor_names

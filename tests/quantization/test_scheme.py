@@ -7,8 +7,8 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 import models
+from evaluation.artefacts import Metadata
 from models import mobilenet
-from models.metadata import Metadata
 from quantization.legacy import tf_keras, tfmot
 from quantization.qat import QuantizedStudent, quantize
 from quantization.ranges import set_ranges

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import models
-from models.metadata import Metadata
+from evaluation.artefacts import Metadata
 from quantization.tflite import post_training_int8
 from training.config import build_parser
 

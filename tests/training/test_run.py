@@ -12,7 +12,7 @@ import yaml
 import train
 from common.errors import InputError, run_command
 from data.dataset import FrameRecord, write_dataset
-from models.metadata import read_metadata
+from evaluation.artefacts import read_metadata
 from tests.training.conftest import CLASSES, write_shapes
 from training import fitting
 from training.history import Diverged
@@ -177,7 +177,7 @@ def test_a_full_disk_is_one_line_and_the_training_is_kept(config, tmp_path, monk
         raise OSError(errno.ENOSPC, "no", "student.keras")
 
     with monkeypatch.context() as patch:
-        patch.setattr("training.student.write_metadata", full)
+        patch.setattr("training.student.save_keras", full)
         assert run_command(train.main, flags) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "student.keras: the disk is full" in error
@@ -202,7 +202,7 @@ def test_an_evaluation_never_outlives_what_it_is_of(whole_run, tmp_path):
 def test_a_damaged_checkpoint_is_named(config, tmp_path, monkeypatch, capsys):
     flags = ["--config", str(config), "--stages", "[student]", "--teacher", "none", "--distil.epochs", "1"]
     with monkeypatch.context() as patch:
-        patch.setattr("training.student.write_metadata", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr("training.student.save_keras", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
         assert run_command(train.main, flags) == 130
     (file,) = (tmp_path / "run" / "checkpoints").iterdir()
     file.write_bytes(file.read_bytes()[:1000])

@@ -15,9 +15,9 @@ import train
 from common.errors import InputError, run_command
 from data.dataset import FrameRecord, open_dataset, write_dataset
 from data.pipeline import PipelineSettings, evaluation_batches, training_batches
+from evaluation.artefacts import Metadata, write_metadata
 from losses import gaze_saliency_loss
 from models.channel_pruning import best_channels
-from models.metadata import Metadata, write_metadata
 from tests.losses import oracles
 from tests.quantization.blobs import build_tiny
 from tests.training.conftest import CLASSES, FRAME_SIZE, draw

@@ -1,0 +1,200 @@
+"""What travels with every artefact: `student.keras` has `student.keras.json` beside it.
+
+A model file alone does not say which class output 2 is, nor that it takes frames in [0, 1].
+The metadata does, in the same words for `.keras`, SavedModel folders (`saved_model/` has
+`saved_model.json` beside it) and `.tflite`. It also holds the artefact's SHA-256.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pydantic
+from pydantic.dataclasses import dataclass
+
+from common.errors import InputError, disk_errors
+from common.files import write_text
+
+_MOST_BYTES = 4 << 20
+_CONFIG = pydantic.ConfigDict(extra="forbid", allow_inf_nan=False)
+
+Text = Annotated[str, pydantic.Field(min_length=1, max_length=200)]
+Pixels = Annotated[int, pydantic.Field(strict=True, ge=1, le=16384)]
+Count = Annotated[int, pydantic.Field(strict=True, ge=0, le=10**13)]
+Share = Annotated[float, pydantic.Field(strict=True, gt=0, le=0.5)]
+Number = Annotated[float, pydantic.Field(strict=True)]
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Teacher:
+    """What taught a student.
+
+    Attributes:
+        name: the model's name in the registry; several are joined by " + ".
+        params: parameters of all of them together.
+    """
+
+    name: Text
+    params: Count
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Metadata:
+    """The contract of one artefact.
+
+    Attributes:
+        name: the model's name in the registry.
+        classes: class names, in the order of the outputs.
+        frame_size: (H, W) of the frames it takes, pixels.
+        output: "logits" or "probabilities" [B, K], or "gaze_map" [B, h, w].
+        stage: "teacher", "student", "int8", "gaze_map", ...
+        inputs: ("frame",) or ("frame", "gaze").
+        value_range: of the float frames. An 8-bit artefact takes the raw bytes instead.
+        gaze_map_size: (h, w) of the gaze map it was trained with, or None.
+        sigma: of that map's Gaussians, as a share of the frame width. Whoever runs the
+            artefact renders its gaze maps with this sigma.
+        params: number of parameters, or None if not counted.
+        macs: multiply-accumulates per frame, or None if not counted.
+        version: of the software that wrote it.
+        dataset_checksum: of the data set that it was trained on.
+        teacher: what taught it, or None.
+        extra: anything else worth keeping, JSON-serialisable.
+        sha256: of the artefact's bytes; `write_metadata` sets it.
+    """
+
+    name: Text
+    classes: tuple[Text, ...]
+    frame_size: tuple[Pixels, Pixels]
+    output: Literal["logits", "probabilities", "gaze_map"]
+    stage: Text
+    inputs: tuple[Text, ...] = ("frame",)
+    value_range: tuple[Number, Number] = (0.0, 1.0)
+    gaze_map_size: tuple[Pixels, Pixels] | None = None
+    sigma: Share = 0.03
+    params: Count | None = None
+    macs: Count | None = None
+    version: Annotated[str, pydantic.Field(max_length=500)] = "0"
+    dataset_checksum: Annotated[str, pydantic.Field(max_length=200)] = ""
+    teacher: Teacher | None = None
+    extra: dict[str, Any] = dataclasses.field(default_factory=dict)
+    sha256: Annotated[str, pydantic.Field(pattern="^([0-9a-f]{64})?$")] = dataclasses.field(default="", compare=False)
+
+    @pydantic.model_validator(mode="after")
+    def _consistent(self) -> Metadata:
+        if len(self.classes) < 2 or len(set(self.classes)) != len(self.classes):
+            raise ValueError(f"classes are {list(self.classes)[:20]}, expected two or more different names")
+        if len(self.classes) > 10_000:
+            raise ValueError(f"classes are {len(self.classes)}, at most 10000 were expected")
+        if self.inputs not in (("frame",), ("frame", "gaze")):
+            raise ValueError(f"inputs are {list(self.inputs)[:20]}, expected ['frame'] or ['frame', 'gaze']")
+        if self.value_range[0] >= self.value_range[1]:
+            raise ValueError(f"value_range is {list(self.value_range)}, expected [lowest, highest]")
+        if self.gaze_map_size is None and ("gaze" in self.inputs or self.output == "gaze_map"):
+            raise ValueError("gaze_map_size is missing, and the model takes or gives gaze maps")
+        return self
+
+
+def metadata_path(artefact_path: str | os.PathLike) -> Path:
+    """Where an artefact's metadata lies: its own name with `.json` behind it."""
+    path = Path(artefact_path)
+    return path.with_name(path.name + ".json")
+
+
+def write_metadata(artefact_path: str | os.PathLike, metadata: Metadata) -> Path:
+    """Write the metadata beside an artefact that is there, with its SHA-256; give the path written.
+
+    The metadata file is written whole or not at all.
+    """
+    path = metadata_path(artefact_path)
+    fields = dataclasses.asdict(metadata) | {"sha256": artefact_sha256(artefact_path)}
+    write_text(path, json.dumps(fields, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    return path
+
+
+def read_metadata(artefact_path: str | os.PathLike) -> Metadata:
+    """Read the metadata beside an artefact; the artefact itself is not looked at (`verify` does).
+
+    Raises:
+        InputError: missing, not JSON, or a field is missing, unknown or wrong.
+    """
+    path = metadata_path(artefact_path)
+    if not path.is_file():
+        raise InputError(
+            f"{path}: there is no metadata beside the artefact {Path(artefact_path).name}: copy this file "
+            "together with the artefact from its run folder, or export it again with train.py"
+        )
+    fields = _read_object(path)
+    try:
+        metadata = Metadata(**fields)
+    except pydantic.ValidationError as error:
+        raise InputError(f"{path}: {describe_error(error)}: correct the field or export the artefact again") from error
+    if not metadata.sha256:
+        raise InputError(f"{path}: sha256 is missing: export the artefact again")
+    return metadata
+
+
+def verify(artefact_path: str | os.PathLike, metadata: Metadata) -> None:
+    """Compare an artefact's bytes with the SHA-256 in its metadata.
+
+    Raises:
+        InputError: they differ.
+    """
+    found = artefact_sha256(artefact_path)
+    if found != metadata.sha256:
+        raise InputError(
+            f"{artefact_path}: its SHA-256 is {found[:12]}…, {metadata_path(artefact_path).name} says "
+            f"{metadata.sha256[:12] or 'nothing'}…: the file is damaged or the metadata belongs to another artefact, "
+            "copy both again or export it again"
+        )
+
+
+def artefact_sha256(path: str | os.PathLike) -> str:
+    """SHA-256 (hex) of a file's bytes, or of the names and bytes of all files in a folder."""
+    path, digest = Path(path), hashlib.sha256()
+    folder = path.is_dir()
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if folder else [path]
+    with disk_errors(path):
+        for file in files:
+            if folder:
+                digest.update(f"{file.relative_to(path).as_posix()}\0{file.stat().st_size}\0".encode())
+            with file.open("rb") as stream:
+                while block := stream.read(1 << 20):
+                    digest.update(block)
+    return digest.hexdigest()
+
+
+def describe_error(error: pydantic.ValidationError) -> str:
+    """The first fault in words: field, what is wrong, what was found."""
+    fault = error.errors(include_url=False)[0]
+    if fault["type"] == "value_error":
+        return str(fault["ctx"]["error"])
+    field = ".".join(map(str, fault["loc"]))
+    found = "" if fault["type"].startswith("missing") else f", not {fault['input']!r:.60}"
+    return f"{field}: {fault['msg']}{found}"
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    def refuse(constant: str):
+        raise ValueError(f"{constant} is no JSON number")
+
+    try:
+        with disk_errors(path):
+            if path.stat().st_size > _MOST_BYTES:
+                raise ValueError(f"{path.stat().st_size:,} bytes, at most {_MOST_BYTES:,} are read")
+            fields = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+        if not isinstance(fields, dict):
+            raise ValueError(f"a {type(fields).__name__}, expected an object")
+    except InputError:
+        raise
+    except RecursionError as error:
+        raise InputError(
+            f"{path}: the metadata can't be read (too deeply nested): export the artefact again"
+        ) from error
+    except ValueError as error:
+        raise InputError(f"{path}: the metadata can't be read ({error}): export the artefact again") from error
+    return fields

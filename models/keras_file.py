@@ -1,0 +1,94 @@
+"""Reading a `.keras` file that may have come from anywhere: its archive is checked before anything is unpacked.
+
+A `.keras` file is a ZIP archive of `config.json`, `metadata.json` and `model.weights.h5`. Keras
+refuses Lambda layers and foreign classes itself (`safe_mode`); what it does not look at is
+checked here.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import zipfile
+from pathlib import Path, PurePosixPath
+
+import keras
+
+from common.errors import InputError, disk_errors
+
+# The largest registered model, VGG-16 on 224×288 frames, has 0.66 GB of float32 weights.
+MOST_UNPACKED_BYTES = 4 << 30
+MOST_MEMBERS = 1000
+# Keras stores members without compression, and trained weights hardly compress at all.
+MOST_RATIO = 50
+_SMALL_BYTES = 1 << 20
+
+
+def read_keras_model(path: str | os.PathLike) -> keras.Model:
+    """Load a `.keras` file without compiling it.
+
+    Raises:
+        InputError: no such file, an archive with a member outside its folder or that grows
+            beyond bounds when it is unpacked, code in it, or anything that is no Keras model.
+    """
+    import models  # noqa: F401  registers this project's layers
+
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file: check the path")
+    check_archive(path)
+    try:
+        with disk_errors(path):
+            return keras.saving.load_model(path, compile=False)
+    except InputError:
+        raise
+    except Exception as error:
+        # A damaged or hostile configuration makes Keras raise whatever its constructors raise.
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: BaseException) -> InputError:
+    """One line for a file that its library can't read."""
+    lines = str(error).strip().splitlines()
+    first = lines[0][:200] if lines else type(error).__name__
+    return InputError(f"{path}: can't be loaded ({first}): the file is damaged or of another version, export it again")
+
+
+def check_archive(path: Path) -> None:
+    """Refuse a ZIP archive that is damaged, leads out of its folder or is a bomb; reads its directory alone.
+
+    Raises:
+        InputError: naming the file and the member.
+    """
+    try:
+        with disk_errors(path), zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except InputError:
+        raise
+    except Exception as error:
+        raise unreadable(path, error) from error
+    cure = "do not load it, and ask where it came from"
+    if len(members) > MOST_MEMBERS:
+        raise InputError(f"{path}: has {len(members)} members, at most {MOST_MEMBERS} were expected: {cure}")
+    for member in members:
+        if _leads_out(member):
+            raise InputError(f"{path}: its member {member.filename[:80]!r} leads out of the archive: {cure}")
+    unpacked = sum(member.file_size for member in members)
+    packed = sum(member.compress_size for member in members)
+    if packed > path.stat().st_size:
+        raise InputError(f"{path}: its members overlap: {cure}")
+    if unpacked > MOST_UNPACKED_BYTES:
+        raise InputError(f"{path}: unpacks to {unpacked:,} bytes, at most {MOST_UNPACKED_BYTES:,} are read: {cure}")
+    for member in members:
+        if member.file_size > max(_SMALL_BYTES, MOST_RATIO * member.compress_size):
+            raise InputError(
+                f"{path}: its member {member.filename[:80]!r} grows from {member.compress_size:,} to "
+                f"{member.file_size:,} bytes when it is unpacked, more than {MOST_RATIO} times: {cure}"
+            )
+
+
+def _leads_out(member: zipfile.ZipInfo) -> bool:
+    name = member.orig_filename.replace("\\", "/")
+    parts = PurePosixPath(name).parts
+    is_link = stat.S_ISLNK(member.external_attr >> 16)
+    return is_link or name.startswith("/") or ".." in parts or ":" in name or "\0" in name
