@@ -31,7 +31,7 @@ def read_keras_model(path: str | os.PathLike) -> keras.Model:
         InputError: no such file, an archive with a member outside its folder or that grows
             beyond bounds when it is unpacked, code in it, or anything that is no Keras model.
     """
-    import models  # noqa: F401  registers this project's layers
+    from models import registry  # noqa: F401  registers this project's layers
 
     path = Path(path)
     if not path.is_file():
