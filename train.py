@@ -14,12 +14,12 @@ from common.errors import run_command
 
 
 def main(argv: list[str]) -> int:
-    from training.config import build_parser
-    from training.run import run
+    """Parse, train."""
+    from training.flags import parse
+    from training.run import train
 
-    parser = build_parser()
-    flags = parser.parse_args(argv)
-    run(parser.instantiate(flags), parser.dump(flags))
+    request = parse(argv)
+    train(request.config, overwrite=request.overwrite, dry_run=request.dry_run)
     return 0
 
 

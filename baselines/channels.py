@@ -41,8 +41,8 @@ def prune_model(flags) -> None:
 
 
 def _train(bench: Bench, model: keras.Model, what: str) -> None:
-    from training.config import FitSettings
     from training.fitting import EpochSeeds, build_optimizer
+    from training.settings import FitSettings
 
     flags, classes = bench.flags, len(bench.data.classes)
     settings = FitSettings(flags.epochs, flags.batch_size, flags.learning_rate, weight_decay=0.02, warmup_epochs=0.5)

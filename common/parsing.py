@@ -1,10 +1,28 @@
-"""Flags: jsonargparse, with one-line errors and YAML presets through `--config`."""
+"""Flags: jsonargparse with one-line errors, filled from a dataclass of settings and from YAML presets."""
 
 from __future__ import annotations
 
-import jsonargparse
+import dataclasses
+import json
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
 
+import docstring_parser
+import jsonargparse
+import yaml
+
+from common import strict_yaml
 from common.errors import InputError
+from common.typed import StrPath, check_names, convert, field_types
+
+T = TypeVar("T")
+
+# Flags are values: none of them, nor a file that one of them names, imports anything, and YAML in
+# a flag is read as strictly as YAML in a file.
+jsonargparse.set_parsing_settings(import_path_denylist=["*"])
+jsonargparse.set_loader("yaml", strict_yaml.load, exceptions=(yaml.YAMLError,))
 
 
 class Parser(jsonargparse.ArgumentParser):
@@ -13,27 +31,131 @@ class Parser(jsonargparse.ArgumentParser):
     def __init__(self, *args, **kwargs):
         kwargs.setdefault("exit_on_error", False)
         super().__init__(*args, **kwargs)
+        self._listed: dict[str, bool] = {}  # flags of tuples; whether of numbers
+
+    def add_settings(self, cls: type, preset: Mapping[str, Any] | None = None) -> None:
+        """Add a flag for each field of a dataclass; its help is the docstring's "Attributes".
+
+        `teacher_path` is `--teacher-path`; a field that is a dataclass itself gives `--teach.epochs`
+        and so on. A flag of a tuple takes its words one after the other, or one YAML list.
+
+        Args:
+            cls: dataclass, with annotations as in `common.typed`.
+            preset: values that replace the defaults, converted.
+        """
+        preset = preset or {}
+        said = {name.strip(): text for names, text in _attributes(cls) for name in names.split(",")}
+        for field in dataclasses.fields(cls):
+            hint = field_types(cls)[field.name]
+            flag = f"--{field.name.replace('_', '-')}"
+            options: dict[str, Any] = {"type": Path if hint == StrPath else hint, "help": said.get(field.name)}
+            if field.name in preset or not _is_required(field):
+                options["default"] = preset.get(field.name, _default(field))
+            else:
+                options["required"] = True
+            if dataclasses.is_dataclass(hint):
+                del options["help"]  # of its own fields
+                parts = {f"{flag}.{name}": part for name, part in field_types(hint).items()}
+            else:
+                parts = {flag: hint}
+            self._listed |= {name: _holds(part, float, int) for name, part in parts.items() if _holds(part, tuple)}
+            self.add_argument(flag, **options)
 
     def parse_args(self, args=None, *rest, **kwargs):
-        """Parse; presets are read first wherever they stand, so that every other flag wins."""
+        """Parse; the words after a flag of a tuple are one list."""
         if args is not None:
-            args = _presets_first(list(args))
-        try:
-            return super().parse_args(args, *rest, **kwargs)
-        except UnicodeDecodeError as error:
-            raise InputError(f"--config: the file is no UTF-8 text ({error}): give a YAML preset") from error
+            args = _as_lists(list(args), self._listed)
+        return super().parse_args(args, *rest, **kwargs)
 
     def error(self, message: str, ex: Exception | None = None):
         line = " ".join(str(message).split())
         raise InputError(f"{line} (--help lists the flags)") from ex
 
 
-def _presets_first(words: list[str]) -> list[str]:
-    presets, others = [], []
+def settings_of(cls: type[T], parser: Parser, parsed: jsonargparse.Namespace) -> T:
+    """The dataclass that parsed flags stand for.
+
+    Raises:
+        InputError: what the dataclass refuses.
+    """
+    values = parser.instantiate(parsed)
+    return cls(**{name: values[name] for name in field_types(cls)})
+
+
+def split_presets(words: list[str]) -> tuple[list[Path], list[str]]:
+    """(files named by `--config`, in order; all other words): every other flag wins, wherever it stands."""
+    files, others = [], []
+    words = list(words)
     while words:
         word = words.pop(0)
-        if word == "--config" and words:
-            presets += [word, words.pop(0)]
+        if word == "--config":
+            if not words or words[0].startswith("--"):
+                raise InputError("--config: no file is named: give a YAML preset, such as configs/demo.yaml")
+            files.append(Path(words.pop(0)))
+        elif word.startswith("--config="):
+            files.append(Path(word.partition("=")[2]))
         else:
-            (presets if word.startswith("--config=") else others).append(word)
-    return presets + others
+            others.append(word)
+    return files, others
+
+
+def read_presets(cls: type, files: list[Path]) -> dict[str, Any]:
+    """The fields of a dataclass that YAML presets set, converted; a later file wins over an earlier one.
+
+    Raises:
+        InputError: a file that is none (see `strict_yaml.read_mapping`), an unknown setting or
+            a value of another type, with the file.
+    """
+    types_of = field_types(cls)
+    merged: dict[str, Any] = {}
+    for file in files:
+        given = strict_yaml.read_mapping(file)
+        check_names(given, list(types_of), str(file))
+        for name, value in given.items():
+            # Here so that the error names the file; what an earlier preset set of the same part stays.
+            convert(value, types_of[name], f"{file}: {name}")
+            both = dataclasses.is_dataclass(types_of[name]) and name in merged
+            merged[name] = {**merged[name], **value} if both else value
+    return {name: convert(value, types_of[name], name) for name, value in merged.items()}
+
+
+def _attributes(cls: type) -> list[tuple[str, str]]:
+    """[(names, text)] of the docstring's "Attributes"."""
+    parsed = docstring_parser.parse(cls.__doc__ or "", style=docstring_parser.DocstringStyle.GOOGLE)
+    return [(param.arg_name, " ".join((param.description or "").split())) for param in parsed.params]
+
+
+def _is_required(field: dataclasses.Field) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def _default(field: dataclasses.Field) -> Any:
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+
+
+def _holds(hint: Any, *types: Any) -> bool:
+    """Whether an annotation is one of the types, or has one in it."""
+    return (
+        hint in types or typing.get_origin(hint) in types or any(_holds(part, *types) for part in typing.get_args(hint))
+    )
+
+
+def _as_lists(words: list[str], flags: Mapping[str, bool]) -> list[str]:
+    """The words that follow one of the flags as one word, a YAML list; one that is a list already stays."""
+    out: list[str] = []
+    while words:
+        out.append(words.pop(0))
+        flag, equals, value = out[-1].partition("=")
+        if flag not in flags:
+            continue
+        values = [value] if equals else []
+        while not equals and words and not words[0].startswith("--"):
+            values.append(words.pop(0))
+        if values and not values[0].startswith("["):
+            items = values if flags[flag] else [json.dumps(value, ensure_ascii=False) for value in values]
+            values = [f"[{', '.join(items)}]"]
+        if equals:
+            out[-1] = f"{flag}={' '.join(values)}"
+        else:
+            out += values
+    return out

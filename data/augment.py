@@ -19,13 +19,14 @@ class Augmentation:
     """How far each change may go; 0 (or False) switches it off.
 
     Attributes:
-        flip_horizontal, flip_vertical: mirrored for half of the frames.
-        rotation_deg: drawn from ±rotation_deg.
-        zoom: the scale factor is drawn from 1 ± zoom.
-        shift: drawn from ±shift of the frame's height and width.
-        brightness: added grey level, drawn from ±brightness (range [0, 1]).
-        contrast: factor about the frame's mean, drawn from 1 ± contrast.
-        gamma: exponent exp(u), u drawn from ±gamma.
+        flip_horizontal: mirror half of the frames left to right.
+        flip_vertical: mirror half of the frames top to bottom.
+        rotation_deg: uniform in ±rotation_deg.
+        zoom: the scale factor is uniform in 1 ± zoom.
+        shift: uniform in ±shift of the frame's height and width.
+        brightness: added grey level, uniform in ±brightness (range [0, 1]).
+        contrast: factor about the frame's mean, uniform in 1 ± contrast.
+        gamma: exponent exp(u), u uniform in ±gamma.
     """
 
     flip_horizontal: bool = True

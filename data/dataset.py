@@ -292,19 +292,21 @@ _FEATURES = {
 }
 
 
-def read_split(data: Dataset, split: str) -> tf.data.Dataset:
+def read_split(data: Dataset, split: str, *, frames: bool = True) -> tf.data.Dataset:
     """Parsed examples of a split, in the order they were written.
 
     Elements: dict of `frame` uint8 [H, W, 1], `gaze_x` and `gaze_y` float32 [n]
     (normalised to the frame, n may be 0), `label` int32, `recording_id` and
-    `patient_id` string, `frame_index` int64, `time_s` float32.
+    `patient_id` string, `frame_index` int64, `time_s` float32. Without `frames` the pixels are
+    not decoded, and left out.
     """
     height, width = data.frame_size
 
     def parse(serialised):
         example = tf.io.parse_single_example(serialised, _FEATURES)
-        frame = tf.io.decode_png(example["frame"], channels=1)
-        example["frame"] = tf.ensure_shape(frame, [height, width, 1])
+        png = example.pop("frame")
+        if frames:
+            example["frame"] = tf.ensure_shape(tf.io.decode_png(png, channels=1), [height, width, 1])
         example["label"] = tf.cast(example["label"], tf.int32)
         return example
 

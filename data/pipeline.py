@@ -1,6 +1,6 @@
 """A data set on disk → batches: `({"frame", "gaze", "gaze_valid"}, label, weight)`.
 
-The same road serves training, calibration and evaluation; augmentation is the only
+One pipeline serves training, calibration and evaluation; augmentation is the only
 thing that training adds.
 """
 
@@ -18,6 +18,7 @@ from data.dataset import UNLABELLED, Dataset, read_split
 from data.saliency import DEFAULT_SIGMA, map_size, render_saliency
 
 GAZE_MODES = ("real", "none", "shuffled", "centre")
+UNLABELLED_MODES = ("all", "patients", "none")
 _CACHE_LIMIT_BYTES = 2 << 30
 _SHUFFLED_FRAMES = 8192
 
@@ -35,7 +36,8 @@ class PipelineSettings:
             control for "is it the centre bias?").
         seed: of shuffling, augmentation and shuffled gaze.
         class_weights: weigh each class by the inverse of its share, mean weight 1.
-        labelled_only: leave out the frames without a label.
+        unlabelled: which frames without a label are kept: "all", "patients" (those of patients of
+            whom no frame of the split has a label) or "none".
     """
 
     batch_size: int = 32
@@ -43,7 +45,7 @@ class PipelineSettings:
     gaze: str = "real"
     seed: int = 0
     class_weights: bool = False
-    labelled_only: bool = False
+    unlabelled: str = "all"
 
 
 def training_batches(
@@ -88,21 +90,21 @@ def evaluation_batches(
     sigma: float = DEFAULT_SIGMA,
     gaze: str = "real",
     seed: int = 0,
-    labelled_only: bool = False,
+    unlabelled: str = "all",
 ) -> tf.data.Dataset:
     """Batches of a split in stored order, once, without augmentation; all weights are 1."""
-    settings = PipelineSettings(batch_size=batch_size, sigma=sigma, gaze=gaze, seed=seed, labelled_only=labelled_only)
+    settings = PipelineSettings(batch_size=batch_size, sigma=sigma, gaze=gaze, seed=seed, unlabelled=unlabelled)
     batches = _batch(_examples(data, split, settings), batch_size)
     weights = _class_weights(data, split, settings)
     batches = batches.map(lambda example: _to_batch(data, settings, weights, example), num_parallel_calls=2).prefetch(2)
     # Keras warns of a data set that ends at a place it could not know.
-    frames = data.labelled_frames(split) if labelled_only else data.frames(split)
+    frames = frames_taken(data, split, unlabelled)
     return batches.apply(tf.data.experimental.assert_cardinality(-(-frames // batch_size)))
 
 
 def _examples(data: Dataset, split: str, settings: PipelineSettings) -> tf.data.Dataset:
     if settings.gaze not in GAZE_MODES:
-        raise InputError(f"--gaze {settings.gaze}: is none of {', '.join(GAZE_MODES)}")
+        raise InputError(f"gaze must be one of {', '.join(GAZE_MODES)}, not {settings.gaze!r}")
     examples = read_split(data, split)
     if settings.gaze == "shuffled":
         x, y = _shuffled_points(examples, settings.seed, f"{data.path}, split {split!r}")
@@ -111,8 +113,12 @@ def _examples(data: Dataset, split: str, settings: PipelineSettings) -> tf.data.
             lambda example, point: {**example, "gaze_x": _flat(point[0]), "gaze_y": _flat(point[1])}
         )
 
-    if settings.labelled_only:
-        examples = examples.filter(lambda example: example["label"] != UNLABELLED)
+    if settings.unlabelled != "all":
+        wanted = sorted(_unlabelled_patients(data, split)) if settings.unlabelled == "patients" else []
+        patients = tf.constant(wanted, tf.string, [len(wanted)])
+        examples = examples.filter(
+            lambda example: (example["label"] != UNLABELLED) | tf.reduce_any(example["patient_id"] == patients)
+        )
 
     def keep(example):
         x, y = example["gaze_x"], example["gaze_y"]
@@ -139,6 +145,33 @@ def _shuffled(examples: tf.data.Dataset, buffer: int, seed: int) -> tf.data.Data
     return tf.data.Dataset.range(1).flat_map(endless)
 
 
+def frames_taken(data: Dataset, split: str, unlabelled: str) -> int:
+    """Number of frames of a split that are kept; see `PipelineSettings.unlabelled`.
+
+    Raises:
+        InputError: no such split, or no such choice.
+    """
+    if unlabelled not in UNLABELLED_MODES:
+        raise InputError(f"unlabelled must be one of {', '.join(UNLABELLED_MODES)}, not {unlabelled!r}")
+    if unlabelled == "all":
+        return data.frames(split)
+    found = data.labelled_frames(split)
+    return found + (sum(_unlabelled_patients(data, split).values()) if unlabelled == "patients" else 0)
+
+
+def _unlabelled_patients(data: Dataset, split: str) -> dict[str, int]:
+    """{patient of whom no frame of the split has a label: number of frames}."""
+    if data.labelled_frames(split) == data.frames(split):
+        return {}
+    frames, labelled = Counter(), set()
+    for example in read_split(data, split, frames=False).as_numpy_iterator():
+        patient = example["patient_id"].decode()
+        frames[patient] += 1
+        if example["label"] != UNLABELLED:
+            labelled.add(patient)
+    return {patient: count for patient, count in frames.items() if patient not in labelled}
+
+
 def _flat(row: tf.Tensor) -> tf.Tensor:
     """A padded row without its NaN padding."""
     return tf.boolean_mask(row, ~tf.math.is_nan(row))
@@ -159,7 +192,7 @@ def _shuffled_points(examples: tf.data.Dataset, seed: int, where: str) -> tuple[
     widest = max(len(row[1]) for row in rows)
     if widest and 2 * longest > len(rows):
         raise InputError(
-            f"{where}: --gaze shuffled: recording {name.decode()} has {longest} of the {len(rows)} frames, more than "
+            f"{where}: gaze 'shuffled': recording {name.decode()} has {longest} of the {len(rows)} frames, more than "
             "half, so some of them can't get the gaze of another one: add recordings"
         )
     widest = max(1, widest)

@@ -43,7 +43,7 @@ class Ensemble:
             if set(taps) <= {layer.name for layer in model.layers}:
                 return model
         raise InputError(
-            f"--teacher-path: none of the {len(self.models)} teachers has all of the taps {', '.join(taps)}: choose "
+            f"teacher_path: none of the {len(self.models)} teachers has all of the taps {', '.join(taps)}: choose "
             "other taps, or add a teacher that has them"
         )
 
@@ -57,11 +57,11 @@ def shares(count: int, weights: Sequence[float] | None) -> tuple[float, ...]:
     weights = [1.0] * count if weights is None else list(weights)
     if len(weights) != count:
         raise InputError(
-            f"--teacher-weights: {len(weights)} weights for {count} teachers: give one for each --teacher-path"
+            f"teacher_weights must be one for each of the {count} teachers in teacher_path, not {len(weights)}"
         )
     for weight in weights:
         if not 0 < weight < math.inf:
-            raise InputError(f"--teacher-weights {weight:g}: must be above 0")
+            raise InputError(f"teacher_weights must be above 0, not {weight:g}")
     return tuple(weight / sum(weights) for weight in weights)
 
 

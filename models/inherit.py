@@ -27,12 +27,12 @@ def check_inheritable(student: keras.Model, teacher: keras.Model) -> None:
     try:
         free = {layer.name for layer in prunable_layers(teacher)}
     except InputError as error:
-        raise InputError(f"--student-start teacher: {error}") from error
+        raise InputError(f"student_init 'teacher': {error}") from error
     first = next(layer for layer in student.layers if layer.weights)
     for layer in student.layers:
         if not layer.weights:
             continue
-        found = f"--student-start teacher: student {student.name} has a layer {layer.name}"
+        found = f"student_init 'teacher': student {student.name} has a layer {layer.name}"
         if layer.name not in there:
             raise InputError(
                 f"{found}, and teacher {teacher.name} has none of that name: take a student of the teacher's family, "
@@ -42,7 +42,7 @@ def check_inheritable(student: keras.Model, teacher: keras.Model) -> None:
         if own[0] != other[0] or own[1] > other[1]:
             raise InputError(
                 f"{found} of {_told(own)}, and teacher {teacher.name} one of {_told(other)}: a narrower student, by "
-                "width in --student-options, fits in"
+                "width in student_options, fits in"
             )
         if layer is first and layer.kernel.shape[-2] != there[layer.name].kernel.shape[-2]:
             raise InputError(

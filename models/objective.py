@@ -13,7 +13,6 @@ import keras
 import tensorflow as tf
 
 from common.errors import InputError
-from common.settings import added
 from losses import (
     attention_transfer_loss,
     decoupled_loss,
@@ -67,11 +66,11 @@ class LossSettings:
     gaze_uniform_share: float = 0.05
     warmup: float = 0.1
     decay_from: float = 0.7
-    hard: float = added(1.0)
-    logit: float = added(0.0)
-    decoupled: float = added(0.0)
-    decoupled_target: float = added(1.0)
-    decoupled_rest: float = added(8.0)
+    hard: float = 1.0
+    logit: float = 0.0
+    decoupled: float = 0.0
+    decoupled_target: float = 1.0
+    decoupled_rest: float = 8.0
 
     def __post_init__(self):
         if not 0 <= self.alpha <= 1:
@@ -104,14 +103,12 @@ class LossSettings:
             cure: what to do about it, the end of the message.
 
         Raises:
-            InputError: naming the flag.
+            InputError: naming the weight.
         """
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if field.name in NEED_A_TEACHER and value not in (0, field.default):
-                raise InputError(
-                    f"--loss.{field.name} {value:g}: needs a teacher, {cure}, or set --loss.{field.name} 0"
-                )
+                raise InputError(f"loss.{field.name} {value:g}: needs a teacher, {cure}, or set loss.{field.name} to 0")
 
     def taps(self) -> tuple[str, ...]:
         """Names of the layers that any term needs, each once."""

@@ -93,11 +93,9 @@ def check_pretrained(name: str, source: str | os.PathLike, options: dict | None 
     if source != IMAGENET:
         path = Path(source)
         if path.suffix not in (".npz", ".h5", ".keras"):
-            raise InputError(
-                f"--pretrained {source}: is neither imagenet nor a .npz, .h5 or .keras file: give one of these"
-            )
+            raise InputError(f"weights {source}: is neither imagenet nor a .npz, .h5 or .keras file: give one of these")
         if not path.is_file():
-            raise InputError(f"--pretrained {source}: there is no such file: check the path")
+            raise InputError(f"weights {source}: there is no such file: check the path")
         if path.suffix == ".npz":
             check_sononet(name, options, path)
         if path.suffix != ".h5":
@@ -107,7 +105,7 @@ def check_pretrained(name: str, source: str | os.PathLike, options: dict | None 
     if width not in family.widths:
         there = ", ".join(f"{one:g}" for one in family.widths)
         raise InputError(
-            f"--pretrained {source}: there are no ImageNet weights for {name} at width {width!r}: choose {there}"
+            f"weights {source}: there are no ImageNet weights for {name} at width {width!r}: choose {there}"
         )
     layout = dict(family.layout)
     if name == "mobilenet_v2":
@@ -119,9 +117,7 @@ def check_pretrained(name: str, source: str | os.PathLike, options: dict | None 
     if wrong:
         found = ", ".join(f"{option} {given[option]!r}" for option in wrong)
         wanted = ", ".join(f"{option}: {_yaml(layout[option])}" for option in wrong)
-        raise InputError(
-            f"--pretrained {source}: does not fit model {name} with {found}: set its options to '{{{wanted}}}'"
-        )
+        raise InputError(f"weights {source}: does not fit model {name} with {found}: set its options to '{{{wanted}}}'")
 
 
 def load_pretrained(model: keras.Model, name: str, source: str | os.PathLike) -> str:
@@ -210,7 +206,7 @@ def _application(model, name, family, source) -> keras.Model:
             except (ValueError, KeyError, OSError) as error:
                 failures.append(_first_line(error))
     raise InputError(
-        f"--pretrained {source}: holds no weights of {family.application} ({failures[0]}): save them with "
+        f"weights {source}: holds no weights of {family.application} ({failures[0]}): save them with "
         f"keras.applications.{family.application}(…).save_weights(…)"
     )
 
@@ -225,16 +221,14 @@ def _fetched(build: Callable[[], keras.Model], name: str) -> keras.Model:
         if not known and "URL fetch failure" not in text and "corrupted file" not in text:
             raise
         raise InputError(
-            f"--pretrained imagenet: the weights of {name} can't be fetched ({_first_line(error)}): this needs the "
-            "network once; give a local .h5 or .keras file instead, or leave --pretrained out"
+            f"weights imagenet: those of {name} can't be fetched ({_first_line(error)}): this needs the "
+            "network once; give a local .h5 or .keras file instead, or start without them"
         ) from error
 
 
 def _family(name: str, source: str) -> _Family:
     if name not in _FAMILIES:
-        raise InputError(
-            f"--pretrained {source}: there are no ImageNet weights for {name}: choose {', '.join(_FAMILIES)}"
-        )
+        raise InputError(f"weights {source}: there are no ImageNet weights for {name}: choose {', '.join(_FAMILIES)}")
     return _FAMILIES[name]
 
 

@@ -27,12 +27,11 @@ def parse_train(study: Study, row: Row):
     Raises:
         InputError: whatever train.py would refuse before it looks at data.
     """
-    from training.checks import check_flags
-    from training.config import build_parser
+    from training.checks import check_sources
+    from training.flags import parse
 
-    parser = build_parser()
-    config = parser.instantiate(parser.parse_args(row_command(study, row).expanded))
-    check_flags(config)
+    config = parse(row_command(study, row).expanded).config
+    check_sources(config)
     return config
 
 
@@ -47,7 +46,7 @@ def check_models(study: Study, row: Row, config) -> None:
         return
     data = open_dataset(path)
     trained = {config.student: config.student_options}
-    if config.teacher != "none" and config.teacher_path is None:
+    if config.trains_teacher:
         trained[config.teacher] = config.teacher_options
     for name, options in trained.items():
         _outline(name, (*data.frame_size, 1), len(data.classes), json.dumps(options, sort_keys=True))
@@ -88,16 +87,16 @@ def row_loads(study: Study, row: Row) -> list[tuple[Load, float]]:
     if row.how == "compress":
         return _compression(study, row, frames, data.frame_size)
     config, loads = parse_train(study, row), []
-    config.stages = _missing_stages(config, data)
-    if "teacher" in config.stages and config.teacher != "none" and config.teacher_path is None:
+    stages = _missing_stages(config, data)
+    if "teacher" in stages and config.trains_teacher:
         loads.append((_teacher(config, "train", data.frame_size), config.teach.epochs * frames))
     student = _load("train", config.student, config.student_options, data.frame_size)
     epochs = {"student": config.distil.epochs, "int8": config.quantize.epochs}
     for stage in ("student", "int8"):
-        if stage in config.stages:
+        if stage in stages:
             loads.append((student, epochs[stage] * frames * (_WRAPPED if stage == "int8" else 1)))
             loads += [(load, epochs[stage] * frames) for load in _teachers(study, row, config, data.frame_size)]
-    if "student" in config.stages:
+    if "student" in stages:
         loads.append((student, config.pretrain.epochs * frames))
     return loads
 
@@ -137,13 +136,13 @@ def say(seconds: float | None) -> str:
 
 def _missing_stages(config, data) -> list[str]:
     """The stages that train.py will not reuse from the run folder."""
-    from training.config import teacher_paths
     from training.run_folder import holds
     from training.stages import stage_fingerprints
+    from training.teacher import with_sigma
 
-    if not all(path.is_file() for path in teacher_paths(config)):
-        return config.stages
-    prints = stage_fingerprints(config, data)
+    if not all(path.is_file() for path in config.teacher_path):
+        return list(config.stages)
+    prints = stage_fingerprints(with_sigma(config), data)
     return [stage for stage in config.stages if not holds(config.run, stage, prints[stage])]
 
 
@@ -167,8 +166,8 @@ def _compression(study: Study, row: Row, frames: int, frame_size) -> list[tuple[
 
 def _teachers(study: Study, row: Row, config, frame_size) -> list[Load]:
     """What answers each frame while the student learns."""
-    if config.teacher_path is None:
-        return [_teacher(config, "forward", frame_size)] if config.teacher != "none" else []
+    if not config.teacher_path:
+        return [_teacher(config, "forward", frame_size)] if config.trains_teacher else []
     owners = [study.row(row.table, name) for name, _ in references(row.flags.get("teacher-path", ""))]
     loads = []
     for owner in owners:

@@ -101,7 +101,7 @@ def test_every_flag_the_readme_names_is_a_flag():
     import prepare
     import study
     from baselines import flags
-    from training.config import build_parser
+    from training.flags import build_parser
 
     parsers = [build_parser(), evaluate._parser()]
     parsers += [prepare._recordings_flags(), prepare._fetal_planes_flags(), prepare._phantom_flags()]

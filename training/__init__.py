@@ -1,1 +1,7 @@
-"""The three stages of a run: teacher, student, int8."""
+"""The three stages of a run: teacher, student, int8; `train(TrainConfig(...))` goes through them."""
+
+from training.config import TrainConfig
+from training.run import train
+from training.settings import FitSettings, PretrainSettings, QuantizeSettings, TeachSettings
+
+__all__ = ["FitSettings", "PretrainSettings", "QuantizeSettings", "TeachSettings", "TrainConfig", "train"]

@@ -1,144 +1,167 @@
-"""What `train.py` can be told: flags, their defaults, YAML presets."""
+"""How a run is configured: `TrainConfig`, the same for the command, for studies and for a notebook."""
 
 from __future__ import annotations
 
-import json
+import dataclasses
 from pathlib import Path
 
 import models
-from common.parsing import Parser
+from common.errors import InputError
+from common.typed import StrPath, check_fields
 from data.augment import Augmentation
-from data.pipeline import GAZE_MODES
-from data.saliency import DEFAULT_SIGMA
+from data.pipeline import GAZE_MODES, UNLABELLED_MODES
+from models.ensemble import shares
 from models.objective import LossSettings
 from training.settings import FitSettings, PretrainSettings, QuantizeSettings, TeachSettings
 
 STAGES = ("teacher", "student", "int8")
-STUDENT_STARTS = ("drawn", "teacher")  # or trained weights: imagenet, a file
+UNLABELLED = ("auto", *UNLABELLED_MODES)
+NO_TEACHER = "none"
+# Where a student's weights come from, besides a file of weights.
+STUDENT_INITS = ("random", "teacher", "imagenet")
 
 
-class TrainParser(Parser):
-    """Flags of `train.py`; those of several teachers take their words one after the other."""
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """All that decides what a run gives.
 
-    def parse_args(self, args=None, *rest, **kwargs):
-        """Parse; `--teacher-path a b` is `--teacher-path '["a", "b"]'`, as a preset says it."""
-        if args is not None:
-            args = _joined(list(args), ("--teacher-path", "--teacher-weights"))
-        return super().parse_args(args, *rest, **kwargs)
+    `train(TrainConfig(data="datasets/phantom", run="runs/mine", student="mobilenet_v1"))` does what
+    `train.py --data datasets/phantom --run runs/mine --student mobilenet_v1` does. A part that is
+    given as a mapping becomes its dataclass, text becomes a path, a list a tuple.
 
+    Attributes:
+        data: data set folder, made by prepare.py.
+        run: run folder; everything that comes out lies there.
+        stages: any of teacher, student, int8.
+        teacher: none, or the model that teaches; vgg16, resnet50 and the others of `models.names("teacher")`.
+        teacher_options: of its family, such as '{fusion: concat, width: 0.5}'; a wrong one is answered with
+            those there are.
+        teacher_path: trained teachers (.keras) instead of training one; several, one after the other, teach as
+            an ensemble.
+        teacher_weights: one for each of teacher_path, of its soft targets; without them all count alike.
+        pretrained: what the teacher starts from; imagenet, or a file of weights (.keras, .h5, the .npz of
+            SonoNet's authors).
+        student: the model that learns; squeezenet_1_1, mobilenet_v1 and the others of `models.names("student")`.
+        student_options: of its family, such as '{width: 0.45}'; a wrong one is answered with those there are.
+        student_init: what the student starts from; random weights, teacher (the best channels of a teacher of its
+            family), imagenet (MobileNets of 0.25 or 0.35 and wider) or a file of weights (.keras, .h5).
+        gaze: what teacher and gaze loss see; real, none (uniform maps), shuffled (the gaze of another recording)
+            or centre (one blob in the middle).
+        sigma: standard deviation of the gaze map's Gaussians as a share of the frame's width; without it the one
+            that the teachers of teacher_path were trained with, or 0.03.
+        seed: of everything random.
+        class_weights: weigh classes by the inverse of their share.
+        unlabelled: which frames without a label the student learns from; all, patients (only those of patients
+            who have no label at all), none, or auto (all if any term of the loss learns from them, else none).
+            A teacher always learns from labelled frames alone.
+        teach: training of the teacher.
+        pretrain: training of the student on the gaze alone, before the rest.
+        distil: training of the student.
+        quantize: quantization-aware training.
+        loss: weights of the distillation loss.
+        augment: augmentation of all stages.
+        evaluate: end with metrics.json and summary.md.
+    """
 
-def _joined(words: list[str], flags: tuple[str, ...]) -> list[str]:
-    """The words that follow one of the flags as one word: JSON where they are several."""
-    out = []
-    while words:
-        out.append(words.pop(0))
-        if out[-1] in flags:
-            values = []
-            while words and not words[0].startswith("--"):
-                values.append(words.pop(0))
-            if values:
-                numbers = out[-1] == "--teacher-weights" and not values[0].startswith("[")
-                out.append(
-                    f"[{', '.join(values)}]" if numbers else values[0] if len(values) == 1 else json.dumps(values)
-                )
-    return out
+    data: StrPath
+    run: StrPath
+    stages: tuple[str, ...] = STAGES
+    teacher: str = "vgg16"
+    teacher_options: dict = dataclasses.field(default_factory=dict)
+    teacher_path: tuple[Path, ...] = ()
+    teacher_weights: tuple[float, ...] | None = None
+    pretrained: str | None = None
+    student: str = "squeezenet_1_1"
+    student_options: dict = dataclasses.field(default_factory=dict)
+    student_init: str = "random"
+    gaze: str = "real"
+    sigma: float | None = None
+    seed: int = 0
+    class_weights: bool = False
+    unlabelled: str = "auto"
+    teach: TeachSettings = dataclasses.field(default_factory=TeachSettings)
+    pretrain: PretrainSettings = dataclasses.field(default_factory=PretrainSettings)
+    distil: FitSettings = dataclasses.field(default_factory=FitSettings)
+    quantize: QuantizeSettings = dataclasses.field(default_factory=QuantizeSettings)
+    loss: LossSettings = dataclasses.field(default_factory=LossSettings)
+    augment: Augmentation = dataclasses.field(default_factory=Augmentation)
+    evaluate: bool = True
 
+    def __post_init__(self):
+        """Refuse what can be known to be wrong without data or files.
 
-def build_parser() -> Parser:
-    """The parser of `train.py`: `--config` sets defaults, the command line wins."""
-    parser = TrainParser(
-        prog="train.py",
-        description=(
-            "Train a teacher (frames and gaze), distil a compact student (frames alone), quantize it to 8 bits, "
-            "export and evaluate. A stage that the run folder holds already, trained with the same settings on the "
-            "same data, is reused; an interrupted teacher or student goes on after its last whole epoch."
-        ),
-    )
-    parser.add_argument("--config", action="config", help="YAML preset, such as configs/demo.yaml")
-    parser.add_argument("--data", type=Path, help="data set folder, made by prepare.py")
-    parser.add_argument("--run", type=Path, help="run folder: everything that comes out lies there")
-    parser.add_argument(
-        "--stages",
-        type=list[str],
-        default=list(STAGES),
-        help="any of teacher, student, int8, such as '[student]'",
-    )
-    parser.add_argument(
-        "--teacher", type=str, default="vgg16", help="none, or one of " + ", ".join(models.names("teacher"))
-    )
-    parser.add_argument(
-        "--teacher-options",
-        type=dict,
-        default={},
-        help="of its family, such as '{fusion: concat, width: 0.5}'; a wrong one is answered with those there are",
-    )
-    parser.add_argument(
-        "--teacher-path",
-        type=list[Path] | Path | None,
-        default=None,
-        help="a trained teacher (.keras) instead of training one; several, one after the other, teach as an ensemble",
-    )
-    parser.add_argument(
-        "--teacher-weights",
-        type=list[float] | None,
-        default=None,
-        help="one for each --teacher-path, of its soft targets; without them all count alike",
-    )
-    parser.add_argument(
-        "--pretrained",
-        type=str | None,
-        default=None,
-        help="what the teacher starts from: imagenet, or a file of weights: .keras, .h5, the .npz of SonoNet's authors",
-    )
-    parser.add_argument("--student", type=str, default="squeezenet_1_1", help=", ".join(models.names("student")))
-    parser.add_argument(
-        "--student-options",
-        type=dict,
-        default={},
-        help="of its family, such as '{width: 0.45}'; a wrong one is answered with those there are",
-    )
-    parser.add_argument(
-        "--student-start",
-        type=str,
-        default="drawn",
-        help="what the student starts from: drawn weights; teacher: the best channels of a teacher of its family; "
-        "imagenet (MobileNets of 0.25 or 0.35 and wider); or a file of weights (.keras, .h5)",
-    )
-    parser.add_argument(
-        "--gaze", type=str, default="real", help="what teacher and gaze loss see: " + ", ".join(GAZE_MODES)
-    )
-    parser.add_argument("--sigma", type=float, default=DEFAULT_SIGMA, help="of the gaze map, share of frame width")
-    parser.add_argument("--seed", type=int, default=0, help="of everything drawn")
-    parser.add_argument("--class-weights", type=bool, default=False, help="weigh classes by the inverse of their share")
-    parser.add_argument("--teach", type=TeachSettings, default=TeachSettings(), help="training of the teacher")
-    parser.add_argument(
-        "--pretrain",
-        type=PretrainSettings,
-        default=PretrainSettings(),
-        help="training of the student on the gaze alone, before the rest",
-    )
-    parser.add_argument("--distil", type=FitSettings, default=FitSettings(), help="training of the student")
-    parser.add_argument(
-        "--quantize", type=QuantizeSettings, default=QuantizeSettings(), help="quantization-aware training"
-    )
-    parser.add_argument("--loss", type=LossSettings, default=LossSettings(), help="weights of the distillation loss")
-    parser.add_argument("--augment", type=Augmentation, default=Augmentation(), help="augmentation of all stages")
-    parser.add_argument("--evaluate", type=bool, default=True, help="end with metrics.json and summary.md")
-    parser.add_argument("--overwrite", action="store_true", help="train anew what the run folder holds otherwise")
-    parser.add_argument(
-        "--dry-run",
-        action="store_true",
-        help="check everything, name the layers TF-MOT refuses, train nothing",
-    )
-    return parser
+        Raises:
+            InputError: a value of another type or out of range, an unknown stage, model or tap, or settings
+                that contradict each other.
+        """
+        check_fields(self)
+        _check_values(self)
+        _check_models(self)
+        _check_teachers(self)
+
+    @property
+    def has_teacher(self) -> bool:
+        """Whether the student has any teacher: one that is trained here, or given ones."""
+        return self.trains_teacher or bool(self.teacher_path)
+
+    @property
+    def trains_teacher(self) -> bool:
+        """Whether the run trains its teacher itself."""
+        return self.teacher != NO_TEACHER and not self.teacher_path
+
+    @property
+    def starts_from_weights(self) -> bool:
+        """Whether the student starts from trained weights that are no teacher's of this run."""
+        return self.student_init not in ("random", "teacher")
 
 
-def teacher_paths(config) -> list[Path]:
-    """The trained teachers that were given: none, one or several."""
+def _check_values(config: TrainConfig) -> None:
+    if not config.stages:
+        raise InputError(f"stages must name at least one of {', '.join(STAGES)}, not none of them")
+    for stage in config.stages:
+        _one_of("stages", stage, STAGES)
+    _one_of("gaze", config.gaze, GAZE_MODES)
+    _one_of("unlabelled", config.unlabelled, UNLABELLED)
+    if not 0 <= config.seed < 2**32:
+        raise InputError(f"seed must be at least 0 and below 2^32, not {config.seed}")
+    if config.sigma is not None and not 0 < config.sigma <= 0.5:
+        raise InputError(f"sigma must be above 0 and at most 0.5 of the frame's width, not {config.sigma}")
+    if config.student_init not in STUDENT_INITS and Path(config.student_init).suffix not in (".keras", ".h5"):
+        raise InputError(
+            f"student_init must be one of {', '.join(STUDENT_INITS)} or a .keras or .h5 file, not "
+            f"{config.student_init!r}"
+        )
+    if config.pretrain.epochs and config.gaze == "none":
+        raise InputError(
+            f"pretrain.epochs must be 0 where gaze is 'none', not {config.pretrain.epochs}: the pretraining learns "
+            "from gaze"
+        )
+
+
+def _check_models(config: TrainConfig) -> None:
+    student = models.find(config.student, "student")
+    for name in ("attention_taps", "hint_taps"):  # whatever their weights: a name that is none is a slip
+        for tap in getattr(config.loss, name):
+            if tap not in student.taps:
+                raise InputError(f"loss.{name}: {config.student} has no tap {tap!r}; it has {', '.join(student.taps)}")
+    if config.teacher != NO_TEACHER:
+        models.find(config.teacher, "teacher")
+
+
+def _check_teachers(config: TrainConfig) -> None:
     given = config.teacher_path
-    return [] if given is None else [Path(path) for path in given] if isinstance(given, list) else [Path(given)]
+    if config.teacher_weights is not None:
+        shares(len(given), config.teacher_weights)
+    if config.student_init == "teacher" and (not config.has_teacher or len(given) > 1):
+        found = f"there are {len(given)}" if given else "there is none"
+        raise InputError(f"student_init 'teacher' takes the channels of one teacher, and {found}: name one")
+    if config.pretrained is not None and not config.trains_teacher:
+        why = "teacher_path is given" if given else "teacher is 'none'"
+        raise InputError(f"pretrained is for a teacher that is trained here, and {why}: leave one of them out")
+    if not config.has_teacher:
+        config.loss.refuse_without_teacher("and teacher is 'none': name one, give teacher_path")
 
 
-def has_teacher(config) -> bool:
-    """Whether the student has any teacher: one to train, or given ones."""
-    return config.teacher != "none" or config.teacher_path is not None
+def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise InputError(f"{name} must be one of {', '.join(known)}, not {value!r}")

@@ -7,53 +7,58 @@ from pathlib import Path
 
 import keras
 
+from common import strict_yaml
 from common.console import console
 from common.errors import InputError
 from common.files import write_text
 from data.dataset import Dataset, open_dataset
 from models.ensemble import Ensemble
-from training.checks import check_data, check_flags, check_models
-from training.config import STAGES
+from training.checks import check_data, check_models, check_sources
+from training.config import STAGES, TrainConfig
 from training.history import History
 from training.run_folder import artefacts, holds, may_train
 from training.stages import Stage, stage_fingerprints
-from training.student import build_student, starts_from_weights, train_student
+from training.student import build_student, train_student
 from training.summary import evaluate_run, forget_evaluation
-from training.teacher import build_teacher, load_teachers, train_teacher
+from training.teacher import build_teacher, load_teachers, train_teacher, with_sigma
 
 
-def run(config, resolved: str) -> None:
-    """Run the stages that the configuration asks for.
+def train(config: TrainConfig, *, overwrite: bool = False, dry_run: bool = False) -> None:
+    """Run the stages that the configuration asks for; everything that comes out lies in `config.run`.
+
+    A stage that the run folder holds already, trained with the same settings on the same data, is
+    reused; an interrupted one goes on after its last whole epoch.
 
     Args:
-        config: the namespace that `training.config.build_parser` gives.
-        resolved: the same as YAML, for the run folder.
+        config: what to train on, with what, into which folder.
+        overwrite: replace the stages that the run folder holds of other settings.
+        dry_run: check everything, name the layers that TF-MOT refuses, train and write nothing.
 
     Raises:
-        InputError: whatever is wrong with flags, data or run folder, before any training.
+        InputError: whatever is wrong with settings, data or run folder, before any training; a
+            loss that is no number; a file that can't be written.
     """
-    check_flags(config)
+    check_sources(config)
+    config = with_sigma(config)
     data = open_dataset(config.data)
     check_data(config, data)
     folder = Path(config.run)
     prints = stage_fingerprints(config, data)
     stages = {name: Stage(name, config, data, folder, print_) for name, print_ in prints.items()}
-    check_models(config, data)
-    if config.dry_run:
+    check_models(config, data, say=dry_run)
+    if dry_run:
         return
-    todo = _plan(config, folder, prints)
+    todo = _plan(config, folder, prints, overwrite)
     if "teacher" in todo and config.pretrained is not None:
         build_teacher(config, data, pretrained=True)  # weights that don't fit or can't be fetched
-    if "student" in todo and starts_from_weights(config):
+    if "student" in todo and config.starts_from_weights:
         build_student(config, data, started=True)  # the same
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / "config.yaml", resolved)
+    write_text(folder / "config.yaml", strict_yaml.dump(config))
     if todo:
         forget_evaluation(folder)
     history = History(folder)
-    for name in STAGES:
-        if name not in todo:
-            continue
+    for name in todo:
         start = time.perf_counter()
         console.rule(name)
         if name == "teacher":
@@ -70,34 +75,30 @@ def run(config, resolved: str) -> None:
         evaluate_run(config, data, folder, prints)
 
 
-def _plan(config, folder: Path, prints: dict) -> list[str]:
+def _plan(config: TrainConfig, folder: Path, prints: dict[str, str], overwrite: bool) -> list[str]:
     """The stages to train, in order; what is there with the same settings is left out."""
-    todo = []
+    todo: list[str] = []
     for name in STAGES:
-        if name not in config.stages or (name == "teacher" and not _trains_teacher(config)):
+        if name not in config.stages or (name == "teacher" and not config.trains_teacher):
             continue
-        # A stage after one that is trained anew is trained anew too.
+        # A stage after one that is trained again is trained again too.
         if not todo and holds(folder, name, prints[name]):
             console.print(f"{name}: reused from {folder / name}")
             continue
-        may_train(folder, name, config.overwrite)
+        may_train(folder, name, overwrite)
         todo.append(name)
     needs = {"student": ["teacher"], "int8": ["teacher", "student"]}
     for name in todo:
         for needed in needs.get(name, []):
-            if needed in todo or (needed == "teacher" and not _trains_teacher(config)):
+            if needed in todo or (needed == "teacher" and not config.trains_teacher):
                 continue
             if not holds(folder, needed, prints[needed]):
                 raise InputError(
-                    f"--stages {name}: needs the {needed} of these settings, and {folder / needed} does not hold it: "
-                    f"add {needed} to --stages" + (" or give --teacher-path" if needed == "teacher" else "")
+                    f"stages: {name} needs the {needed} of these settings, and {folder / needed} does not hold it: "
+                    f"add {needed} to stages" + (" or give teacher_path" if needed == "teacher" else "")
                 )
     return todo
 
 
-def _trains_teacher(config) -> bool:
-    return config.teacher != "none" and config.teacher_path is None
-
-
-def _teacher(config, data: Dataset, folder: Path) -> keras.Model | Ensemble | None:
+def _teacher(config: TrainConfig, data: Dataset, folder: Path) -> keras.Model | Ensemble | None:
     return load_teachers(config, data, artefacts(folder, "teacher")[0])

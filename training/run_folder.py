@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 from common.errors import InputError
 from evaluation.artefacts import read_metadata
@@ -17,10 +19,14 @@ ARTEFACTS = {
 }
 
 
-def fingerprint(*parts) -> str:
-    """Short hash of JSON-serialisable settings: equal settings, equal fingerprint."""
-    text = json.dumps(parts, sort_keys=True, default=str)
+def fingerprint(shared: dict[str, Any], **settings: Any) -> str:
+    """Short hash of named settings, dataclasses among them: equal settings, equal fingerprint."""
+    text = json.dumps({**shared, **settings}, sort_keys=True, default=_as_json)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _as_json(value: Any) -> Any:
+    return dataclasses.asdict(value) if dataclasses.is_dataclass(value) else str(value)
 
 
 def artefacts(run: Path, stage: str) -> list[Path]:
@@ -37,7 +43,7 @@ def holds(run: Path, stage: str, wanted: str) -> bool:
 
 
 def may_train(run: Path, stage: str, overwrite: bool) -> None:
-    """Refuse to replace what lies there unless told to; it is replaced when the new one is whole.
+    """Refuse to replace what lies there without `overwrite`; it is replaced when the new one is whole.
 
     Raises:
         InputError: the run folder holds something of the stage, and `overwrite` is false.

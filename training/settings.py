@@ -1,4 +1,4 @@
-"""How each stage is trained: numbers with defaults, refused where they can't be."""
+"""How each stage is trained: numbers with defaults, refused where they cannot be."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 from typing import ClassVar
 
 from common.errors import InputError
-from common.settings import added
+from common.typed import check_fields
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16")
 
@@ -30,18 +30,13 @@ class FitSettings:
     weight_decay: float = 0.01
     warmup_epochs: float = 2.0
 
-    _flag: ClassVar[str] = "distil"
+    _name: ClassVar[str] = "distil"
     _least_epochs: ClassVar[int] = 1
 
     def __post_init__(self):
-        for name, least in (("epochs", self._least_epochs), ("batch_size", 1)):
-            if getattr(self, name) < least:
-                raise InputError(f"{self._flag}.{name} {getattr(self, name)}: must be at least {least}")
-        if not 0 < self.learning_rate < math.inf:
-            raise InputError(f"{self._flag}.learning_rate {self.learning_rate}: must be above 0")
-        for name in ("weight_decay", "warmup_epochs"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise InputError(f"{self._flag}.{name} {getattr(self, name)}: must be a number of at least 0")
+        check_fields(self, self._name)
+        _at_least(self, self._name, epochs=self._least_epochs, batch_size=1, weight_decay=0, warmup_epochs=0)
+        _above_0(self, self._name, "learning_rate")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,18 +56,17 @@ class TeachSettings(FitSettings):
     weight_decay: float = 0.02
     label_smoothing: float = 0.1
     precision: str = "auto"
-    gaze: float = added(0.3)
+    gaze: float = 0.3
 
-    _flag: ClassVar[str] = "teach"
+    _name: ClassVar[str] = "teach"
 
     def __post_init__(self):
         super().__post_init__()
-        if not 0 <= self.gaze < math.inf:
-            raise InputError(f"teach.gaze {self.gaze}: must be a number of at least 0")
+        _at_least(self, self._name, gaze=0)
         if not 0 <= self.label_smoothing < 1:
-            raise InputError(f"teach.label_smoothing {self.label_smoothing}: must be at least 0 and below 1")
+            raise InputError(f"teach.label_smoothing must be at least 0 and below 1, not {self.label_smoothing}")
         if self.precision not in PRECISIONS:
-            raise InputError(f"teach.precision {self.precision!r}: is none of {', '.join(PRECISIONS)}")
+            raise InputError(f"teach.precision must be one of {', '.join(PRECISIONS)}, not {self.precision!r}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,20 +78,20 @@ class PretrainSettings(FitSettings):
 
     Attributes:
         epochs: passes over the training split; 0 leaves this out.
-        weight_decay: 0, so that the layers above the head's tap stay as they were drawn.
+        weight_decay: 0, so that the layers above the head's tap stay as they were initialised.
     """
 
     epochs: int = 0
     weight_decay: float = 0.0
     warmup_epochs: float = 1.0
 
-    _flag: ClassVar[str] = "pretrain"
+    _name: ClassVar[str] = "pretrain"
     _least_epochs: ClassVar[int] = 0
 
 
 @dataclasses.dataclass(frozen=True)
 class QuantizeSettings:
-    """How the quantized twin is trained on; warm-up, decay and ranges: `quantization.qat.QatSettings`.
+    """How the quantized student is trained on; warm-up, decay and ranges: `quantization.qat.QatSettings`.
 
     Attributes:
         epochs: passes over the training split.
@@ -110,7 +104,19 @@ class QuantizeSettings:
     learning_rate: float = 2e-4
 
     def __post_init__(self):
-        if self.epochs < 1 or self.batch_size < 1:
-            raise InputError(f"quantize: epochs {self.epochs}, batch_size {self.batch_size}: both must be at least 1")
-        if not 0 < self.learning_rate < math.inf:
-            raise InputError(f"quantize.learning_rate {self.learning_rate}: must be above 0")
+        check_fields(self, "quantize")
+        _at_least(self, "quantize", epochs=1, batch_size=1)
+        _above_0(self, "quantize", "learning_rate")
+
+
+def _at_least(settings, of: str, **least: float) -> None:
+    for name, limit in least.items():
+        value = getattr(settings, name)
+        if not limit <= value < math.inf:
+            raise InputError(f"{of}.{name} must be a number of at least {limit}, not {value}")
+
+
+def _above_0(settings, of: str, name: str) -> None:
+    value = getattr(settings, name)
+    if not 0 < value < math.inf:
+        raise InputError(f"{of}.{name} must be above 0, not {value}")

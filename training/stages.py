@@ -5,23 +5,24 @@ from __future__ import annotations
 import dataclasses
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from common.files import sha256_of
-from common.settings import identity
 from data.dataset import Dataset
-from data.pipeline import PipelineSettings, evaluation_batches, training_batches
+from data.pipeline import PipelineSettings, evaluation_batches, frames_taken, training_batches
 from data.saliency import map_size
 from evaluation.artefacts import Metadata
 from models.ensemble import shares
-from training.config import teacher_paths
+from training.config import TrainConfig
 from training.run_folder import fingerprint
 from training.settings import FitSettings, QuantizeSettings
 
-# Raised whenever a change of the code changes what training gives: older runs are not reused.
-TRAINING_VERSION = "1"
+# Raised by one when a change of the code moves what training gives: older runs are then not reused.
+# tests/training/test_golden.py fails until it is.
+TRAINING_VERSION = 1
 # More frames do not move the ranges of activations.
 _CALIBRATION_BATCHES = 8
 
@@ -32,14 +33,14 @@ class Stage:
 
     Attributes:
         name: "teacher", "pretrain" (the first part of the student's training), "student" or "int8".
-        config: the resolved configuration.
+        config: the configuration, `sigma` resolved.
         data: the opened data set.
         run: the run folder.
         fingerprint: of all that decides the outcome; stored in the artefacts.
     """
 
     name: str
-    config: object
+    config: TrainConfig
     data: Dataset
     run: Path
     fingerprint: str
@@ -54,13 +55,13 @@ class Stage:
         return self.run / "checkpoints" / f"{self.name}-{self.fingerprint}.npz"
 
     @property
-    def labelled_only(self) -> bool:
-        """Whether frames without a label are left out: a teacher has nothing to learn from them."""
-        return self.name == "teacher"
+    def unlabelled(self) -> str:
+        """Which frames without a label it goes through; see `unlabelled_of`."""
+        return unlabelled_of(self.name, self.config, self.data)
 
     def steps_per_epoch(self, settings: FitSettings | QuantizeSettings) -> int:
-        frames = self.data.labelled_frames("train") if self.labelled_only else self.data.frames("train")
-        return -(-frames // settings.batch_size)
+        """Steps of a pass over the training frames that the stage learns from."""
+        return -(-frames_taken(self.data, "train", self.unlabelled) // settings.batch_size)
 
     def training_batches(self, settings: FitSettings | QuantizeSettings, skip: int = 0) -> tf.data.Dataset:
         return training_batches(self.data, "train", self._pipeline(settings), self.config.augment, skip)
@@ -70,8 +71,11 @@ class Stage:
         pipeline = dataclasses.replace(self._pipeline(self.config.distil), batch_size=32)
         return [features for features, *_ in training_batches(self.data, "train", pipeline).take(_CALIBRATION_BATCHES)]
 
-    def validation_batches(self, settings: FitSettings | QuantizeSettings) -> tf.data.Dataset:
+    def validation_batches(self, settings: FitSettings | QuantizeSettings) -> tf.data.Dataset | None:
+        """Batches of the validation split; None if it has no frame that the stage looks at."""
         pipeline = self._pipeline(settings)
+        if not frames_taken(self.data, "val", self.unlabelled):
+            return None
         return evaluation_batches(
             self.data,
             "val",
@@ -79,7 +83,7 @@ class Stage:
             sigma=pipeline.sigma,
             gaze=pipeline.gaze,
             seed=pipeline.seed,
-            labelled_only=self.labelled_only,
+            unlabelled=self.unlabelled,
         ).cache()
 
     def metadata(self, model: keras.Model, name: str, output: str, macs: int | None = None, **extra) -> Metadata:
@@ -108,42 +112,83 @@ class Stage:
     def _pipeline(self, settings: FitSettings | QuantizeSettings) -> PipelineSettings:
         config = self.config
         return PipelineSettings(
-            settings.batch_size, config.sigma, config.gaze, config.seed, config.class_weights, self.labelled_only
+            settings.batch_size, config.sigma, config.gaze, config.seed, config.class_weights, self.unlabelled
         )
 
 
-def stage_fingerprints(config, data: Dataset) -> dict[str, str]:
-    """A fingerprint for each stage: its own settings, the data, and those of the stage before."""
-    shared = [TRAINING_VERSION, data.checksum, config.seed, config.gaze, config.sigma, config.class_weights]
-    shared.append(identity(config.augment))
-    teacher = _teacher_fingerprint(config, shared)
-    student_settings = [config.student, config.student_options]
-    if config.student_start != "drawn":  # older runs keep their fingerprints
-        source = Path(config.student_start)
-        start = sha256_of([source]) if source.is_file() else config.student_start
-        student_settings += [f"start: {start}", teacher]
-    pretrain = fingerprint(shared, *student_settings, identity(config.pretrain), config.loss.gaze_uniform_share)
+def unlabelled_of(stage: str, config: TrainConfig, data: Dataset) -> str:
+    """Which frames without a label a stage goes through: "all", "patients" or "none".
+
+    A teacher learns from labels, so "none". For the others `config.unlabelled` decides; "auto" is
+    "all" where a term of the loss learns from such frames, which takes a teacher, or gaze.
+    """
+    if stage == "teacher":
+        return "none"
+    if config.unlabelled != "auto":
+        return config.unlabelled
+    if stage == "pretrain":
+        return "all"
+    loss = config.loss if config.has_teacher else config.loss.without_teacher()
+    if config.gaze == "none" or not data.gaze_frames("train"):
+        loss = dataclasses.replace(loss, gaze=0.0)
+    return "none" if loss.is_empty(labels=False) else "all"
+
+
+def stage_fingerprints(config: TrainConfig, data: Dataset) -> dict[str, str]:
+    """{stage: hash of all that decides its outcome}.
+
+    That is the stage's own configuration, the data, the training version and what the stage goes
+    on from. Weights that a stage starts from count by their content.
+
+    Args:
+        config: `sigma` resolved.
+        data: the opened data set.
+    """
+    shared = {
+        "version": TRAINING_VERSION,
+        "data": data.checksum,
+        **{name: getattr(config, name) for name in ("seed", "gaze", "sigma", "class_weights", "augment")},
+    }
+    teacher = fingerprint(shared, **_teacher_settings(config))
+    built = {
+        "teacher": teacher,
+        "student": config.student,
+        "student_options": config.student_options,
+        "student_init": _content(config.student_init),
+    }
+    pretrain = fingerprint(
+        shared,
+        **{name: built[name] for name in built if name != "teacher" or config.student_init == "teacher"},
+        pretrain=config.pretrain,
+        gaze_uniform_share=config.loss.gaze_uniform_share,
+        unlabelled=unlabelled_of("pretrain", config, data),
+    )
     student = fingerprint(
         shared,
-        teacher,
-        *student_settings,
-        identity(config.distil),
-        identity(config.loss),
-        *(["pretrained by", pretrain] if config.pretrain.epochs else []),
+        **built,
+        pretrained=pretrain if config.pretrain.epochs else None,
+        distil=config.distil,
+        loss=config.loss,
+        unlabelled=unlabelled_of("student", config, data),
     )
-    int8 = fingerprint(student, identity(config.quantize))
+    int8 = fingerprint({}, student=student, quantize=config.quantize)
     return {"teacher": teacher, "pretrain": pretrain, "student": student, "int8": int8}
 
 
-def _teacher_fingerprint(config, shared: list) -> str:
-    paths = teacher_paths(config)
-    if len(paths) == 1:
-        return fingerprint("given", sha256_of(paths))
-    if paths:
-        found = [sha256_of([path]) for path in paths]
-        return fingerprint("given", found, shares(len(paths), config.teacher_weights))
-    parts = [shared, config.teacher, config.teacher_options, identity(config.teach)]
-    if config.pretrained is not None:
-        source = Path(config.pretrained)
-        parts += ["pretrained", sha256_of([source]) if source.is_file() else config.pretrained]
-    return fingerprint(*parts)
+def _teacher_settings(config: TrainConfig) -> dict[str, Any]:
+    if config.teacher_path:
+        weights = shares(len(config.teacher_path), config.teacher_weights)
+        return {"given": [sha256_of([path]) for path in config.teacher_path], "shares": weights}
+    if not config.trains_teacher:
+        return {"teacher": None}
+    return {
+        "teacher": config.teacher,
+        "teacher_options": config.teacher_options,
+        "teach": config.teach,
+        "pretrained": _content(config.pretrained),
+    }
+
+
+def _content(source: str | None) -> str | None:
+    """A file's checksum; what is no file stands for itself."""
+    return sha256_of([source]) if source is not None and Path(source).is_file() else source

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from pathlib import Path
 
 import keras
 import numpy as np
 
 import models
 from common.console import console
-from common.errors import InputError
 from common.files import whole_folder
 from data.dataset import Dataset
 from evaluation.artefacts import save_keras
@@ -20,7 +17,7 @@ from models.distiller import Distiller
 from models.ensemble import Ensemble
 from models.inherit import inherit
 from models.objective import LossSettings
-from training.config import STUDENT_STARTS
+from training.config import TrainConfig
 from training.fitting import build_optimizer, fit
 from training.history import History
 from training.stages import Stage
@@ -44,7 +41,7 @@ def train_student(
     config, data = stage.config, stage.data
     keras.utils.set_random_seed(config.seed)
     student = build_student(config, data, started=True)
-    if config.student_start == "teacher":
+    if config.student_init == "teacher":
         inherit(student, teacher, stage.calibration_features(), config.seed)
     if before is None:
         history.start("pretrain")  # an earlier student's is no part of this one
@@ -106,41 +103,9 @@ def gaze_alone(loss: LossSettings) -> LossSettings:
     return dataclasses.replace(loss.without_teacher(), hard=0.0, gaze=1.0, warmup=0.0)
 
 
-def build_student(config, data: Dataset, started: bool = False) -> keras.Model:
-    """The student that the configuration names, untrained; `started`: with the weights of --student-start, if any."""
+def build_student(config: TrainConfig, data: Dataset, started: bool = False) -> keras.Model:
+    """The student that the configuration names, untrained; `started`: from the weights of student_init, if any."""
     student = models.create(config.student, (*data.frame_size, 1), len(data.classes), **config.student_options)
-    if started and starts_from_weights(config):
-        with _named_by_its_flag():
-            models.load_pretrained(student, config.student, config.student_start)
+    if started and config.starts_from_weights:
+        models.load_pretrained(student, config.student, config.student_init)
     return student
-
-
-def starts_from_weights(config) -> bool:
-    """Whether the student starts from trained weights of its own."""
-    return config.student_start not in STUDENT_STARTS
-
-
-def check_student_start(config) -> None:
-    """Refuse a start that can't be one.
-
-    Raises:
-        InputError: naming the flag.
-    """
-    start = config.student_start
-    if not starts_from_weights(config):
-        return
-    if start != "imagenet" and Path(start).suffix not in (".keras", ".h5"):
-        raise InputError(
-            f"--student-start {start}: is none of {', '.join(STUDENT_STARTS)}, imagenet, and no .keras or .h5 file"
-        )
-    with _named_by_its_flag():
-        models.check_pretrained(config.student, start, config.student_options)
-
-
-@contextlib.contextmanager
-def _named_by_its_flag():
-    """What the loader calls --pretrained is the student's own flag here."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(str(error).replace("--pretrained", "--student-start")) from error

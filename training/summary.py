@@ -9,7 +9,7 @@ from common.console import console
 from common.files import write_text
 from data.dataset import Dataset
 from evaluation.report import evaluate, print_table, write_report
-from training.config import teacher_paths
+from training.config import TrainConfig
 from training.run_folder import ARTEFACTS, artefacts, holds
 
 
@@ -19,16 +19,16 @@ def forget_evaluation(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def evaluate_run(config, data: Dataset, folder: Path, prints: dict[str, str]) -> None:
+def evaluate_run(config: TrainConfig, data: Dataset, folder: Path, prints: dict[str, str]) -> None:
     """Evaluate the run's artefacts on the test split: `metrics.json`, `summary.md`, a table.
 
     Only what was trained with these settings is in it: a stage left from other settings is
     not compared with this teacher. An evaluation that is there already is shown again.
     """
     file = folder / "metrics.json"
-    stages = [name for name in ARTEFACTS if name != "teacher" or config.teacher_path is None]
+    stages = [name for name in ARTEFACTS if name != "teacher" or not config.teacher_path]
     paths = [path for name in stages if holds(folder, name, prints[name]) for path in artefacts(folder, name)]
-    paths = [*teacher_paths(config), *paths]
+    paths = [*config.teacher_path, *paths]
     if not data.info["splits"].get("test", {}).get("frames"):
         console.print("the data set has no test split: nothing is evaluated")
         return

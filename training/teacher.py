@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
 import models
+from common.errors import InputError
 from common.files import whole_folder
 from data.dataset import Dataset
+from data.saliency import DEFAULT_SIGMA
 from evaluation.artefacts import check_matches, load_keras_model, read_metadata, save_keras
 from evaluation.complexity import count_macs
 from models.ensemble import Ensemble, shares
 from models.inputs import inputs_of
-from training.config import teacher_paths
+from training.config import TrainConfig
 from training.fitting import build_optimizer, fit, precision, resolve_precision
 from training.history import History
 from training.multitask import MultitaskTeacher, predicts_gaze
@@ -28,12 +31,13 @@ def train_teacher(stage: Stage, history: History) -> None:
     teacher = build_teacher(config, data, pretrained=True)
     steps = stage.steps_per_epoch(config.teach)
     trained, select = _compiled(teacher, config, data, steps)
+    validation = stage.validation_batches(config.teach)
     fit(
         trained,
         "teacher",
         config.teach,
         lambda skip: stage.training_batches(config.teach, skip).map(select),
-        stage.validation_batches(config.teach).map(select) if data.labelled_frames("val") else None,
+        validation.map(select) if validation is not None else None,
         steps,
         history,
         stage.checkpoint,
@@ -45,7 +49,7 @@ def train_teacher(stage: Stage, history: History) -> None:
     stage.checkpoint.unlink(missing_ok=True)  # only now: the stage is on disk
 
 
-def _compiled(teacher: keras.Model, config, data: Dataset, steps: int):
+def _compiled(teacher: keras.Model, config: TrainConfig, data: Dataset, steps: int):
     """(the model to fit, the function that gives it what it needs of a batch)."""
     optimizer = build_optimizer(config.teach, steps)
     smoothing = config.teach.label_smoothing
@@ -69,7 +73,7 @@ def _compiled(teacher: keras.Model, config, data: Dataset, steps: int):
     return teacher, select
 
 
-def build_teacher(config, data: Dataset, pretrained: bool = False) -> keras.Model:
+def build_teacher(config: TrainConfig, data: Dataset, pretrained: bool = False) -> keras.Model:
     """The teacher that the configuration names, untrained, or with the weights that it starts from."""
     with precision(resolve_precision(config.teach.precision)):
         shape = (*data.frame_size, 1)
@@ -79,17 +83,42 @@ def build_teacher(config, data: Dataset, pretrained: bool = False) -> keras.Mode
     return teacher
 
 
-def load_teachers(config, data: Dataset, trained: Path) -> keras.Model | Ensemble | None:
+def load_teachers(config: TrainConfig, data: Dataset, trained: Path) -> keras.Model | Ensemble | None:
     """The teacher of a student: the given ones, the one `trained` here, or None.
 
     Raises:
         InputError: see `load_teacher`.
     """
-    paths = teacher_paths(config)
-    if not paths:
-        return load_teacher(trained, data) if config.teacher != "none" else None
-    loaded = [load_teacher(path, data) for path in paths]
+    if not config.has_teacher:
+        return None
+    if config.trains_teacher:
+        return load_teacher(trained, data)
+    loaded = [load_teacher(path, data) for path in config.teacher_path]
     return loaded[0] if len(loaded) == 1 else Ensemble(tuple(loaded), shares(len(loaded), config.teacher_weights))
+
+
+def with_sigma(config: TrainConfig) -> TrainConfig:
+    """The configuration with `sigma` set: its own, else that of the given teachers' gaze maps, else the default.
+
+    Raises:
+        InputError: two of these differ, or a teacher's metadata can't be read.
+    """
+    found = {path: metadata.sigma for path in config.teacher_path if "gaze" in (metadata := read_metadata(path)).inputs}
+    if not found:
+        return dataclasses.replace(config, sigma=DEFAULT_SIGMA if config.sigma is None else config.sigma)
+    first, sigma = next(iter(found.items()))
+    for path, other in found.items():
+        if other != sigma:
+            raise InputError(
+                f"teacher_path: {first} was trained with gaze maps of sigma {sigma:g} and {path} of {other:g}: give "
+                "teachers of one sigma"
+            )
+    if config.sigma not in (None, sigma):
+        raise InputError(
+            f"sigma {config.sigma:g}: the teacher {first} was trained with gaze maps of sigma {sigma:g}: leave sigma "
+            "out, or give another teacher"
+        )
+    return dataclasses.replace(config, sigma=sigma)
 
 
 def load_teacher(path, data: Dataset) -> keras.Model:

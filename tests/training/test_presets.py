@@ -1,20 +1,24 @@
 """The presets: readable, and a thousand times smaller before anything is trained."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 
 import models
+from common.parsing import read_presets
 from evaluation.artefacts import Metadata
 from quantization.tflite import post_training_int8
-from training.config import build_parser
+from training import TrainConfig
+from training.flags import build_parser
 
 CLASSES = ("abdomen", "femur", "head", "other")
 
 
 def read(preset):
-    parser = build_parser()
-    return parser.instantiate(parser.parse_args(["--config", f"configs/{preset}.yaml"]))
+    values = {"data": "data", "run": "run", **read_presets(TrainConfig, [Path(f"configs/{preset}.yaml")])}
+    return TrainConfig(**values)
 
 
 @pytest.mark.parametrize("preset", ["demo", "fetal_planes", "fetal_planes_sononet", "lineage_real", "paper"])
@@ -29,7 +33,7 @@ def test_help_says_what_each_setting_of_a_stage_is():
         "passes over the training split",
         "half cosine",
         "of the attention transfer at",
-        "drawn from ±rotation_deg",
+        "uniform in ±rotation_deg",
     ):
         assert text in said
 

@@ -22,9 +22,7 @@ from tests.losses import oracles
 from tests.quantization.blobs import build_tiny
 from tests.training.conftest import CLASSES, FRAME_SIZE, draw
 from training import fitting
-from training.config import build_parser
 from training.multitask import MultitaskTeacher
-from training.stages import stage_fingerprints
 from training.summary import summarise
 
 
@@ -138,7 +136,7 @@ def test_a_student_starts_as_its_teachers_channels(flags, tmp_path, capsys):
         best = kernel[..., best_channels(teacher, teacher.get_layer("conv1_1_conv"), 8)]
         return np.corrcoef(best.ravel(), student.get_layer("conv1_1_conv").get_weights()[0].ravel())[0, 1]
 
-    train.main([*taught, "--student-start", "teacher"])
+    train.main([*taught, "--student-init", "teacher"])
     assert likeness() > 0.99
     train.main([*taught, "--overwrite"])  # another start is another student, of the same teacher
     assert "teacher: reused" in capsys.readouterr().out
@@ -148,14 +146,14 @@ def test_a_student_starts_as_its_teachers_channels(flags, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--student-start", "best"], "--student-start best: is none of drawn, teacher, imagenet, and no .keras or"),
-        (["--student-start", "gone.keras"], "--student-start gone.keras: there is no such file"),
-        (["--student-start", "imagenet"], "--student-start imagenet: there are no ImageNet weights for tiny"),
+        (["--student-init", "best"], "student_init must be one of random, teacher, imagenet or a .keras or"),
+        (["--student-init", "gone.keras"], "weights gone.keras: there is no such file"),
+        (["--student-init", "imagenet"], "weights imagenet: there are no ImageNet weights for tiny"),
         (
-            ["--student-start", "teacher", "--teacher", "none"],
-            "takes one teacher's channels, and there is --teacher none",
+            ["--student-init", "teacher", "--teacher", "none"],
+            "takes the channels of one teacher, and there is none",
         ),
-        (["--student-start", "teacher"], "student tiny has a layer .*, and teacher plain has none of that name"),
+        (["--student-init", "teacher"], "student tiny has a layer .*, and teacher plain has none of that name"),
     ],
 )
 def test_a_start_that_cannot_be_is_one_line(flags, words, told, tmp_path):
@@ -165,8 +163,8 @@ def test_a_start_that_cannot_be_is_one_line(flags, words, told, tmp_path):
 
 
 def test_several_teachers_have_no_channels_to_start_from(flags, teachers):
-    with pytest.raises(InputError, match="several are given"):
-        train.main([*flags, "--student-start", "teacher", "--teacher-path", *teachers])
+    with pytest.raises(InputError, match="one teacher, and there are 3"):
+        train.main([*flags, "--student-init", "teacher", "--teacher-path", *teachers])
 
 
 def test_a_summary_of_several_teachers_compares_with_the_first():
@@ -180,18 +178,6 @@ def test_a_summary_of_several_teachers_compares_with_the_first():
     lines = {line.split("|")[1].strip(): line for line in text.splitlines() if line.startswith("| ")}
     assert lines["runs/b/t.keras"].endswith("|  |  |") and lines["s.tflite"].endswith("| 40 | 2.0 |")
     assert "Of several teachers it is the first." in text
-
-
-def test_a_preset_may_name_one_teacher_or_a_list(tmp_path):
-    parser = build_parser()
-    for text, paths in (("a.keras", ["a.keras"]), ("[a.keras, b.keras]", ["a.keras", "b.keras"])):
-        (tmp_path / "p.yaml").write_text(f"teacher_path: {text}\n")
-        config = parser.instantiate(parser.parse_args(["--config", str(tmp_path / "p.yaml")]))
-        found = config.teacher_path if isinstance(config.teacher_path, list) else [config.teacher_path]
-        assert [str(path) for path in found] == paths
-    words = parser.parse_args(["--teacher-path", "a b.keras", "c.keras", "--teacher-weights", "2", "1", "--seed", "4"])
-    assert [str(path) for path in words.teacher_path] == ["a b.keras", "c.keras"]
-    assert (words.teacher_weights, words.seed) == ([2.0, 1.0], 4)
 
 
 @pytest.mark.parametrize(
@@ -221,10 +207,10 @@ def test_a_teacher_learns_from_the_labelled_frames_alone(flags, tmp_path):
     folder = write_partly_labelled(tmp_path / "some", train=4)
     data = open_dataset(folder)
     assert (data.labelled_frames("train"), data.labelled_frames("val")) == (12, 12)
-    settings = PipelineSettings(batch_size=4, labelled_only=True)
+    settings = PipelineSettings(batch_size=4, unlabelled="none")
     labels = [label.numpy() for _, label, _ in training_batches(data, "train", settings).take(6)]
     assert np.concatenate(labels).min() >= 0
-    batches = evaluation_batches(data, "val", batch_size=5, labelled_only=True)
+    batches = evaluation_batches(data, "val", batch_size=5, unlabelled="none")
     assert sum(len(label) for _, label, _ in batches) == 12 and int(batches.cardinality()) == 3
     train.main([*flags, "--data", str(folder), "--stages", "[teacher]"])
     assert np.isfinite(history(tmp_path, "teacher")["val_accuracy"]).all()
@@ -257,34 +243,6 @@ def test_gaze_pretraining_comes_first_and_goes_on_after_a_stop(flags, tmp_path, 
     for stage, whole in (("pretrain", first), ("student", rest)):
         assert list(history(tmp_path, stage)["epoch"]) == [1, 2]
         np.testing.assert_allclose(history(tmp_path, stage)["loss"], whole["loss"], rtol=1e-4)
-
-
-def test_pretraining_is_part_of_what_a_student_is_known_by():
-    parser, data = build_parser(), SimpleNamespace(checksum="0")
-
-    def prints(*flags):
-        return stage_fingerprints(parser.instantiate(parser.parse_args(list(flags))), data)
-
-    plain, longer = prints(), prints("--pretrain.epochs", "3")
-    assert plain["teacher"] == longer["teacher"] and plain["student"] != longer["student"]
-    # Without it its settings don't matter.
-    assert prints("--pretrain.learning_rate", "0.1")["student"] == plain["student"]
-
-
-def test_runs_from_before_a_setting_existed_stay_valid():
-    """As they were computed before logit regression, decoupled targets and the rest came."""
-    parser, data = build_parser(), SimpleNamespace(checksum="0")
-    for flags, teacher, student, int8 in (
-        ([], "5a03f89a92a848cb", "2711708bd134c26e", "312cef1e96149ff7"),
-        (
-            ["--teacher", "none", "--loss.alpha", "0.5", "--augment.zoom", "0.2"],
-            "5acfb04d081a7f2a",
-            "393e3ab1f341c3a8",
-            "b837126685dfbb3c",
-        ),
-    ):
-        found = stage_fingerprints(parser.instantiate(parser.parse_args(flags)), data)
-        assert (found["teacher"], found["student"], found["int8"]) == (teacher, student, int8)
 
 
 def test_a_teacher_that_predicts_the_gaze_learns_it_too(flags, tmp_path):
@@ -348,7 +306,7 @@ def test_a_student_starts_from_weights_and_is_known_by_them(flags, tmp_path):
     keras.utils.set_random_seed(5)
     start = models.create("tiny", (*FRAME_SIZE, 1), 3)
     start.save(first)
-    train.main([*alone, "--student-start", str(first), "--distil.learning_rate", "1e-12"])
+    train.main([*alone, "--student-init", str(first), "--distil.learning_rate", "1e-12"])
     ended = keras.saving.load_model(tmp_path / "run" / "student" / "student.keras")
     for layer in start.layers:
         if layer.name not in ("logits", "bn") and layer.trainable_weights:
@@ -356,14 +314,14 @@ def test_a_student_starts_from_weights_and_is_known_by_them(flags, tmp_path):
     keras.utils.set_random_seed(6)
     models.create("tiny", (*FRAME_SIZE, 1), 3).save(first)
     with pytest.raises(InputError, match="holds a student"):
-        train.main([*alone, "--student-start", str(first), "--distil.learning_rate", "1e-12"])
+        train.main([*alone, "--student-init", str(first), "--distil.learning_rate", "1e-12"])
 
 
 @pytest.mark.parametrize(
     ("words", "flag"),
     [
         (
-            ["--student", "mobilenet_v1", "--student-options", "{width: 0.25}", "--student-start", "imagenet"],
+            ["--student", "mobilenet_v1", "--student-options", "{width: 0.25}", "--student-init", "imagenet"],
             "student-start",
         ),
         (["--stages", "[teacher]", "--teacher", "vgg16", "--pretrained", "imagenet"], "pretrained"),
@@ -381,45 +339,45 @@ def test_offline_imagenet_is_one_line_and_never_a_random_start(words, flag, flag
         words = [*words, "--teacher-options", "{batch_norm: false, preprocess: imagenet, dense_units: 8}"]
     assert run_command(train.main, [*flags, *words]) == 2
     error = capsys.readouterr().err
-    assert error.count("\n") == 1 and f"--{flag} imagenet: the weights of" in error and "can't be fetched" in error
+    assert error.count("\n") == 1 and "weights imagenet: those of" in error and "can't be fetched" in error
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (["--teacher", "none", "--loss.logit", "1"], "--loss.logit 1: needs a teacher"),
-        (["--teacher", "none", "--loss.decoupled", "0.5"], "--loss.decoupled 0.5: needs a teacher"),
-        (["--teacher", "none", "--loss.attention", "2"], "--loss.attention 2: needs a teacher"),
-        (["--teacher", "none", "--pretrained", "imagenet"], "--pretrained imagenet"),
+        (["--teacher", "none", "--loss.logit", "1"], "loss.logit 1: needs a teacher"),
+        (["--teacher", "none", "--loss.decoupled", "0.5"], "loss.decoupled 0.5: needs a teacher"),
+        (["--teacher", "none", "--loss.attention", "2"], "loss.attention 2: needs a teacher"),
+        (["--teacher", "none", "--pretrained", "imagenet"], "pretrained is for a teacher that is trained here"),
         (["--teacher", "none", "--loss.gaze", "0", "--loss.hard", "0"], "every weight is 0"),
-        (["--teacher-weights", "1", "2"], "--teacher-weights: are of the teachers given by --teacher-path"),
-        (["--teacher-path", "T", "--teacher-weights", "1", "2"], "2 weights for 1 teachers"),
-        (["--teacher-path", "T", "T", "--teacher-weights", "1", "-2"], "--teacher-weights -2: must be above 0"),
+        (["--teacher-weights", "1", "2"], "teacher_weights must be one for each of the 0"),
+        (["--teacher-path", "T", "--teacher-weights", "1", "2"], "teacher_weights must be one for each of the 1"),
+        (["--teacher-path", "T", "T", "--teacher-weights", "1", "-2"], "teacher_weights must be above 0, not -2"),
         (["--teacher-path", "T", "no/such.keras"], "no/such.keras"),
-        (["--teacher-path", "T", "T", "--loss.attention_taps", "[stride4]"], "--loss.attention_taps stride4: tiny has"),
-        (["--loss.attention_taps", "[logits]"], "--loss.attention_taps logits: tiny has no tap 'logits'; it has"),
-        (["--loss.hint_taps", "[stride32]"], "--loss.hint_taps stride32: tiny has no tap 'stride32'"),
+        (["--teacher-path", "T", "T", "--loss.attention_taps", "[stride4]"], "loss.attention_taps: tiny has"),
+        (["--loss.attention_taps", "[logits]"], "loss.attention_taps: tiny has no tap 'logits'; it has"),
+        (["--loss.hint_taps", "[stride32]"], "loss.hint_taps: tiny has no tap 'stride32'"),
         (
             ["--data", "UNLABELLED", "--teacher-path", "T"]
             + [word for name in ("alpha", "attention", "gaze") for word in (f"--loss.{name}", "0")],
-            "every weight of --loss that needs no label is 0",
+            "every weight of loss that needs no label is 0",
         ),
         (["--teacher", "multitask_sonoeyenet", "--gaze", "none", "--stages", "[teacher]"], "learns to predict gaze"),
         (["--teacher-path"], "--teacher-path"),
         (["--loss.decoupled_rest", "-1"], "loss.decoupled_rest -1.0"),
         (["--loss.logit", ".nan"], "loss.logit nan"),
-        (["--teach.gaze", "-1"], "teach.gaze -1.0"),
-        (["--pretrain.epochs", "-1"], "pretrain.epochs -1: must be at least 0"),
-        (["--pretrain.epochs", "1", "--gaze", "none"], "--gaze none"),
+        (["--teach.gaze", "-1"], "teach.gaze must be a number of at least 0, not -1.0"),
+        (["--pretrain.epochs", "-1"], "pretrain.epochs must be a number of at least 0"),
+        (["--pretrain.epochs", "1", "--gaze", "none"], "gaze is 'none'"),
         (
             ["--data", "UNLABELLED", "--pretrain.epochs", "1", "--teacher-path", "T"],
-            "has no gaze in its training split",
+            "has none in its training split",
         ),
         (["--data", "UNLABELLED"], "no labelled frame in its training split for the teacher plain"),
         (
             ["--data", "UNLABELLED", "--teacher", "none"],
-            "no labelled frame in its training split, and --teacher is none",
+            "no labelled frame in its training split, and teacher is 'none'",
         ),
         (["--stages", "[teacher]", "--teacher-options", "{predict: true}", "--data", "ODD"], "the gaze maps are"),
     ],

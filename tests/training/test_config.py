@@ -1,0 +1,150 @@
+"""`TrainConfig`: what it takes, what it refuses, and by what the stages of a run are known."""
+
+import dataclasses
+from types import SimpleNamespace
+
+import pytest
+
+from common import strict_yaml
+from common.errors import InputError
+from data.augment import Augmentation
+from training import FitSettings, TeachSettings, TrainConfig
+from training.flags import parse
+from training.stages import stage_fingerprints, unlabelled_of
+
+
+def config(**settings) -> TrainConfig:
+    return TrainConfig(data="data", run="run", **{"sigma": 0.03, **settings})
+
+
+def data(gaze_frames=1):
+    return SimpleNamespace(checksum="0", gaze_frames=lambda split: gaze_frames)
+
+
+def test_flags_preset_and_notebook_give_the_same(tmp_path):
+    made = TrainConfig(
+        "data",
+        tmp_path / "run",
+        student="mobilenet_v1",
+        student_options={"width": 0.2},
+        teacher_path="t.keras",
+        teach={"epochs": 3},
+        distil=FitSettings(epochs=4),
+    )
+    words = ["--data", "data", "--run", str(tmp_path / "run"), "--student", "mobilenet_v1", "--teacher-path", "t.keras"]
+    words += ["--student-options", "{width: 0.2}", "--teach.epochs", "3", "--distil.epochs", "4"]
+    request = parse(words)
+    assert request.config == made and (request.overwrite, request.dry_run) == (False, False)
+    (tmp_path / "config.yaml").write_text(strict_yaml.dump(made))
+    again = parse(["--config", str(tmp_path / "config.yaml"), "--overwrite"])
+    assert again.config == made and again.overwrite
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        made.seed = 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"class_weights": "no"}, "class_weights must be true or false, not 'no'"),
+        ({"seed": 1.5}, "seed must be a whole number"),
+        ({"seed": -1}, "seed must be at least 0"),
+        ({"sigma": 0}, "sigma must be above 0"),
+        ({"sigma": float("nan")}, "sigma must be above 0"),
+        ({"gaze": "left"}, "gaze must be one of real, none, shuffled, centre, not 'left'"),
+        ({"unlabelled": "some"}, "unlabelled must be one of auto, all, patients, none, not 'some'"),
+        ({"stages": []}, "stages must name at least one"),
+        ({"stages": "pupil"}, "stages must be one of teacher, student, int8, not 'pupil'"),
+        ({"student": "vgg16"}, "there is no student 'vgg16'"),
+        ({"teacher": "vgg17"}, "did you mean vgg16"),
+        ({"teach": 3}, "teach must be a mapping"),
+        ({"teach": {"epocs": 3}}, "did you mean epochs"),
+        ({"teach": {"epochs": 0}}, "teach.epochs must be a number of at least 1, not 0"),
+        ({"distil": {"learning_rate": float("inf")}}, "distil.learning_rate must be above 0"),
+        ({"loss": {"alpha": "much"}}, "loss.alpha must be a number, not 'much'"),
+        ({"loss": {"attention_taps": ["stride5"]}}, "has no tap 'stride5'"),
+        ({"augment": {"zoom": "far"}}, "augment.zoom must be a number"),
+        ({"student_options": ["width"]}, "student_options must be a mapping"),
+        ({"student_init": "best"}, "student_init must be one of random, teacher, imagenet or a .keras"),
+        ({"student_init": "teacher", "teacher": "none"}, "takes the channels of one teacher, and there is none"),
+        ({"student_init": "teacher", "teacher_path": ["a", "b"]}, "and there are 2"),
+        ({"teacher_path": ["a"], "teacher_weights": [1, 2]}, "one for each of the 1 teachers in teacher_path, not 2"),
+        ({"teacher_path": ["a", "b"], "teacher_weights": [1, -2]}, "teacher_weights must be above 0, not -2"),
+        ({"teacher": "none", "pretrained": "imagenet"}, "pretrained is for a teacher that is trained here"),
+        ({"teacher": "none", "loss": {"attention": 2}}, "needs a teacher"),
+        ({"gaze": "none", "pretrain": {"epochs": 1}}, "pretrain.epochs must be 0 where gaze is 'none', not 1"),
+    ],
+    ids=lambda value: str(value)[:50],
+)
+def test_what_cannot_be_is_refused_by_the_name_of_the_parameter(settings, named):
+    with pytest.raises(InputError) as caught:
+        config(**settings)
+    assert named in str(caught.value) and "--" not in str(caught.value) and "\n" not in str(caught.value)
+
+
+CHANGES = [
+    # (settings, the stages whose outcome they change)
+    ({"teach": TeachSettings(epochs=3)}, "teacher student int8"),
+    ({"teacher_options": {"width": 0.5}}, "teacher student int8"),
+    ({"teacher": "none"}, "teacher student int8"),
+    ({"distil": FitSettings(epochs=3)}, "student int8"),
+    ({"student_options": {"width": 0.5}}, "pretrain student int8"),
+    ({"student_init": "teacher"}, "pretrain student int8"),
+    ({"pretrain": {"epochs": 3}}, "pretrain student int8"),
+    ({"pretrain": {"learning_rate": 0.1}}, "pretrain"),  # without an epoch of it its settings don't matter
+    ({"loss": {"alpha": 0.5}}, "student int8"),
+    ({"loss": {"gaze_uniform_share": 0.5}}, "pretrain student int8"),
+    ({"unlabelled": "none"}, "pretrain student int8"),
+    ({"quantize": {"epochs": 3}}, "int8"),
+    *[
+        (settings, "teacher pretrain student int8")
+        for settings in (
+            {"seed": 1},
+            {"gaze": "centre"},
+            {"sigma": 0.05},
+            {"class_weights": True},
+            {"augment": Augmentation(zoom=0.2)},
+        )
+    ],
+    ({"evaluate": False}, ""),
+    ({"stages": ["student"]}, ""),
+]
+
+
+@pytest.mark.parametrize(("settings", "stages"), CHANGES, ids=lambda value: str(value)[:50])
+def test_a_stage_is_known_by_all_that_decides_its_outcome_and_by_nothing_else(settings, stages):
+    before, after = stage_fingerprints(config(), data()), stage_fingerprints(config(**settings), data())
+    assert {name for name in before if before[name] != after[name]} == set(stages.split())
+
+
+def test_a_stage_is_known_by_the_content_of_what_it_starts_from(tmp_path):
+    file, given = tmp_path / "w.keras", {}
+    for content in (b"one", b"two"):
+        file.write_bytes(content)
+        given[content] = [
+            stage_fingerprints(config(**{setting: str(file)}), data())["student"]
+            for setting in ("student_init", "pretrained", "teacher_path")
+        ]
+    assert not set(given[b"one"]) & set(given[b"two"])
+    other = stage_fingerprints(config(), SimpleNamespace(checksum="1", gaze_frames=data().gaze_frames))
+    assert not set(other.values()) & set(stage_fingerprints(config(), data()).values())
+
+
+@pytest.mark.parametrize(
+    ("settings", "gaze_frames", "expected"),
+    [
+        ({}, 1, "all"),
+        ({"teacher": "none"}, 1, "all"),  # the gaze loss learns from them
+        ({"teacher": "none"}, 0, "none"),
+        ({"teacher": "none", "gaze": "none"}, 1, "none"),
+        ({"teacher": "none", "loss": {"gaze": 0}}, 1, "none"),
+        ({"teacher": "none", "gaze": "none", "unlabelled": "all"}, 1, "all"),
+        ({"loss": {"gaze": 0, "alpha": 0, "attention": 0}}, 1, "none"),
+        ({"unlabelled": "patients"}, 1, "patients"),
+    ],
+    ids=lambda value: str(value)[:50],
+)
+def test_frames_without_a_label_are_left_out_where_nothing_learns_from_them(settings, gaze_frames, expected):
+    made = config(**settings)
+    assert unlabelled_of("student", made, data(gaze_frames)) == expected
+    assert unlabelled_of("int8", made, data(gaze_frames)) == expected
+    assert unlabelled_of("teacher", made, data(gaze_frames)) == "none"
