@@ -23,7 +23,8 @@ import numpy as np
 from phantom import PhantomConfig, write_recordings
 from phantom.acoustics import Tissue
 from phantom.biometry import draw_fetus
-from phantom.clip import CLASSES, Session, set_scene, simulate_clip
+from phantom.cast import CLASSES
+from phantom.clip import Session, set_scene, simulate_clip
 from phantom.difficulty import get_difficulty
 from phantom.looks import draw_look
 from phantom.section import Section

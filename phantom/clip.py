@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 
 import numpy as np
 
-from phantom import background
-from phantom.abdomen import abdomen
 from phantom.acoustics import Tissue
 from phantom.biometry import Fetus
 from phantom.bodies import Body
+from phantom.cast import PLANES, Cast, choose_bodies
 from phantom.clutter import clutter
 from phantom.company import Carried, placed
 from phantom.difficulty import Difficulty
 from phantom.film import Settings, draw_settings, film, make_grid
-from phantom.head import head
 from phantom.layout import Layout, lay_out
 from phantom.looks import Look
 from phantom.mother import maternal_tissue
@@ -24,24 +21,7 @@ from phantom.motion import Interval, Motion, label_clip
 from phantom.probe import PolarGrid, View
 from phantom.shapes import Solid
 from phantom.sonographer import ScanPath, look_at
-from phantom.thigh import thigh
 from phantom.tracker import Gaze, Screen
-
-CLASSES = ("abdomen", "femur", "head", "background")
-PLANES: dict[str, Callable[[Fetus, np.random.Generator, Difficulty], Body]] = {
-    "head": head,
-    "abdomen": abdomen,
-    "femur": thigh,
-}
-# What else a sonographer passes on the way.
-PARTS: dict[str, Callable[[Fetus, np.random.Generator], Body]] = {
-    "spine": background.long_spine,
-    "lower leg": background.lower_leg,
-    "limbs": background.limbs,
-    "placenta": background.placenta,
-}
-# What background is made of: cuts off the planes of these bodies, or one of `PARTS`. Ours.
-_BACKGROUND = {"head": 0.27, "abdomen": 0.27, "femur": 0.23, "part": 0.23}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +32,7 @@ class Clip:
         frames: uint8 [n, H, W]; n = 0 if it was not rendered. intervals: labelled stretches.
         gaze: as recorded, on the screen. path: the truth behind it, at the same times.
         view: what the frames show, mm. body, motion: the truth behind it: what is held, and how it moves.
-        kind: of the body, a plane's name (also where a background clip keeps off that plane) or one of `PARTS`.
+        kind: of the body, a plane's name (also where a background clip keeps off that plane) or one of `cast.PARTS`.
         settings: of the scanner.
         second: a second body in view, if any, in the first one's coordinates; above: drawn over the first;
             rival: it shows its own plane.
@@ -83,32 +63,6 @@ class Session:
     look: Look
     bias_degree: np.ndarray
     screen: Screen
-
-
-@dataclasses.dataclass(frozen=True)
-class Cast:
-    """The bodies of a clip.
-
-    Attributes:
-        kind: of the body that is held, or kept off.
-        kinds, bodies: the body about which everything is laid out, then a second one or None.
-        shared: two bodies share the frame's middle.
-    """
-
-    kind: str
-    kinds: tuple[str, str | None]
-    bodies: tuple[Body, Body | None]
-    shared: bool
-
-    @property
-    def swapped(self) -> bool:
-        """Whether the clip is laid out about the body that is not held."""
-        return self.kinds[0] != self.kind
-
-    @property
-    def held(self) -> Body:
-        lead, second = self.bodies
-        return second if self.swapped and second is not None else lead
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,7 +123,7 @@ def simulate_clip(
     """Simulate one clip.
 
     Args:
-        fetus: whose. label: what the clip holds, one of `CLASSES`.
+        fetus: whose. label: what the clip holds, one of `cast.CLASSES`.
         session: scanner and tracker. frame_size: (H, W), px.
         render: make the frames, which take nearly all the time. Without them the same `rng` gives other labels and
             another gaze, of the same distribution.
@@ -218,7 +172,7 @@ def set_scene(
     """Everything of a clip that is there before it is imaged; arguments as in `simulate_clip`."""
     # The scanner's settings come from a generator of their own: the same whatever the clip shows.
     scanner_rng = np.random.default_rng(rng.integers(2**63))
-    cast = _choose_bodies(fetus, label, rng, difficulty)
+    cast = choose_bodies(fetus, label, rng, difficulty)
     lead, is_plane = cast.bodies[0], label in PLANES
     layout = lay_out(cast.kinds, cast.bodies, is_plane, cast.shared, difficulty, frame_size, duration_s, rng)
     focus_mm = layout.motion.still.y
@@ -235,23 +189,3 @@ def set_scene(
         rival = cast.shared and is_plane
         seen.insert(int(rival and rng.uniform() < 0.5), placed(layout.second, layout.there))
     return Scene(cast, layout, settings, tuple(seen), tuple(around), far_mm, grid, mother)
-
-
-def _choose_bodies(fetus: Fetus, label: str, rng: np.random.Generator, difficulty: Difficulty) -> Cast:
-    is_plane = label in PLANES
-    kind = label if is_plane else str(rng.choice(list(_BACKGROUND), p=list(_BACKGROUND.values())))
-    if kind == "part":
-        kind = list(PARTS)[rng.integers(len(PARTS))]
-        return Cast(kind, (kind, None), (PARTS[kind](fetus, rng), None), shared=False)
-    # What follows of two rivals is sampled in an order that does not know the label, and about either by a toss:
-    # the same random numbers give the same frames whichever is held.
-    other = None
-    if rng.uniform() < difficulty.company:
-        other = str(rng.choice([name for name in PLANES if name != kind]))
-    made = {name: PLANES[name](fetus, rng, difficulty) for name in PLANES if name in (kind, other)}
-    shared = other is not None and rng.uniform() < difficulty.rivals
-    names: tuple[str, str | None] = kind, other
-    if shared and is_plane:
-        first, second = made
-        names = (first, second) if rng.uniform() < 0.5 else (second, first)
-    return Cast(kind, names, (made[names[0]], made[names[1]] if names[1] else None), shared)

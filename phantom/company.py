@@ -1,11 +1,9 @@
-"""A second part of the fetus in view: what a frame is of is then what the sonographer looks at.
+"""A second part of the fetus in view: the sonographer's gaze tells which of the two a frame is about.
 
-A fetus lies folded: beside an abdomen there is often a thigh, beside a head a chest. Beside a plane
-that is held the second part may show its own plane, a rival. Which of the two is held is a toss of its own:
-everything in the frame is drawn about one of them, and a second toss has decided which one that is. So a frame of
-two rivals says nothing about the label, by construction; the label is what the sonographer is after, and only the
-gaze tells. Where a label says background the second part shows no plane either, so background stays what the
-anatomy says it is.
+A fetus lies folded: next to an abdomen there is often a thigh, next to a head a chest. Next to a plane that is held
+the second part may show its own plane; the two are then rivals. A toss decides which of them is held, and another
+toss about which of them the scene is laid out. A frame of two rivals therefore says nothing about the label, by
+construction; only the gaze tells it. Where the label is background the second part shows no plane either.
 """
 
 from __future__ import annotations

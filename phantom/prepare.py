@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from common.files import whole_folder
 from data.splits import split_patients
-from phantom.clip import CLASSES
+from phantom.cast import CLASSES
 from phantom.config import PhantomConfig
 from phantom.recordings import patient_name, write_recordings
 from phantom.version import VERSION

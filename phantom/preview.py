@@ -16,7 +16,8 @@ from common.console import track
 from common.files import whole_folder
 from phantom.animation import write_animation
 from phantom.biometry import AGE_RANGES_WEEKS, Fetus, draw_fetus
-from phantom.clip import CLASSES, Clip, Session, simulate_clip
+from phantom.cast import CLASSES
+from phantom.clip import Clip, Session, simulate_clip
 from phantom.config import PhantomConfig
 from phantom.difficulty import Difficulty
 from phantom.looks import LOOKS

@@ -19,7 +19,8 @@ from common.console import track
 from common.files import whole_folder, write_text
 from data.gaze.writer import write_tobii_sdk_stream
 from phantom.biometry import draw_fetus
-from phantom.clip import CLASSES, Session, simulate_clip
+from phantom.cast import CLASSES
+from phantom.clip import Session, simulate_clip
 from phantom.config import PhantomConfig
 from phantom.looks import draw_look
 from phantom.tracker import SESSION_S, Screen, draw_bias, drift

@@ -1,17 +1,14 @@
-"""Where the sonographer looks: fixations, saccades, pursuit, glances beside the image.
+"""Where the sonographer looks: fixations, saccades, pursuit, glances off the image.
 
-Fixations lie on the landmarks of each plane, as often as published (`landmarks`), and
-last log-normally long; between them the eye jumps, faster the further; within them
-it follows the landmark, which moves with the probe. Whoever searches has not found
-the landmark: now and then the eye is where it should be, mostly it is elsewhere in
-the body, in places as central and as far apart as the landmarks are (their layout,
-turned about the body's middle). So the gaze of background is like that of the
-planes, and where one looks does not say what one sees; only together with the frame
-does it: on the landmark, or beside it.
+Fixations lie on the landmarks of each plane, as often as published (`landmarks`), and their
+dwell times are log-normal. Between them the eye makes saccades; within them it follows the
+landmark, which moves with the probe. Where the plane is not shown the observer searches: a
+few looks go to where the landmark should be, most to other places in the body that are as
+central and as far apart (the landmarks' layout, turned about the body's middle). The gaze of
+background is thus distributed like that of the planes; it differs only in what lies under it.
 
-Dwell times and the speed of saccades are common values for the viewing of scenes:
-median 280 ms with a spread of 0.45 in the logarithm, 100 to 1200 ms; 21 ms + 2.2 ms
-a degree.
+Dwell times and the speed of saccades are common values for the viewing of scenes: median
+280 ms with a spread of 0.45 in the logarithm, 100 to 1200 ms; 21 ms + 2.2 ms a degree.
 """
 
 from __future__ import annotations

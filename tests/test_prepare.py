@@ -43,7 +43,7 @@ def test_fetal_planes_and_phantom_take_their_flags(tmp_path, capsys):
     classes = ("--classes", "head=Fetal brain", "rest=*")
     assert run("fetal-planes", planes, "--out", tmp_path / "planes", "--frame-size", 32, 48, *classes) == 0
     assert open_dataset(tmp_path / "planes").classes == ("head", "rest")
-    phantom = ("--patients", 8, "--seed", 1, "--fps", 4, "--frame-size", 48, 64)
+    phantom = ("--patients", 8, "--seed", 1, "--fps", 4, "--frame-size", 48, 64, "--rivals", 0)
     assert run("phantom", "--out", tmp_path / "phantom", *phantom) == 0
     data = open_dataset(tmp_path / "phantom")
     assert data.info["source"]["simulated"] is True and data.gaze_frames("train") > 0
@@ -51,6 +51,7 @@ def test_fetal_planes_and_phantom_take_their_flags(tmp_path, capsys):
     printed = " ".join(capsys.readouterr().out.split())
     assert "gaze map alone" in printed and "clinical evidence" in printed
     assert data.info["card"]["settings"]["seed"] == 1
+    assert data.info["source"]["rivals"] == data.info["card"]["settings"]["difficulty_numbers"]["rivals"] == 0
 
 
 def test_a_preview_alone(tmp_path, capsys):

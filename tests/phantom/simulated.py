@@ -8,7 +8,8 @@ from functools import cached_property
 import numpy as np
 
 from phantom.biometry import draw_fetus
-from phantom.clip import CLASSES, PLANES, Clip, Session, simulate_clip
+from phantom.cast import CLASSES, PLANES
+from phantom.clip import Clip, Session, simulate_clip
 from phantom.difficulty import Difficulty, get_difficulty
 from phantom.looks import LOOKS
 from phantom.motion import Motion

@@ -10,7 +10,7 @@ from phantom.abdomen import abdomen
 from phantom.acoustics import Receiver, Tissue, random_scatterers
 from phantom.biometry import Fetus, draw_fetus, ellipse_circumference, growth_chart
 from phantom.bodies import Body
-from phantom.clip import PARTS
+from phantom.cast import PARTS
 from phantom.difficulty import get_difficulty
 from phantom.head import head
 from phantom.probe import PolarGrid, Probe

@@ -13,7 +13,8 @@ from sklearn.model_selection import GroupKFold, cross_val_score
 from phantom import PhantomConfig, landmarks
 from phantom.biometry import draw_fetus
 from phantom.bodies import nothing_shown
-from phantom.clip import CLASSES, PLANES, Clip, Session, simulate_clip
+from phantom.cast import CLASSES, PLANES
+from phantom.clip import Clip, Session, simulate_clip
 from phantom.company import Carried, placed
 from phantom.looks import LOOKS
 from phantom.motion import Motion

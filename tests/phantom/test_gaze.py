@@ -17,7 +17,7 @@ from scipy.stats import binomtest, ks_2samp, norm
 from data.gaze.read import read_gaze
 from data.sources.manifest import read_manifest
 from phantom import landmarks
-from phantom.clip import CLASSES, PLANES
+from phantom.cast import CLASSES, PLANES
 from phantom.sonographer import saccade_s, scan_path
 from phantom.tracker import Screen, drift, record_gaze, sample_times
 from tests.phantom.conftest import PER_PLANE, SMALL

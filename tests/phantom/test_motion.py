@@ -9,7 +9,8 @@ import pytest
 
 from phantom.biometry import draw_fetus
 from phantom.bodies import Body
-from phantom.clip import CLASSES, PARTS, PLANES, Clip, set_scene
+from phantom.cast import CLASSES, PARTS, PLANES
+from phantom.clip import Clip, set_scene
 from phantom.difficulty import get_difficulty
 from phantom.looks import draw_marks
 from phantom.probe import View

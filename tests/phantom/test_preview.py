@@ -16,7 +16,7 @@ from data.dataset import FrameRecord, open_dataset, write_dataset
 from phantom import PhantomConfig
 from phantom.animation import write_animation
 from phantom.card import PARTS, add_card, print_card
-from phantom.clip import CLASSES
+from phantom.cast import CLASSES
 from phantom.difficulty import get_difficulty
 from phantom.preview import simulate_scene, write_preview
 from phantom.tracker import Gaze

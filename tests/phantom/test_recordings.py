@@ -18,7 +18,7 @@ from common.errors import InputError
 from data.gaze.read import read_gaze
 from data.video.read import open_video
 from phantom import PhantomConfig, prepare_phantom, write_recordings
-from phantom.clip import CLASSES
+from phantom.cast import CLASSES
 from phantom.recordings import Order, worker_count, write_patient, write_video
 from phantom.tracker import draw_bias
 from tests.phantom.conftest import SMALL

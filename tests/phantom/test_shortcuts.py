@@ -21,7 +21,7 @@ from data.dataset import Dataset, read_split
 from data.gaze.read import read_gaze
 from data.sources.manifest import read_manifest
 from phantom import PhantomConfig, prepare_phantom
-from phantom.clip import CLASSES
+from phantom.cast import CLASSES
 from phantom.gaze_alone import BOUND
 from phantom.tracker import Screen
 from phantom.version import VERSION
