@@ -7,6 +7,7 @@ echogenicities, is textbook anatomy, spread widely and meant as variation rather
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
@@ -15,10 +16,10 @@ from phantom.bodies import FLUID, Body, bone_attenuation
 from phantom.difficulty import Difficulty
 from phantom.lookalikes import of_stomach_and_vein
 from phantom.shapes import Ellipsoid, Rod, Solid
-from phantom.tables import sample_row
+from phantom.tables import Row, sample_row
 
 # Shares of the section's mean diameter; +u is the front, +e the head. Pairs are ranges.
-STOMACH = {
+STOMACH: Row = {
     "v": (0.18, 0.26),
     "u": (-0.08, 0.10),
     "e": (-0.02, 0.02),
@@ -26,12 +27,12 @@ STOMACH = {
     "b": (0.06, 0.10),
     "angle": (-0.7, 0.7),
 }
-AORTA = {"u": -0.23, "v": 0.04, "e": 0.0, "a": 0.03, "b": 0.03, "c": 1.2}
-KIDNEY = {"u": -0.2, "v": (0.17, 0.22), "e": -0.32, "a": 0.1, "b": 0.085, "c": 0.17}
-KIDNEYS_PELVIS = {"a": 0.045, "b": 0.02, "c": 0.1}
-BLADDER = {"u": (0.1, 0.2), "v": (-0.05, 0.05), "e": -0.58, "a": (0.07, 0.13), "b": (0.06, 0.1), "c": 0.15}
-HEART = {"u": 0.06, "v": 0.09, "e": 0.42, "a": 0.2, "b": 0.15, "c": 0.2}
-CHAMBER = {"a": 0.062, "b": 0.04, "c": 0.15}
+AORTA: Row = {"u": -0.23, "v": 0.04, "e": 0.0, "a": 0.03, "b": 0.03, "c": 1.2}
+KIDNEY: Row = {"u": -0.2, "v": (0.17, 0.22), "e": -0.32, "a": 0.1, "b": 0.085, "c": 0.17}
+KIDNEYS_PELVIS: Row = {"a": 0.045, "b": 0.02, "c": 0.1}
+BLADDER: Row = {"u": (0.1, 0.2), "v": (-0.05, 0.05), "e": -0.58, "a": (0.07, 0.13), "b": (0.06, 0.1), "c": 0.15}
+HEART: Row = {"u": 0.06, "v": 0.09, "e": 0.42, "a": 0.2, "b": 0.15, "c": 0.2}
+CHAMBER: Row = {"a": 0.062, "b": 0.04, "c": 0.15}
 CHAMBERS = ((0.075, 0.05), (0.075, -0.05), (-0.075, 0.05), (-0.075, -0.05))  # along and across the heart's axis
 HEARTS_ANGLE = 0.7
 # The ossification centres of a vertebra: its body and both halves of the arch.
@@ -130,7 +131,7 @@ def _ribs(t: _Traits, rng: np.random.Generator) -> list[Solid]:
     wide = 1.3 + 0.006 * t.d
     long = rng.uniform(2.2, 2.7) * wide  # the plane cuts a rib obliquely: a short stretch of it
     reach = rng.uniform(0.2, 0.5) * t.d
-    bone = {"echo_db": 5, "attenuation": bone_attenuation(10, wide), "wall_db": 9, "name": "rib"}
+    bone: dict[str, Any] = {"echo_db": 5, "attenuation": bone_attenuation(10, wide), "wall_db": 9, "name": "rib"}
     solids: list[Solid] = []
     for sign in (-1, 1):
         for step in range(count):
@@ -143,7 +144,7 @@ def _ribs(t: _Traits, rng: np.random.Generator) -> list[Solid]:
 def _spine_and_aorta(t: _Traits, rng: np.random.Generator) -> list[Solid]:
     size = 0.03 * t.d + 0.6  # of each ossification centre
     attenuation = bone_attenuation(rng.uniform(9.8, 11.2), 2 * size)
-    bone = {"echo_db": 8, "attenuation": attenuation, "wall_db": 12, "name": "spine"}
+    bone: dict[str, Any] = {"echo_db": 8, "attenuation": attenuation, "wall_db": 12, "name": "spine"}
     solids: list[Solid] = [
         Ellipsoid(-0.32 * t.d + du * t.d, dv * t.d, 0, size, size, 1.2 * t.d, **bone) for du, dv in VERTEBRA
     ]
@@ -155,13 +156,19 @@ def _spine_and_aorta(t: _Traits, rng: np.random.Generator) -> list[Solid]:
 def _stomach(t: _Traits, rng: np.random.Generator) -> list[Solid]:
     row = sample_row(STOMACH, rng, t.sizes)
     row["v"] *= t.side
-    look = {"echo_db": t.fluid_db, "attenuation": 0.05, "wall_db": -6, "name": "stomach"}
+    look: dict[str, Any] = {"echo_db": t.fluid_db, "attenuation": 0.05, "wall_db": -6, "name": "stomach"}
     return [Ellipsoid(**row, c=t.thick * 1.15, **look)]
 
 
 def _umbilical_vein(t: _Traits, rng: np.random.Generator) -> list[Solid]:
     """It enters from the front and bends away from the stomach: the J."""
-    look = {"echo_db": t.fluid_db + 2, "attenuation": 0.1, "wall_db": -4, "name": "umbilical vein", "hollow": True}
+    look: dict[str, Any] = {
+        "echo_db": t.fluid_db + 2,
+        "attenuation": 0.1,
+        "wall_db": -4,
+        "name": "umbilical vein",
+        "hollow": True,
+    }
     wide, bend = rng.uniform(0.055, 0.08) * t.d, rng.uniform(0.05, 0.1) * t.d
     turn = -t.side * 2.0
     return [
@@ -179,7 +186,7 @@ def _towards_the_pelvis(t: _Traits, rng: np.random.Generator) -> list[Solid]:
         inner = row | sample_row(KIDNEYS_PELVIS, rng, t.sizes)
         solids.append(Ellipsoid(**row, echo_db=t.liver_db - 7, wall_db=-8, name="kidney"))
         solids.append(Ellipsoid(**inner, echo_db=t.fluid_db))
-    look = {"echo_db": t.fluid_db, "attenuation": 0.05, "wall_db": -4, "name": "bladder"}
+    look: dict[str, Any] = {"echo_db": t.fluid_db, "attenuation": 0.05, "wall_db": -4, "name": "bladder"}
     return [*solids, Ellipsoid(**sample_row(BLADDER, rng, t.sizes), **look)]
 
 

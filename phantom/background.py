@@ -6,6 +6,8 @@ follow the fetus' femur length; all else is textbook anatomy, spread widely.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from phantom.biometry import Fetus
@@ -92,10 +94,17 @@ def placenta(fetus: Fetus, rng: np.random.Generator) -> Body:
     ]
     for _ in range(rng.integers(0, 6)):
         u, v = rng.uniform(-0.7, 0.7) * size, rng.uniform(-0.5, 0.5) * thick
-        lake = {"echo_db": level - rng.uniform(6, 20), "attenuation": 0.3}
+        lake: dict[str, Any] = {"echo_db": level - rng.uniform(6, 20), "attenuation": 0.3}
         solids.append(Ellipsoid(u, v, 0, rng.uniform(0.02, 0.07) * size, rng.uniform(0.04, 0.12) * thick, 30, **lake))
     if rng.uniform() < 0.5:
         at = rng.uniform(-0.5, 0.5) * size
-        vessel = {"width": 0.1 * size, "c": 20, "echo_db": FLUID_DB + 6, "wall_db": 2, "hollow": True, "name": "cord"}
+        vessel: dict[str, Any] = {
+            "width": 0.1 * size,
+            "c": 20,
+            "echo_db": FLUID_DB + 6,
+            "wall_db": 2,
+            "hollow": True,
+            "name": "cord",
+        }
         solids.append(Rod(at, -1.3 * thick, 0, 0.8 * thick, angle=np.pi / 2 + rng.uniform(-0.5, 0.5), **vessel))
     return Body(tuple(solids), size, 1.5 * size)

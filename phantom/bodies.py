@@ -14,13 +14,14 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Iterable
+from typing import Any
 
 from phantom.probe import Probe
 from phantom.section import Pose
 from phantom.shapes import Solid
 
 FLUID_DB = -45.0
-FLUID = {"echo_db": FLUID_DB, "attenuation": 0.02}
+FLUID: dict[str, Any] = {"echo_db": FLUID_DB, "attenuation": 0.02}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Body:
     @functools.cached_property
     def _defining_solids(self) -> list[list[Solid]]:
         """The solids of each name that makes the plane: of those that share a name the best seen one counts."""
-        found = [[solid for solid in self.solids if solid.name == name] for name in self.defining]
+        found: list[list[Solid]] = [[solid for solid in self.solids if solid.name == name] for name in self.defining]
         return [alike for alike in found if alike]
 
 

@@ -185,7 +185,7 @@ def set_scene(
         grid = make_grid(layout.view, settings)
         mother = maternal_tissue(grid, rng, layout.wall_mm, far_mm, rng.uniform(0.2, 0.8))
     seen = [lead]
-    if layout.second is not None:  # drawn later lies on top: of two rivals either may
+    if layout.second is not None and layout.there is not None:  # drawn later lies on top: of two rivals either may
         rival = cast.shared and is_plane
         seen.insert(int(rival and rng.uniform() < 0.5), placed(layout.second, layout.there))
     return Scene(cast, layout, settings, tuple(seen), tuple(around), far_mm, grid, mother)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from phantom.bodies import FLUID_DB, bone_attenuation
@@ -25,7 +27,12 @@ def clutter(rng: np.random.Generator, mean_count: float, near_mm: float, size_mm
 def limb(rng: np.random.Generator, u: float, v: float, radius: float) -> list[Solid]:
     """A limb of this radius (mm), cut across: soft tissue around a bone."""
     bone = max(1.2, 0.2 * radius)
-    inside = {"echo_db": 7, "attenuation": bone_attenuation(15, 2 * bone), "wall_db": 12, "name": "bone"}
+    inside: dict[str, Any] = {
+        "echo_db": 7,
+        "attenuation": bone_attenuation(15, 2 * bone),
+        "wall_db": 12,
+        "name": "bone",
+    }
     wide = radius * rng.uniform(1, 1.3)
     return [
         Ellipsoid(u, v, 0, wide, radius, 40, echo_db=rng.uniform(-10, -4), wall_db=8, name="limb"),
@@ -40,7 +47,7 @@ def _limb(rng: np.random.Generator, u: float, v: float, turn: float, size_mm: fl
 def _cord(rng: np.random.Generator, u: float, v: float, turn: float, size_mm: float) -> list[Solid]:
     """One to three loops of the cord."""
     radius = rng.uniform(2.0, 3.5)
-    look = {"echo_db": FLUID_DB + 8, "attenuation": 0.1, "wall_db": 2, "name": "cord"}
+    look: dict[str, Any] = {"echo_db": FLUID_DB + 8, "attenuation": 0.1, "wall_db": 2, "name": "cord"}
     return [
         Ellipsoid(
             u + 2.2 * radius * step * np.cos(turn + 1.6),

@@ -15,14 +15,14 @@ import numpy as np
 from phantom.bodies import Body, nothing_shown, thicker
 from phantom.motion import EDGES, TREMOR_MM, Motion, moments
 from phantom.section import Placement, Pose
-from phantom.shapes import Solid, moved
+from phantom.shapes import Rod, Solid, moved
 
 _TRIES = 30
 
 
 @dataclasses.dataclass(frozen=True)
 class Carried:
-    """The motion of a part that lies beside the one for which the motion was drawn; see `Motion`."""
+    """The motion of a part that lies beside the one for which the motion was sampled; see `Motion`."""
 
     motion: Motion
     placement: Placement
@@ -52,7 +52,7 @@ def beside(
     """Lay a second body beside a first one.
 
     Args:
-        body: for which the motion was drawn. second: what lies beside it.
+        body: for which the motion was sampled. second: what lies beside it.
         place: where the second lies while the first is held: x, y and angle.
         motion: of the probe over the clip.
         rival_spread: show both planes while the first one's is held, missing the second one's by up
@@ -73,7 +73,7 @@ def beside(
     poses = [motion.pose(t) for t in times]
     held = [motion.pose(t) for t in np.linspace(motion.start_s, motion.end_s, 9)]
     for _ in range(_TRIES):
-        if rival:
+        if rival_spread is not None:
             off = rng.uniform(-rival_spread, rival_spread) * min(second.reach)
         else:
             way = rng.integers(2)
@@ -98,9 +98,9 @@ def placed(body: Body, there: Placement) -> Body:
 
 def _cut(body: Body, rng: np.random.Generator) -> list[Solid]:
     """The body's solids, a long bone cut short: off its plane nothing of it would be left."""
-    solids = []
+    solids: list[Solid] = []
     for solid in body.solids:
-        if body.tilt and solid.name in body.defining:
+        if body.tilt and isinstance(solid, Rod) and solid.name in body.defining:
             thick = 3 * max(body.reach)
             solid = dataclasses.replace(solid, length=solid.length * rng.uniform(0.35, 0.65), c=thick, name=None)
         solids.append(solid)

@@ -7,6 +7,7 @@ echogenicities, is textbook anatomy, spread widely and meant as variation rather
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
@@ -15,14 +16,14 @@ from phantom.bodies import Body, bone_attenuation
 from phantom.difficulty import Difficulty
 from phantom.lookalikes import of_cavum
 from phantom.shapes import Ellipsoid, Reverberation, Rod, Solid
-from phantom.tables import sample_row
+from phantom.tables import Row, sample_row
 
 # Lengths along u are shares of the occipitofrontal, all others of the biparietal diameter; +e is the crown.
-THALAMUS = {"u": -0.03, "v": 0.1, "e": -0.05, "a": 0.11, "b": 0.075, "c": 0.14}
-VENTRICLE = {"u": -0.2, "v": 0.23, "e": (0.0, 0.06), "a": 0.15, "c": 0.13}
-PLEXUS = {"a": 0.08, "c": 0.1}
-SKULL_BASE = {"u": 0.1, "v": 0.2, "e": -0.36, "length": 0.28, "c": 0.11}
-CEREBELLUM = {"u": -0.27, "v": 0.14, "e": -0.26, "a": 0.1, "b": 0.13, "c": 0.11}
+THALAMUS: Row = {"u": -0.03, "v": 0.1, "e": -0.05, "a": 0.11, "b": 0.075, "c": 0.14}
+VENTRICLE: Row = {"u": -0.2, "v": 0.23, "e": (0.0, 0.06), "a": 0.15, "c": 0.13}
+PLEXUS: Row = {"a": 0.08, "c": 0.1}
+SKULL_BASE: Row = {"u": 0.1, "v": 0.2, "e": -0.36, "length": 0.28, "c": 0.11}
+CEREBELLUM: Row = {"u": -0.27, "v": 0.14, "e": -0.26, "a": 0.1, "b": 0.13, "c": 0.11}
 FALX_ENDS = (-0.4, 0.43)
 
 
@@ -133,7 +134,7 @@ def _thalami_and_ventricle(t: _Traits, rng: np.random.Generator) -> list[Solid]:
     half = t.ventricle / 2 * rng.uniform(0.85, 1.3)
     row = sample_row(VENTRICLE, rng, t.sizes)
     row["v"] *= side
-    look = {"echo_db": t.brain_db - t.contrast * 18, "wall_db": -8, "name": "lateral ventricle"}
+    look: dict[str, Any] = {"echo_db": t.brain_db - t.contrast * 18, "wall_db": -8, "name": "lateral ventricle"}
     solids.append(Ellipsoid(**row, b=half, angle=-side * 0.2, **look))
     inner = row | sample_row(PLEXUS, rng, t.sizes)
     inner["u"] += 0.02 * t.ofd
@@ -143,7 +144,7 @@ def _thalami_and_ventricle(t: _Traits, rng: np.random.Generator) -> list[Solid]:
 
 def _falx(t: _Traits, rng: np.random.Generator) -> list[Solid]:
     """From the roof down to the level of the cavum, which breaks it; above the cavum it is unbroken."""
-    look = {"width": rng.uniform(0.5, 1.0), "echo_db": t.line_db, "wall_db": -2.0, "name": "midline"}
+    look: dict[str, Any] = {"width": rng.uniform(0.5, 1.0), "echo_db": t.line_db, "wall_db": -2.0, "name": "midline"}
     back, front = (share * t.ofd for share in FALX_ENDS)
     cavum_end, cavum_start = t.cavum_u + t.cavum_long / 2, t.cavum_u - t.cavum_long / 2
     solids: list[Solid] = []
@@ -160,7 +161,7 @@ def _falx(t: _Traits, rng: np.random.Generator) -> list[Solid]:
 def _cavum(t: _Traits, rng: np.random.Generator) -> list[Solid]:
     """The cavum septi pellucidi: fluid between two bright lines."""
     u, long, wide = t.cavum_u, t.cavum_long, t.cavum_wide
-    line = {"echo_db": t.line_db, "wall_db": -2.0 + 4 * (t.contrast - 1)}
+    line: dict[str, Any] = {"echo_db": t.line_db, "wall_db": -2.0 + 4 * (t.contrast - 1)}
     return [
         Ellipsoid(u, 0, 0, long / 2, wide / 2, t.high, echo_db=t.fluid_db, name="cavum"),
         *(Rod(u, sign * wide / 2, 0, long, 0.7, 0.9 * t.high, **line) for sign in (-1, 1)),
@@ -173,7 +174,7 @@ def _lookalikes(t: _Traits, rng: np.random.Generator) -> list[Solid]:
 
 def _below(t: _Traits, rng: np.random.Generator) -> list[Solid]:
     """The wings of the skull base and the cerebellum."""
-    bone = {"echo_db": 6, "attenuation": bone_attenuation(10, 2.5), "wall_db": 10, "name": "skull base"}
+    bone: dict[str, Any] = {"echo_db": 6, "attenuation": bone_attenuation(10, 2.5), "wall_db": 10, "name": "skull base"}
     solids: list[Solid] = []
     for sign in (-1, 1):
         wing, lobe = sample_row(SKULL_BASE, rng, t.sizes), sample_row(CEREBELLUM, rng, t.sizes)

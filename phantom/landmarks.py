@@ -14,7 +14,7 @@ import dataclasses
 import numpy as np
 
 from phantom.bodies import Body
-from phantom.shapes import Rod, Solid
+from phantom.shapes import Ellipsoid, Rod, Solid
 
 INCLUSION = {
     "head": {
@@ -110,7 +110,7 @@ def _target(body: Body, plane: str, name: str, rng: np.random.Generator) -> Targ
         return Target(name, weight)
     solids = [s for s in body.solids if s.name == name]
     if name == "skull":
-        turn, bone = rng.uniform(0, 2 * np.pi), solids[0]
+        turn, bone = rng.uniform(0, 2 * np.pi), next(s for s in solids if isinstance(s, Ellipsoid))
         return Target(name, weight, (bone.a * np.cos(turn), bone.b * np.sin(turn)))
     if name == "midline":  # above the cavum it runs where the cavum is
         cavum = next(s for s in body.solids if s.name == "cavum")
@@ -122,21 +122,23 @@ def _ends(body: Body, count: int, rng: np.random.Generator) -> list[Target]:
     bone = next(s for s in body.solids if s.name == "femur" and isinstance(s, Rod))
     ends = [bone.at(-0.47 * bone.length), bone.at(0.47 * bone.length)]
     rng.shuffle(ends)
-    return [Target("femur end", _DEFINING, tuple(end)) for end in ends[:count]]
+    return [Target("femur end", _DEFINING, (end[0], end[1])) for end in ends[:count]]
 
 
 def _parts(body: Body, rng: np.random.Generator) -> list[Target]:
     """Long things by their ends and middle, others by their middle; none close to another."""
-    places = []
+    places: list[tuple[float, float]] = []
     for solid in body.solids:
         if solid.name and solid.name != "skin":
-            along = (-0.45, 0.0, 0.45) if isinstance(solid, Rod) else ()
-            places += [solid.at(share * solid.length) for share in along] or [(solid.u, solid.v)]
+            if isinstance(solid, Rod):
+                places += [solid.at(share * solid.length) for share in (-0.45, 0.0, 0.45)]
+            else:
+                places.append((solid.u, solid.v))
     rng.shuffle(places)
-    apart: list = []
+    apart: list[tuple[float, float]] = []
     for place in places:
         if all(np.hypot(*np.subtract(place, other)) > 0.25 * body.radius for other in apart):
-            apart.append(tuple(place))
+            apart.append((place[0], place[1]))
     targets = [Target("part", 1.0, place) for place, share in zip(apart, _SEARCH) if rng.uniform() < share]
     if rng.uniform() < _SEARCH_OTHER:
         targets.append(Target("other", 0.5))

@@ -67,10 +67,10 @@ def lay_out(
         view, place, there, wall_mm, depth_mm = arranged
         # A rival's plane must be gone too where the label says background, yet something of both still be there.
         clear_mm = 0.0
-        if rival:
+        if rival and other is not None:
             clear_mm = max(1.3 * max(other.reach), min(difficulty.off_plane * max(other.reach), *lead.off_limit))
         motion = draw_motion(lead, place, is_plane, duration_s, rng, difficulty, clear_mm)
-        if other is None:
+        if other is None or there is None:
             return Layout(view, motion, wall_mm, depth_mm)
         found = beside(lead, other, there, motion, rng, difficulty.plane_spread if rival else None)
         if found:
@@ -79,11 +79,15 @@ def lay_out(
 
 
 def _arrange(
-    kinds: tuple[str, str | None], bodies: tuple[Body, Body | None], frame_size, rng, shared: bool
+    kinds: tuple[str, str | None],
+    bodies: tuple[Body, Body | None],
+    frame_size: tuple[int, int],
+    rng: np.random.Generator,
+    shared: bool,
 ) -> tuple[View, Pose, Pose | None, float, float] | None:
     """Choose the zoom, the places of the body and of a second one, the wall's thickness and the depth; all in mm.
 
-    None: at this zoom they don't fit. Two that share it get the frame's middle between them, and places drawn alike.
+    None: at this zoom they don't fit. Two that share it get the frame's middle between them, and places sampled alike.
     """
     (body, second), (height, width) = bodies, frame_size
     radius = max(part.radius for part in bodies if part is not None)
@@ -108,19 +112,21 @@ def _arrange(
             dx, dy = side * far * np.cos(lean), far * np.sin(lean)
             share = rng.uniform(0.4, 0.6) if shared else rng.uniform(0.05, 0.27) * width * mm_per_px / abs(dx)
             place = Pose(-share * dx, y - 0.5 * dy * shared, _lie(kinds[0], rng))
-            there = Pose(place.x + dx, place.y + dy, _lie(kinds[1], rng))
+            there = Pose(place.x + dx, place.y + dy, _lie(kinds[1] or "", rng))
         fits = _fits(kinds[0], body, place, view, shared)
-        if fits and (not shared or _fits(kinds[1], second, there, view, shared)):
+        if shared and second is not None and there is not None:
+            fits = fits and _fits(kinds[1] or "", second, there, view, shared)
+        if fits:
             wall_mm = max(8.0, y - radius * rng.uniform(0.75, 1.1) - rng.uniform(0, 15))
             return view, place, there, wall_mm, max(top + tall, y + 20) * rng.uniform(1.0, 1.06)
     return None
 
 
-def _lie(kind: str, rng) -> float:
+def _lie(kind: str, rng: np.random.Generator) -> float:
     """How a body is turned on the screen, radians."""
     if kind not in ("head", "abdomen"):  # a long bone is only seen well when it lies across the beam
         return rng.uniform(-0.8, 0.8) + (np.pi if rng.uniform() < 0.5 else 0.0)
-    if kind == "abdomen":  # with the spine towards the probe its shadow hides the rest: nobody keeps that
+    if kind == "abdomen":  # with the spine towards the probe its shadow hides the rest, and such a view is not kept
         return -np.pi / 2 + rng.uniform(-2.4, 2.4)
     return rng.uniform(-np.pi, np.pi)
 

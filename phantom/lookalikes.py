@@ -6,6 +6,8 @@ of the kind is there but that the landmark itself is, where it belongs. Textbook
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from phantom.bodies import bone_attenuation
@@ -42,7 +44,7 @@ def of_stomach_and_vein(rng: np.random.Generator, mean_count: float, d: float, f
             solids.append(Ellipsoid(u, v, e, a, b, c, angle=angle, echo_db=fluid_db, attenuation=0.05, wall_db=-6))
         else:
             long, wide = rng.uniform(0.12, 0.26) * d, rng.uniform(0.05, 0.08) * d
-            inside = {"echo_db": fluid_db + 2, "attenuation": 0.1, "wall_db": -4, "hollow": True}
+            inside: dict[str, Any] = {"echo_db": fluid_db + 2, "attenuation": 0.1, "wall_db": -4, "hollow": True}
             solids.append(Rod(u, v, e, long, wide, c, angle=angle, **inside))
     return solids
 

@@ -218,7 +218,7 @@ def _draw(body, place, is_plane, duration_s, rng, difficulty, clear_mm) -> Motio
         after,
         tuple(rng.normal(0, 2.0, 2)),
         float(rng.normal(0, 0.06)),
-        tuple(tuple(map(tuple, waves)) for waves in tremor.tolist()),
+        tuple(tuple((size, rate, phase) for size, rate, phase in waves) for waves in tremor.tolist()),
         breath,
         duration_s,
     )

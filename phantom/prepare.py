@@ -42,7 +42,7 @@ def prepare_phantom(
     config, out = config or PhantomConfig(), Path(out)
     # An impossible split is refused here, before anything is simulated.
     names = [patient_name(patient) for patient in range(config.patients)]
-    fractions = {"val_fraction": config.val_fraction, "test_fraction": config.test_fraction}
+    fractions: dict[str, Any] = {"val_fraction": config.val_fraction, "test_fraction": config.test_fraction}
     split_patients(names, seed=config.seed, **fractions)
     source = describe(config)
     with whole_folder(out, overwrite=overwrite, marker="dataset.json") as folder:

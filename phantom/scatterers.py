@@ -24,7 +24,7 @@ class Lattice:
     def __init__(self, grid: PolarGrid, depth_mm: float, speckle_size: float, rng: np.random.Generator):
         """A lattice whose density is even within a resolution cell at `depth_mm`."""
         self._pitch = 0.8 * grid.step
-        cell_mm = 2.355 * float(grid.probe.lateral_sigma_mm(depth_mm)) * speckle_size
+        cell_mm = 2.355 * float(grid.probe.lateral_sigma_mm(np.asarray(depth_mm))) * speckle_size
         grain = int(np.clip(round(cell_mm / self._pitch), 2, 32))
         mu = rng.uniform(*_SHAPES)
         # One quarter, turned four times, and the whole as a second sheet far from itself: where speckle is

@@ -27,7 +27,7 @@ class Pose:
     tilt_u: float = 0.0
     tilt_v: float = 0.0
 
-    def to_probe(self, u, v):
+    def to_probe(self, u: float, v: float) -> tuple[float, float]:
         """Body coordinates to probe coordinates, mm."""
         c, s = math.cos(self.angle), math.sin(self.angle)
         return self.x + c * u - s * v, self.y + s * u + c * v

@@ -169,7 +169,7 @@ class _Observer:
             return None
         if now_s > self._motion.end_s - (len(self._due) + 1) * _TURN_S:  # hurry: the main things first
             return min(self._due, key=lambda index: (-self._targets[index].weight, self._due[index]))
-        index = min(self._due, key=self._due.get)
+        index = min(self._due, key=self._due.__getitem__)
         return index if self._due[index] <= now_s else None
 
     def _searches(self, now_s: float) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ Share = float | tuple[float, float]
 Row = Mapping[str, Share]
 
 
-def sample_row(row: Row, rng: np.random.Generator, sizes_mm: Mapping[str, float]) -> dict[str, float]:
+def sample_row(row: Row, rng: np.random.Generator, sizes_mm: Mapping[str, float]) -> dict[str, Any]:
     """The numbers of one part, ready for a solid.
 
     Args:

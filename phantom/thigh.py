@@ -13,11 +13,18 @@ from phantom.bodies import Body, bone_attenuation
 from phantom.difficulty import Difficulty
 from phantom.lookalikes import of_femur
 from phantom.shapes import Ellipsoid, Rod, Solid
-from phantom.tables import sample_row
+from phantom.tables import Row, sample_row
 
 # Lengths along u and e are shares of the femur's length, v of the thigh's half-width.
-MUSCLE = {"u": (-0.5, 0.5), "v": (-0.8, 0.8), "e": (-0.15, 0.15), "length": (0.1, 0.4), "width": (0.6, 1.0), "c": 0.08}
-EPIPHYSIS = {"u": 0.56, "e": 0.0, "a": 0.075, "b": 0.085, "c": 0.12}
+MUSCLE: Row = {
+    "u": (-0.5, 0.5),
+    "v": (-0.8, 0.8),
+    "e": (-0.15, 0.15),
+    "length": (0.1, 0.4),
+    "width": (0.6, 1.0),
+    "c": 0.08,
+}
+EPIPHYSIS: Row = {"u": 0.56, "e": 0.0, "a": 0.075, "b": 0.085, "c": 0.12}
 
 
 def thigh(fetus: Fetus, rng: np.random.Generator, difficulty: Difficulty) -> Body:
