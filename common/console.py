@@ -23,6 +23,11 @@ T = TypeVar("T")
 console = Console(width=None if sys.stdout.isatty() else 140, soft_wrap=not sys.stdout.isatty())
 
 
+def notice(text: str) -> None:
+    """One line on standard error: something worth knowing that is no error."""
+    print("note: " + " ".join(text.split()), file=sys.stderr)
+
+
 def progress_bar() -> Progress:
     """A bar with a description, counts, elapsed and remaining time."""
     return Progress(

@@ -29,6 +29,8 @@ _DISK_CURES = {
     errno.EEXIST: "a file of this name is in the way: choose another path",
     errno.ENOTDIR: "a part of the path is a file, not a folder: check the path",
     errno.EISDIR: "this is a folder, a file was expected: check the path",
+    errno.ENAMETOOLONG: "the name is too long for the file system: choose a shorter one",
+    errno.ELOOP: "its symbolic links lead in a circle: correct them",
 }
 
 _WORDS = {
@@ -78,6 +80,9 @@ def run_command(main: Callable[[list[str]], int | None], argv: list[str] | None 
     debug = "--debug" in argv
     argv = [word for word in argv if word != "--debug"]
     try:
+        for word in argv:
+            if "\0" in word:
+                raise InputError(f"{word!r}: holds a NUL byte: correct it")
         with disk_errors("the output folder"):
             return main(argv) or 0
     except InputError as error:

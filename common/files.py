@@ -1,4 +1,4 @@
-"""Files and folders that are either whole or absent."""
+"""Files and folders that are either whole or absent, and inputs that are ordinary files."""
 
 from __future__ import annotations
 
@@ -6,18 +6,69 @@ import contextlib
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from common.console import notice
 from common.errors import InputError, disk_errors
+from common.locks import exclusive
+
+
+def path_kind(path: str | os.PathLike) -> str | None:
+    """ "file", "folder" or None (absent) of an input.
+
+    Raises:
+        InputError: a FIFO, a device or a socket, which could be waited on for ever; a name that
+            no file can have (too long, a NUL byte); a folder above that may not be read.
+    """
+    kind = _kind(path)
+    if kind not in ("file", "folder", None):
+        raise InputError(f"{path}: is {kind}, and an ordinary file is expected: copy its content into one")
+    return kind
+
+
+def _kind(path: str | os.PathLike) -> str | None:
+    if "\0" in os.fspath(path):
+        raise InputError(f"{os.fspath(path)!r}: a path can't hold a NUL byte: correct it")
+    with disk_errors(path):
+        try:
+            mode = os.stat(path).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+    if stat.S_ISREG(mode):
+        return "file"
+    if stat.S_ISDIR(mode):
+        return "folder"
+    return "a pipe (FIFO)" if stat.S_ISFIFO(mode) else "a socket" if stat.S_ISSOCK(mode) else "a device"
+
+
+def check_file(path: str | os.PathLike, what: str) -> Path:
+    """The path of an input that is an ordinary file.
+
+    Args:
+        path: to look at.
+        what: what it should be, for the message ("the recording manifest").
+
+    Raises:
+        InputError: absent, a folder, or no ordinary file.
+    """
+    kind = path_kind(path)
+    if kind is None:
+        raise InputError(f"{path}: there is no such file ({what}): check the path")
+    if kind == "folder":
+        raise InputError(f"{path}: is a folder, and {what} is a file: name the file")
+    return Path(path)
 
 
 @contextlib.contextmanager
 def whole_folder(path: str | os.PathLike, *, overwrite: bool = False, marker: str | None = None) -> Iterator[Path]:
     """Give a temporary sibling of `path` that takes its name when the block ends well.
 
-    If the block raises, the temporary folder is removed and `path` is as it was.
+    If the block raises, the temporary folder is removed and `path` is as it was. `path` is
+    locked for this process meanwhile; what killed processes left beside it is put right first
+    and said: a folder that --overwrite had set aside comes back, half-written ones are removed.
 
     Args:
         path: the folder to make. Its parents are made too.
@@ -26,20 +77,18 @@ def whole_folder(path: str | os.PathLike, *, overwrite: bool = False, marker: st
             slip of the keyboard never costs somebody's own files.
 
     Raises:
-        InputError: `path` exists and may not be replaced, or it can't be written.
+        InputError: `path` exists and may not be replaced, another process writes it, or it
+            can't be written.
     """
     path = Path(path)
-    if path.exists() and not overwrite:
-        raise InputError(f"{path}: the output folder exists already: name another one or give --overwrite")
-    if path.exists() and not path.is_dir():
-        raise InputError(f"{path}: is a file, and a folder is to be written there: name another one")
-    if marker and path.exists() and any(path.iterdir()) and not (path / marker).is_file():
-        raise InputError(
-            f"{path}: holds files, and no {marker}: --overwrite replaces only what this command wrote, so name "
-            "another folder"
-        )
-    with disk_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    # "." and ".." have no name to put a sibling's name beside.
+    path = path if path.name not in ("", "..") else path.resolve()
+    if (kind := _kind(path)) not in ("folder", None):
+        raise InputError(f"{path}: is {kind.replace('file', 'a file')}, and a folder is to be written there: name another one")
+    _check_replaceable(path, overwrite, marker)
+    with exclusive(path), disk_errors(path):
+        clear_leftovers(path)
+        _check_replaceable(path, overwrite, marker)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
         # mkdtemp makes it private to its owner; what comes out is an ordinary folder.
         umask = os.umask(0)
@@ -50,6 +99,47 @@ def whole_folder(path: str | os.PathLike, *, overwrite: bool = False, marker: st
             _swap(temporary, path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _check_replaceable(path: Path, overwrite: bool, marker: str | None) -> None:
+    if not path.exists():
+        return
+    if not overwrite:
+        raise InputError(f"{path}: the output folder exists already: name another one or give --overwrite")
+    if marker and any(path.iterdir()) and not (path / marker).is_file():
+        raise InputError(
+            f"{path}: holds files, and no {marker}: --overwrite replaces only what this command wrote, so name "
+            "another folder"
+        )
+
+
+def set_aside(path: str | os.PathLike) -> Path | None:
+    """The folder that an interrupted --overwrite moved away from `path` and did not replace; None if there is none."""
+    path = Path(path)
+    if path_kind(path) is not None or not path.name or not path.parent.is_dir():
+        return None
+    return next((old / "was" for old in _siblings(path, ".old") if (old / "was").is_dir()), None)
+
+
+def clear_leftovers(path: Path) -> None:
+    """Put right what killed processes left beside `path`, and say so. Call it with `path` locked."""
+    if old := set_aside(path):
+        os.replace(old, path)
+        notice(f"{path}: an interrupted --overwrite had set it aside; it is back")
+    for folder in (*_siblings(path, ".part"), *_siblings(path, ".old")):
+        shutil.rmtree(folder)
+        notice(f"{folder}: left by an interrupted command, removed")
+
+
+def _siblings(path: Path, suffix: str) -> list[Path]:
+    prefix = f".{path.name}."
+    found = []
+    for entry in os.scandir(path.parent):
+        random = entry.name.removeprefix(prefix).removesuffix(suffix)
+        ours = entry.name == f"{prefix}{random}{suffix}" and random and "." not in random
+        if ours and entry.is_dir(follow_symlinks=False):
+            found.append(Path(entry.path))
+    return sorted(found)
 
 
 def _swap(new: Path, path: Path) -> None:
@@ -70,16 +160,44 @@ def _swap(new: Path, path: Path) -> None:
 
 @contextlib.contextmanager
 def whole_file(path: str | os.PathLike) -> Iterator[Path]:
-    """Give a temporary sibling path; it replaces `path` when the block ends well."""
+    """Give a temporary sibling path; it replaces `path` when the block ends well.
+
+    What killed processes left beside `path` is removed, and said.
+
+    Raises:
+        InputError: `path` is a device or a pipe, which must not be replaced, or can't be written.
+    """
     path = Path(path)
+    if (kind := _kind(path)) not in ("file", None):
+        raise InputError(f"{path}: is {kind.replace('folder', 'a folder')}, and a file is to be written there: name another one")
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        _clear_left_files(path)
         temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
         try:
             yield temporary
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _clear_left_files(path: Path) -> None:
+    prefix, suffix = f".{path.stem}.", f".part{path.suffix}"
+    for entry in os.scandir(path.parent):
+        process = entry.name.removeprefix(prefix).removesuffix(suffix)
+        if entry.name == f"{prefix}{process}{suffix}" and process.isdecimal() and not _runs(int(process)):
+            os.unlink(entry.path)
+            notice(f"{entry.path}: left by an interrupted command, removed")
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

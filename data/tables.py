@@ -1,15 +1,24 @@
-"""Strict CSV tables: every cell can be traced to the file, the line and the column."""
+"""Strict tables (CSV, or the first sheet of XLSX): every cell can be traced to the file, the line and the column."""
 
 from __future__ import annotations
 
 import csv
 import dataclasses
 import difflib
+import io
 import math
+import warnings
+import zipfile
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from common.errors import InputError
+from common.errors import InputError, disk_errors
+from common.files import check_file
+from data.filetypes import binary_kind, text_kind
+
+_LIMIT_BYTES = 512 << 20
+_LIMIT_COLUMNS = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,9 +42,14 @@ class Row:
         if not value:
             return None
         try:
-            number = float(value)
+            number = float(value) if "_" not in value else math.nan
         except ValueError:
-            raise self.error(column, f"{value!r} is no number", "write it with a decimal point") from None
+            number = None
+        if number is None or "_" in value:
+            cure = "write it with a decimal point"
+            if value.count(":"):
+                cure = "write seconds, like 61.5 for 00:01:01.5"
+            raise self.error(column, f"{value!r} is no number", cure)
         if not math.isfinite(number):
             raise self.error(column, f"{value!r} is no finite number", "correct it or leave it empty")
         return number
@@ -45,37 +59,39 @@ class Row:
         return InputError(f"{self.file}: line {self.line}, column {column}: {found}: {cure}")
 
 
-def read_table(path: Path, *, required: Sequence[str], optional: Sequence[str] = (), what: str) -> list[Row]:
-    """Read a comma-separated table with a header, UTF-8 with or without a byte order mark.
+def read_table(
+    path: Path,
+    *,
+    required: Sequence[str],
+    optional: Sequence[str] = (),
+    what: str,
+    separators: str = ",",
+    others: bool = False,
+    hints: dict[str, str] | None = None,
+) -> list[Row]:
+    """Read a table with a header: CSV in UTF-8 with or without a byte order mark, or an XLSX workbook.
 
     Args:
-        path: the file.
-        required, optional: its columns; any other is an error, with the nearest name told.
+        path: the file; `.xlsx` is read as a workbook.
+        required, optional: its columns, found whatever blanks stand around their names.
         what: what the file is, for messages ("the recording manifest").
+        separators: characters that may separate cells; the one that gives the most columns
+            of the header is taken.
+        others: further columns are left out; otherwise they are an error, with the nearest
+            name shown.
+        hints: {column that is not one of these: the cure to show instead}.
 
     Raises:
-        InputError: missing, empty, no UTF-8, a column missing, unknown or twice, a row
-            with more or fewer cells than the header.
+        InputError: missing, empty, no UTF-8, a column missing, unknown or twice, a NUL byte, a
+            row with more or fewer cells than the header. A file of another kind is named.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such file ({what}): check the path")
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream, strict=True)
-            lines, before = [], 0
-            for cells in reader:
-                # A quoted cell may span lines; a row is named by the line it starts on.
-                lines.append((before + 1, [cell.strip() for cell in cells]))
-                before = reader.line_num
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is no UTF-8 text ({error.reason}): save it as CSV in UTF-8") from error
-    except csv.Error as error:
-        raise InputError(f"{path}: line {reader.line_num}: is no CSV ({error}): save it as CSV in UTF-8") from error
+    path = check_file(path, what)
+    lines = _sheet(path) if path.suffix.casefold() == ".xlsx" else _csv(path, separators)
     lines = [(line, cells) for line, cells in lines if any(cells)]
     if not lines:
         raise InputError(f"{path}: the file is empty: {what} needs the columns {', '.join(required)}")
     header = lines[0][1]
-    _check_header(path, header, required, optional)
+    _check_header(path, header, required, optional, others, separators, hints or {})
     if len(lines) == 1:
         raise InputError(f"{path}: has a header and no row: {what} needs at least one")
     return [_row(path, line, header, cells) for line, cells in lines[1:]]
@@ -83,23 +99,88 @@ def read_table(path: Path, *, required: Sequence[str], optional: Sequence[str] =
 
 def nearest(word: str, words: Iterable[str]) -> str:
     """ " (did you mean ...?)", or "" when nothing is near."""
-    found = difflib.get_close_matches(word, list(words), n=1)
+    found = difflib.get_close_matches(word[:100], list(words)[:1000], n=1)
     return f" (did you mean {found[0]!r}?)" if found else ""
 
 
-def _check_header(path: Path, header: list[str], required, optional) -> None:
+def _csv(path: Path, separators: str) -> list[tuple[int, list[str]]]:
+    with disk_errors(path):
+        if path.stat().st_size > _LIMIT_BYTES:
+            raise InputError(f"{path}: has more than {_LIMIT_BYTES >> 20} MB, too much for a table: check the path")
+        data = path.read_bytes()
+    kind = binary_kind(data[:4096]) or text_kind(data[:4096])
+    if kind:
+        raise InputError(f"{path}: {kind}")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is no UTF-8 text ({error.reason}): save it as CSV in UTF-8") from error
+    before, nul, _ = text.partition("\0")
+    if nul:  # newer csv modules let it through, and it would end in a name
+        raise InputError(f"{path}: line {before.count(chr(10)) + 1}: holds a NUL byte: save it as CSV in UTF-8")
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    separator = max(separators, key=first.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    lines, last = [], 0
+    try:
+        for cells in reader:
+            # A quoted cell may span lines; a row is named by the line it starts on.
+            lines.append((last + 1, [cell.strip() for cell in cells]))
+            last = reader.line_num
+    except csv.Error as error:
+        raise InputError(f"{path}: line {reader.line_num}: is no CSV ({error}): save it as CSV in UTF-8") from error
+    return lines
+
+
+def _sheet(path: Path) -> list[tuple[int, list[str]]]:
+    """The first sheet of a workbook; whole numbers come without a decimal point."""
+    import openpyxl
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size > _LIMIT_BYTES or size > 1000 * path.stat().st_size:
+            raise InputError(f"{path}: unpacks to {size:,} bytes, too much for a table: save it as CSV in UTF-8")
+        with warnings.catch_warnings(action="ignore"):
+            workbook = openpyxl.load_workbook(path, read_only=True, data_only=True)
+            rows = workbook.worksheets[0].iter_rows(values_only=True)
+            lines = [(line, [_cell_text(value) for value in row]) for line, row in enumerate(rows, 1)]
+            workbook.close()
+    except InputError:
+        raise
+    # openpyxl says what is wrong with a workbook by whatever its parts raise.
+    except Exception as error:
+        raise InputError(f"{path}: can't be read as a workbook ({error}): save it as CSV in UTF-8") from error
+    columns = max((index + 1 for _, row in lines for index, cell in enumerate(row) if cell), default=0)
+    return [(line, (row + [""] * columns)[:columns]) for line, row in lines]
+
+
+def _cell_text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip()
+
+
+def _check_header(path: Path, header: list[str], required, optional, others: bool, separators: str, hints) -> None:
     known = [*required, *optional]
-    for column in header:
-        if header.count(column) > 1:
-            raise InputError(f"{path}: column {column!r} comes twice in the header: keep one")
+    if len(header) > _LIMIT_COLUMNS:
+        raise InputError(f"{path}: has {len(header):,} columns: check the path, the columns are {', '.join(known)}")
+    twice = [column for column, count in Counter(header).items() if count > 1 and (not others or column in known)]
+    if twice:
+        raise InputError(f"{path}: column {twice[0]!r} comes twice in the header: keep one")
     missing = [column for column in required if column not in header]
     if missing:
-        separator = ", separate the columns by commas" if len(header) == 1 else ""
-        raise InputError(
-            f"{path}: column {missing[0]} is missing, the header has {', '.join(map(repr, header))}: add it{separator}"
-        )
+        hint = next((f": {hints[column]}" for column in header if column in hints), ": add it")
+        names = {",": "commas", ";": "semicolons", "\t": "tabs"}
+        separator = ", separate the columns by " + " or ".join(names[s] for s in separators) if len(header) == 1 else ""
+        there = ", ".join(map(repr, header[:20])) + (" ..." if len(header) > 20 else "")
+        raise InputError(f"{path}: column {missing[0]} is missing, the header has {there}{hint}{separator}")
     for column in header:
-        if column not in known:
+        if not others and column not in known:
             raise InputError(
                 f"{path}: unknown column {column!r}{nearest(column, known)}: remove or rename it, "
                 f"the columns are {', '.join(known)}"

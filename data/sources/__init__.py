@@ -1,1 +1,42 @@
-"""Where frames come from: recordings by a manifest, and public image sets."""
+"""Where data sets come from: recordings by a manifest, and public image sets.
+
+    from data.sources import RecordingsConfig, prepare_recordings
+    from data.sources import ImageSetConfig, image_sources, prepare_images
+
+The functions are loaded when they are asked for: they bring TensorFlow along.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from data.sources.config import ImageSetConfig, RecordingsConfig
+from data.sources.registry import ImageSource, image_source, image_sources
+
+if TYPE_CHECKING:
+    from data.sources.images import example_images, prepare_images
+    from data.sources.recordings import prepare_recordings
+
+__all__ = [
+    "ImageSetConfig",
+    "ImageSource",
+    "RecordingsConfig",
+    "example_images",
+    "image_source",
+    "image_sources",
+    "prepare_images",
+    "prepare_recordings",
+]
+
+_LATE = {
+    "example_images": "data.sources.images",
+    "prepare_images": "data.sources.images",
+    "prepare_recordings": "data.sources.recordings",
+}
+
+
+def __getattr__(name: str):
+    if name in _LATE:
+        return getattr(importlib.import_module(_LATE[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

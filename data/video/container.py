@@ -3,45 +3,83 @@
 from __future__ import annotations
 
 import dataclasses
+import io
+import math
+import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 
 from common.errors import InputError
-from data.video.read import Video
+from data.video.avi import frame_chunks
+from data.video.clip import Video, check_size
+from data.video.ffv1 import packet_is_damaged
 
-# Readers of FFmpeg that take any text or image for a film.
-_NO_VIDEO_FORMATS = {"tty", "image2", "png_pipe", "jpeg_pipe", "bmp_pipe", "tiff_pipe", "gif"}
+# Readers of FFmpeg that take any text or image for a film, or follow what it points to.
+_NO_VIDEO_FORMATS = {
+    "tty", "image2", "png_pipe", "jpeg_pipe", "bmp_pipe", "tiff_pipe", "gif",
+    "hls", "concat", "dash", "sdp", "rtsp", "rtp", "imf", "webvtt", "srt", "ass",
+}  # fmt: skip
 # Formats whose header tells how long a stream lasts; of others FFmpeg guesses it from the file.
 _DECLARE_SPAN = {"mov", "avi", "asf", "flv"}
 # Below this, threads cost more than they save.
 _PIXELS_FOR_THREADS = 640 * 480
 _EXPORT_AGAIN = "copy or export it again"
+# A file may hold a video of its own, and nothing that it points to is opened.
+_OPTIONS = {"protocol_whitelist": "file"}
 
 
 def open_container(path: Path) -> Video:
-    """Open a container file: the packets are listed, nothing is decoded yet.
+    """Open a container file: the packets are listed, and the first frame tells which way up it is.
 
-    Where a container has no presentation times (some AVI), the frame rate gives them.
+    Where a container has no presentation times (AVI), the frame rate gives them.
 
     Raises:
         InputError: no video, or truncated: unreadable, a packet cut short, or fewer
             frames or less time than the file declares.
     """
-    with _errors(path), av.open(str(path)) as container:
+    with _errors(path), _open(path) as container:
         stream = _video_stream(container, path)
-        size = (stream.codec_context.width, stream.codec_context.height)
+        shape = _Shape(stream)
+        check_size(path, shape.width, shape.height)
         declared = _Declared(container, stream)
         packets = _list_packets(container, stream, path)
         rate = float(stream.average_rate or 0)
+        if container.format.name == "avi":
+            packets = _avi_times(path, stream, packets, declared)
     if not packets.count:
         raise InputError(f"{path}: holds no frame: {_EXPORT_AGAIN}")
     times_s, last_s = _presentation_times(packets, rate, path)
     _check_whole(path, declared, packets, times_s, last_s)
-    ticks = packets.pts if packets.all_timed else None
-    return Video(path, size, times_s, float(times_s[-1]) + last_s, lambda: _decode(path, ticks))
+    size = shape.shown(_first_matrix(path, path))
+    check_size(path, *size)
+    return Video(path, size, times_s, float(times_s[-1]) + last_s, lambda: _decode(path, path, packets.ticks))
+
+
+def open_stream(path: Path, data: bytes) -> tuple[tuple[int, int], int, float, Any]:
+    """A video stream in memory, as DICOM holds one.
+
+    Args:
+        path: of the file that holds it, for messages. data: the stream.
+
+    Returns:
+        (width, height) as shown, its number of frames, its frames per s (0 where it tells
+        none), and what gives a fresh iterator over the frames, uint8 [h, w].
+
+    Raises:
+        InputError: no video, or damaged.
+    """
+    with _errors(path), _open(data) as container:
+        stream = _video_stream(container, path)
+        shape = _Shape(stream)
+        check_size(path, shape.width, shape.height)
+        rate = float(stream.average_rate or 0)
+        count = _list_packets(container, stream, path).count
+    size = shape.shown(_first_matrix(path, data))
+    return size, count, rate, lambda: _decode(path, data, None)
 
 
 @dataclasses.dataclass
@@ -51,6 +89,7 @@ class _Packets:
     all_timed: bool
     time_base_s: float
     last_duration: int  # of the packet shown last, 0 if the file does not say
+    ticks: np.ndarray | None  # the pts that decoded frames must have, None where FFmpeg guesses them
 
 
 class _Declared:
@@ -66,10 +105,43 @@ class _Declared:
         if "matroska" in container.format.name:
             tag = next((v for k, v in stream.metadata.items() if k.upper() == "DURATION"), None)
             if tag is not None:
-                hours, minutes, seconds = tag.strip("\x00 ").split(":")
-                self.end_s = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+                self.end_s = _clock_s(tag)
             elif container.duration and len(container.streams) == 1:
                 self.end_s = container.duration / av.time_base
+
+
+def _clock_s(text: str) -> float | None:
+    """Seconds of "00:00:01.5"; None of anything else, since a tag can say what it likes."""
+    try:
+        hours, minutes, seconds = text.strip("\x00 ").split(":")
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    except ValueError:
+        return None
+
+
+class _Shape:
+    """Coded size and the shape of a pixel: what a player stretches the picture by."""
+
+    def __init__(self, stream):
+        self.width, self.height = stream.codec_context.width, stream.codec_context.height
+        ratio = stream.sample_aspect_ratio
+        self.stretch = float(ratio) if ratio and 0.1 < float(ratio) < 10 else 1.0
+
+    def square_width(self) -> int:
+        """The width at which pixels are square."""
+        return max(1, round(self.width * self.stretch))
+
+    def shown(self, matrix: tuple[int, ...] | None) -> tuple[int, int]:
+        """(width, height) as a player shows it."""
+        size = (self.square_width(), self.height)
+        return size[::-1] if matrix and _is_turned(matrix) else size
+
+
+def _open(source: Path | bytes):
+    if isinstance(source, bytes):
+        return av.open(io.BytesIO(source), metadata_errors="replace", options=_OPTIONS)
+    # With "file:" before it, a name with a colon is no protocol.
+    return av.open(f"file:{source}", metadata_errors="replace", options=_OPTIONS)
 
 
 def _video_stream(container, path: Path):
@@ -95,11 +167,25 @@ def _list_packets(container, stream, path: Path) -> _Packets:
         if latest is None or packet.pts > latest:
             latest, last_duration = packet.pts, packet.duration or 0
         shown.append(packet.pts)
-    if timed:
-        pts = np.sort(np.array(shown, dtype=np.int64))
-    else:
-        pts = np.arange(count, dtype=np.int64)
-    return _Packets(count, pts, timed, float(stream.time_base), last_duration)
+    pts = np.sort(np.array(shown, dtype=np.int64)) if timed else np.arange(count, dtype=np.int64)
+    return _Packets(count, pts, timed, float(stream.time_base), last_duration, pts if timed else None)
+
+
+def _avi_times(path: Path, stream, packets: _Packets, declared: _Declared) -> _Packets:
+    """AVI has no times: FFmpeg's are guesses from the number of a chunk, wrong with B-frames.
+
+    Frames come in the order of their chunks' numbers, and an empty chunk ("as before") takes
+    its place in time.
+    """
+    chunks = frame_chunks(path, stream.index)
+    if chunks is None or sum(chunks) != packets.count:
+        whole = np.arange(packets.count, dtype=np.int64)
+        return dataclasses.replace(packets, pts=whole, all_timed=True, last_duration=1, ticks=None)
+    if declared.frames is not None and len(chunks) >= declared.frames:
+        declared.frames = declared.span_s = None
+    pts = np.flatnonzero(chunks).astype(np.int64)
+    last = len(chunks) - int(pts[-1]) if len(pts) else 1
+    return dataclasses.replace(packets, pts=pts, all_timed=True, last_duration=last, ticks=None)
 
 
 def _presentation_times(packets: _Packets, rate: float, path: Path) -> tuple[np.ndarray, float]:
@@ -108,15 +194,17 @@ def _presentation_times(packets: _Packets, rate: float, path: Path) -> tuple[np.
         if not rate:
             raise InputError(f"{path}: has neither times nor a frame rate: {_EXPORT_AGAIN}")
         return packets.pts / rate, 1 / rate
+    if not len(packets.pts):
+        raise InputError(f"{path}: has no frame that is shown: {_EXPORT_AGAIN}")
     times_s = (packets.pts - packets.pts[0]) * packets.time_base_s
     steps = np.diff(times_s)
-    if np.any(steps <= 0):
-        frame = int(np.argmax(steps <= 0)) + 1
-        raise InputError(f"{path}: frames {frame - 1} and {frame} have the same time: {_EXPORT_AGAIN}")
+    # A clock of whole milliseconds may give two frames one time; all of them is no clock.
+    if len(steps) and not steps.any():
+        raise InputError(f"{path}: all its frames have the same time: {_EXPORT_AGAIN}")
     if packets.last_duration:
         last_s = packets.last_duration * packets.time_base_s
     elif len(steps):
-        last_s = float(np.median(steps))
+        last_s = float(np.median(steps[steps > 0]))
     else:
         # FFmpeg's guess for a lone frame; it may be shown for longer.
         last_s = 1 / rate if rate else 0.0
@@ -145,19 +233,72 @@ def _check_whole(path: Path, declared: _Declared, packets: _Packets, times_s: np
             )
 
 
-def _decode(path: Path, ticks: np.ndarray | None) -> Iterator[np.ndarray]:
-    with _errors(path), av.open(str(path)) as container:
+def _first_matrix(path: Path, source: Path | bytes) -> tuple[int, ...] | None:
+    with _errors(path), _open(source) as container:
+        for frame in container.decode(_video_stream(container, path)):
+            return _matrix(path, frame)
+    raise InputError(f"{path}: not one frame can be decoded: {_EXPORT_AGAIN}")
+
+
+def _decode(path: Path, source: Path | bytes, ticks: np.ndarray | None) -> Iterator[np.ndarray]:
+    with _errors(path), _open(source) as container:
         stream = _video_stream(container, path)
         if stream.codec_context.width * stream.codec_context.height >= _PIXELS_FOR_THREADS:
             stream.thread_type = "AUTO"
-        if stream.codec_context.name == "ffv1":
-            # Lossless means lossless: without this, a slice whose checksum is wrong is patched up.
-            stream.codec_context.options = {"err_detect": "crccheck+explode"}
-        for index, frame in enumerate(container.decode(stream)):
-            lost = ticks is not None and (index >= len(ticks) or frame.pts != ticks[index])
-            if frame.is_corrupt or lost:
-                raise InputError(f"{path}: frame {index} is damaged or lost: {_EXPORT_AGAIN}")
-            yield frame.to_ndarray(format="gray")
+        width = _Shape(stream).square_width()
+        # Versions before 3 have no extra data and no checksums.
+        ffv1 = stream.codec_context.name == "ffv1" and bool(stream.codec_context.extradata)
+        index = coded = 0
+        for packet in container.demux(stream):
+            if ffv1 and packet.size:
+                # Lossless means lossless: a slice whose checksum is wrong would be patched up.
+                if packet_is_damaged(bytes(packet)):
+                    raise InputError(f"{path}: frame {coded} is damaged, its checksum is wrong: {_EXPORT_AGAIN}")
+                coded += 1
+            for frame in packet.decode():
+                lost = ticks is not None and (index >= len(ticks) or frame.pts != ticks[index])
+                if frame.is_corrupt or lost:
+                    raise InputError(f"{path}: frame {index} is damaged or lost: {_EXPORT_AGAIN}")
+                yield _upright(path, frame, width)
+                index += 1
+
+
+def _upright(path: Path, frame, width: int) -> np.ndarray:
+    """Grey uint8 [h, w] as a player shows the frame: square pixels, turned and mirrored as it says."""
+    stretched = {} if width == frame.width else {"width": width, "height": frame.height}
+    grey = frame.to_ndarray(format="gray", **stretched)
+    matrix = _matrix(path, frame)
+    if matrix is None:
+        return grey
+    a, b, c, d = matrix
+    # The matrix takes a coded place (x, y) to (a x + c y, b x + d y).
+    if _is_turned(matrix):
+        grey, right, down = grey.T, c, b
+    else:
+        right, down = a, d
+    grey = grey[:, ::-1] if right < 0 else grey
+    return np.ascontiguousarray(grey[::-1] if down < 0 else grey)
+
+
+def _is_turned(matrix: tuple[int, ...]) -> bool:
+    return matrix[0] == 0
+
+
+def _matrix(path: Path, frame) -> tuple[int, ...] | None:
+    """(a, b, c, d) of the display matrix as signs, None where there is none or it changes nothing."""
+    for side in frame.side_data:
+        if side.type.name == "DISPLAYMATRIX":
+            a, b, _, c, d, *_ = struct.unpack("=9i", bytes(side)[:36])
+            scale = math.hypot(a, b) or 1.0
+            signs = tuple(round(value / scale, 2) for value in (a, b, c, d))
+            if any(value not in (-1, 0, 1) for value in signs) or abs(a) == abs(b):
+                raise InputError(
+                    f"{path}: is turned by {frame.rotation} degrees when it is played: turn it by a right angle "
+                    "or not at all, and export it again"
+                )
+            whole = tuple(int(value) for value in signs)
+            return None if whole == (1, 0, 0, 1) else whole
+    return None
 
 
 class _errors:
@@ -170,8 +311,13 @@ class _errors:
         return self
 
     def __exit__(self, kind, error, trace):
-        if isinstance(error, av.error.FFmpegError):
+        if isinstance(error, InputError) or error is None:
+            return
+        if isinstance(error, (av.error.FFmpegError, UnicodeDecodeError)) or (
+            isinstance(error, (ValueError, RuntimeError)) and "av" in type(error).__module__
+        ):
+            words = getattr(error, "strerror", None) or str(error)
             raise InputError(
-                f"{self._path}: can't be read as a video ({error.strerror}): it is truncated, damaged or no "
+                f"{self._path}: can't be read as a video ({words}): it is truncated, damaged or no "
                 f"video, {_EXPORT_AGAIN}"
             ) from error

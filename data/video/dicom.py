@@ -1,73 +1,155 @@
-"""Multi-frame DICOM through pydicom: frame times, and grey frames one at a time."""
+"""DICOM images and films through pydicom: frame times, and grey frames one at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
+from pydicom import uid
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels import get_decoder, iter_pixels
+from pydicom.pixels.processing import apply_color_lut
 
 from common.errors import InputError
 from data.frames import grey_frame
-from data.video.read import Video
+from data.video.clip import MAX_FPS, MIN_FPS, Video, check_fps, check_size
+from data.video.dicom_jpeg import decode_jpeg_frame
+from data.video.images import check_range
 
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
+_PALETTE = "PALETTE COLOR"
+_NEEDED = ("Rows", "Columns", "PhotometricInterpretation", "BitsAllocated", "BitsStored")
+_FILMS = (*uid.MPEGTransferSyntaxes,)
+_JPEG_8_BIT = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit)
+# Tried in this order. pylibjpeg-libjpeg is left out: it decodes the lossless JPEG of real
+# ultrasound wrongly (its issue 90: mean grey 179.8 where GDCM gives 97.8).
+_PLUGINS = ("pydicom", "pillow", "gdcm", "pyjpegls", "jpeg_ls")
+_J2K_PLUGINS = (*_PLUGINS, "pylibjpeg")
+_MAX_FRAMES = 1_000_000
+_EXPORT_AGAIN = "export it again"
 
 
 def open_dicom(path: Path, fps: float | None = None) -> Video:
     """Open a DICOM image or film; the pixels are not read yet.
 
     Times come from FrameTimeVector, FrameTime (both ms), CineRate or
-    RecommendedDisplayFrameRate (DICOM PS3.3 C.7.6.5); `fps` where there is none.
-    MONOCHROME1 is inverted, colour becomes grey, more than 8 bits are scaled over the
-    range of the stored bits (no window is applied).
+    RecommendedDisplayFrameRate (DICOM PS3.3 C.7.6.5); `fps` where there is none, or none that
+    can be used. MONOCHROME1 is inverted, colour and palettes become grey, more than 8 bits are
+    scaled over the range of the stored bits (no window is applied), MPEG films inside are read
+    as films. A file without preamble or meta header is read by what its elements say.
 
     Raises:
         InputError: no DICOM, no pixels, no frame times, truncated, or compressed in a way
             that no installed decoder reads.
     """
-    try:
-        header = pydicom.dcmread(path, stop_before_pixels=True)
-    except (InvalidDicomError, EOFError) as error:
-        raise InputError(f"{path}: can't be read as DICOM ({error}): export it again") from error
+    header = _read(path, stop_before_pixels=True)
+    syntax = _syntax(path, header)
     _check_header(path, header)
-    count = int(header.get("NumberOfFrames") or 1)
+    size = (_whole(path, header, "Columns"), _whole(path, header, "Rows"))
+    check_size(path, *size)
+    count = _whole(path, header, "NumberOfFrames", 1)
+    if syntax in _FILMS:
+        return _open_film(path, header, count, fps)
+    _check_decoder(path, syntax)
     times_s, last_s = _times(path, header, count, fps)
-    _check_whole(path, header, count)
-    size = (int(header.Columns), int(header.Rows))
-    return Video(path, size, times_s, float(times_s[-1]) + last_s, lambda: _decode(path, header))
+    _check_whole(path, header, syntax, count)
+    return Video(path, size, times_s, float(times_s[-1]) + last_s, lambda: _decode(path, syntax, count))
+
+
+def _read(path: Path, **options) -> Any:
+    with warnings.catch_warnings(action="ignore"):
+        try:
+            found = pydicom.dcmread(path, force=True, **options)
+            # pydicom converts an element when it is asked for it: all that is wanted is asked for here.
+            for name in (*_NEEDED, "NumberOfFrames", "FrameTimeVector", "FrameTime", "CineRate"):
+                found.get(name)
+        # A file that is none is read as elements of any kind: whatever their conversion raises.
+        except (InvalidDicomError, EOFError, OSError, MemoryError) as error:
+            raise InputError(f"{path}: can't be read as DICOM ({_words(error)}): {_EXPORT_AGAIN}") from error
+        except Exception as error:
+            raise InputError(f"{path}: can't be read as DICOM ({_words(error)}): it is damaged, {_EXPORT_AGAIN}") from error
+    return found
+
+
+def _syntax(path: Path, header) -> uid.UID:
+    """The transfer syntax; without a meta header, the one that the elements were read by."""
+    meta = getattr(header, "file_meta", None)
+    found = meta.get("TransferSyntaxUID") if meta is not None else None
+    if found:
+        return uid.UID(found)
+    if header.get("Rows") in (None, ""):
+        raise InputError(f"{path}: can't be read as DICOM (no image in it): it is damaged or none, {_EXPORT_AGAIN}")
+    implicit, little = header.original_encoding
+    if implicit:
+        return uid.ImplicitVRLittleEndian
+    return uid.ExplicitVRLittleEndian if little else uid.ExplicitVRBigEndian
 
 
 def _check_header(path: Path, header) -> None:
-    for field in ("Rows", "Columns", "PhotometricInterpretation", "BitsAllocated", "BitsStored"):
+    for field in _NEEDED:
         if header.get(field) in (None, ""):
-            raise InputError(f"{path}: the DICOM field {field} is missing: it holds no image, export it again")
+            raise InputError(f"{path}: the DICOM field {field} is missing: it holds no image, {_EXPORT_AGAIN}")
     kind = header.PhotometricInterpretation
-    if kind not in (*_GREY, *_COLOUR):
+    if kind not in (*_GREY, *_COLOUR, _PALETTE) and _syntax(path, header) not in _FILMS:
         raise InputError(f"{path}: PhotometricInterpretation {kind} is not supported: export it as MONOCHROME2 or RGB")
-    syntax = header.file_meta.get("TransferSyntaxUID")
-    if syntax is None:
-        raise InputError(f"{path}: the DICOM field TransferSyntaxUID is missing: export it again")
-    if not _has_decoder(syntax):
-        raise InputError(
-            f"{path}: its pixels are compressed as {syntax.name}, for which no decoder is installed: "
-            "export it uncompressed, or install pylibjpeg with its codecs"
-        )
+    allocated, stored = _whole(path, header, "BitsAllocated"), _whole(path, header, "BitsStored")
+    if allocated not in (8, 16) or not 1 < stored <= allocated:
+        raise InputError(f"{path}: has {stored} bits in {allocated} a pixel: export it with 8 or 16 bits")
 
 
-def _has_decoder(syntax) -> bool:
+def _whole(path: Path, header, field: str, missing: int | None = None) -> int:
+    """A whole number above 0 of the header."""
+    value = header.get(field)
+    if value in (None, "") and missing is not None:
+        return missing
     try:
-        return get_decoder(syntax).is_available
+        number = int(value)
+    except (TypeError, ValueError):
+        number = 0
+    if not 0 < number <= _MAX_FRAMES:
+        raise InputError(f"{path}: the DICOM field {field} is {str(value)[:50]!r}, no usable number: {_EXPORT_AGAIN}")
+    return number
+
+
+def _number(path: Path, header, field: str) -> float | None:
+    """A finite number above 0 of the header, or None where it says none."""
+    value = header.get(field)
+    if value in (None, "", 0):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = np.nan
+    if not (np.isfinite(number) and number >= 0):
+        raise InputError(f"{path}: the DICOM field {field} is {str(value)[:50]!r}, no usable number: {_EXPORT_AGAIN}")
+    return number or None
+
+
+def _check_decoder(path: Path, syntax: uid.UID) -> None:
+    if _plugin(syntax) is None:
+        cure = "export it uncompressed, or install python-gdcm (pip install python-gdcm)"
+        raise InputError(f"{path}: its pixels are compressed as {syntax.name}, for which no decoder is installed: {cure}")
+
+
+def _plugin(syntax: uid.UID) -> str | None:
+    """The decoder to use, "" where none is needed, None where none is installed."""
+    if not syntax.is_encapsulated if syntax.is_transfer_syntax else True:
+        return "" if syntax.is_transfer_syntax else None
+    try:
+        there = get_decoder(syntax).available_plugins
     except NotImplementedError:
-        return False
+        return None
+    wanted = _J2K_PLUGINS if syntax in uid.JPEG2000TransferSyntaxes else _PLUGINS
+    return next((plugin for plugin in wanted if plugin in there), None)
 
 
-def _check_whole(path: Path, header, count: int) -> None:
-    if header.file_meta.TransferSyntaxUID.is_compressed:
+def _check_whole(path: Path, header, syntax: uid.UID, count: int) -> None:
+    if syntax.is_compressed:
         return
     samples = 2 if header.PhotometricInterpretation == "YBR_FULL_422" else int(header.get("SamplesPerPixel") or 1)
     needed = count * int(header.Rows) * int(header.Columns) * samples * int(header.BitsAllocated) // 8
@@ -80,45 +162,136 @@ def _check_whole(path: Path, header, count: int) -> None:
 
 def _times(path: Path, header, count: int, fps: float | None) -> tuple[np.ndarray, float]:
     """Times of the frames, s, the first 0; and how long the last one stays, s."""
+    if count == 1 and fps is None:
+        interval_s = (_number(path, header, "FrameTime") or 0.0) / 1000
+        return np.zeros(1), interval_s
     vector = header.get("FrameTimeVector")
-    frame_ms = header.get("FrameTime")
-    rate = header.get("CineRate") or header.get("RecommendedDisplayFrameRate")
-    if fps is not None and (vector is not None or frame_ms or rate):
-        raise InputError(f"{path}: fps {fps:g} is given, but this DICOM tells its frame times: leave fps empty")
     if vector is not None and count > 1:
-        steps_s = np.atleast_1d(np.asarray(vector, dtype=np.float64))[1:] / 1000
-        if len(steps_s) != count - 1 or np.any(steps_s <= 0):
-            raise InputError(
-                f"{path}: FrameTimeVector has {len(steps_s) + 1} entries for {count} frames, or one that is "
-                "not above 0: export it again"
-            )
-        return np.concatenate([[0.0], np.cumsum(steps_s)]), float(np.median(steps_s))
-    interval_s = float(frame_ms) / 1000 if frame_ms else 1 / float(rate or fps or np.inf)
-    if count > 1 and not interval_s > 0:
+        return _vector_times(path, vector, count, fps)
+    frame_ms = _number(path, header, "FrameTime")
+    rate = _number(path, header, "CineRate") or _number(path, header, "RecommendedDisplayFrameRate")
+    if fps is not None and (frame_ms or rate):
+        raise InputError(f"{path}: fps {fps:g} is given, but this DICOM tells its frame times: leave fps empty")
+    rate = 1000 / frame_ms if frame_ms else rate or fps
+    if not rate:
         raise InputError(
             f"{path}: has {count} frames and neither FrameTimeVector, FrameTime nor CineRate: "
             "give its frame rate in the manifest's column fps"
         )
-    return np.arange(count) * interval_s, interval_s
+    if not MIN_FPS <= rate <= MAX_FPS:
+        raise InputError(f"{path}: tells {rate:g} frames per s, which no scanner has: {_EXPORT_AGAIN}")
+    return np.arange(count) / rate, 1 / rate
 
 
-def _decode(path: Path, header) -> Iterator[np.ndarray]:
-    # pydicom gives colour as RGB, except for the two wavelet kinds, whose decoders do so themselves.
+def _vector_times(path: Path, vector, count: int, fps: float | None) -> tuple[np.ndarray, float]:
     try:
-        for pixels in iter_pixels(path):
-            yield _grey(pixels, header)
-    except (AttributeError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        steps_s = np.atleast_1d(np.asarray(vector, dtype=np.float64))[1:] / 1000
+    except (TypeError, ValueError):
+        steps_s = np.zeros(0)
+    usable = len(steps_s) == count - 1 and np.isfinite(steps_s).all() and (steps_s > 0).all()
+    if usable and fps is None:
+        return np.concatenate([[0.0], np.cumsum(steps_s)]), float(np.median(steps_s))
+    if usable:
+        raise InputError(f"{path}: fps {fps:g} is given, but this DICOM tells its frame times: leave fps empty")
+    if fps is None:
         raise InputError(
-            f"{path}: its pixels can't be decoded ({error}): it is truncated or damaged, export it again"
-        ) from error
+            f"{path}: FrameTimeVector has {len(steps_s) + 1} entries for {count} frames, or one that is not above 0: "
+            "give the frame rate in the manifest's column fps, or export it again"
+        )
+    check_fps(path, fps)
+    return np.arange(count) / fps, 1 / fps
 
 
-def _grey(pixels: np.ndarray, header) -> np.ndarray:
-    bits = int(header.BitsStored)
-    if pixels.dtype != np.uint8 or bits != 8:
-        values = pixels.astype(np.int64)
-        if int(header.get("PixelRepresentation") or 0):
-            values += 1 << (bits - 1)
-        pixels = np.clip(np.rint(values * (255 / ((1 << bits) - 1))), 0, 255).astype(np.uint8)
-    frame = grey_frame(pixels)
-    return 255 - frame if header.PhotometricInterpretation == "MONOCHROME1" else frame
+def _open_film(path: Path, header, count: int, fps: float | None) -> Video:
+    """MPEG-2, H.264 or H.265 inside: the header's times, the film's frames."""
+    from data.video.container import open_stream
+
+    data = _film_bytes(path)
+    size, frames, rate, decode = open_stream(path, data)
+    said = [_number(path, header, field) for field in ("FrameTime", "CineRate", "RecommendedDisplayFrameRate")]
+    if count > 1 and frames != count:
+        raise InputError(f"{path}: its film has {frames} of the {count} frames that it declares: copy or {_EXPORT_AGAIN}")
+    if header.get("FrameTimeVector") is None and not any(said) and fps is None and rate:
+        times_s, last_s = np.arange(frames) / rate, 1 / rate
+    else:
+        times_s, last_s = _times(path, header, frames, fps)
+    return Video(path, size, times_s, float(times_s[-1]) + last_s, decode)
+
+
+def _film_bytes(path: Path) -> bytes:
+    from pydicom.encaps import generate_fragments
+
+    pixels = _read(path).get("PixelData")
+    if not pixels:
+        raise InputError(f"{path}: holds no pixels: {_EXPORT_AGAIN}")
+    try:
+        fragments = list(generate_fragments(pixels))
+    except (ValueError, EOFError) as error:
+        raise InputError(f"{path}: its film can't be taken out ({_words(error)}): {_EXPORT_AGAIN}") from error
+    # The first fragment is the table of offsets, which a film has no use for.
+    return b"".join(fragments[1:])
+
+
+def _decode(path: Path, syntax: uid.UID, count: int) -> Iterator[np.ndarray]:
+    with warnings.catch_warnings(action="ignore"):
+        try:
+            whole = _read(path)
+            frames = _arrays(whole, syntax, count)
+            yield from _grey_frames(path, whole, frames)
+        except InputError:
+            raise
+        # pydicom and its decoders raise what they like on damaged pixels.
+        except Exception as error:
+            raise InputError(
+                f"{path}: its pixels can't be decoded ({_words(error)}): it is truncated or damaged, {_EXPORT_AGAIN}"
+            ) from error
+
+
+def _arrays(whole, syntax: uid.UID, count: int) -> Iterator[np.ndarray]:
+    """Pixels of each frame: grey, RGB, or an index into a palette."""
+    if syntax in _JPEG_8_BIT and int(whole.BitsStored) == 8 and int(whole.get("SamplesPerPixel") or 1) == 3:
+        from pydicom.encaps import generate_frames
+
+        tagged_rgb = whole.PhotometricInterpretation == "RGB"
+        for coded in generate_frames(whole.PixelData, number_of_frames=count):
+            yield decode_jpeg_frame(coded, tagged_rgb)
+        return
+    if getattr(whole, "file_meta", None) is None:
+        whole.file_meta = pydicom.dataset.FileMetaDataset()
+    whole.file_meta.TransferSyntaxUID = syntax
+    # pydicom gives colour as RGB, except for the two wavelet kinds, whose decoders do so themselves.
+    yield from iter_pixels(whole, decoding_plugin=_plugin(syntax) or "")
+
+
+def _grey_frames(path: Path, whole, frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    bits = int(whole.BitsStored)
+    to_grey: Callable[[np.ndarray], np.ndarray]
+    if whole.PhotometricInterpretation == _PALETTE:
+        table_bits = int(whole.RedPaletteColorLookupTableDescriptor[2])
+        for pixels in frames:
+            yield _from_palette(pixels, whole, table_bits)
+        return
+    peak = -1
+    signed = bool(int(whole.get("PixelRepresentation") or 0))
+    for pixels in frames:
+        if pixels.dtype != np.uint8 or bits != 8:
+            values = pixels.astype(np.int64) + ((1 << (bits - 1)) if signed else 0)
+            peak = max(peak, int(values.max()))
+            pixels = np.clip(np.rint(values * (255 / ((1 << bits) - 1))), 0, 255).astype(np.uint8)
+        frame = grey_frame(pixels)
+        yield 255 - frame if whole.PhotometricInterpretation == "MONOCHROME1" else frame
+    if not signed and whole.PhotometricInterpretation != "MONOCHROME1":
+        check_range(path, peak, (1 << bits) - 1)
+
+
+def _from_palette(pixels: np.ndarray, whole, table_bits: int) -> np.ndarray:
+    colour = apply_color_lut(pixels, whole)
+    # Tables of 16 bits often hold 8-bit values; apply_color_lut spreads 8-bit tables itself.
+    if colour.dtype != np.uint8:
+        shift = 8 if table_bits > 8 and int(colour.max()) > 255 else 0
+        colour = (colour >> shift).astype(np.uint8)
+    return grey_frame(colour)
+
+
+def _words(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

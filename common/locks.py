@@ -1,0 +1,77 @@
+"""One writer at a time: a lock that ends with its process."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from common.errors import InputError, disk_errors
+
+# File systems (some network shares) that know no locks: work goes on without one.
+_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
+
+
+@contextlib.contextmanager
+def exclusive(path: str | os.PathLike) -> Iterator[None]:
+    """Hold `path` (a folder or file to be written) for this process alone.
+
+    The lock is `.NAME.lock` beside it, held by the operating system: it ends with its
+    process, however that ends, so that a file left by a killed process locks nobody out.
+
+    Raises:
+        InputError: another process holds it; names that process and since when.
+    """
+    path = Path(path)
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.parent / f".{path.name}.lock"
+        descriptor = _acquire(file, path)
+        try:
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, json.dumps({"process": os.getpid(), "since": _now()}).encode())
+            yield
+        finally:
+            # Removed while still held: whoever waits for it sees another file under the name and tries again.
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(file)
+            os.close(descriptor)
+
+
+def _acquire(file: Path, path: Path) -> int:
+    while True:
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = _holder(descriptor)
+            os.close(descriptor)
+            raise InputError(f"{path}: {holder} writes there: wait for it or end it, or name another one") from None
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                os.close(descriptor)
+                raise
+        try:
+            current = os.stat(file).st_ino == os.fstat(descriptor).st_ino
+        except FileNotFoundError:
+            current = False
+        if current:
+            return descriptor
+        os.close(descriptor)
+
+
+def _holder(descriptor: int) -> str:
+    try:
+        found = json.loads(os.pread(descriptor, 4096, 0))
+        return f"process {int(found['process'])}, since {found['since']},"
+    except (ValueError, KeyError, TypeError):
+        return "another process"
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,98 @@
+"""What a data set is prepared with: frozen settings that a command or a notebook fills."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+from common.errors import InputError
+from data.video.clip import MAX_FPS, MIN_FPS
+
+MAX_SIDE = 4096
+MIN_SIDE = 4
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PrepareConfig:
+    """What every source takes.
+
+    Attributes:
+        out: folder of the data set; must not exist yet
+        frame_size: height and width of the frames, pixels
+        val_fraction: share of the patients for validation
+        seed: of the split by patients
+        overwrite: replace the folder if it is there
+        pseudonymise: file that keeps the salt and the map, outside the data set; patient and recording ids
+            are then replaced by salted hashes. An existing file is used again, so that ids stay the same
+    """
+
+    out: Path
+    frame_size: tuple[int, int] = (224, 288)
+    val_fraction: float = 0.15
+    seed: int = 0
+    overwrite: bool = False
+    pseudonymise: Path | None = None
+
+    def __post_init__(self) -> None:
+        check_frame_size(self.frame_size)
+        if not 0 <= self.seed < 2**32:
+            raise InputError(f"seed must be from 0 to {2**32 - 1}, not {self.seed}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RecordingsConfig(PrepareConfig):
+    """Recordings (video, labels, gaze) that a manifest lists; paths are relative to it.
+
+    Attributes:
+        manifest: CSV: recording_id, patient_id, video, label or labels, gaze, ...
+        fps: frames kept per second: the one nearest to each tick, with its own time (default: all)
+        test_fraction: share of the patients for the test
+        classes: class names in order; a label that is none of them is an error (default: the labels found)
+        unlabelled: keep recordings that have neither label nor labels, without a label
+        transitions: keep the frames outside the labels of labelled recordings, without a label
+    """
+
+    manifest: Path
+    fps: float | None = None
+    test_fraction: float = 0.2
+    classes: tuple[str, ...] | None = None
+    unlabelled: bool = False
+    transitions: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.fps is not None and not MIN_FPS <= self.fps <= MAX_FPS:
+            raise InputError(f"fps must be {MIN_FPS:g} to {MAX_FPS:g} frames per s, not {self.fps:g}")
+        if self.classes is not None and not self.classes:
+            raise InputError("classes must name at least one class")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImageSetConfig(PrepareConfig):
+    """A public image set in its published layout; its patients and its split are kept, there is no gaze.
+
+    Attributes:
+        source: name of the image set, one of `image_sources()`
+        folder: holds the table and the images
+        classes: name=plane,plane ... with * for every plane that no other class names (default: the source's)
+    """
+
+    source: str
+    folder: Path
+    classes: tuple[str, ...] | None = None
+
+
+def check_frame_size(frame_size: tuple[int, int]) -> None:
+    """Refuse a size that no frame can have.
+
+    Raises:
+        InputError: not two whole numbers from `MIN_SIDE` to `MAX_SIDE`.
+    """
+    if len(frame_size) != 2 or not all(
+        isinstance(n, int) and not isinstance(n, bool) and math.isfinite(n) and MIN_SIDE <= n <= MAX_SIDE
+        for n in frame_size
+    ):
+        raise InputError(
+            f"frame_size must be height and width from {MIN_SIDE} to {MAX_SIDE} pixels, not {tuple(frame_size)}"
+        )

@@ -1,0 +1,1 @@
+"""Declarations of public image sets: one file each, with `SOURCE = ImageSource(...)`; nothing else lists them."""

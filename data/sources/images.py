@@ -1,0 +1,244 @@
+"""Public image sets into a data set: official patients and split, one frame an image."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from common.console import notice, track
+from common.errors import InputError
+from data.dataset import Dataset, DatasetWriter, FrameRecord, open_dataset, write_dataset
+from data.duplicates import frame_digest
+from data.frames import resize_frame
+from data.names import one_spelling, refuse_spellings, spelling_key
+from data.pseudonyms import open_pseudonyms
+from data.sources.config import ImageSetConfig
+from data.sources.image_table import ImageRow, find_images, read_image_table
+from data.sources.registry import ImageSource, image_source
+from data.splits import split_patients
+from data.video.images import read_image
+
+COPIES = "images that another patient of the test has too (the training copy is left out)"
+
+
+def prepare_images(config: ImageSetConfig) -> Dataset:
+    """Import an image set.
+
+    Patients keep the official split; `val_fraction` of the training patients become the
+    validation. Images of the same pixels under several patients put these patients into one
+    split; where the official split parts them, the training copy is left out and counted.
+
+    Args:
+        config: see `ImageSetConfig`. Images are resized to `frame_size` whatever their shape.
+
+    Returns:
+        The opened data set.
+
+    Raises:
+        InputError: a file, column or value that is missing or wrong, with its row; every missing
+            image at once; planes that the set does not document and no class names.
+    """
+    source = image_source(config.source)
+    rows = read_image_table(source, config.folder)
+    refuse_spellings((row.patient for row in rows), rows[0].file, "patients")
+    names, class_of = _class_of_planes(source, config.classes, rows)
+    images = find_images(source, config.folder, rows)
+    official = _official_split(rows)
+    about = {
+        "kind": "images",
+        "name": source.title,
+        "source": source.name,
+        "licence": source.licence,
+        "citation": source.citation,
+        "classes": list(config.classes or source.classes),
+    }
+    with write_dataset(
+        config.out,
+        classes=names,
+        frame_size=config.frame_size,
+        source=about,
+        seed=config.seed,
+        overwrite=config.overwrite,
+        pseudonyms=open_pseudonyms(config.pseudonymise, config.out),
+    ) as writer:
+        digest = hashlib.sha256(rows[0].file.read_bytes())
+        kept = [row for row in rows if row.plane in class_of]
+        for plane, count in Counter(row.plane for row in rows if row.plane not in class_of).items():
+            writer.refuse(f"plane in no class: {plane}", count)
+        same = _same_pixels(kept, images, digest)
+        left_out = _parted_copies(same, official)
+        writer.refuse(COPIES, len(left_out))
+        split_of = _split(kept, same, official, config)
+        _write(kept, images, left_out, split_of, class_of, config.frame_size, writer)
+        about["checksum"] = digest.hexdigest()
+    return open_dataset(config.out)
+
+
+def example_images(source: str, folder: str | os.PathLike, plane: str, count: int) -> list[np.ndarray]:
+    """Some images of a plane, spread evenly over the table, to look at.
+
+    Args:
+        source: name of the image set. folder: holds its table and images.
+        plane: as in the table. count: how many, at most.
+
+    Returns:
+        uint8 [h, w] each, of their own sizes.
+
+    Raises:
+        InputError: a file or column is missing or wrong, or no image has this plane.
+    """
+    declared = image_source(source)
+    rows = [row for row in read_image_table(declared, folder) if spelling_key(row.plane) == spelling_key(plane)]
+    if not rows:
+        raise InputError(
+            f"{Path(folder) / declared.table}: no row has {plane!r} in column {declared.plane_column}: give a folder "
+            "that holds such images"
+        )
+    chosen = [rows[i] for i in np.unique(np.linspace(0, len(rows) - 1, count).astype(int))]
+    images = find_images(declared, folder, chosen)
+    return [read_image(images[row.image]) for row in chosen]
+
+
+def _class_of_planes(
+    source: ImageSource, classes: Sequence[str] | None, rows: Sequence[ImageRow]
+) -> tuple[list[str], dict[str, int]]:
+    """Class names, and {plane as the table spells it: index of its class}."""
+    counts = Counter(row.plane for row in rows)
+    spelled = one_spelling(counts, preferred=source.planes)
+    for plane, meant in spelled.items():
+        if plane != meant:
+            notice(f"{rows[0].file}: plane {plane!r} of {counts[plane]} images is taken for {meant!r}")
+    there = {spelling_key(plane) for plane in (*counts, *source.planes)}
+    names, chosen, rest = parse_classes(classes or source.classes)
+    for plane, (_, item) in chosen.items():
+        if plane not in there:
+            known = sorted(set(spelled.values()))
+            raise InputError(f"classes {item!r}: no image has plane {plane!r}; there are {known}")
+    class_of = {plane: chosen[spelling_key(plane)][0] for plane in counts if spelling_key(plane) in chosen}
+    documented = {spelling_key(plane) for plane in source.planes}
+    unknown = [plane for plane in counts if plane not in class_of and spelling_key(plane) not in documented]
+    if rest is not None:
+        class_of.update({plane: rest for plane in counts if plane not in class_of})
+    elif unknown:
+        listed = ", ".join(f"{plane!r} ({counts[plane]} images)" for plane in unknown)
+        raise InputError(
+            f"{rows[0].file}: column {source.plane_column}: {listed}: {source.title} documents no such plane: correct "
+            "the table, or give classes that name it, or a class that takes the rest (other=*)"
+        )
+    return names, class_of
+
+
+def parse_classes(classes: Sequence[str]) -> tuple[list[str], dict[str, tuple[int, str]], int | None]:
+    """Read "name=plane,plane" and "name=*".
+
+    Returns:
+        Class names; {`spelling_key` of a plane: (index of its class, the item that named it)};
+        index of the class that takes the rest, or None.
+
+    Raises:
+        InputError: an item that is no such thing, or a class or plane that comes twice.
+    """
+    names: list[str] = []
+    chosen: dict[str, tuple[int, str]] = {}
+    rest = None
+    for index, item in enumerate(classes):
+        name, equals, wanted = (part.strip() for part in item.partition("="))
+        if not equals or not name or not wanted:
+            raise InputError(f"classes {item!r}: write name=plane,plane or name=*")
+        if spelling_key(name) in map(spelling_key, names):
+            raise InputError(f"classes {item!r}: class {name} is there twice")
+        names.append(name)
+        if wanted == "*":
+            if rest is not None:
+                raise InputError(f"classes {item!r}: only one class may take the rest (*)")
+            rest = index
+            continue
+        for plane in (spelling_key(part) for part in wanted.split(",")):
+            if plane in chosen:
+                raise InputError(f"classes {item!r}: plane {plane!r} is in class {names[chosen[plane][0]]} already")
+            chosen[plane] = (index, item)
+    return names, chosen, rest
+
+
+def _official_split(rows: Sequence[ImageRow]) -> dict[str, str]:
+    """{patient: "train" or "test"}."""
+    official: dict[str, str] = {}
+    for row in rows:
+        if official.setdefault(row.patient, row.split) != row.split:
+            raise InputError(
+                f"{row.file}: line {row.line}: patient {row.patient} is in train and in test: a patient may be in one "
+                "split only"
+            )
+    return official
+
+
+def _same_pixels(rows: Sequence[ImageRow], images: dict[str, Path], digest) -> list[list[ImageRow]]:
+    """Rows whose images have the same pixels, where they are of several patients; feeds the checksum too."""
+    groups: dict[bytes, list[ImageRow]] = {}
+    for row in track(rows, "checking images"):
+        digest.update(images[row.image].read_bytes())
+        groups.setdefault(frame_digest(read_image(images[row.image])), []).append(row)
+    return [group for group in groups.values() if len({row.patient for row in group}) > 1]
+
+
+def _parted_copies(same: Sequence[Sequence[ImageRow]], official: dict[str, str]) -> set[str]:
+    """Training images whose pixels the test has too."""
+    return {
+        row.image
+        for group in same
+        if any(official[row.patient] == "test" for row in group)
+        for row in group
+        if official[row.patient] == "train"
+    }
+
+
+def _split(rows, same, official: dict[str, str], config: ImageSetConfig) -> dict[str, str]:
+    """{patient: split}; training patients who share an image are drawn as one."""
+    leader = {row.patient: row.patient for row in rows}
+
+    def lead(patient: str) -> str:
+        while leader[patient] != patient:
+            patient = leader[patient]
+        return patient
+
+    joined = 0
+    for group in same:
+        training = sorted({row.patient for row in group if official[row.patient] == "train"})
+        joined += len(training) > 1
+        for patient in training[1:]:
+            leader[lead(patient)] = lead(training[0])
+    if same:
+        notice(
+            f"{len(same)} images come under more than one patient: {joined} of them put their training patients into "
+            "one split"
+        )
+    training = {lead(patient) for patient in leader if official[patient] == "train"}
+    drawn = split_patients(training, val_fraction=config.val_fraction, test_fraction=0.0, seed=config.seed)
+    return {p: drawn[lead(p)] if official[p] == "train" else "test" for p in leader}
+
+
+def _write(rows, images, left_out, split_of, class_of, frame_size, writer: DatasetWriter) -> None:
+    for row in track(rows, "importing images"):
+        if row.image in left_out:
+            continue
+        frame = read_image(images[row.image])
+        if frame.min() == frame.max():
+            writer.refuse("frame of one constant value")
+            continue
+        writer.add(
+            split_of[row.patient],
+            FrameRecord(
+                frame=resize_frame(frame, frame_size),
+                label=class_of[row.plane],
+                recording_id=row.image,
+                patient_id=row.patient,
+                frame_index=0,
+                time_s=0.0,
+                scanner=row.scanner,
+            ),
+        )

@@ -1,0 +1,219 @@
+"""Single images, GIFs and TIFF stacks as grey frames: the one place that reads image files."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps, ImageSequence
+
+from common.errors import InputError
+from common.files import path_kind
+from data.filetypes import other_kind
+from data.frames import grey_frame
+from data.video.clip import Video, check_fps, check_size
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp")
+# Readers that take a picture for what it is; others of Pillow run programs or read documents.
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "MPO")
+_MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+# A 16-bit image that never reaches an eighth of its range holds fewer bits (12 in 16).
+_FULL_RANGE = 65535
+_USED = 8192
+_BROKEN = "it is damaged or no image, export it again"
+# What axes of a TIFF are a sequence of pictures: time, depth, and those that nobody named.
+_STACK_AXES = "TZIQ"
+
+
+def is_image(head: bytes) -> bool:
+    """Whether a file begins as one of the image formats that are read here."""
+    return head.startswith(_MAGIC) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
+
+
+def read_image(path: str | os.PathLike) -> np.ndarray:
+    """Grey uint8 [h, w] of one image file (png, jpg, bmp, tif, webp), upright as a viewer shows it.
+
+    Raises:
+        InputError: missing, damaged or truncated, too large, several pictures in one file, or
+            values that use a small part of their bits.
+    """
+    frames = list(open_image(Path(path), None).decode())
+    if len(frames) != 1:
+        raise InputError(f"{path}: holds {len(frames)} pictures, and one is expected: export one image a file")
+    return frames[0]
+
+
+def open_image(path: Path, fps: float | None) -> Video:
+    """Open an image file: one frame at time 0, an animation with its own times, or a stack.
+
+    Args:
+        path: of the file.
+        fps: frames per s of a TIFF stack that tells none.
+
+    Raises:
+        InputError: as `read_image`; a stack without a rate, or a rate for a file with times.
+    """
+    if path_kind(path) != "file":
+        raise InputError(f"{path}: there is no such image: check the path")
+    with _readable(path), _opened(path) as image:
+        count = getattr(image, "n_frames", 1) if image.format != "MPO" else 1
+        size = _upright_size(image)
+        check_size(path, *size)
+        times_s, duration_s = _times(path, image, count, fps)
+    return Video(path, size, times_s, duration_s, lambda: _decode(path, count))
+
+
+def _times(path: Path, image: Image.Image, count: int, fps: float | None) -> tuple[np.ndarray, float]:
+    """Times of the frames, s, the first 0, and the end of the last one."""
+    if image.format == "TIFF" and count > 1:
+        fps = fps or _stack_rate(path, count)
+        if fps is None:
+            raise InputError(
+                f"{path}: is a stack of {count} pictures and tells no frame rate: give it in the manifest's column fps"
+            )
+        check_fps(path, fps)
+        return np.arange(count) / fps, count / fps
+    steps_s = _steps(image, count) if count > 1 else np.zeros(1)
+    if count > 1 and not (steps_s > 0).all():
+        if fps is None:
+            raise InputError(
+                f"{path}: has {count} frames and not every one says how long it stays: give the frame rate in the "
+                "manifest's column fps"
+            )
+        check_fps(path, fps)
+        return np.arange(count) / fps, count / fps
+    if fps is not None:
+        raise InputError(
+            f"{path}: fps {fps:g} is given, but this "
+            + ("animation has times of its own" if count > 1 else "is one image")
+            + ": leave fps empty"
+        )
+    ends_s = np.cumsum(steps_s)
+    return ends_s - steps_s, float(ends_s[-1])
+
+
+def _steps(image: Image.Image, count: int) -> np.ndarray:
+    """How long each frame of an animation stays, s."""
+    steps = []
+    for index in range(count):
+        image.seek(index)
+        steps.append(float(image.info.get("duration", 0) or 0) / 1000)
+    image.seek(0)
+    return np.array(steps)
+
+
+def _stack_rate(path: Path, count: int) -> float | None:
+    """Frames per s that ImageJ wrote into a stack; refuses axes that are no sequence of pictures."""
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        axes, shape = file.series[0].axes, file.series[0].shape
+        if len(file.series) == 1:
+            long = [axis for axis, n in zip(axes, shape) if axis not in "YXS" and n > 1]
+            if len(long) > 1 or any(axis not in _STACK_AXES for axis in long):
+                raise InputError(
+                    f"{path}: has {count} pictures along the axes {', '.join(long)}, which are no film: export one "
+                    "channel and one slice, as a stack of frames or numbered PNGs"
+                )
+        about: dict[str, Any] = file.imagej_metadata or {}
+    interval_s, rate = about.get("finterval"), about.get("fps")
+    if isinstance(interval_s, (int, float)) and interval_s > 0:
+        return 1 / float(interval_s)
+    return float(rate) if isinstance(rate, (int, float)) and rate > 0 else None
+
+
+def _decode(path: Path, count: int) -> Iterator[np.ndarray]:
+    peak = -1
+    with _readable(path), _opened(path) as image:
+        for page in ImageSequence.Iterator(image):
+            size = _upright_size(page)
+            check_size(path, *size)
+            pixels = _pixels(path, page)
+            if pixels.dtype == np.uint16:
+                peak = max(peak, int(pixels.max()))
+            yield grey_frame(pixels)
+            count -= 1
+            if not count:
+                break
+    check_range(path, peak, _FULL_RANGE)
+
+
+def check_range(path: Path, peak: int, full: int) -> None:
+    """Refuse a clip of more than 8 bits whose brightest value is below an eighth of its range: it would be black.
+
+    Args:
+        path: for the message.
+        peak: the highest value of all frames, -1 for none of more than 8 bits.
+        full: the highest value there could be.
+
+    Raises:
+        InputError: as said.
+    """
+    if full > 255 and 0 < peak < (full + 1) // 8:
+        raise InputError(
+            f"{path}: its values reach {peak} of {full}: it holds fewer bits than its pixels have (12 bits in 16?), "
+            "export it as 8 bits, or scale it to the full range"
+        )
+
+
+def _pixels(path: Path, page: Image.Image) -> np.ndarray:
+    """uint8 or uint16 [h, w] or uint8 [h, w, 3], turned upright."""
+    page.load()
+    turned = ImageOps.exif_transpose(page) or page
+    mode = turned.mode
+    if mode.startswith("I;16"):
+        return np.asarray(turned).astype(np.uint16)
+    if mode == "I":
+        values = np.asarray(turned)
+        if values.min() < 0 or values.max() > _FULL_RANGE:
+            raise InputError(f"{path}: has 32-bit pixels: export it as 8 or 16 bits")
+        return values.astype(np.uint16)
+    if mode in ("1", "L", "LA", "La"):
+        return np.asarray(turned.convert("L"))
+    if mode in ("P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr"):
+        return np.asarray(turned.convert("RGBA" if mode == "RGBa" else "RGB"))[..., :3]
+    raise InputError(f"{path}: has pixels of the kind {mode}: export it as 8 or 16 bits grey, or RGB")
+
+
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    width, height = image.size
+    return (height, width) if image.getexif().get(0x0112, 1) in (5, 6, 7, 8) else (width, height)
+
+
+def _opened(path: Path) -> Image.Image:
+    with warnings.catch_warnings(action="ignore"):
+        image = Image.open(path, formats=_FORMATS)
+    check_size(path, *image.size)
+    return image
+
+
+class _readable:
+    """Turns what Pillow says of a bad file into `InputError`."""
+
+    def __init__(self, path: Path):
+        self._path = path
+
+    def __enter__(self) -> None:
+        self._warnings = warnings.catch_warnings(action="ignore")
+        self._warnings.__enter__()
+
+    def __exit__(self, kind, error, trace) -> None:
+        self._warnings.__exit__(kind, error, trace)
+        if isinstance(error, InputError) or error is None:
+            return
+        if isinstance(error, Image.DecompressionBombError):
+            raise InputError(f"{self._path}: has more pixels than a frame may have: crop or export it smaller") from error
+        # A broken PNG chunk is a SyntaxError in Pillow, a broken TIFF tag a TypeError or KeyError.
+        if isinstance(error, (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, MemoryError)):
+            kind = other_kind(self._path) if isinstance(error, OSError) else None
+            if kind and "for what it is" not in kind:
+                raise InputError(f"{self._path}: {kind}") from error
+            raise InputError(f"{self._path}: can't be read as an image ({_words(error)}): {_BROKEN}") from error
+
+
+def _words(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
