@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from common.console import notice
 from common.errors import InputError
+from data.names import name_fault, one_spelling
 from data.sources.manifest import Recording
 from data.tables import Row, nearest, read_table
 
 # "None of the planes" comes after the planes.
 _LAST = ("background", "other")
+_HINTS = {
+    "start_frame": "rename it and write seconds: start_s = start_frame / (frames per s)",
+    "frame": "write intervals in seconds: start_s = frame / (frames per s)",
+    "start_ms": "rename it and write seconds: start_s = start_ms / 1000",
+    "start": "rename it start_s if it is in seconds",
+    "Start (s)": "rename it start_s, the end end_s, and the behaviour label",
+    "begin": "rename it start_s if it is in seconds",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +45,7 @@ def read_intervals(path: Path) -> list[Interval]:
         InputError: a column missing or unknown, a number that is none, start not before
             end, or intervals that overlap. Names the line.
     """
-    rows = read_table(path, required=("start_s", "end_s", "label"), what="the labels file")
+    rows = read_table(path, required=("start_s", "end_s", "label"), what="the labels file", hints=_HINTS)
     intervals = sorted((_interval(row) for row in rows), key=lambda i: i.start_s)
     for first, second in itertools.pairwise(intervals):
         if second.start_s < first.end_s:
@@ -52,14 +63,30 @@ def class_names(found: Iterable[str]) -> list[str]:
     return sorted(names - set(_LAST)) + [name for name in _LAST if name in names]
 
 
-def check_class(row: Row, label: str, classes: Sequence[str]) -> None:
-    """Refuse a label that is none of the classes."""
-    if label not in classes:
-        raise row.error(
-            "label",
-            f"unknown class {label!r}{nearest(label, classes)}",
-            f"the classes are {', '.join(classes)}",
-        )
+def one_class_each(rows: Sequence[tuple[Row, str]], classes: Sequence[str] | None) -> dict[str, str]:
+    """{label as found: the class it is}: labels that differ only in case or blanks are one class, and it is said.
+
+    Args:
+        rows: (row, label) of every label there is.
+        classes: their spelling wins, and a label that is none of them is refused; None: the
+            spelling that is found most often wins.
+
+    Raises:
+        InputError: a label that is none of `classes`; names its row.
+    """
+    counts = Counter(label for _, label in rows)
+    chosen = one_spelling(counts, preferred=classes or ())
+    for row, label in rows:
+        if classes is not None and chosen[label] not in classes:
+            raise row.error(
+                "label",
+                f"unknown class {label!r}{nearest(label, classes)}",
+                f"the classes are {', '.join(classes)}",
+            )
+    for label, meant in chosen.items():
+        if label != meant:
+            notice(f"label {label!r} ({counts[label]} times) is taken for {meant!r}: it differs only in case or blanks")
+    return chosen
 
 
 def check_within(intervals: Sequence[Interval], duration_s: float, slack_s: float, video: Path) -> None:
@@ -67,15 +94,16 @@ def check_within(intervals: Sequence[Interval], duration_s: float, slack_s: floa
     for interval in intervals:
         for column, value in (("start_s", interval.start_s), ("end_s", interval.end_s)):
             if value < 0 or value > duration_s + slack_s:
+                unit = " (are these milliseconds?)" if 0 < value / 1000 <= duration_s + slack_s and value > 100 else ""
                 raise interval.row.error(
                     column,
-                    f"{value:g} s is outside the video {video}, which lasts {duration_s:.3f} s",
+                    f"{value:g} s is outside the video {video}, which lasts {duration_s:.3f} s{unit}",
                     "correct the interval or the video",
                 )
 
 
 def frame_labels(recording: Recording, intervals: Sequence[Interval], times_s: np.ndarray) -> list[str | None]:
-    """The class of each frame at `times_s` [n]; None outside every interval.
+    """The label of each frame at `times_s` [n], as its file spells it; None outside every interval.
 
     A whole-clip label holds for every frame. A frame on the border of two intervals
     belongs to the later one.
@@ -90,6 +118,8 @@ def frame_labels(recording: Recording, intervals: Sequence[Interval], times_s: n
 
 def _interval(row: Row) -> Interval:
     label = row.text("label")
+    if fault := name_fault(label):
+        raise row.error("label", fault, "correct it")
     start_s, end_s = row.number("start_s"), row.number("end_s")
     for column, value in (("start_s", start_s), ("end_s", end_s)):
         if value is None:

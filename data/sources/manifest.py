@@ -7,8 +7,12 @@ import os
 import re
 from pathlib import Path
 
+from common.errors import InputError
+from common.files import path_kind
+from data.names import name_fault, refuse_spellings
 from data.splits import SPLITS
 from data.tables import Row, nearest, read_table
+from data.video.clip import MAX_FPS, MIN_FPS
 
 REQUIRED = ("recording_id", "patient_id", "video")
 OPTIONAL = (
@@ -23,7 +27,9 @@ OPTIONAL = (
     "crop_px",
     "split",
     "fps",
+    "scanner",
 )
+_MAX_SCREEN_PX = 100_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +52,8 @@ class Recording:
         crop_px: (x, y, width, height) of the ultrasound image in the video, whole pixels
             of the video, or None for all of it. The crop is the frame.
         split: "train", "val", "test", or None to be drawn.
-        fps: frames per s of a folder of PNGs, or None.
+        fps: frames per s of a folder of images, or None.
+        scanner: the machine, or "".
         row: the manifest's row, to name it in messages.
     """
 
@@ -63,6 +70,7 @@ class Recording:
     crop_px: tuple[int, int, int, int] | None
     split: str | None
     fps: float | None
+    scanner: str
     row: Row = dataclasses.field(repr=False, compare=False)
 
 
@@ -72,7 +80,7 @@ def read_manifest(path: str | os.PathLike, *, unlabelled: bool = False) -> list[
     Columns: `recording_id`, `patient_id`, `video`, and `label` (class of the whole clip) or
     `labels` (CSV of intervals); optional `gaze`, `gaze_recording`, `gaze_offset_s`, `screen_width_px`,
     `screen_height_px`, `image_box_px` and `crop_px` (each `x,y,width,height` in quotes),
-    `split`, `fps`. Paths are relative to the manifest.
+    `split`, `fps`, `scanner`. Paths are relative to the manifest.
 
     Args:
         path: the CSV.
@@ -96,8 +104,9 @@ def fixed_splits(recordings: list[Recording]) -> dict[str, str]:
 
 
 def _recording(row: Row, unlabelled: bool) -> Recording:
-    recording_id, patient_id = row.text("recording_id"), row.text("patient_id")
-    label, labels = row.cells.get("label") or None, _path(row, "labels")
+    row.text("recording_id"), row.text("patient_id")
+    recording_id, patient_id = _name(row, "recording_id"), _name(row, "patient_id")
+    label, labels = _name(row, "label") or None, _path(row, "labels")
     if label and labels:
         raise row.error("label", f"{label!r} is given and labels too", "give label or labels, not both")
     if not label and not labels and not unlabelled:
@@ -108,8 +117,9 @@ def _recording(row: Row, unlabelled: bool) -> Recording:
             "split", f"{split!r} is no split{nearest(split, SPLITS)}", f"use {', '.join(SPLITS)} or nothing"
         )
     fps = row.number("fps")
-    if fps is not None and fps <= 0:
-        raise row.error("fps", f"{fps:g} is not above 0", "give the frames per second")
+    if fps is not None and not MIN_FPS <= fps <= MAX_FPS:
+        found = f"{fps:g} is not above 0" if fps <= 0 else f"{fps:g} is not from {MIN_FPS:g} to {MAX_FPS:g}"
+        raise row.error("fps", found, "give the frames per second")
     row.text("video")
     screen_px = _screen(row)
     image_box_px = _box(row, "image_box_px")
@@ -129,8 +139,17 @@ def _recording(row: Row, unlabelled: bool) -> Recording:
         crop_px=_whole_box(row, "crop_px"),
         split=split,
         fps=fps,
+        scanner=_name(row, "scanner"),
         row=row,
     )
+
+
+def _name(row: Row, column: str) -> str:
+    """A cell that is a name, or ""; one that can't be shown or stored is refused."""
+    value = row.cells.get(column, "")
+    if fault := name_fault(value):
+        raise row.error(column, fault, "correct it")
+    return value
 
 
 def check_box(row: Row, column: str, box, inside_px: tuple[int, int], what: str) -> None:
@@ -150,9 +169,13 @@ def _path(row: Row, column: str) -> Path | None:
     if not value:
         return None
     path = row.file.parent / value
-    if not path.exists():
+    try:
+        kind = path_kind(path)
+    except InputError as error:
+        raise row.error(column, str(error), "correct the path, which is relative to the manifest") from error
+    if kind is None:
         raise row.error(column, f"there is no {path}", "correct the path, which is relative to the manifest")
-    if column != "video" and not path.is_file():
+    if column != "video" and kind == "folder":
         raise row.error(column, f"{path} is a folder", "name a file")
     return path
 
@@ -161,8 +184,8 @@ def _screen(row: Row) -> tuple[int, int] | None:
     columns = ("screen_width_px", "screen_height_px")
     values = [row.number(column) for column in columns]
     for column, value in zip(columns, values):
-        if value is not None and (value <= 0 or value != int(value)):
-            raise row.error(column, f"{value:g} is no number of pixels", "give a whole number above 0")
+        if value is not None and (not 0 < value <= _MAX_SCREEN_PX or value != int(value)):
+            raise row.error(column, f"{value:g} is no number of pixels", f"give a whole number from 1 to {_MAX_SCREEN_PX}")
     if values[0] is None and values[1] is None:
         return None
     for column, value in zip(columns, values):
@@ -175,7 +198,7 @@ def _box(row: Row, column: str) -> tuple[float, float, float, float] | None:
     value = row.cells.get(column)
     if not value:
         return None
-    if not re.fullmatch(r"\s*\d+(\.\d+)?(\s*,\s*\d+(\.\d+)?){3}\s*", value):
+    if not re.fullmatch(r"\s*[0-9]{1,6}(\.[0-9]+)?(\s*,\s*[0-9]{1,6}(\.[0-9]+)?){3}\s*", value):
         raise row.error(column, f"{value!r} is no box", 'give x,y,width,height in pixels, like "0,0,640,480"')
     x, y, width, height = (float(number) for number in value.split(","))
     if width <= 0 or height <= 0:
@@ -194,6 +217,9 @@ def _whole_box(row: Row, column: str) -> tuple[int, int, int, int] | None:
 
 
 def _check_unique(recordings: list[Recording]) -> None:
+    """Recording ids come once, and no patient is written in two ways."""
+    refuse_spellings((r.patient_id for r in recordings), f"{recordings[0].row.file}: column patient_id", "patients")
+    refuse_spellings((r.recording_id for r in recordings), f"{recordings[0].row.file}: column recording_id", "recordings")
     lines: dict[str, int] = {}
     for recording in recordings:
         name, row = recording.recording_id, recording.row

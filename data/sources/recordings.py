@@ -3,108 +3,101 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from common.console import track
+from common.console import notice, track
 from common.errors import InputError
 from common.files import sha256_of
 from data.dataset import UNLABELLED, Dataset, DatasetWriter, FrameRecord, open_dataset, write_dataset
+from data.duplicates import FrameRegister
 from data.frames import resize_frame
 from data.gaze.alignment import FrameGaze, gaze_for_frames
 from data.gaze.read import read_gaze
+from data.names import spelling_key, zero_twins
+from data.pseudonyms import open_pseudonyms
+from data.sources.config import RecordingsConfig
 from data.sources.labels import (
     Interval,
-    check_class,
     check_within,
     class_names,
     frame_labels,
+    one_class_each,
     read_intervals,
     require_labels,
 )
 from data.sources.manifest import Recording, check_box, fixed_splits, read_manifest
 from data.splits import split_patients
-from data.video.read import Video, frame_files, open_video
+from data.video.clip import Video
+from data.video.folder import frame_files
+from data.video.read import open_video
 
 OUTSIDE_LABELS = "frames outside every label interval"
 CONSTANT = "frames of one constant value"
 
 
-def prepare_recordings(
-    manifest: str | os.PathLike,
-    out: str | os.PathLike,
-    *,
-    frame_size: tuple[int, int] = (224, 288),
-    fps: float | None = None,
-    classes: Sequence[str] | None = None,
-    val_fraction: float = 0.15,
-    test_fraction: float = 0.2,
-    seed: int = 0,
-    overwrite: bool = False,
-    source: dict | None = None,
-    unlabelled: bool = False,
-) -> Dataset:
+def prepare_recordings(config: RecordingsConfig, *, source: Mapping | None = None) -> Dataset:
     """Make a data set of the recordings that a manifest lists.
 
     Every manifest row, label, video header, box and gaze file is checked before the
     first frame is decoded; then the videos are decoded once, one frame in memory.
 
+    The frame is the ultrasound image: the manifest's `crop_px`, resized by area; its aspect
+    ratio is not kept. Gaze is normalised to that image through the manifest's `image_box_px`,
+    its place on the screen; without that the whole video picture fills the screen.
+
     Args:
-        manifest: CSV as `data.sources.manifest.read_manifest` describes it.
-        out: the folder to make.
-        frame_size: (H, W), pixels. The frame is the ultrasound image: the manifest's
-            `crop_px`, resized to it by area; its aspect ratio is not kept. Gaze is
-            normalised to that image through the manifest's `image_box_px`, its place on the
-            screen; without that the whole video picture fills the screen.
-        fps: frames per s to keep: the frame nearest to each tick, with its own time.
-            None keeps all.
-        classes: class names in the order of their indices; a label that is none of
-            them is an error. None: all labels found, as `data.sources.labels.class_names` orders.
-        val_fraction, test_fraction, seed: of the split by patient; patients whose split
-            the manifest gives keep it.
-        overwrite: replace `out` if it exists.
+        config: see `RecordingsConfig`. Patients whose split the manifest gives keep it.
         source: stored in `dataset.json`, over the default kind, manifest and checksum
             (SHA-256 over the bytes of the manifest and of every file that it names).
-        unlabelled: keep recordings without any label and frames outside every label
-            interval, with the label -1; otherwise the first is an error and the second is
-            left out and counted.
 
     Returns:
         The data set, opened.
 
     Raises:
         InputError: anything wrong with the input, see `data.sources.manifest`, `data.sources.labels`,
-            `data.video.read`, `data.gaze.read`; or with `out`. Nothing is left at `out` then.
+            `data.video.read`, `data.gaze.read`; recordings of two patients that show the same
+            frames; or with `out`. Nothing is left at `out` then.
     """
-    manifest = Path(manifest)
-    _check_numbers(frame_size, fps)
-    recordings = read_manifest(manifest, unlabelled=unlabelled)
+    recordings = read_manifest(config.manifest, unlabelled=config.unlabelled)
     intervals = {r.recording_id: read_intervals(r.labels) if r.labels else [] for r in recordings}
-    classes = _classes(recordings, intervals, classes, manifest, unlabelled)
+    classes, class_of = _classes(recordings, intervals, config)
     fixed = fixed_splits(recordings)
     patients = {r.patient_id for r in recordings}
-    splits = split_patients(patients, val_fraction=val_fraction, test_fraction=test_fraction, seed=seed, fixed=fixed)
-    if manifest.resolve().is_relative_to(Path(out).resolve()):
-        raise InputError(f"{out}: holds the manifest {manifest}: give a folder of its own, as --out is written anew")
-    about = {"kind": "recordings", "manifest": manifest.name}
+    splits = split_patients(
+        patients,
+        val_fraction=config.val_fraction,
+        test_fraction=config.test_fraction,
+        seed=config.seed,
+        fixed=fixed,
+    )
+    if Path(config.manifest).resolve().is_relative_to(Path(config.out).resolve()):
+        raise InputError(
+            f"{config.out}: holds the manifest {config.manifest}: give a folder of its own, as out is written from "
+            "scratch"
+        )
+    for group in zero_twins(patients):
+        notice(f"{config.manifest}: patients {', '.join(sorted(group))} differ only in leading zeros: are they one?")
+    about = {"kind": "recordings"} | ({} if config.pseudonymise else {"manifest": Path(config.manifest).name})
     with write_dataset(
-        out,
+        config.out,
         classes=classes,
-        frame_size=frame_size,
+        frame_size=config.frame_size,
         source=about,
-        seed=None if patients <= set(fixed) else seed,
-        overwrite=overwrite,
-        require_all_classes=True,
+        seed=None if patients <= set(fixed) else config.seed,
+        overwrite=config.overwrite,
+        pseudonyms=open_pseudonyms(config.pseudonymise, config.out),
     ) as writer:
         clips = [_survey(r, intervals[r.recording_id]) for r in track(recordings, "checking recordings")]
+        import_clips = _Import(config, classes, class_of, writer)
         for clip in track(clips, "reading recordings"):
-            _write(clip, splits[clip.recording.patient_id], classes, frame_size, fps, unlabelled, writer)
-        about["checksum"] = _checksum(manifest, recordings)
+            import_clips.add(clip, splits[clip.recording.patient_id])
+        import_clips.finish()
+        about["checksum"] = _checksum(Path(config.manifest), recordings)
         about.update(source or {})
-    return open_dataset(out)
+    return open_dataset(config.out)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,46 +139,72 @@ def _frame_gaze(recording: Recording, video: Video) -> FrameGaze | None:
     )
 
 
-def _write(clip: _Clip, split: str, classes, frame_size, fps: float | None, unlabelled: bool, writer) -> None:
-    recording, video = clip.recording, clip.video
-    gaze = _frame_gaze(recording, video)
-    labels = frame_labels(recording, clip.intervals, video.times_s)
-    wanted = keep_frames(video.times_s, fps)
-    x, y, width, height = recording.crop_px or (0, 0, *video.size)
-    seen = constant = 0
-    for index, time_s, frame in video:
-        if not wanted[index]:
-            continue
-        if labels[index] is None and not unlabelled:
-            writer.refuse(OUTSIDE_LABELS)
-            continue
-        seen += 1
-        frame = frame[y : y + height, x : x + width]
-        if frame.min() == frame.max():
-            constant += 1
-            continue
-        gaze_x, gaze_y = (gaze.x[index], gaze.y[index]) if gaze is not None else ((), ())
-        record = FrameRecord(
-            frame=resize_frame(frame, frame_size),
-            label=UNLABELLED if labels[index] is None else classes.index(labels[index]),
-            recording_id=recording.recording_id,
-            patient_id=recording.patient_id,
-            frame_index=index,
-            time_s=time_s,
-            gaze_x=gaze_x,
-            gaze_y=gaze_y,
-        )
-        writer.add(split, record)
-    if seen and constant == seen:
-        raise InputError(
-            f"{recording.video}: every frame has one constant value (recording {recording.recording_id}): "
-            "export the video again, or correct crop_px"
-        )
-    if constant:
-        writer.refuse(CONSTANT, constant)
-    if fps is not None:
-        writer.note(f"frames between the ticks of {fps:g} frames per s", int(np.sum(~wanted)))
-    _note_gaze(gaze, writer)
+class _Import:
+    """Decodes clips into the writer, and watches for frames that two recordings share."""
+
+    def __init__(
+        self, config: RecordingsConfig, classes: Sequence[str], class_of: Mapping[str, str], writer: DatasetWriter
+    ):
+        self._config, self._writer = config, writer
+        self._index = {label: list(classes).index(name) for label, name in class_of.items()}
+        self._seen = FrameRegister()
+
+    def add(self, clip: _Clip, split: str) -> None:
+        """Decode one clip and write the frames that are wanted."""
+        recording, video, writer = clip.recording, clip.video, self._writer
+        gaze = _frame_gaze(recording, video)
+        labels = frame_labels(recording, clip.intervals, video.times_s)
+        wanted = keep_frames(video.times_s, self._config.fps)
+        x, y, width, height = recording.crop_px or (0, 0, *video.size)
+        seen = constant = 0
+        for index, time_s, whole in video:
+            if not wanted[index]:
+                continue
+            label = labels[index]
+            if label is None and not self._without_label(recording):
+                writer.refuse(OUTSIDE_LABELS)
+                continue
+            seen += 1
+            frame = whole[y : y + height, x : x + width]
+            if frame.min() == frame.max():
+                constant += 1
+                continue
+            self._seen.add(recording.recording_id, recording.patient_id, frame)
+            gaze_x, gaze_y = (gaze.x[index], gaze.y[index]) if gaze is not None else ((), ())
+            record = FrameRecord(
+                frame=resize_frame(frame, self._config.frame_size),
+                label=UNLABELLED if label is None else self._index[label],
+                recording_id=recording.recording_id,
+                patient_id=recording.patient_id,
+                frame_index=index,
+                time_s=time_s,
+                gaze_x=gaze_x,
+                gaze_y=gaze_y,
+                scanner=recording.scanner,
+            )
+            writer.add(split, record)
+        if seen and constant == seen:
+            raise InputError(
+                f"{recording.video}: every frame has one constant value (recording {recording.recording_id}): "
+                "export the video again, or correct crop_px"
+            )
+        self._seen.close(recording.recording_id, recording.video)
+        if constant:
+            writer.refuse(CONSTANT, constant)
+        if self._config.fps is not None:
+            writer.note(f"frames between the ticks of {self._config.fps:g} frames per s", int(np.sum(~wanted)))
+        _note_gaze(gaze, writer)
+
+    def finish(self) -> None:
+        """Note what recordings have in common."""
+        if self._seen.shared:
+            self._writer.note("frames that recordings of two patients share", self._seen.shared)
+        if self._seen.within:
+            self._writer.note("recordings that repeat one of the same patient", self._seen.within)
+
+    def _without_label(self, recording: Recording) -> bool:
+        """Whether frames of this recording that have no label are kept."""
+        return self._config.transitions if recording.labels is not None else self._config.unlabelled
 
 
 def keep_frames(times_s: np.ndarray, fps: float | None) -> np.ndarray:
@@ -197,14 +216,11 @@ def keep_frames(times_s: np.ndarray, fps: float | None) -> np.ndarray:
     """
     if fps is None:
         return np.ones(len(times_s), dtype=bool)
-    ticks = np.arange(int(np.floor(times_s[-1] * fps + 1e-6)) + 1) / fps
-    after = np.searchsorted(times_s, ticks).clip(max=len(times_s) - 1)
-    before = (after - 1).clip(min=0)
-    # Within a microsecond it is a tie: which is nearer must not hang on the rounding of floats.
-    earlier = ticks - times_s[before] <= times_s[after] - ticks + 1e-6
-    keep = np.zeros(len(times_s), dtype=bool)
-    keep[np.where(earlier, before, after)] = True
-    return keep
+    # Frame i is nearest to the ticks up to half-way to the next frame. Within a microsecond it
+    # is a tie: which is nearer must not hang on the rounding of floats.
+    half_way = (times_s[:-1] + times_s[1:]) / 2 + 0.5e-6
+    last = np.floor(np.append(np.minimum(half_way, times_s[-1] + 1e-6 / fps), times_s[-1] + 1e-6 / fps) * fps)
+    return np.diff(last, prepend=-1) > 0
 
 
 def _note_gaze(gaze: FrameGaze | None, writer: DatasetWriter) -> None:
@@ -216,25 +232,18 @@ def _note_gaze(gaze: FrameGaze | None, writer: DatasetWriter) -> None:
         writer.note(f"gaze: {name.replace('_', ' ')}", count)
 
 
-def _classes(recordings, intervals, classes, manifest: Path, unlabelled: bool) -> list[str]:
+def _classes(
+    recordings: Sequence[Recording], intervals: Mapping[str, list[Interval]], config: RecordingsConfig
+) -> tuple[list[str], dict[str, str]]:
+    """Class names in order, and {label as found: its class}."""
     labelled = [(r.row, r.label) for r in recordings if r.label is not None]
     labelled += [(i.row, i.label) for each in intervals.values() for i in each]
-    if classes is None:
-        require_labels((label for _, label in labelled), manifest)
-        return class_names(label for _, label in labelled)
-    if len(set(classes)) != len(classes):
-        raise InputError(f"--classes {' '.join(classes)}: a class comes twice: name each once")
-    for row, label in labelled:
-        check_class(row, label, classes)
-    return list(classes)
-
-
-def _check_numbers(frame_size: Iterable[int], fps: float | None) -> None:
-    height, width = frame_size
-    if height < 1 or width < 1:
-        raise InputError(f"--frame-size {height} {width}: height and width must be above 0")
-    if fps is not None and not (np.isfinite(fps) and fps > 0):
-        raise InputError(f"--fps {fps:g}: must be above 0")
+    if config.classes is None:
+        require_labels((label for _, label in labelled), Path(config.manifest))
+    elif len({spelling_key(name) for name in config.classes}) != len(config.classes):
+        raise InputError(f"classes {' '.join(config.classes)}: a class comes twice: name each once")
+    class_of = one_class_each(labelled, config.classes)
+    return list(config.classes or class_names(class_of.values())), class_of
 
 
 def _checksum(manifest: Path, recordings: Sequence[Recording]) -> str:

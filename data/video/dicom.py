@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pydicom
 from pydicom import uid
+from pydicom.dataset import FileMetaDataset
+from pydicom.encaps import generate_fragments, generate_frames
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels import get_decoder, iter_pixels
 from pydicom.pixels.processing import apply_color_lut
@@ -58,7 +60,7 @@ def open_dicom(path: Path, fps: float | None = None) -> Video:
     _check_decoder(path, syntax)
     times_s, last_s = _times(path, header, count, fps)
     _check_whole(path, header, syntax, count)
-    return Video(path, size, times_s, float(times_s[-1]) + last_s, lambda: _decode(path, syntax, count))
+    return Video(path, size, times_s, float(times_s[-1]) + last_s, lambda: _decode(path, header, syntax, count))
 
 
 def _read(path: Path, **options) -> Any:
@@ -138,8 +140,10 @@ def _check_decoder(path: Path, syntax: uid.UID) -> None:
 
 def _plugin(syntax: uid.UID) -> str | None:
     """The decoder to use, "" where none is needed, None where none is installed."""
-    if not syntax.is_encapsulated if syntax.is_transfer_syntax else True:
-        return "" if syntax.is_transfer_syntax else None
+    if not syntax.is_transfer_syntax:
+        return None
+    if not syntax.is_compressed:
+        return ""
     try:
         there = get_decoder(syntax).available_plugins
     except NotImplementedError:
@@ -149,7 +153,7 @@ def _plugin(syntax: uid.UID) -> str | None:
 
 
 def _check_whole(path: Path, header, syntax: uid.UID, count: int) -> None:
-    if syntax.is_compressed:
+    if syntax.is_compressed or syntax == uid.DeflatedExplicitVRLittleEndian:
         return
     samples = 2 if header.PhotometricInterpretation == "YBR_FULL_422" else int(header.get("SamplesPerPixel") or 1)
     needed = count * int(header.Rows) * int(header.Columns) * samples * int(header.BitsAllocated) // 8
@@ -209,7 +213,7 @@ def _open_film(path: Path, header, count: int, fps: float | None) -> Video:
     data = _film_bytes(path)
     size, frames, rate, decode = open_stream(path, data)
     said = [_number(path, header, field) for field in ("FrameTime", "CineRate", "RecommendedDisplayFrameRate")]
-    if count > 1 and frames != count:
+    if frames < count:
         raise InputError(f"{path}: its film has {frames} of the {count} frames that it declares: copy or {_EXPORT_AGAIN}")
     if header.get("FrameTimeVector") is None and not any(said) and fps is None and rate:
         times_s, last_s = np.arange(frames) / rate, 1 / rate
@@ -219,8 +223,6 @@ def _open_film(path: Path, header, count: int, fps: float | None) -> Video:
 
 
 def _film_bytes(path: Path) -> bytes:
-    from pydicom.encaps import generate_fragments
-
     pixels = _read(path).get("PixelData")
     if not pixels:
         raise InputError(f"{path}: holds no pixels: {_EXPORT_AGAIN}")
@@ -232,12 +234,10 @@ def _film_bytes(path: Path) -> bytes:
     return b"".join(fragments[1:])
 
 
-def _decode(path: Path, syntax: uid.UID, count: int) -> Iterator[np.ndarray]:
+def _decode(path: Path, header, syntax: uid.UID, count: int) -> Iterator[np.ndarray]:
     with warnings.catch_warnings(action="ignore"):
         try:
-            whole = _read(path)
-            frames = _arrays(whole, syntax, count)
-            yield from _grey_frames(path, whole, frames)
+            yield from _grey_frames(path, header, _arrays(path, header, syntax, count))
         except InputError:
             raise
         # pydicom and its decoders raise what they like on damaged pixels.
@@ -247,45 +247,51 @@ def _decode(path: Path, syntax: uid.UID, count: int) -> Iterator[np.ndarray]:
             ) from error
 
 
-def _arrays(whole, syntax: uid.UID, count: int) -> Iterator[np.ndarray]:
+def _arrays(path: Path, header, syntax: uid.UID, count: int) -> Iterator[np.ndarray]:
     """Pixels of each frame: grey, RGB, or an index into a palette."""
-    if syntax in _JPEG_8_BIT and int(whole.BitsStored) == 8 and int(whole.get("SamplesPerPixel") or 1) == 3:
-        from pydicom.encaps import generate_frames
-
-        tagged_rgb = whole.PhotometricInterpretation == "RGB"
-        for coded in generate_frames(whole.PixelData, number_of_frames=count):
+    if syntax in _JPEG_8_BIT and int(header.BitsStored) == 8 and int(header.get("SamplesPerPixel") or 1) == 3:
+        tagged_rgb = header.PhotometricInterpretation == "RGB"
+        for coded in generate_frames(_read(path).PixelData, number_of_frames=count):
             yield decode_jpeg_frame(coded, tagged_rgb)
         return
-    if getattr(whole, "file_meta", None) is None:
-        whole.file_meta = pydicom.dataset.FileMetaDataset()
-    whole.file_meta.TransferSyntaxUID = syntax
+    source: Any = path
+    if not _has_meta(path):
+        # Without a meta header pydicom wants the whole file, told by what it was read.
+        source = _read(path)
+        source.file_meta = getattr(source, "file_meta", None) or FileMetaDataset()
+        source.file_meta.TransferSyntaxUID = syntax
     # pydicom gives colour as RGB, except for the two wavelet kinds, whose decoders do so themselves.
-    yield from iter_pixels(whole, decoding_plugin=_plugin(syntax) or "")
+    yield from iter_pixels(source, decoding_plugin=_plugin(syntax) or "")
 
 
-def _grey_frames(path: Path, whole, frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    bits = int(whole.BitsStored)
+def _has_meta(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(132)[128:] == b"DICM"
+
+
+def _grey_frames(path: Path, header, frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    bits = int(header.BitsStored)
     to_grey: Callable[[np.ndarray], np.ndarray]
-    if whole.PhotometricInterpretation == _PALETTE:
-        table_bits = int(whole.RedPaletteColorLookupTableDescriptor[2])
+    if header.PhotometricInterpretation == _PALETTE:
+        table_bits = int(header.RedPaletteColorLookupTableDescriptor[2])
         for pixels in frames:
-            yield _from_palette(pixels, whole, table_bits)
+            yield _from_palette(pixels, header, table_bits)
         return
     peak = -1
-    signed = bool(int(whole.get("PixelRepresentation") or 0))
+    signed = bool(int(header.get("PixelRepresentation") or 0))
     for pixels in frames:
         if pixels.dtype != np.uint8 or bits != 8:
             values = pixels.astype(np.int64) + ((1 << (bits - 1)) if signed else 0)
             peak = max(peak, int(values.max()))
             pixels = np.clip(np.rint(values * (255 / ((1 << bits) - 1))), 0, 255).astype(np.uint8)
         frame = grey_frame(pixels)
-        yield 255 - frame if whole.PhotometricInterpretation == "MONOCHROME1" else frame
-    if not signed and whole.PhotometricInterpretation != "MONOCHROME1":
+        yield 255 - frame if header.PhotometricInterpretation == "MONOCHROME1" else frame
+    if not signed and header.PhotometricInterpretation != "MONOCHROME1":
         check_range(path, peak, (1 << bits) - 1)
 
 
-def _from_palette(pixels: np.ndarray, whole, table_bits: int) -> np.ndarray:
-    colour = apply_color_lut(pixels, whole)
+def _from_palette(pixels: np.ndarray, header, table_bits: int) -> np.ndarray:
+    colour = apply_color_lut(pixels, header)
     # Tables of 16 bits often hold 8-bit values; apply_color_lut spreads 8-bit tables itself.
     if colour.dtype != np.uint8:
         shift = 8 if table_bits > 8 and int(colour.max()) > 255 else 0

@@ -61,6 +61,8 @@ def open_image(path: Path, fps: float | None) -> Video:
         raise InputError(f"{path}: there is no such image: check the path")
     with _readable(path), _opened(path) as image:
         count = getattr(image, "n_frames", 1) if image.format != "MPO" else 1
+        if image.format == "TIFF":
+            _check_planes(path, image)
         size = _upright_size(image)
         check_size(path, *size)
         times_s, duration_s = _times(path, image, count, fps)
@@ -94,6 +96,16 @@ def _times(path: Path, image: Image.Image, count: int, fps: float | None) -> tup
         )
     ends_s = np.cumsum(steps_s)
     return ends_s - steps_s, float(ends_s[-1])
+
+
+def _check_planes(path: Path, image: Any) -> None:
+    """A stack of three grey frames is written like this too, by programs that guess colour from the count."""
+    planar, samples = image.tag_v2.get(284, 1), image.tag_v2.get(277, 1)
+    if planar == 2 and samples > 1:
+        raise InputError(
+            f"{path}: holds {samples} planes one after the other, which may be the colours of one picture or as many "
+            "frames: export frames as a stack of grey pages, or one picture with interleaved colours"
+        )
 
 
 def _steps(image: Image.Image, count: int) -> np.ndarray:
