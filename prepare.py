@@ -1,10 +1,12 @@
-"""Make a data set: from recordings with gaze, from FETAL_PLANES_DB, or from simulated recordings.
+"""Make a data set: from recordings with gaze, from a public image set, or from simulated recordings.
 
     python prepare.py recordings MANIFEST.csv --out DIR    your videos and eye-tracker files
     python prepare.py fetal-planes DIR --out DIR           the public FETAL_PLANES_DB (no gaze)
+    python prepare.py african-planes DIR --out DIR         the public planes from five African countries (no gaze)
     python prepare.py phantom --out DIR                    simulated recordings, to try everything
     python prepare.py phantom --preview DIR                pictures of them, to look at
     python prepare.py gaze FILE...                         what is in an eye tracker's file?
+    python prepare.py verify DIR...                        is a data set still what was written?
 
 Each subcommand has its own --help. A data set is a folder of TFRecord shards with a
 dataset.json that says what was kept and what was refused; it is written whole or not at all.
@@ -13,63 +15,44 @@ dataset.json that says what was kept and what was refused; it is written whole o
 from __future__ import annotations
 
 import dataclasses
+import functools
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from common.console import console
+from common.dataclass_flags import add_flags, from_flags
 from common.errors import InputError, run_command
 from common.parsing import Parser
+from data.sources import ImageSetConfig, ImageSource, RecordingsConfig
 
 
 def main(argv: list[str]) -> int:
+    from data.sources import image_sources
+
+    commands: dict[str, tuple[Parser, Callable[..., int], str]] = {
+        "recordings": (_recordings_flags(), _recordings, "videos, labels and gaze, by a manifest"),
+        **{
+            name: (image_set_flags(source), functools.partial(_image_set, name), f"{source.title} in its layout")
+            for name, source in image_sources().items()
+        },
+        "phantom": (_phantom_flags(), _phantom, "simulated recordings"),
+        "gaze": (_gaze_flags(), _gaze, "describe eye-tracker files"),
+        "verify": (_verify_flags(), _verify, "check every byte and record of data sets"),
+    }
     parser = Parser(prog="prepare.py", description=__doc__)
-    commands = parser.add_subcommands()
-    commands.add_subcommand("recordings", _recordings_flags(), help="videos, labels and gaze, by a manifest")
-    commands.add_subcommand("fetal-planes", _fetal_planes_flags(), help="FETAL_PLANES_DB in its official layout")
-    commands.add_subcommand("phantom", _phantom_flags(), help="simulated recordings")
-    commands.add_subcommand("gaze", _gaze_flags(), help="describe eye-tracker files")
+    subcommands = parser.add_subcommands()
+    for name, (flags, _, about) in commands.items():
+        subcommands.add_subcommand(name, flags, help=about)
     chosen = parser.parse_args(argv)
-    flags = chosen[chosen.subcommand]
     from common import quiet  # noqa: F401  (before TensorFlow, and not in the simulation's worker processes)
 
-    return {
-        "recordings": _recordings,
-        "fetal-planes": _fetal_planes,
-        "phantom": _phantom,
-        "gaze": _gaze,
-    }[chosen.subcommand](flags)
-
-
-def _output_flags(parser: Parser, out_required: bool = True) -> Parser:
-    """The flags of every data set."""
-    if out_required:
-        parser.add_argument("--out", type=Path, required=True, help="folder of the data set; must not exist yet")
-    else:
-        parser.add_argument("--out", type=Path | None, default=None, help="folder of the data set; must not exist yet")
-    parser.add_argument(
-        "--frame-size", type=int, nargs=2, metavar=("H", "W"), default=[224, 288], help="frames' size, pixels"
-    )
-    parser.add_argument("--val-fraction", type=float, default=0.15, help="share of the patients for validation")
-    parser.add_argument("--seed", type=int, default=0, help="of the split by patients (and of the simulation)")
-    parser.add_argument("--overwrite", action="store_true", help="replace the folder if it is there")
-    return parser
-
-
-def _options(flags, *more: str) -> dict:
-    """What `_output_flags` and the flags `more` hold, as arguments of a function that makes a data set."""
-    names = ("frame_size", "val_fraction", "seed", "overwrite", *more)
-    return {name: tuple(flags[name]) if name == "frame_size" else flags[name] for name in names}
+    return commands[chosen.subcommand][1](chosen[chosen.subcommand])
 
 
 def _recordings_flags() -> Parser:
-    parser = _output_flags(Parser(description="Recordings by a manifest: one row a clip, paths relative to it."))
-    parser.add_argument("manifest", type=Path, help="CSV: recording_id, patient_id, video, label or labels, gaze, ...")
-    parser.add_argument("--fps", type=float | None, default=None, help="frames kept per second (default: all)")
-    parser.add_argument("--test-fraction", type=float, default=0.2, help="share of the patients for the test")
-    parser.add_argument(
-        "--classes", type=str, nargs="+", default=None, help="class names in order (default: the labels found)"
-    )
-    parser.add_argument("--unlabelled", action="store_true", help="keep frames outside every label, without a label")
+    parser = Parser(description="Recordings by a manifest: one row a clip, paths relative to it.")
+    add_flags(parser, RecordingsConfig, positional=("manifest",), metavars={"frame_size": ("H", "W")})
     return parser
 
 
@@ -77,30 +60,23 @@ def _recordings(flags) -> int:
     from data.report import print_dataset_report
     from data.sources.recordings import prepare_recordings
 
-    options = _options(flags, "fps", "classes", "test_fraction", "unlabelled")
-    print_dataset_report(prepare_recordings(flags.manifest, flags.out, **options))
+    print_dataset_report(prepare_recordings(from_flags(RecordingsConfig, flags)))
     return 0
 
 
-def _fetal_planes_flags() -> Parser:
-    parser = _output_flags(Parser(description="FETAL_PLANES_DB: official patients and split, no gaze."))
-    parser.add_argument("folder", type=Path, help="holds FETAL_PLANES_DB_data.csv and Images/")
-    parser.add_argument(
-        "--classes",
-        type=str,
-        nargs="+",
-        default=None,
-        help="name=plane,plane ... with * for the rest (default: abdomen, head, femur, and the rest as other)",
-    )
+def image_set_flags(source: ImageSource) -> Parser:
+    """The flags of one image set."""
+    about = f"{source.title} ({source.citation}; {source.licence}): its patients and its split, no gaze."
+    parser = Parser(description=about)
+    add_flags(parser, ImageSetConfig, positional=("folder",), skip=("source",), metavars={"frame_size": ("H", "W")})
     return parser
 
 
-def _fetal_planes(flags) -> int:
+def _image_set(source: str, flags) -> int:
     from data.report import print_dataset_report
-    from data.sources.fetal_planes import DEFAULT_CLASSES, prepare_fetal_planes
+    from data.sources.images import prepare_images
 
-    classes = flags.classes or DEFAULT_CLASSES
-    print_dataset_report(prepare_fetal_planes(flags.folder, flags.out, classes=classes, **_options(flags)))
+    print_dataset_report(prepare_images(from_flags(ImageSetConfig, flags, source=source)))
     return 0
 
 
@@ -108,7 +84,13 @@ def _phantom_flags() -> Parser:
     parser = Parser(
         description="Simulated recordings, written to OUT/recordings and read back; --preview draws some of them."
     )
-    _output_flags(parser, out_required=False)
+    parser.add_argument("--out", type=Path | None, default=None, help="folder of the data set; must not exist yet")
+    parser.add_argument(
+        "--frame-size", type=int, nargs=2, metavar=("H", "W"), default=[224, 288], help="frames' size, pixels"
+    )
+    parser.add_argument("--val-fraction", type=float, default=0.15, help="share of the patients for validation")
+    parser.add_argument("--seed", type=int, default=0, help="of the simulation and of the split by patients")
+    parser.add_argument("--overwrite", action="store_true", help="replace the folder if it is there")
     parser.add_argument("--patients", type=int, default=60, help="number of simulated patients")
     parser.add_argument("--fps", type=float, default=10.0, help="frames per second of the simulated videos")
     parser.add_argument(
@@ -192,6 +174,23 @@ def _gaze(flags) -> int:
 
     screen_px = tuple(flags.screen_px) if flags.screen_px else None
     gaze_command(flags.files, flags.json, screen_px, flags.gaze_recording)
+    return 0
+
+
+def _verify_flags() -> Parser:
+    parser = Parser(description="Every shard against its checksum, every record decoded and checked.")
+    parser.add_argument("data", type=Path, nargs="+", help="folders of data sets")
+    return parser
+
+
+def _verify(flags) -> int:
+    from data.dataset import open_dataset
+    from data.splits import SPLITS
+
+    for path in flags.data:
+        data = open_dataset(path, verify=True)
+        frames = sum(data.info["splits"][split]["frames"] for split in SPLITS)
+        console.print(f"{path}: {frames:,} frames, every one as it was written; checksum {data.checksum}")
     return 0
 
 

@@ -43,11 +43,14 @@ def main(argv: list[str]) -> None:
     flags = _parser().parse_args(argv)
     if flags.split not in ("train", "val", "test"):
         raise InputError(f"--split {flags.split}: is none of train, val, test")
-    from data.sources.fetal_planes import prepare_fetal_planes
+    from data.sources import ImageSetConfig, prepare_images
 
     folder, size = Path(flags.run), tuple(flags.frame_size)
     # The real images first: a wrong folder is found before minutes of simulation.
-    real = prepare_fetal_planes(flags.folder, folder / "real", frame_size=size, classes=REAL, overwrite=True)
+    config = ImageSetConfig(
+        source="fetal-planes", folder=flags.folder, out=folder / "real", frame_size=size, classes=REAL, overwrite=True
+    )
+    real = prepare_images(config)
     planes = _simulated_planes(folder, flags)
     grey = grey_level_distances(planes, real)
     _train(planes, folder / "student", flags)

@@ -11,14 +11,13 @@ no answer there).
 
 from __future__ import annotations
 
-import csv
 import sys
 from pathlib import Path
 
 import numpy as np
 
 from common import quiet  # noqa: F401  (before TensorFlow)
-from common.errors import InputError, run_command
+from common.errors import run_command
 from common.parsing import Parser
 
 SIZE = (224, 288)
@@ -63,32 +62,26 @@ def classify(weights: Path, images: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _batches(files: list[Path], size: int = 25):
-    from skimage.io import imread
     from skimage.transform import resize
 
     from common.console import track
-    from data.frames import grey_frame
+    from data.video.images import read_image
 
     for start in track(range(0, len(files), size), "classifying"):
-        images = [grey_frame(imread(file)) for file in files[start : start + size]]
+        images = [read_image(file) for file in files[start : start + size]]
         # Bilinear and without smoothing, as in their training; the data set's own resizing is by area.
         frames = [resize(image, SIZE, order=1, anti_aliasing=False) for image in images]
         yield np.stack(frames)[..., None].astype(np.float32)
 
 
 def _test_images(folder: Path) -> tuple[list[Path], np.ndarray]:
-    from data.sources.fetal_planes import TABLE
+    from data.sources import image_source
+    from data.sources.image_table import find_images, read_image_table
 
-    if not (folder / TABLE).is_file():
-        raise InputError(f"{folder / TABLE}: is missing: give the folder that holds it and Images/")
-    with (folder / TABLE).open(encoding="utf-8-sig", newline="") as stream:
-        table = csv.DictReader(stream, delimiter=";")
-        rows = [{key.strip(): (value or "").strip() for key, value in row.items()} for row in table]
-    rows = [row for row in rows if row["Train"] == "0"]
-    files = [next((folder / "Images").glob(f"{row['Image_name']}.*"), None) for row in rows]
-    if None in files:
-        raise InputError(f"{folder}: Images/ has no image {rows[files.index(None)]['Image_name']}: fetch it again")
-    return files, np.array([OF_PLANE.get(row["Plane"], 3) for row in rows])
+    source = image_source("fetal-planes")
+    rows = [row for row in read_image_table(source, folder) if row.split == "test"]
+    files = find_images(source, folder, rows)
+    return [files[row.image] for row in rows], np.array([OF_PLANE.get(row.plane, 3) for row in rows])
 
 
 if __name__ == "__main__":

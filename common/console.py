@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 from rich.console import Console
@@ -25,7 +25,7 @@ console = Console(width=None if sys.stdout.isatty() else 140, soft_wrap=not sys.
 
 def notice(text: str) -> None:
     """One line on standard error: something worth knowing that is no error."""
-    print("note: " + " ".join(text.split()), file=sys.stderr)
+    print("note: " + " ".join(text.splitlines()), file=sys.stderr)
 
 
 def progress_bar() -> Progress:
@@ -43,7 +43,7 @@ def progress_bar() -> Progress:
 
 def track(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
     """Yield `items` behind a progress bar; in a log, a line at the end with the time taken."""
-    if total is None and hasattr(items, "__len__"):
+    if total is None and isinstance(items, Sized):
         total = len(items)
     if not console.is_terminal:
         start, count = time.perf_counter(), 0

@@ -84,7 +84,9 @@ def whole_folder(path: str | os.PathLike, *, overwrite: bool = False, marker: st
     # "." and ".." have no name to put a sibling's name beside.
     path = path if path.name not in ("", "..") else path.resolve()
     if (kind := _kind(path)) not in ("folder", None):
-        raise InputError(f"{path}: is {kind.replace('file', 'a file')}, and a folder is to be written there: name another one")
+        raise InputError(
+            f"{path}: is {kind.replace('file', 'a file')}, and a folder is to be written there: name another one"
+        )
     _check_replaceable(path, overwrite, marker)
     with exclusive(path), disk_errors(path):
         clear_leftovers(path)
@@ -105,7 +107,7 @@ def _check_replaceable(path: Path, overwrite: bool, marker: str | None) -> None:
     if not path.exists():
         return
     if not overwrite:
-        raise InputError(f"{path}: the output folder exists already: name another one or give --overwrite")
+        raise InputError(f"{path}: the output folder exists already: name another one, or overwrite it (--overwrite)")
     if marker and any(path.iterdir()) and not (path / marker).is_file():
         raise InputError(
             f"{path}: holds files, and no {marker}: --overwrite replaces only what this command wrote, so name "
@@ -169,7 +171,9 @@ def whole_file(path: str | os.PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     if (kind := _kind(path)) not in ("file", None):
-        raise InputError(f"{path}: is {kind.replace('folder', 'a folder')}, and a file is to be written there: name another one")
+        raise InputError(
+            f"{path}: is {kind.replace('folder', 'a folder')}, and a file is to be written there: name another one"
+        )
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _clear_left_files(path)

@@ -14,19 +14,27 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from common.documents import checked, read_json
 from common.errors import InputError
-from common.files import sha256_of, whole_folder, write_text
+from common.files import path_kind, set_aside, whole_folder, write_text
+from data.names import name_fault, refuse_spellings
+from data.pseudonyms import Pseudonyms
+from data.records import check_split, sha256_of_shard
+from data.schema import FORMAT_VERSION, DatasetInfo
 from data.splits import SPLITS
 
-FORMAT_VERSION = 1
 UNLABELLED = -1
+UNKNOWN_SCANNER = "unknown"
 _FRAMES_PER_SHARD = 2048
+# Up to this many bytes of shards, checksums and records are verified whenever a data set is opened.
+SMALL_BYTES = 64 << 20
+_CURE = "make the data set again with prepare.py"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +49,7 @@ class FrameRecord:
         time_s: presentation time in the recording, s.
         gaze_x, gaze_y: gaze points shown with this frame, normalised to the frame
             (0 = left or top edge, 1 = right or bottom edge); empty = no gaze.
+        scanner: the machine, or "" where nobody said.
     """
 
     frame: np.ndarray
@@ -51,6 +60,7 @@ class FrameRecord:
     time_s: float
     gaze_x: Sequence[float] = ()
     gaze_y: Sequence[float] = ()
+    scanner: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,8 +70,8 @@ class Dataset:
     path: Path
     classes: tuple[str, ...]
     frame_size: tuple[int, int]  # (H, W), pixels
-    checksum: str  # sha256 over all shards
-    info: dict  # the whole of dataset.json
+    checksum: str  # sha256 over the shards' checksums, names and sizes, the classes and the frame size
+    info: dict[str, Any]  # the whole of dataset.json
 
     def shards(self, split: str) -> list[str]:
         """Paths of a split's shards, in order."""
@@ -84,6 +94,10 @@ class Dataset:
         """Number of frames in a split that have at least one gaze point."""
         return self._split(split)["gaze_frames"]
 
+    def scanners(self, split: str) -> dict[str, int]:
+        """{machine: number of frames} of a split; "unknown" where nobody said."""
+        return dict(self._split(split)["frames_per_scanner"])
+
     def _split(self, split: str) -> dict:
         found = self.info["splits"].get(split)
         if not found or not found["frames"]:
@@ -95,8 +109,15 @@ class Dataset:
 class DatasetWriter:
     """Collects frames and counts; `write_dataset` opens and closes it."""
 
-    def __init__(self, folder: Path, classes: Sequence[str], frame_size: tuple[int, int]):
+    def __init__(
+        self,
+        folder: Path,
+        classes: Sequence[str],
+        frame_size: tuple[int, int],
+        pseudonyms: Pseudonyms | None = None,
+    ):
         self._folder = folder
+        self._pseudonyms = pseudonyms
         self._classes = tuple(classes)
         self._frame_size = tuple(int(n) for n in frame_size)
         self._open: dict[str, tf.io.TFRecordWriter] = {}
@@ -105,9 +126,11 @@ class DatasetWriter:
         self._per_class: dict[str, Counter] = defaultdict(Counter)
         self._gaze_per_class: dict[str, Counter] = defaultdict(Counter)
         self._per_patient: dict[str, Counter] = defaultdict(Counter)
+        self._per_scanner: dict[str, Counter] = defaultdict(Counter)
+        self._patients: dict[str, None] = {}  # as the source has them, in order
         self._recordings: dict[str, set] = defaultdict(set)
         self.refused: Counter = Counter()
-        self.notes: Counter = Counter()
+        self.notes: dict[str, float] = defaultdict(int)
 
     def add(self, split: str, record: FrameRecord) -> None:
         """Append one frame to a split."""
@@ -117,6 +140,13 @@ class DatasetWriter:
             raise ValueError(f"frame is {record.frame.dtype} {record.frame.shape}, expected uint8 {self._frame_size}")
         if record.label != UNLABELLED and not 0 <= record.label < len(self._classes):
             raise ValueError(f"label is {record.label}, expected {UNLABELLED} to {len(self._classes) - 1}")
+        self._patients[record.patient_id] = None
+        if self._pseudonyms is not None:
+            record = dataclasses.replace(
+                record,
+                recording_id=self._pseudonyms.recording(record.recording_id),
+                patient_id=self._pseudonyms.patient(record.patient_id),
+            )
         if self._frames[split] % _FRAMES_PER_SHARD == 0:
             self._next_shard(split)
         self._open[split].write(_to_example(record).SerializeToString(deterministic=True))
@@ -125,6 +155,7 @@ class DatasetWriter:
         self._per_class[split][name] += 1
         self._gaze_per_class[split][name] += bool(len(record.gaze_x))
         self._per_patient[split][record.patient_id] += 1
+        self._per_scanner[split][record.scanner or UNKNOWN_SCANNER] += 1
         self._recordings[split].add(record.recording_id)
 
     def refuse(self, reason: str, count: int = 1) -> None:
@@ -150,40 +181,40 @@ class DatasetWriter:
             raise InputError(f"no frame was left to write ({reasons})")
         if require_all_classes:
             self._check_classes()
+        refuse_spellings(self._patients, "the source", "patients")
         _check_patients({split: dict(count) for split, count in self._per_patient.items()}, "the source")
-        splits = {
-            split: {
-                "shards": self._shards[split],
-                "shard_bytes": [(self._folder / name).stat().st_size for name in self._shards[split]],
-                "frames": self._frames[split],
-                "recordings": len(self._recordings[split]),
-                "patients": len(self._per_patient[split]),
-                "frames_per_class": {c: self._per_class[split][c] for c in self._class_rows(split)},
-                "gaze_frames": sum(self._gaze_per_class[split].values()),
-                "gaze_frames_per_class": {c: self._gaze_per_class[split][c] for c in self._class_rows(split)},
-                "frames_per_patient": dict(sorted(self._per_patient[split].items())),
-            }
-            for split in SPLITS
-        }
-        info = {
+        info: dict[str, Any] = {
             "format": FORMAT_VERSION,
             "classes": list(self._classes),
             "frame_size": list(self._frame_size),
             "source": dict(source),
             "split_seed": seed,
-            "splits": splits,
-            "refused": dict(self.refused),
+            "splits": {split: self._split_info(split) for split in SPLITS},
+            "refused": {reason: count for reason, count in self.refused.items() if count},
             "notes": dict(self.notes),
-            "checksum": self._checksum(),
         }
+        info["checksum"] = _checksum(info)
+        checked(DatasetInfo, info, self._folder / "dataset.json", "correct what is written")
         write_text(self._folder / "dataset.json", json.dumps(info, indent=2, ensure_ascii=False) + "\n")
+        if self._pseudonyms is not None:
+            self._pseudonyms.save()
 
-    def _checksum(self) -> str:
-        """Of the shards' bytes, and of what tells them apart: splits, sizes and class names."""
-        shards = [self._folder / name for names in self._shards.values() for name in names]
-        content = sha256_of(shards)
-        layout = [[shard.name, shard.stat().st_size] for shard in shards]
-        return hashlib.sha256(json.dumps([content, layout, self._classes]).encode()).hexdigest()
+    def _split_info(self, split: str) -> dict[str, Any]:
+        shards = [self._folder / name for name in self._shards[split]]
+        rows = [*self._classes, *(["unlabelled"] if self._per_class[split]["unlabelled"] else [])]
+        return {
+            "shards": self._shards[split],
+            "shard_bytes": [shard.stat().st_size for shard in shards],
+            "shard_sha256": [sha256_of_shard(shard) for shard in shards],
+            "frames": self._frames[split],
+            "recordings": len(self._recordings[split]),
+            "patients": len(self._per_patient[split]),
+            "frames_per_class": {name: self._per_class[split][name] for name in rows},
+            "gaze_frames": sum(self._gaze_per_class[split].values()),
+            "gaze_frames_per_class": {name: self._gaze_per_class[split][name] for name in rows},
+            "frames_per_scanner": dict(sorted(self._per_scanner[split].items())),
+            "frames_per_patient": dict(sorted(self._per_patient[split].items())),
+        }
 
     def close(self) -> None:
         """Close the shard files that are open."""
@@ -191,16 +222,13 @@ class DatasetWriter:
             writer.close()
         self._open.clear()
 
-    def _class_rows(self, split: str) -> list[str]:
-        return [*self._classes, *(["unlabelled"] if self._per_class[split]["unlabelled"] else [])]
-
     def _check_classes(self) -> None:
         for split in SPLITS:
             missing = [c for c in self._classes if not self._per_class[split][c]]
             # Frames that nobody labelled can still be learned from, and lack no class.
             if missing and self._frames[split] != self._per_class[split]["unlabelled"]:
                 raise InputError(
-                    f"split {split!r} has no frame of class {', '.join(missing)}: add patients, change --seed or "
+                    f"split {split!r} has no frame of class {', '.join(missing)}: add patients, change the seed or "
                     "the fractions, or give each patient a split in the source"
                 )
 
@@ -215,6 +243,7 @@ def write_dataset(
     seed: int | None,
     overwrite: bool = False,
     require_all_classes: bool = True,
+    pseudonyms: Pseudonyms | None = None,
 ) -> Iterator[DatasetWriter]:
     """Write a data set, whole or not at all.
 
@@ -227,15 +256,19 @@ def write_dataset(
         seed: of the split, or None for an official one.
         overwrite: replace `path` if it exists.
         require_all_classes: refuse a split that lacks a class.
+        pseudonyms: replace patient and recording ids by theirs.
 
     Raises:
         InputError: nothing to write, a class missing from a split, a patient in two
-            splits, or a folder that can't be written.
+            splits or written in two ways, or a folder that can't be written.
     """
     if len(frame_size) != 2 or min(frame_size) < 1:
-        raise InputError(f"--frame-size {' '.join(map(str, frame_size))}: two numbers of at least 1 are expected")
+        raise InputError(f"frame_size must be two numbers of at least 1, not {tuple(frame_size)}")
+    for name in classes:
+        if name == "unlabelled" or name_fault(name):
+            raise InputError(f"class {name!r}: {name_fault(name) or 'stands for frames without a label'}: rename it")
     with whole_folder(path, overwrite=overwrite, marker="dataset.json") as folder:
-        writer = DatasetWriter(folder, classes, frame_size)
+        writer = DatasetWriter(folder, classes, frame_size, pseudonyms)
         try:
             yield writer
             writer.finish(source, seed, require_all_classes)
@@ -243,43 +276,77 @@ def write_dataset(
             writer.close()
 
 
-def open_dataset(path: str | os.PathLike) -> Dataset:
+def open_dataset(path: str | os.PathLike, *, verify: bool | None = None) -> Dataset:
     """Open a data set and check it: whole, of this format, no patient in two splits.
 
+    Args:
+        path: the folder.
+        verify: read every shard, compare its checksum, and check and decode every record.
+            None: checksums and records, without decoding, of data sets up to `SMALL_BYTES`.
+            False: names and sizes of the shards alone.
+
     Raises:
-        InputError: not a data set, a shard is missing or of another size, or a
-            patient is in two splits.
+        InputError: not a data set; names the file, and the field or the record, that is wrong.
     """
     path = Path(path)
     file = path / "dataset.json"
-    if not file.is_file():
-        raise InputError(f"{path}: is not a data set (no dataset.json): make one with prepare.py")
-    try:
-        info = json.loads(file.read_text(encoding="utf-8"))
-        found = info["format"]
-        data = Dataset(path, tuple(info["classes"]), tuple(info["frame_size"]), info["checksum"], info)
-        patients = {split: value["frames_per_patient"] for split, value in info["splits"].items()}
-        shards = [
-            row
-            for value in info["splits"].values()
-            for row in zip_longest(value["shards"], value.get("shard_bytes", ()))
-        ]
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{file}: can't be read ({error}): make the data set anew with prepare.py") from error
-    if found != FORMAT_VERSION:
-        raise InputError(f"{file}: format {found}, expected {FORMAT_VERSION}: make it anew with prepare.py")
-    for name, size in shards:
-        shard = path / name
-        if not shard.is_file():
-            raise InputError(f"{shard}: the shard is missing: make the data set anew with prepare.py")
-        if size is not None and shard.stat().st_size != size:
-            raise InputError(
-                f"{shard}: has {shard.stat().st_size} bytes, expected {size}: make the data set anew with prepare.py"
-            )
+    if path_kind(file) != "file":
+        old = set_aside(path)
+        aside = f"; an interrupted --overwrite left the one before at {old}: move it back" if old else ""
+        raise InputError(f"{path}: is not a data set (no dataset.json): make one with prepare.py{aside}")
+    content = read_json(file, "the description of a data set", _CURE)
+    found = content.get("format") if isinstance(content, dict) else None
+    if isinstance(found, int) and found != FORMAT_VERSION:
+        raise InputError(f"{file}: format {found}, expected {FORMAT_VERSION}: {_CURE}")
+    checked(DatasetInfo, content, file, _CURE)
+    if content["checksum"] != _checksum(content):
+        raise InputError(f"{file}: its checksum is not that of what it says of the shards: {_CURE}")
+    data = Dataset(path, tuple(content["classes"]), tuple(content["frame_size"]), content["checksum"], content)
+    patients = {split: content["splits"][split]["frames_per_patient"] for split in SPLITS}
     _check_patients(patients, file)
+    refuse_spellings((patient for ids in patients.values() for patient in ids), file, "patients")
+    total = _check_sizes(data)
+    if verify or (verify is None and total <= SMALL_BYTES):
+        _check_content(data, decode=bool(verify))
     return data
 
 
+def _check_sizes(data: Dataset) -> int:
+    """Bytes of all shards, each of which is there and of its size."""
+    total = 0
+    for split in SPLITS:
+        info = data.info["splits"][split]
+        for name, size in zip(info["shards"], info["shard_bytes"]):
+            shard = data.path / name
+            if path_kind(shard) != "file":
+                raise InputError(f"{shard}: the shard is missing: {_CURE}")
+            if shard.stat().st_size != size:
+                raise InputError(f"{shard}: has {shard.stat().st_size} bytes, expected {size}: {_CURE}")
+            total += size
+    return total
+
+
+def _check_content(data: Dataset, decode: bool) -> None:
+    for split in SPLITS:
+        info = data.info["splits"][split]
+        shards = [data.path / name for name in info["shards"]]
+        for shard, expected in zip(shards, info["shard_sha256"]):
+            if sha256_of_shard(shard) != expected:
+                raise InputError(f"{shard}: its checksum is wrong, it is damaged or was changed: {_CURE}")
+        check_split(shards, classes=data.classes, frame_size=data.frame_size, counts=info, decode=decode)
+
+
+def _checksum(info: Mapping[str, Any]) -> str:
+    """Of the shards' bytes, and of what tells them apart: splits, sizes, class names and frame size."""
+    shards = [
+        [name, size, digest]
+        for split in SPLITS
+        for name, size, digest in zip(*(info["splits"][split][key] for key in _SHARD_KEYS))
+    ]
+    return hashlib.sha256(json.dumps([shards, info["classes"], info["frame_size"]]).encode()).hexdigest()
+
+
+_SHARD_KEYS = ("shards", "shard_bytes", "shard_sha256")
 _FEATURES = {
     "frame": tf.io.FixedLenFeature([], tf.string),
     "gaze_x": tf.io.RaggedFeature(tf.float32),
@@ -287,6 +354,7 @@ _FEATURES = {
     "label": tf.io.FixedLenFeature([], tf.int64),
     "recording_id": tf.io.FixedLenFeature([], tf.string),
     "patient_id": tf.io.FixedLenFeature([], tf.string),
+    "scanner": tf.io.FixedLenFeature([], tf.string),
     "frame_index": tf.io.FixedLenFeature([], tf.int64),
     "time_s": tf.io.FixedLenFeature([], tf.float32),
 }
@@ -296,8 +364,8 @@ def read_split(data: Dataset, split: str, *, frames: bool = True) -> tf.data.Dat
     """Parsed examples of a split, in the order they were written.
 
     Elements: dict of `frame` uint8 [H, W, 1], `gaze_x` and `gaze_y` float32 [n]
-    (normalised to the frame, n may be 0), `label` int32, `recording_id` and
-    `patient_id` string, `frame_index` int64, `time_s` float32. Without `frames` the pixels are
+    (normalised to the frame, n may be 0), `label` int32, `recording_id`, `patient_id`
+    and `scanner` string, `frame_index` int64, `time_s` float32. Without `frames` the pixels are
     not decoded, and left out.
     """
     height, width = data.frame_size
@@ -334,6 +402,7 @@ def _to_example(record: FrameRecord) -> tf.train.Example:
         "label": integer(record.label),
         "recording_id": text(record.recording_id),
         "patient_id": text(record.patient_id),
+        "scanner": text(record.scanner),
         "frame_index": integer(record.frame_index),
         "time_s": numbers([record.time_s]),
     }

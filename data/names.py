@@ -34,7 +34,7 @@ def spellings(names: Iterable[str]) -> dict[str, list[str]]:
     return {key: each for key, each in found.items() if len(each) > 1}
 
 
-def zero_twins(names: Iterable[str]) -> list[list[str]]:
+def leading_zero_groups(names: Iterable[str]) -> list[list[str]]:
     """Groups of names that differ in leading zeros alone ("1" and "01", "P7" and "P007")."""
     groups: dict[str, list[str]] = defaultdict(list)
     for name in dict.fromkeys(names):

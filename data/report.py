@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+
 from rich.table import Table
 
 from common.console import console
-from data.dataset import Dataset
+from data.dataset import UNKNOWN_SCANNER, Dataset
 from data.splits import SPLITS
 
 
@@ -17,6 +20,11 @@ def print_dataset_report(data: Dataset) -> None:
     height, width = data.frame_size
     console.print(f"[bold]{data.path}[/bold]: {width}x{height} frames, {data.info['source'].get('kind', 'unknown')}")
     console.print(_splits_table(data))
+    scanners: Counter[str] = Counter()
+    for split in SPLITS:
+        scanners.update(data.info["splits"][split]["frames_per_scanner"])
+    if set(scanners) != {UNKNOWN_SCANNER}:
+        console.print(_counts_table("scanner (frames)", scanners))
     for title, counts in (("refused", data.info["refused"]), ("notes", data.info["notes"])):
         if counts:
             console.print(_counts_table(title, counts))
@@ -50,7 +58,7 @@ def _splits_table(data: Dataset) -> Table:
     return table
 
 
-def _counts_table(title: str, counts: dict) -> Table:
+def _counts_table(title: str, counts: Mapping[str, float]) -> Table:
     table = Table(title)
     table.add_column("count", justify="right")
     for name, count in counts.items():

@@ -34,16 +34,16 @@ def split_patients(
     Raises:
         InputError: impossible fractions, or too few patients for them.
     """
-    for name, value in (("--val-fraction", val_fraction), ("--test-fraction", test_fraction)):
+    for name, value in (("val_fraction", val_fraction), ("test_fraction", test_fraction)):
         if not 0 <= value < 1:
-            raise InputError(f"{name} {value}: must be at least 0 and below 1")
+            raise InputError(f"{name} must be at least 0 and below 1, not {value}")
     if val_fraction + test_fraction >= 1:
         raise InputError(
-            f"--val-fraction {val_fraction} and --test-fraction {test_fraction} leave nothing to train on: "
+            f"val_fraction {val_fraction} and test_fraction {test_fraction} leave nothing to train on: "
             "their sum must be below 1"
         )
     if seed < 0:
-        raise InputError(f"--seed {seed}: must not be negative")
+        raise InputError(f"seed must not be negative, and is {seed}")
     fixed = dict(fixed or {})
     free = sorted({str(patient) for patient in patients} - set(fixed))
     order = np.random.default_rng(seed).permutation(len(free))
@@ -53,7 +53,7 @@ def split_patients(
     }
     if free and sum(counts.values()) >= len(free):
         raise InputError(
-            f"{len(free)} patients are too few for --val-fraction {val_fraction} and --test-fraction "
+            f"{len(free)} patients are too few for val_fraction {val_fraction} and test_fraction "
             f"{test_fraction}: each split needs a patient of its own, so add patients or set a fraction to 0"
         )
     assigned = dict(fixed)

@@ -134,7 +134,7 @@ def _csv(path: Path, separators: str) -> list[tuple[int, list[str]]]:
 
 def _sheet(path: Path) -> list[tuple[int, list[str]]]:
     """The first sheet of a workbook; whole numbers come without a decimal point."""
-    import openpyxl
+    import openpyxl  # type: ignore[import-untyped]
 
     try:
         with zipfile.ZipFile(path) as archive:

@@ -36,7 +36,7 @@ def prepare_phantom(
     """
     # Imported late: they load TensorFlow, which the worker processes must not.
     from data.dataset import open_dataset
-    from data.sources.recordings import prepare_recordings
+    from data.sources import RecordingsConfig, prepare_recordings
     from phantom.card import add_card
 
     config, out = config or PhantomConfig(), Path(out)
@@ -49,16 +49,16 @@ def prepare_phantom(
         manifest = write_recordings(folder / "recordings", config)
         # A data set takes a whole folder; it is made in one of its own, then moved next to the recordings.
         inner = folder / "dataset"
-        data = prepare_recordings(
-            manifest,
-            inner,
+        recordings = RecordingsConfig(
+            manifest=manifest,
+            out=inner,
             frame_size=config.frame_size,
             fps=config.keep_fps,
-            classes=CLASSES,
+            classes=tuple(CLASSES),
             seed=config.seed,
-            source=source,
             **fractions,
         )
+        data = prepare_recordings(recordings, source=source)
         add_card(data, {**source, "frame_size": list(config.frame_size)}, seed=config.seed)
         for file in sorted(inner.iterdir()):
             file.rename(folder / file.name)

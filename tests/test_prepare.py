@@ -8,7 +8,7 @@ import prepare
 from common.errors import run_command
 from data.dataset import open_dataset
 from tests.data.clips import numbered_video, write_csv, write_gaze
-from tests.data.test_fetal_planes import write_planes
+from tests.data.planes import write_planes
 
 
 def run(*words) -> int:
@@ -20,7 +20,7 @@ def manifest(folder, **changes):
     rows = []
     for patient in range(6):
         for plane in ("head", "abdomen"):
-            video = numbered_video(folder / f"{patient}{plane}.mkv", 6)
+            video = numbered_video(folder / f"{patient}{plane}.mkv", 6, shift=2 * patient + (plane == "head"))
             rows.append(
                 {"recording_id": f"{patient}{plane}", "patient_id": patient, "video": video.name, "label": plane}
                 | dict.fromkeys(("labels", "gaze", "gaze_offset_s", "split"), "")

@@ -61,7 +61,7 @@ def test_loading_snippet_runs_and_names_the_classes(name, demo_run):
 
 def test_worked_example_becomes_a_data_set(tmp_path):
     from data.gaze.writer import write_tobii_sdk_stream
-    from data.sources.recordings import prepare_recordings
+    from data.sources import RecordingsConfig, prepare_recordings
     from tests.data.clips import write_video
 
     (tmp_path / "manifest.csv").write_text(block("manifest", "csv"))
@@ -78,7 +78,8 @@ def test_worked_example_becomes_a_data_set(tmp_path):
         if row["gaze"]:
             looked = np.full(len(times), 0.5), np.full(len(times), 0.5), np.ones(len(times), bool)
             write_tobii_sdk_stream(tmp_path / row["gaze"], 100 + times, *looked)
-    data = prepare_recordings(tmp_path / "manifest.csv", tmp_path / "out", frame_size=(56, 72))
+    config = RecordingsConfig(manifest=tmp_path / "manifest.csv", out=tmp_path / "out", frame_size=(56, 72))
+    data = prepare_recordings(config)
     assert sum(data.info["splits"][split]["frames"] for split in ("train", "val", "test")) > 0
     assert data.gaze_frames("train") > 0
 
@@ -101,10 +102,12 @@ def test_every_flag_the_readme_names_is_a_flag():
     import prepare
     import study
     from baselines import flags
+    from data.sources import image_sources
     from training.flags import build_parser
 
     parsers = [build_parser(), evaluate._parser()]
-    parsers += [prepare._recordings_flags(), prepare._fetal_planes_flags(), prepare._phantom_flags()]
+    parsers += [prepare._recordings_flags(), prepare._phantom_flags()]
+    parsers += [prepare.image_set_flags(source) for source in image_sources().values()]
     parsers += [flags.prune_flags(), flags.cluster_flags(), flags.channels_flags(), flags.ptq_flags()]
     parsers += [study._table_flags(), study._results_flags()]
     known = {option for parser in parsers for action in parser._actions for option in action.option_strings}

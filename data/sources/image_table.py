@@ -58,19 +58,19 @@ def read_image_table(source: ImageSource, folder: str | os.PathLike) -> list[Ima
     )
     there = rows[0].cells
     image_column = next((column for column in source.image_column if column in there), None)
-    for column, found in (
-        (source.image_column[0], image_column),
+    for column, is_there in (
+        (source.image_column[0], image_column is not None),
         (source.site_column, source.site_column in there or not source.site_column),
     ):
-        if not found:
+        if not is_there:
             raise InputError(f"{table}: column {column} is missing; there are {', '.join(there)}")
     found = [_image_row(row, source, str(image_column)) for row in rows]
     first: dict[str, int] = {}
     for row in found:
         if first.setdefault(row.image, row.line) != row.line:
             raise InputError(
-                f"{table}: line {row.line}, column {image_column}: {row.image} was in line {first[row.image]} too: take "
-                "one of the two rows out"
+                f"{table}: line {row.line}, column {image_column}: {row.image} was in line {first[row.image]} too: "
+                "take one of the two rows out"
             )
     return found
 

@@ -208,10 +208,10 @@ def _split(rows, same, official: dict[str, str], config: ImageSetConfig) -> dict
 
     joined = 0
     for group in same:
-        training = sorted({row.patient for row in group if official[row.patient] == "train"})
-        joined += len(training) > 1
-        for patient in training[1:]:
-            leader[lead(patient)] = lead(training[0])
+        sharing = sorted({row.patient for row in group if official[row.patient] == "train"})
+        joined += len(sharing) > 1
+        for patient in sharing[1:]:
+            leader[lead(patient)] = lead(sharing[0])
     if same:
         notice(
             f"{len(same)} images come under more than one patient: {joined} of them put their training patients into "

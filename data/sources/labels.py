@@ -120,13 +120,17 @@ def _interval(row: Row) -> Interval:
     label = row.text("label")
     if fault := name_fault(label):
         raise row.error("label", fault, "correct it")
-    start_s, end_s = row.number("start_s"), row.number("end_s")
-    for column, value in (("start_s", start_s), ("end_s", end_s)):
-        if value is None:
-            raise row.error(column, "is empty", "give the time in s")
+    start_s, end_s = _seconds(row, "start_s"), _seconds(row, "end_s")
     if not start_s < end_s:
         raise row.error("end_s", f"{end_s:g} is not after start_s {start_s:g}", "let each interval end after it starts")
     return Interval(start_s, end_s, label, row)
+
+
+def _seconds(row: Row, column: str) -> float:
+    value = row.number(column)
+    if value is None:
+        raise row.error(column, "is empty", "give the time in s")
+    return value
 
 
 def require_labels(labels: Iterable[str], path: Path) -> None:

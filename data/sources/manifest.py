@@ -120,7 +120,9 @@ def _recording(row: Row, unlabelled: bool) -> Recording:
     if fps is not None and not MIN_FPS <= fps <= MAX_FPS:
         found = f"{fps:g} is not above 0" if fps <= 0 else f"{fps:g} is not from {MIN_FPS:g} to {MAX_FPS:g}"
         raise row.error("fps", found, "give the frames per second")
-    row.text("video")
+    video = _path(row, "video")
+    if video is None:
+        raise row.error("video", "is empty", "fill it in")
     screen_px = _screen(row)
     image_box_px = _box(row, "image_box_px")
     if image_box_px and screen_px:
@@ -128,7 +130,7 @@ def _recording(row: Row, unlabelled: bool) -> Recording:
     return Recording(
         recording_id=recording_id,
         patient_id=patient_id,
-        video=_path(row, "video"),
+        video=video,
         label=label,
         labels=labels,
         gaze=_path(row, "gaze"),
@@ -182,16 +184,18 @@ def _path(row: Row, column: str) -> Path | None:
 
 def _screen(row: Row) -> tuple[int, int] | None:
     columns = ("screen_width_px", "screen_height_px")
-    values = [row.number(column) for column in columns]
+    width, height = values = [row.number(column) for column in columns]
     for column, value in zip(columns, values):
         if value is not None and (not 0 < value <= _MAX_SCREEN_PX or value != int(value)):
-            raise row.error(column, f"{value:g} is no number of pixels", f"give a whole number from 1 to {_MAX_SCREEN_PX}")
-    if values[0] is None and values[1] is None:
+            raise row.error(
+                column, f"{value:g} is no number of pixels", f"give a whole number from 1 to {_MAX_SCREEN_PX}"
+            )
+    if width is None and height is None:
         return None
-    for column, value in zip(columns, values):
-        if value is None:
-            raise row.error(column, "is empty while the other side is given", f"give both {' and '.join(columns)}")
-    return int(values[0]), int(values[1])
+    if width is None or height is None:
+        empty = columns[0] if width is None else columns[1]
+        raise row.error(empty, "is empty while the other side is given", f"give both {' and '.join(columns)}")
+    return int(width), int(height)
 
 
 def _box(row: Row, column: str) -> tuple[float, float, float, float] | None:
@@ -219,7 +223,9 @@ def _whole_box(row: Row, column: str) -> tuple[int, int, int, int] | None:
 def _check_unique(recordings: list[Recording]) -> None:
     """Recording ids come once, and no patient is written in two ways."""
     refuse_spellings((r.patient_id for r in recordings), f"{recordings[0].row.file}: column patient_id", "patients")
-    refuse_spellings((r.recording_id for r in recordings), f"{recordings[0].row.file}: column recording_id", "recordings")
+    refuse_spellings(
+        (r.recording_id for r in recordings), f"{recordings[0].row.file}: column recording_id", "recordings"
+    )
     lines: dict[str, int] = {}
     for recording in recordings:
         name, row = recording.recording_id, recording.row

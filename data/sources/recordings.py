@@ -16,7 +16,7 @@ from data.duplicates import FrameRegister
 from data.frames import resize_frame
 from data.gaze.alignment import FrameGaze, gaze_for_frames
 from data.gaze.read import read_gaze
-from data.names import spelling_key, zero_twins
+from data.names import leading_zero_groups, spelling_key
 from data.pseudonyms import open_pseudonyms
 from data.sources.config import RecordingsConfig
 from data.sources.labels import (
@@ -78,7 +78,7 @@ def prepare_recordings(config: RecordingsConfig, *, source: Mapping | None = Non
             f"{config.out}: holds the manifest {config.manifest}: give a folder of its own, as out is written from "
             "scratch"
         )
-    for group in zero_twins(patients):
+    for group in leading_zero_groups(patients):
         notice(f"{config.manifest}: patients {', '.join(sorted(group))} differ only in leading zeros: are they one?")
     about = {"kind": "recordings"} | ({} if config.pseudonymise else {"manifest": Path(config.manifest).name})
     with write_dataset(
@@ -170,7 +170,7 @@ class _Import:
                 constant += 1
                 continue
             self._seen.add(recording.recording_id, recording.patient_id, frame)
-            gaze_x, gaze_y = (gaze.x[index], gaze.y[index]) if gaze is not None else ((), ())
+            gaze_x, gaze_y = (gaze.x[index].tolist(), gaze.y[index].tolist()) if gaze is not None else ([], [])
             record = FrameRecord(
                 frame=resize_frame(frame, self._config.frame_size),
                 label=UNLABELLED if label is None else self._index[label],

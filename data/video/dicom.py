@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,9 @@ def _read(path: Path, **options) -> Any:
         except (InvalidDicomError, EOFError, OSError, MemoryError) as error:
             raise InputError(f"{path}: can't be read as DICOM ({_words(error)}): {_EXPORT_AGAIN}") from error
         except Exception as error:
-            raise InputError(f"{path}: can't be read as DICOM ({_words(error)}): it is damaged, {_EXPORT_AGAIN}") from error
+            raise InputError(
+                f"{path}: can't be read as DICOM ({_words(error)}): it is damaged, {_EXPORT_AGAIN}"
+            ) from error
     return found
 
 
@@ -135,7 +137,9 @@ def _number(path: Path, header, field: str) -> float | None:
 def _check_decoder(path: Path, syntax: uid.UID) -> None:
     if _plugin(syntax) is None:
         cure = "export it uncompressed, or install python-gdcm (pip install python-gdcm)"
-        raise InputError(f"{path}: its pixels are compressed as {syntax.name}, for which no decoder is installed: {cure}")
+        raise InputError(
+            f"{path}: its pixels are compressed as {syntax.name}, for which no decoder is installed: {cure}"
+        )
 
 
 def _plugin(syntax: uid.UID) -> str | None:
@@ -214,7 +218,9 @@ def _open_film(path: Path, header, count: int, fps: float | None) -> Video:
     size, frames, rate, decode = open_stream(path, data)
     said = [_number(path, header, field) for field in ("FrameTime", "CineRate", "RecommendedDisplayFrameRate")]
     if frames < count:
-        raise InputError(f"{path}: its film has {frames} of the {count} frames that it declares: copy or {_EXPORT_AGAIN}")
+        raise InputError(
+            f"{path}: its film has {frames} of the {count} frames that it declares: copy or {_EXPORT_AGAIN}"
+        )
     if header.get("FrameTimeVector") is None and not any(said) and fps is None and rate:
         times_s, last_s = np.arange(frames) / rate, 1 / rate
     else:
@@ -256,7 +262,7 @@ def _arrays(path: Path, header, syntax: uid.UID, count: int) -> Iterator[np.ndar
         return
     source: Any = path
     if not _has_meta(path):
-        # Without a meta header pydicom wants the whole file, told by what it was read.
+        # Without a meta header pydicom wants the whole file, and the syntax that it was read by.
         source = _read(path)
         source.file_meta = getattr(source, "file_meta", None) or FileMetaDataset()
         source.file_meta.TransferSyntaxUID = syntax
@@ -271,7 +277,6 @@ def _has_meta(path: Path) -> bool:
 
 def _grey_frames(path: Path, header, frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
     bits = int(header.BitsStored)
-    to_grey: Callable[[np.ndarray], np.ndarray]
     if header.PhotometricInterpretation == _PALETTE:
         table_bits = int(header.RedPaletteColorLookupTableDescriptor[2])
         for pixels in frames:

@@ -41,10 +41,12 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
         InputError: missing, damaged or truncated, too large, several pictures in one file, or
             values that use a small part of their bits.
     """
-    frames = list(open_image(Path(path), None).decode())
-    if len(frames) != 1:
-        raise InputError(f"{path}: holds {len(frames)} pictures, and one is expected: export one image a file")
-    return frames[0]
+    path = Path(path)
+    count, *_ = _survey(path, None)
+    if count != 1:
+        raise InputError(f"{path}: holds {count} pictures, and one is expected: export one image a file")
+    (frame,) = _decode(path, 1)
+    return frame
 
 
 def open_image(path: Path, fps: float | None) -> Video:
@@ -57,6 +59,15 @@ def open_image(path: Path, fps: float | None) -> Video:
     Raises:
         InputError: as `read_image`; a stack without a rate, or a rate for a file with times.
     """
+    count, size, times_s, duration_s = _survey(path, fps)
+    if count == 1:
+        # A single image is small enough to be checked whole.
+        next(_decode(path, 1))
+    return Video(path, size, times_s, duration_s, lambda: _decode(path, count))
+
+
+def _survey(path: Path, fps: float | None) -> tuple[int, tuple[int, int], np.ndarray, float]:
+    """Number of pictures, (width, height) upright, their times, s, and the end of the last one."""
     if path_kind(path) != "file":
         raise InputError(f"{path}: there is no such image: check the path")
     with _readable(path), _opened(path) as image:
@@ -66,7 +77,7 @@ def open_image(path: Path, fps: float | None) -> Video:
         size = _upright_size(image)
         check_size(path, *size)
         times_s, duration_s = _times(path, image, count, fps)
-    return Video(path, size, times_s, duration_s, lambda: _decode(path, count))
+    return count, size, times_s, duration_s
 
 
 def _times(path: Path, image: Image.Image, count: int, fps: float | None) -> tuple[np.ndarray, float]:
@@ -218,9 +229,13 @@ class _readable:
         if isinstance(error, InputError) or error is None:
             return
         if isinstance(error, Image.DecompressionBombError):
-            raise InputError(f"{self._path}: has more pixels than a frame may have: crop or export it smaller") from error
+            raise InputError(
+                f"{self._path}: has more pixels than a frame may have: crop or export it smaller"
+            ) from error
         # A broken PNG chunk is a SyntaxError in Pillow, a broken TIFF tag a TypeError or KeyError.
-        if isinstance(error, (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, MemoryError)):
+        if isinstance(
+            error, (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, MemoryError)
+        ):
             kind = other_kind(self._path) if isinstance(error, OSError) else None
             if kind and "for what it is" not in kind:
                 raise InputError(f"{self._path}: {kind}") from error

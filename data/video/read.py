@@ -68,5 +68,12 @@ def _open_file(path: Path, fps: float | None) -> Video:
 
 def _is_dicom(path: Path, head: bytes) -> bool:
     # Some archives drop the preamble, or the whole meta header: then a first element of group 2 or 8.
-    bare = head[:4] in (b"\x02\0\0\0", b"\x02\0\x01\0", b"\x08\0\x05\0", b"\x08\0\x08\0", b"\x08\0\x16\0", b"\x08\0\0\0")
+    bare = head[:4] in (
+        b"\x02\0\0\0",
+        b"\x02\0\x01\0",
+        b"\x08\0\x05\0",
+        b"\x08\0\x08\0",
+        b"\x08\0\x16\0",
+        b"\x08\0\0\0",
+    )
     return head[128:132] == b"DICM" or bare or path.suffix.casefold() in (".dcm", ".dicom")

@@ -18,11 +18,11 @@ from data.gaze.writer import write_tobii_sdk_stream
 WIDTH, HEIGHT = 64, 48
 
 
-def numbered_frame(k: int, size: tuple[int, int] = (HEIGHT, WIDTH)) -> np.ndarray:
-    """A ramp with the value 10 + 10k in a block at its centre, grey uint8 [H, W]."""
+def numbered_frame(k: int, size: tuple[int, int] = (HEIGHT, WIDTH), shift: int = 0) -> np.ndarray:
+    """A ramp, brighter by `shift`, with the value 10 + 10k in a block at its centre, grey uint8 [H, W]."""
     height, width = size
     ramp = np.linspace(0, 200, width)[None, :] + np.linspace(0, 40, height)[:, None]
-    frame = ramp.astype(np.uint8)
+    frame = np.minimum(ramp + shift, 255).astype(np.uint8)
     frame[height // 4 : 3 * height // 4, width // 4 : 3 * width // 4] = 10 + 10 * k
     return frame
 
@@ -61,9 +61,9 @@ def write_video(
     return path
 
 
-def numbered_video(path: Path, count: int = 20, **options) -> Path:
-    """A clip of `count` numbered frames at 25 frames per s, lossless unless told otherwise."""
-    return write_video(path, [numbered_frame(k) for k in range(count)], **options)
+def numbered_video(path: Path, count: int = 20, *, shift: int = 0, **options) -> Path:
+    """A clip of `count` numbered frames at 25 frames per s, lossless unless options say otherwise."""
+    return write_video(path, [numbered_frame(k, shift=shift) for k in range(count)], **options)
 
 
 def write_dicom(

@@ -29,6 +29,11 @@ def tamper(path, change):
     file.write_text(json.dumps(info))
 
 
+def move_patient(info):
+    patients = info["splits"]["val"]["frames_per_patient"]
+    patients["a0"] = patients.pop("b0")
+
+
 def test_every_field_comes_back_exactly_and_in_order(tmp_path):
     written = splits()
     data = write(tmp_path / "d", written)
@@ -43,6 +48,7 @@ def test_every_field_comes_back_exactly_and_in_order(tmp_path):
             assert got["label"] == record.label and got["label"].dtype == np.int32
             assert got["recording_id"].decode() == record.recording_id
             assert got["patient_id"].decode() == record.patient_id
+            assert got["scanner"].decode() == record.scanner
             assert got["frame_index"] == record.frame_index
             assert got["time_s"] == np.float32(record.time_s)
 
@@ -106,7 +112,7 @@ def test_a_patient_in_two_splits_is_refused_when_writing(tmp_path):
 
 def test_a_patient_in_two_splits_is_refused_when_opening(tmp_path):
     write(tmp_path / "d", splits())
-    tamper(tmp_path / "d", lambda info: info["splits"]["val"]["frames_per_patient"].update(a0=3))
+    tamper(tmp_path / "d", move_patient)
     with pytest.raises(InputError, match=r"dataset\.json: patient a0 is in split 'train' and in 'val'"):
         open_dataset(tmp_path / "d")
 
@@ -180,7 +186,7 @@ def test_a_missing_or_shortened_shard_is_named(tmp_path):
     shard = tmp_path / "d" / "val-00000.tfrecord"
     whole = shard.read_bytes()
     shard.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match=r"val-00000\.tfrecord: .*make the data set anew"):
+    with pytest.raises(InputError, match=r"val-00000\.tfrecord: .*make the data set again"):
         open_dataset(tmp_path / "d")
     shard.unlink()
     with pytest.raises(InputError, match=r"val-00000\.tfrecord: the shard is missing"):
@@ -198,24 +204,24 @@ def test_a_missing_or_shortened_shard_is_named(tmp_path):
         "null",
         '"text"',
         "{}",
-        '{"format": 1}',
-        '{"format": 1, "classes": null, "frame_size": [1, 1], "checksum": "", "splits": {}}',
-        '{"format": 1, "classes": [], "frame_size": [1, 1], "checksum": "", "splits": []}',
-        '{"format": 1, "classes": [], "frame_size": [1, 1], "checksum": "", "splits": {"train": 3}}',
+        '{"format": 2}',
+        '{"format": 2, "classes": null, "frame_size": [1, 1], "checksum": "", "splits": {}}',
+        '{"format": 2, "classes": [], "frame_size": [1, 1], "checksum": "", "splits": []}',
+        '{"format": 2, "classes": [], "frame_size": [1, 1], "checksum": "", "splits": {"train": 3}}',
         "\xff\xfe",
     ],
 )
 def test_a_corrupt_dataset_json_is_named(tmp_path, text):
     write(tmp_path / "d", splits())
     (tmp_path / "d" / "dataset.json").write_bytes(text.encode("latin-1"))
-    with pytest.raises(InputError, match=r"dataset\.json: can't be read .*make the data set anew"):
+    with pytest.raises(InputError, match=r"dataset\.json: can't be read .*make the data set again"):
         open_dataset(tmp_path / "d")
 
 
 def test_another_format_and_no_data_set_at_all(tmp_path):
     write(tmp_path / "d", splits())
-    tamper(tmp_path / "d", lambda info: info.update(format=2))
-    with pytest.raises(InputError, match="format 2, expected 1"):
+    tamper(tmp_path / "d", lambda info: info.update(format=1))
+    with pytest.raises(InputError, match="format 1, expected 2"):
         open_dataset(tmp_path / "d")
     for nothing in (tmp_path, tmp_path / "missing"):
         with pytest.raises(InputError, match=r"is not a data set .*prepare\.py"):

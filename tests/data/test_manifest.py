@@ -154,7 +154,7 @@ def test_unlabelled_rows_need_a_flag(folder):
 
 
 def test_a_row_is_named_by_the_line_it_starts_on(folder):
-    (folder / "m.csv").write_text(f'{HEADER}\n"a\nlong",p,a.mkv,head\nb,p,gone.mkv,head\n')
+    (folder / "m.csv").write_text(f'{HEADER}\n"a\n",p,a.mkv,head\nb,p,gone.mkv,head\n')
     with pytest.raises(InputError, match="line 4, column video"):
         read_manifest(folder / "m.csv")
 

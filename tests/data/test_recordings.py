@@ -12,7 +12,8 @@ from data import dataset as dataset_module
 from data.dataset import open_dataset, read_split
 from data.frames import resize_frame
 from data.report import print_dataset_report
-from data.sources.recordings import keep_frames, prepare_recordings
+from data.sources import RecordingsConfig, prepare_recordings
+from data.sources.recordings import keep_frames
 from tests.data.clips import (
     HEIGHT,
     WIDTH,
@@ -37,7 +38,7 @@ def cohort(folder, patients=6, planes=("head", "abdomen"), count=8):
     for patient in range(patients):
         for plane in planes:
             name = f"p{patient}_{plane}"
-            numbered_video(folder / f"{name}.mkv", count)
+            numbered_video(folder / f"{name}.mkv", count, shift=shift_of(name))
             rows.append(
                 {
                     "recording_id": name,
@@ -54,9 +55,17 @@ def cohort(folder, patients=6, planes=("head", "abdomen"), count=8):
     return rows
 
 
+def shift_of(recording):
+    """Grey levels by which a recording of `cohort` is brighter outside its block: no two show the same frames."""
+    patient, plane = recording[1:].split("_")
+    return 5 * int(patient) + PLANES.index(plane)
+
+
 def prepare(folder, rows, **options):
-    options = {"frame_size": SIZE, **options}
-    return prepare_recordings(write_csv(folder / "manifest.csv", rows), folder / "out", **options)
+    source = options.pop("source", None)
+    manifest = write_csv(folder / "manifest.csv", rows)
+    config = RecordingsConfig(manifest=manifest, out=folder / "out", **{"frame_size": SIZE, **options})
+    return prepare_recordings(config, source=source)
 
 
 def frames_of(data, *splits):
@@ -86,7 +95,7 @@ def test_every_frame_arrives_with_its_pixels_time_and_label(tmp_path):
     for recording, examples in found.items():
         patient, plane = recording.split("_")
         for k, example in enumerate(examples):
-            np.testing.assert_array_equal(example["frame"][..., 0], numbered_frame(k))
+            np.testing.assert_array_equal(example["frame"][..., 0], numbered_frame(k, shift=shift_of(recording)))
             assert example["time_s"] == pytest.approx(k / 25, abs=1e-6)
             assert example["frame_index"] == k
             assert data.classes[example["label"]] == plane
@@ -139,9 +148,9 @@ def test_crop_then_resize(tmp_path):
     for row in rows:
         row["crop_px"] = "8,4,40,30"
     data = prepare(tmp_path, rows, frame_size=(15, 20))
-    for examples in frames_of(data).values():
+    for recording, examples in frames_of(data).items():
         for k, example in enumerate(examples):
-            oracle = resize_frame(numbered_frame(k)[4:34, 8:48], (15, 20))
+            oracle = resize_frame(numbered_frame(k, shift=shift_of(recording))[4:34, 8:48], (15, 20))
             np.testing.assert_array_equal(example["frame"][..., 0], oracle)
 
 
@@ -185,20 +194,20 @@ def test_gaze_arrives_with_its_frame_through_box_crop_and_clock(tmp_path, screen
 
 def test_every_kind_of_video_comes_through_one_manifest(tmp_path):
     rows = cohort(tmp_path, planes=("head",), patients=7, count=4)
-    frames = [numbered_frame(k) for k in range(4)]
-    write_dicom(tmp_path / "clip.dcm", np.stack(frames), FrameTime=40.0)
-    write_pngs(tmp_path / "clip", {f"{k:04d}.png": frame for k, frame in enumerate(frames)})
-    write_pngs(tmp_path / "one", {"image.png": frames[0]})
+    frames = {r["recording_id"]: [numbered_frame(k, shift=shift_of(r["recording_id"])) for k in range(4)] for r in rows}
+    write_dicom(tmp_path / "clip.dcm", np.stack(frames["p0_head"]), FrameTime=40.0)
+    write_pngs(tmp_path / "clip", {f"{k:04d}.png": frame for k, frame in enumerate(frames["p1_head"])})
+    write_pngs(tmp_path / "one", {"image.png": frames["p2_head"][0]})
     write_gaze(tmp_path / "gaze.csv", 1.0, 5.0, x=0.25, y=0.75)
     rows[0]["video"] = "clip.dcm"
     rows[1] |= {"video": "clip", "fps": 25}
     rows[2] |= {"video": "one/image.png", "gaze": "gaze.csv", "gaze_offset_s": 5}
-    numbered_video(tmp_path / "p3_head.avi", 4)
+    write_video(tmp_path / "p3_head.avi", frames["p3_head"])
     rows[3]["video"] = "p3_head.avi"
     found = frames_of(prepare(tmp_path, rows))
     for recording, examples in found.items():
         for k, example in enumerate(examples):
-            np.testing.assert_array_equal(example["frame"][..., 0], frames[k])
+            np.testing.assert_array_equal(example["frame"][..., 0], frames[recording][k])
             assert example["time_s"] == pytest.approx(k / 25, abs=1e-6)
         assert len(examples) == (1 if recording == "p2_head" else 4)
     # All the time that somebody looked at an image, it was shown.
@@ -229,7 +238,7 @@ def test_keep_frames_agrees_with_a_search_tick_by_tick():
 
 def test_constant_frames_are_counted_and_left_out(tmp_path):
     rows = cohort(tmp_path)
-    frames = [numbered_frame(k) for k in range(8)]
+    frames = [numbered_frame(k, shift=shift_of("p0_head")) for k in range(8)]
     frames[3] = frames[5] = np.full(SIZE, 17, np.uint8)
     write_video(tmp_path / "p0_head.mkv", frames)
     data = prepare(tmp_path, rows)
@@ -247,7 +256,7 @@ def test_the_same_input_gives_the_same_bytes(tmp_path):
     manifest = write_csv(tmp_path / "manifest.csv", cohort(tmp_path))
     files = []
     for name in ("a", "b"):
-        prepare_recordings(manifest, tmp_path / name, frame_size=(24, 32), seed=3)
+        prepare_recordings(RecordingsConfig(manifest=manifest, out=tmp_path / name, frame_size=(24, 32), seed=3))
         files.append({f.name: f.read_bytes() for f in (tmp_path / name).iterdir()})
     assert files[0] == files[1]
 
@@ -286,7 +295,7 @@ def test_frames_outside_every_label_are_kept_when_asked(tmp_path):
     rows = cohort(tmp_path)
     rows[1] |= {"label": "", "labels": "labels.csv"}
     write_csv(tmp_path / "labels.csv", [{"start_s": 0, "end_s": 0.1, "label": "abdomen"}])
-    data = prepare(tmp_path, rows, unlabelled=True)
+    data = prepare(tmp_path, rows, transitions=True)
     assert [int(e["label"]) for e in frames_of(data)["p0_abdomen"]] == [0, 0, 0, -1, -1, -1, -1, -1]
     assert data.info["refused"] == {}
 
@@ -379,9 +388,13 @@ def test_a_crop_partly_outside_the_video(tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"fps": 0}, "--fps 0"),
-        ({"fps": float("nan")}, "--fps nan"),
-        ({"frame_size": (0, 10)}, "--frame-size 0 10"),
+        ({"fps": 0}, "fps must be .*, not 0"),
+        ({"fps": float("nan")}, "fps must be .*, not nan"),
+        ({"fps": 1e300}, "fps must be .*, not 1e"),
+        ({"fps": 1e-300}, "fps must be .*, not 1e"),
+        ({"frame_size": (0, 10)}, r"frame_size must be .*, not \(0, 10\)"),
+        ({"frame_size": (200_000, 200_000)}, "frame_size must be"),
+        ({"seed": -1}, "seed must be"),
         ({"classes": ["head", "head"]}, "comes twice"),
         ({"val_fraction": 0.6, "test_fraction": 0.5}, "leave nothing to train on"),
     ],
@@ -408,7 +421,7 @@ def test_overwrite_replaces_a_data_set_and_never_the_source(tmp_path):
     assert open_dataset(prepare(tmp_path, rows, overwrite=True).path).info["splits"]["train"]["recordings"] == 8
     manifest = write_csv(tmp_path / "manifest.csv", rows)
     with pytest.raises(InputError, match="holds the manifest"):
-        prepare_recordings(manifest, tmp_path, frame_size=SIZE, overwrite=True)
+        prepare_recordings(RecordingsConfig(manifest=manifest, out=tmp_path, frame_size=SIZE, overwrite=True))
     assert (tmp_path / "p0_head.mkv").is_file()
 
 
@@ -441,7 +454,7 @@ def test_a_full_or_read_only_disk(tmp_path, monkeypatch, capsys, error, words):
     monkeypatch.setattr(dataset_module.tf.io, "TFRecordWriter", FullDisk)
 
     def verb(argv):
-        prepare_recordings(manifest, tmp_path / "out", frame_size=SIZE)
+        prepare_recordings(RecordingsConfig(manifest=manifest, out=tmp_path / "out", frame_size=SIZE))
 
     assert run_command(verb, []) == 2
     shown = capsys.readouterr().err
@@ -451,7 +464,7 @@ def test_a_full_or_read_only_disk(tmp_path, monkeypatch, capsys, error, words):
 
 def test_the_report_tells_what_was_kept_and_refused(tmp_path):
     rows = cohort(tmp_path)
-    frames = [numbered_frame(k) for k in range(8)]
+    frames = [numbered_frame(k, shift=shift_of("p0_head")) for k in range(8)]
     frames[3] = np.zeros(SIZE, np.uint8)
     write_video(tmp_path / "p0_head.mkv", frames)
     rows[0]["gaze"] = "gaze.csv"

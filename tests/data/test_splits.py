@@ -63,7 +63,7 @@ def test_a_given_split_is_kept_and_the_rest_divided():
 
 @pytest.mark.parametrize("val, test", [(1.0, 0.1), (-0.1, 0.1), (0.5, 0.5), (0.6, 0.7), (0.1, float("nan"))])
 def test_impossible_fractions_are_refused(val, test):
-    with pytest.raises(InputError, match="-fraction"):
+    with pytest.raises(InputError, match="_fraction"):
         split(val_fraction=val, test_fraction=test)
 
 

@@ -24,6 +24,7 @@ def records(recordings=4, frames=5, *, patients=None, gaze=True, seed=0, prefix=
                     patient_id=patients[number] if patients else f"{prefix}{number}",
                     frame_index=index,
                     time_s=index / 30,
+                    scanner=("", "Aloka")[number % 2],
                     gaze_x=random.random(points).tolist(),
                     gaze_y=random.random(points).tolist(),
                 )

@@ -20,7 +20,7 @@ from phantom.cast import CLASSES
 from phantom.difficulty import get_difficulty
 from phantom.preview import simulate_scene, write_preview
 from phantom.tracker import Gaze
-from tests.data.test_fetal_planes import write_planes
+from tests.data.planes import write_planes
 from tests.phantom.simulated import DEFAULT
 
 ROOT = Path(__file__).resolve().parents[2]
