@@ -138,14 +138,14 @@ def test_gaze_that_can_not_be_shuffled_is_refused(tmp_path):
     """One recording with more than half of the frames has nowhere to take its gaze from."""
     for name, lengths, said in (("one", [5], "5 of the 5"), ("most", [6, 5], "6 of the 11")):
         data = write(tmp_path / name, {"train": records(1, lengths, seed=2)}, require_all_classes=False)
-        with pytest.raises(InputError, match=rf"split 'train': --gaze shuffled: .* pr0 has {said} frames"):
+        with pytest.raises(InputError, match=rf"split 'train': gaze 'shuffled': .* pr0 has {said} frames"):
             whole(data, gaze="shuffled")
     half = write(tmp_path / "half", {"train": records(2, [5, 5], seed=2)}, require_all_classes=False)
     assert len(whole(half, gaze="shuffled")[1]) == 10
 
 
 def test_an_unknown_mode_is_refused(data):
-    with pytest.raises(InputError, match=r"--gaze upside: is none of real, none, shuffled, centre"):
+    with pytest.raises(InputError, match="gaze must be one of real, none, shuffled, centre, not 'upside'"):
         whole(data, gaze="upside")
 
 
