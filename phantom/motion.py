@@ -155,10 +155,9 @@ def label_clip(bodies: Sequence[Body], motion: Motion, plane: str | None, rng: n
     intervals = [Interval(motion.start_s, motion.start_s + length, plane)]
     step = duration / 200
     times = np.arange(0, duration + step / 2, step)
-    clear = [nothing_shown(bodies, motion.pose(t)) for t in times]
     # The stretches at both ends of the clip that show none of the landmarks throughout.
-    leading = clear.index(False) if False in clear else len(clear)
-    trailing = clear[::-1].index(False) if False in clear else len(clear)
+    leading = _clear(bodies, motion, times)
+    trailing = _clear(bodies, motion, times[::-1])
     before = min(times[max(leading - 1, 0)], motion.start_s)
     after = max(times[min(len(times) - trailing, len(times) - 1)], motion.end_s)
     space = np.array([before, duration - after])
@@ -175,6 +174,12 @@ def label_clip(bodies: Sequence[Body], motion: Motion, plane: str | None, rng: n
         start = rng.uniform(after, duration - wanted[1])
         intervals.append(Interval(start, start + wanted[1], BACKGROUND))
     return intervals
+
+
+def _clear(bodies: Sequence[Body], motion: Motion, times: np.ndarray) -> int:
+    """How many of these moments, from the first on, show none of the planes."""
+    shown = (number for number, time in enumerate(times) if not nothing_shown(bodies, motion.pose(time)))
+    return next(shown, len(times))
 
 
 def _draw(body, place, is_plane, duration_s, rng, difficulty, clear_mm) -> Motion:
