@@ -9,8 +9,8 @@ from common.errors import InputError
 from common.parsing import Parser
 from data.augment import Augmentation
 from data.pipeline import GAZE_MODES
+from losses import LossSettings
 from models.channel_pruning import CRITERIA
-from models.objective import LossSettings
 
 PTQ_KINDS = ("dynamic", "float16", "int8")
 
@@ -108,7 +108,7 @@ def check(flags, command: str) -> None:
         if not 0 < flags.get(name, 1.0) < math.inf:
             raise InputError(f"--{name.replace('_', '-')} {flags[name]}: must be above 0")
     if command in ("prune", "cluster") and flags.teacher is None:
-        flags.loss.refuse_without_teacher("and there is no --teacher: name one")
+        flags.loss.refuse_without_teacher("set teacher")
 
 
 _GAZE = f"what teacher and gaze loss see: {', '.join(GAZE_MODES)} (default: as the source was trained)"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-MAP_STRIDE = 8
+# The one constant from which the maps' size, the tap of the saliency head and its name follow.
+GAZE_STRIDE = 8
+GAZE_TAP = f"stride{GAZE_STRIDE}"
 # Share of the frame's width. A published static prior has KLD 3.41 on a 28×36 grid, which
 # bounds one blob's sigma to 3.9 % of the width; 3 % sits inside that bound (Droste et al. 2019).
 DEFAULT_SIGMA = 0.03
 
 
-def map_size(frame_size: tuple[int, int], stride: int = MAP_STRIDE) -> tuple[int, int]:
+def map_size(frame_size: tuple[int, int], stride: int = GAZE_STRIDE) -> tuple[int, int]:
     """(h, w) of the saliency map of a frame: 28×36 for 224×288, 14×18 for 112×144."""
     height, width = frame_size
     return -(-height // stride), -(-width // stride)

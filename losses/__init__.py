@@ -1,24 +1,29 @@
-"""The losses: pure functions that give one value a sample, and thin Keras classes over them."""
+"""The losses: one file a term, with its pure function, its declaration and a thin Keras class over it."""
 
+from losses.attention import AttentionTransfer, attention_map, attention_transfer_loss
 from losses.decoupled import decoupled_loss, decoupled_parts
-from losses.features import (
-    AttentionTransfer,
-    SimilarityPreserving,
-    attention_map,
-    attention_transfer_loss,
-    hint_loss,
-    similarity_preserving_loss,
-)
 from losses.gaze import GazeSaliency, gaze_saliency_loss
-from losses.logits import LogitRegression, logit_regression_loss
-from losses.soft_targets import SoftTargets, hard_label_loss, soft_target_loss
+from losses.hard import hard_label_loss
+from losses.hint import hint_loss
+from losses.logit import LogitRegression, logit_regression_loss
+from losses.registry import TERMS, Bounds, Given, Option, Term, loss_term
+from losses.settings import LossSettings
+from losses.similarity import SimilarityPreserving, similarity_preserving_loss
+from losses.soft import SoftTargets, soft_target_loss
+from losses.table import loss_table
 
 __all__ = [
+    "TERMS",
     "AttentionTransfer",
+    "Bounds",
     "GazeSaliency",
+    "Given",
     "LogitRegression",
+    "LossSettings",
+    "Option",
     "SimilarityPreserving",
     "SoftTargets",
+    "Term",
     "attention_map",
     "attention_transfer_loss",
     "decoupled_loss",
@@ -27,6 +32,8 @@ __all__ = [
     "hard_label_loss",
     "hint_loss",
     "logit_regression_loss",
+    "loss_table",
+    "loss_term",
     "similarity_preserving_loss",
     "soft_target_loss",
 ]

@@ -1,4 +1,4 @@
-"""Decoupled soft targets (Zhao et al., CVPR 2022, arXiv 2203.08679).
+"""Decoupled soft targets, DKD (Zhao et al., CVPR 2022, arXiv 2203.08679, section 3).
 
 With p the teacher's and q the student's probabilities at temperature T and t the target class,
 
@@ -6,13 +6,17 @@ With p the teacher's and q the student's probabilities at temperature T and t th
     TCKD = KL((p_t, 1 − p_t) ‖ (q_t, 1 − q_t)),
     NCKD = KL(p̂ ‖ q̂), p̂ and q̂ over the other classes alone.
 
-A teacher that is sure (p_t → 1) switches the second part off; weighing the two apart keeps
-what it knows about the other classes.
+A sure teacher (p_t → 1) switches the second part off; α·TCKD + β·NCKD keeps what it knows
+about the other classes.
 """
 
 from __future__ import annotations
 
 from keras import ops
+
+from losses.invariances import shifted_logits
+from losses.registry import Given, Option, loss_term
+from losses.soft import TEMPERATURE
 
 # Finite, so that its products with 0 are 0 and not NaN.
 _NEVER = -1e30
@@ -41,15 +45,37 @@ def decoupled_parts(teacher_logits, student_logits, labels, temperature: float =
 
 
 def decoupled_loss(
-    teacher_logits, student_logits, labels, temperature: float = 4.0, target: float = 1.0, rest: float = 8.0
+    teacher_logits, student_logits, labels, temperature: float = 4.0, alpha: float = 1.0, beta: float = 8.0
 ):
-    """T² · (α · TCKD + β · NCKD), α = `target` and β = `rest`; see `decoupled_parts`.
+    """T² · (α · TCKD + β · NCKD), section 3.3 of the paper; see `decoupled_parts`.
 
     Returns:
         float32 [B], at least 0.
     """
     parts = decoupled_parts(teacher_logits, student_logits, labels, temperature)
-    return target * parts[0] + rest * parts[1]
+    return alpha * parts[0] + beta * parts[1]
+
+
+@loss_term(
+    "decoupled",
+    default=0.0,
+    help="decoupled soft targets, T²·(α·TCKD + β·NCKD); usually in place of alpha",
+    source="Zhao et al. 2022, arXiv 2203.08679, section 3.3",
+    needs_teacher=True,
+    options=(
+        TEMPERATURE,
+        Option("dkd_alpha", 1.0, "α of the decoupled soft targets: of the target class against the rest"),
+        Option("dkd_beta", 8.0, "β of the decoupled soft targets: of the classes other than the target"),
+    ),
+    zero_at_teacher=True,
+    invariances=(shifted_logits,),
+)
+def decoupled(given: Given):
+    """`decoupled_loss`; the targets of several teachers are their mean at T."""
+    s = given.settings
+    target = given.teacher.get("soft_logits", given.teacher["logits"])
+    label = given.batch["label"]
+    return decoupled_loss(target, given.student["logits"], label, s.temperature, s.dkd_alpha, s.dkd_beta)
 
 
 def _split(logits, mask):

@@ -7,12 +7,13 @@ import math
 from collections.abc import Callable
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from common.console import track
 from common.errors import InputError
+from models.accounting import Means, Measured, measure
 from models.distiller import teacher_pass
+from models.learner import own_losses, unpack
 from models.objective import Objective
 from quantization.legacy import tf_keras
 
@@ -81,14 +82,14 @@ def fine_tune(
     history, feed = [], iter(training.batches)
     epochs = math.ceil(training.steps / training.steps_per_epoch)
     for epoch, first in enumerate(range(0, training.steps, training.steps_per_epoch)):
-        logs = _Means()
+        logs = Means()
         last = min(first + training.steps_per_epoch, training.steps)
         for step in track(range(first, last), f"{what}, epoch {epoch + 1}/{epochs}"):
             frozen = step >= training.freeze_batch_norm_from * training.steps
             logs.add(_finite(trainer.train_step(next(feed), frozen), f"{what}, step {step + 1}", training.rate_flag))
         row = logs.result()
         if training.validation is not None:
-            means = _Means()
+            means = Means()
             for batch in training.validation:
                 means.add(trainer.test_step(batch))
             row |= {f"val_{name}": value for name, value in means.result().items()}
@@ -123,9 +124,9 @@ class _Trainer:
         self.optimizer.build(self.variables)
 
     @tf.function(autograph=False)
-    def train_step(self, batch, frozen: bool) -> dict:
-        batch = _unpack(batch)
-        teacher = self.teacher(batch)
+    def train_step(self, batch, frozen: bool) -> Measured:
+        batch = unpack(batch)
+        teacher = self.teacher(batch) if self.teacher else None
         # Read while tracing: each of the two traces has its own mode. Scale and offset train on.
         for norm in self.norms:
             norm.trainable = not frozen
@@ -134,25 +135,20 @@ class _Trainer:
         pairs = zip(tape.gradient(terms["loss"], self.variables), self.variables)
         # A clustered kernel is made from its centroids: the variable itself has no gradient.
         self.optimizer.apply_gradients([pair for pair in pairs if pair[0] is not None])
-        return _sums(batch, student, teacher, terms)
+        return measure(batch, student["logits"], teacher["logits"] if teacher else None, terms)
 
     @tf.function(autograph=False)
-    def test_step(self, batch) -> dict:
-        batch = _unpack(batch)
-        teacher = self.teacher(batch)
+    def test_step(self, batch) -> Measured:
+        batch = unpack(batch)
+        teacher = self.teacher(batch) if self.teacher else None
         student, terms = self._terms(batch, teacher, training=False)
-        return _sums(batch, student, teacher, terms)
+        return measure(batch, student["logits"], teacher["logits"] if teacher else None, terms)
 
     def _terms(self, batch: dict, teacher: dict | None, training: bool) -> tuple[dict, dict]:
         student = self.student(batch["frame"], training=training)
         terms = self.objective(batch, student, teacher)
-        own = tf.add_n([tf.cast(value, tf.float32) for value in self.student.losses] or [tf.constant(0.0)])
+        own = own_losses(self.student)
         return student, {"loss": self.objective.total(terms, 1.0) + own, **terms, "regularisation": own}
-
-
-def _unpack(batch) -> dict:
-    features, label, weight = batch
-    return {**features, "label": tf.cast(label, tf.int32), "weight": weight}
 
 
 def _tap(model, name: str):
@@ -164,38 +160,11 @@ def _tap(model, name: str):
     raise InputError(f"model {model.name}: has no tap {name!r}; it has {', '.join(n for n in there if 'stride' in n)}")
 
 
-def _sums(batch: dict, student: dict, teacher: dict | None, terms: dict) -> dict:
-    """(sum, count) of all that is logged: batches for the losses, frames for the rest."""
-    sums = {name: (value, tf.constant(1.0)) for name, value in terms.items()}
-    chosen = tf.argmax(student["logits"], axis=-1, output_type=tf.int32)
-    labelled = tf.cast(batch["label"] >= 0, tf.float32)
-    right = tf.cast(chosen == batch["label"], tf.float32)
-    sums["accuracy"] = (tf.reduce_sum(labelled * right), tf.reduce_sum(labelled))
-    if teacher is not None:
-        same = tf.cast(chosen == tf.argmax(teacher["logits"], axis=-1, output_type=tf.int32), tf.float32)
-        sums["agreement"] = (tf.reduce_sum(same), tf.cast(tf.size(same), tf.float32))
-    return sums
-
-
-class _Means:
-    """Means of what is logged, from the sums and counts of the steps."""
-
-    def __init__(self):
-        self._sums: dict[str, np.ndarray] = {}
-
-    def add(self, sums: dict) -> None:
-        for name, pair in sums.items():
-            self._sums[name] = self._sums.get(name, np.zeros(2)) + [float(value) for value in pair]
-
-    def result(self) -> dict[str, float]:
-        return {name: float(total / count) if count else 0.0 for name, (total, count) in self._sums.items()}
-
-
-def _finite(sums: dict, where: str, rate_flag: str) -> dict:
+def _finite(measured: Measured, where: str, rate_flag: str) -> Measured:
     # The parts before their sum, so that it is the part that gets named.
-    for name, (value, _) in sorted(sums.items(), key=lambda item: item[0] == "loss"):
+    for name, (value, _) in sorted(measured.items(), key=lambda item: item[0] == "loss"):
         if not math.isfinite(float(value)):
             raise InputError(
                 f"{where}: {name} is {float(value)}: lower {rate_flag}, or look for bad frames in the data set"
             )
-    return sums
+    return measured

@@ -9,11 +9,10 @@ from common.console import console
 from common.errors import InputError
 from data.dataset import Dataset
 from data.pipeline import evaluation_batches
-from data.saliency import map_size
 from models.distiller import Distiller
 from models.inherit import check_inheritable
+from models.teaching import TeacherLearner
 from training.config import TrainConfig
-from training.multitask import check_grid, predicts_gaze
 from training.student import build_student, gaze_alone
 from training.teacher import build_teacher, load_teachers
 
@@ -81,8 +80,8 @@ def check_models(config: TrainConfig, data: Dataset, say: bool = False) -> None:
         teacher = load_teachers(config, data, Path(config.run))
     else:
         teacher = build_teacher(config, data) if config.trains_teacher else None
-        if teacher is not None and predicts_gaze(teacher):
-            check_grid(teacher, map_size(data.frame_size))
+        if teacher is not None:
+            TeacherLearner(teacher, config.teach.gaze)
     Distiller(student, teacher, config.loss)
     if config.student_init == "teacher":
         check_inheritable(student, teacher)

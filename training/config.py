@@ -10,8 +10,8 @@ from common.errors import InputError
 from common.typed import StrPath, check_fields
 from data.augment import Augmentation
 from data.pipeline import GAZE_MODES, UNLABELLED_MODES
+from losses import LossSettings
 from models.ensemble import shares
-from models.objective import LossSettings
 from training.settings import FitSettings, PretrainSettings, QuantizeSettings, TeachSettings
 
 STAGES = ("teacher", "student", "int8")
@@ -140,8 +140,8 @@ def _check_values(config: TrainConfig) -> None:
 
 def _check_models(config: TrainConfig) -> None:
     student = models.find(config.student, "student")
-    for name in ("attention_taps", "hint_taps"):  # whatever their weights: a name that is none is a slip
-        for tap in getattr(config.loss, name):
+    for name, taps in config.loss.named_taps().items():
+        for tap in taps:
             if tap not in student.taps:
                 raise InputError(f"loss.{name}: {config.student} has no tap {tap!r}; it has {', '.join(student.taps)}")
     if config.teacher != NO_TEACHER:

@@ -185,6 +185,7 @@ def _teacher_settings(config: TrainConfig) -> dict[str, Any]:
         "teacher": config.teacher,
         "teacher_options": config.teacher_options,
         "teach": config.teach,
+        "gaze_uniform_share": config.loss.gaze_uniform_share,
         "pretrained": _content(config.pretrained),
     }
 

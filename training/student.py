@@ -13,10 +13,10 @@ from common.files import whole_folder
 from data.dataset import Dataset
 from evaluation.artefacts import save_keras
 from evaluation.complexity import count_macs
+from losses import LossSettings
 from models.distiller import Distiller
 from models.ensemble import Ensemble
 from models.inherit import inherit
-from models.objective import LossSettings
 from training.config import TrainConfig
 from training.fitting import build_optimizer, fit
 from training.history import History

@@ -6,7 +6,6 @@ import dataclasses
 from pathlib import Path
 
 import keras
-import tensorflow as tf
 
 import models
 from common.errors import InputError
@@ -16,11 +15,10 @@ from data.saliency import DEFAULT_SIGMA
 from evaluation.artefacts import check_matches, load_keras_model, read_metadata, save_keras
 from evaluation.complexity import count_macs
 from models.ensemble import Ensemble, shares
-from models.inputs import inputs_of
+from models.teaching import TeacherLearner
 from training.config import TrainConfig
 from training.fitting import build_optimizer, fit, precision, resolve_precision
 from training.history import History
-from training.multitask import MultitaskTeacher, predicts_gaze
 from training.stages import Stage
 
 
@@ -30,14 +28,15 @@ def train_teacher(stage: Stage, history: History) -> None:
     keras.utils.set_random_seed(config.seed)
     teacher = build_teacher(config, data, pretrained=True)
     steps = stage.steps_per_epoch(config.teach)
-    trained, select = _compiled(teacher, config, data, steps)
     validation = stage.validation_batches(config.teach)
+    learner = TeacherLearner(teacher, config.teach.gaze, config.teach.label_smoothing, config.loss.gaze_uniform_share)
+    learner.compile(optimizer=build_optimizer(config.teach, steps))
     fit(
-        trained,
+        learner,
         "teacher",
         config.teach,
-        lambda skip: stage.training_batches(config.teach, skip).map(select),
-        validation.map(select) if validation is not None else None,
+        lambda skip: stage.training_batches(config.teach, skip),
+        validation,
         steps,
         history,
         stage.checkpoint,
@@ -47,30 +46,6 @@ def train_teacher(stage: Stage, history: History) -> None:
         metadata = stage.metadata(teacher, config.teacher, "logits", count_macs(teacher))
         save_keras(teacher, folder / "teacher.keras", metadata)
     stage.checkpoint.unlink(missing_ok=True)  # only now: the stage is on disk
-
-
-def _compiled(teacher: keras.Model, config: TrainConfig, data: Dataset, steps: int):
-    """(the model to fit, the function that gives it what it needs of a batch)."""
-    optimizer = build_optimizer(config.teach, steps)
-    smoothing = config.teach.label_smoothing
-    multitask = predicts_gaze(teacher) and config.teach.gaze > 0
-
-    def select(features, label, weight):
-        # An unlabelled frame has nothing to teach a teacher; its one-hot row is all zeros.
-        labelled = tf.cast(label >= 0, tf.float32)
-        inputs = features if multitask else inputs_of(teacher, features)
-        return inputs, tf.one_hot(label, len(data.classes)), weight * labelled
-
-    if multitask:
-        trained = MultitaskTeacher(teacher, config.teach.gaze, smoothing)
-        trained.compile(optimizer=optimizer)
-        return trained, select
-    teacher.compile(
-        optimizer=optimizer,
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing),
-        weighted_metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
-    )
-    return teacher, select
 
 
 def build_teacher(config: TrainConfig, data: Dataset, pretrained: bool = False) -> keras.Model:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from common.errors import InputError
 from losses import (
     attention_map,
     attention_transfer_loss,
@@ -34,24 +35,6 @@ def both(loss, teacher, student):
         tape.watch(student)
         value = loss(teacher, student)
     return value.numpy(), tape.gradient(value, student).numpy()
-
-
-@pytest.mark.parametrize(
-    "loss, shape",
-    [
-        (soft_target_loss, (6, 4)),
-        (logit_regression_loss, (6, 4)),
-        (lambda t, s: decoupled_loss(t, s, [0, 1, 2, 3, -1, 0]), (6, 4)),
-        (attention_transfer_loss, (3, 4, 5, 6)),
-        (hint_loss, (3, 4, 5, 6)),
-        (similarity_preserving_loss, (5, 3, 3, 2)),
-    ],
-)
-def test_a_student_like_its_teacher_pays_nothing(loss, shape):
-    features = normal(*shape, scale=3)
-    value, slope = both(loss, features, features)
-    np.testing.assert_allclose(value, 0, atol=1e-5)
-    np.testing.assert_allclose(slope, 0, atol=1e-5)
 
 
 def test_a_head_like_the_gaze_pays_nothing():
@@ -102,7 +85,7 @@ def test_logit_regression_is_twice_the_limit_of_soft_targets():
 @pytest.mark.parametrize("temperature", [1.0, 4.0])
 @pytest.mark.parametrize("classes", [2, 3, 6])
 def test_the_parts_of_decoupled_soft_targets_make_up_the_whole(classes, temperature):
-    """KL = TCKD + (1 − p_t) · NCKD, Zhao et al. 2022, equation 5."""
+    """KL = TCKD + (1 − p_t) · NCKD (Zhao et al. 2022, section 3)."""
     teacher, student = normal(40, classes, scale=3), normal(40, classes, seed=1, scale=3)
     labels = np.arange(40) % classes
     target, rest = decoupled_parts(teacher, student, labels, temperature)
@@ -224,43 +207,6 @@ def test_similarity_does_not_depend_on_scale_or_rotation_of_the_features():
     np.testing.assert_allclose(similarity_preserving_loss(teacher, student @ rotation), plain, rtol=1e-3)
 
 
-@pytest.mark.parametrize(
-    "loss, first, second",
-    [
-        (hard_label_loss, np.array([0, 1, -1, 3, 2]), normal(5, 4)),
-        (soft_target_loss, normal(5, 4), normal(5, 4, seed=1)),
-        (logit_regression_loss, normal(5, 4), normal(5, 4, seed=1)),
-        (gaze_saliency_loss, density(5, 3, 4), normal(5, 3, 4)),
-        (attention_transfer_loss, normal(5, 3, 4, 2), normal(5, 3, 4, 3, seed=1)),
-        (hint_loss, normal(5, 3, 4, 2), normal(5, 3, 4, 2, seed=1)),
-        (similarity_preserving_loss, normal(5, 3, 4, 2), normal(5, 7, seed=1)),
-    ],
-)
-def test_a_permuted_batch_gives_permuted_values(loss, first, second):
-    order = np.random.default_rng(5).permutation(5)
-    first = np.asarray(first)
-    plain = np.asarray(loss(tf.constant(first), tf.constant(second)))
-    permuted = np.asarray(loss(tf.constant(first[order]), tf.constant(second[order])))
-    assert plain.shape == (5,)
-    np.testing.assert_allclose(permuted, plain[order], rtol=1e-4, atol=1e-6)
-
-
-def test_a_shift_of_all_logits_changes_nothing():
-    teacher, student, labels = normal(5, 4), normal(5, 4, seed=1), tf.constant([0, 1, 2, 3, -1])
-    shift = normal(5, 1, seed=2, scale=20)
-    for ours, shifted in (
-        (logit_regression_loss(teacher, student), logit_regression_loss(teacher + shift, student - shift)),
-        (decoupled_loss(teacher, student, labels), decoupled_loss(teacher + shift, student - shift, labels)),
-        (soft_target_loss(teacher, student), soft_target_loss(teacher + shift, student - shift)),
-        (hard_label_loss(labels, student), hard_label_loss(labels, student + shift)),
-        (
-            gaze_saliency_loss(density(5, 2, 2), tf.reshape(student, (5, 2, 2))),
-            gaze_saliency_loss(density(5, 2, 2), tf.reshape(student + shift, (5, 2, 2))),
-        ),
-    ):
-        np.testing.assert_allclose(shifted, ours, rtol=1e-4, atol=1e-5)
-
-
 def test_an_unlabelled_frame_costs_nothing_and_teaches_nothing():
     value, slope = both(lambda y, z: hard_label_loss(tf.constant(y), z), [-1, 2, -1], normal(3, 4))
     assert value[0] == value[2] == 0 < value[1]
@@ -271,9 +217,14 @@ def test_equal_logits_cost_log_k():
     np.testing.assert_allclose(hard_label_loss(tf.constant([0, 3]), tf.ones([2, 7])), np.log(7), rtol=1e-6)
 
 
-def test_low_precision_inputs_are_computed_in_float32():
-    logits = tf.cast(normal(3, 4), tf.bfloat16)
-    features = tf.cast(normal(3, 2, 2, 4), tf.bfloat16)
-    assert soft_target_loss(logits, logits).dtype == tf.float32
-    assert attention_transfer_loss(features, features).dtype == tf.float32
-    assert hint_loss(features, features).dtype == tf.float32
+def test_label_smoothing_mixes_in_the_uniform_target():
+    """(1 − e)·CE(y) + e·CE(uniform), whose minimum is not at certainty any more."""
+    labels, logits = tf.constant([0, 3, -1]), tf.constant(normal(3, 4, scale=3))
+    uniform = np.mean([hard_label_loss(tf.fill([3], k), logits) for k in range(4)], axis=0)
+    mixed = 0.8 * hard_label_loss(labels, logits) + 0.2 * uniform * [1, 1, 0]
+    np.testing.assert_allclose(hard_label_loss(labels, logits, 0.2), mixed, rtol=1e-5)
+
+
+def test_a_gaze_map_on_another_grid_is_refused():
+    with pytest.raises(InputError, match="gaze maps have the grid 4×5 and the saliency logits 5×4"):
+        gaze_saliency_loss(density(2, 4, 5), tf.zeros([2, 5, 4]))

@@ -12,7 +12,7 @@ import numpy as np  # isort: skip
 import tensorflow as tf  # isort: skip
 
 from models.distiller import Distiller  # isort: skip
-from models.objective import LossSettings  # isort: skip
+from losses import LossSettings  # isort: skip
 from tests.models import tiny  # isort: skip
 
 WEIGHTS = {"alpha": 0.6, "gaze": 0.5, "attention": 1.0, "hint": 0.3, "similarity": 5.0, "logit": 0.4, "decoupled": 0.1}

@@ -6,8 +6,9 @@ import pytest
 import tensorflow as tf
 
 from common.errors import InputError
+from losses import LossSettings
 from models.distiller import Distiller
-from models.objective import LossSettings, Objective
+from models.objective import Objective
 from tests.losses import oracles
 from tests.models import tiny
 
@@ -83,7 +84,7 @@ def test_every_term_is_its_formula_and_the_total_is_their_weighted_sum():
     t = maps(teacher, features, ["frame", "gaze"])
     assert t["stride8"].shape[1:] != s["stride8"].shape[1:]  # widths and grids differ
     head, bias = weights(made.objective.saliency_head)
-    kernel, offset = weights(made.objective.adapters["stride16"])
+    kernel, offset = weights(made.objective.heads["adapter_stride16"])
     adapted = s["stride16"] @ kernel[0, 0] + offset
 
     def mean(values):

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from data.saliency import map_size
+from losses import LossSettings
 from models.distiller import Distiller
-from models.objective import LossSettings
 from models.registry import create, names
 from tests.models.test_registry import SMALL, entry_of
 

@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 
 from common.errors import InputError
+from losses import TERMS, LossSettings
 from models.distiller import Distiller, teacher_pass
 from models.ensemble import Ensemble, combine, shares
-from models.objective import NEED_A_TEACHER, LossSettings
 from tests.losses import oracles
 from tests.models import tiny
 
@@ -70,9 +70,7 @@ def test_logits_and_decoupled_targets_are_their_formulas_over_all_frames():
     data = tiny.batch(label=LABELS, weight=[1, 2, 0.5, 1, 3, 1])
     _, label, weight = data
     z_s, z_t = logits(student, data), logits(teacher, data)
-    settings = dataclasses.replace(
-        only("logit", "decoupled"), temperature=2.0, decoupled_target=1.5, decoupled_rest=3.0
-    )
+    settings = dataclasses.replace(only("logit", "decoupled"), temperature=2.0, dkd_alpha=1.5, dkd_beta=3.0)
     logs = step(distiller(settings, teacher, student), data)
     parts = oracles.decoupled(z_t, z_s, label, 2.0)
     np.testing.assert_allclose(logs["logit"], (weight * oracles.logit(z_t, z_s)).sum() / 6, rtol=1e-3)
@@ -218,10 +216,11 @@ def test_nothing_to_learn_from_is_said():
 
 def test_without_a_teacher_every_term_that_needs_one_is_off():
     settings = LossSettings(logit=1.0, decoupled=1.0, hint=1.0, similarity=1.0).without_teacher()
-    assert not any(getattr(settings, name) for name in NEED_A_TEACHER) and settings.gaze and settings.hard
+    assert [term.name for term in settings.active()] == ["gaze", "hard"]
+    assert all(getattr(settings, term.setting) == 0 for term in TERMS.values() if term.needs_teacher)
 
 
-@pytest.mark.parametrize("name", ["logit", "decoupled", "decoupled_target", "decoupled_rest", "hard"])
+@pytest.mark.parametrize("name", ["logit", "decoupled", "dkd_alpha", "dkd_beta", "hard"])
 def test_weights_that_are_none_are_refused(name):
     for value in (-1.0, float("nan"), float("inf")):
         with pytest.raises(InputError, match=rf"loss\.{name} {value}"):

@@ -20,21 +20,36 @@ class PassCounter(keras.layers.Layer):
         return x
 
 
-def student(*, batch_norm=False, counter=False, regularizer=None, width=6, classes=CLASSES, taps=True, seed=0):
-    """frame [B, 32, 32, 1] → logits; taps stride8 [4, 4] and stride16 [2, 2]."""
+def student(
+    *,
+    batch_norm=False,
+    counter=False,
+    regularizer=None,
+    width=6,
+    classes=CLASSES,
+    taps=True,
+    seed=0,
+    saliency=False,
+    first_pool=4,
+    keras_module=keras,
+):
+    """frame [B, 32, 32, 1] → logits; taps stride8 [4, 4] and stride16 [2, 2]; with `saliency` it predicts a map."""
     keras.utils.set_random_seed(seed)
-    layers = keras.layers
-    inputs = keras.Input(FRAME, name="frame")
+    layers = keras_module.layers
+    inputs = keras_module.Input(FRAME, name="frame")
     x = PassCounter(name="counter")(inputs) if counter else inputs
-    x = layers.AveragePooling2D(4, name="pool")(x)
+    x = layers.AveragePooling2D(first_pool, name="pool")(x)
     x = layers.Conv2D(width, 3, 2, padding="same", kernel_regularizer=regularizer, name="conv8")(x)
     if batch_norm:
         x = layers.BatchNormalization(name="bn")(x)
     x = layers.ReLU(name="stride8" if taps else "relu8")(x)
+    if saliency:
+        place = layers.Conv2D(1, 1, name="saliency")(x)
+        x = layers.Multiply(name="look")([x, layers.Activation("sigmoid", name="gate")(place)])
     x = layers.Conv2D(width, 3, 2, padding="same", name="conv16")(x)
     x = layers.ReLU(name="stride16")(x)
     x = layers.GlobalAveragePooling2D(name="mean")(x)
-    return keras.Model(inputs, layers.Dense(classes, name="logits")(x), name="student")
+    return keras_module.Model(inputs, layers.Dense(classes, name="logits")(x), name="student")
 
 
 def teacher(*, gaze=True, width=10, grid=8, classes=CLASSES, seed=1):

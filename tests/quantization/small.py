@@ -6,8 +6,8 @@ import keras
 import numpy as np
 
 import models
+from losses import LossSettings
 from models.distiller import build_objective
-from models.objective import LossSettings
 from quantization.finetune import FineTuning
 from tests.quantization import blobs
 

@@ -5,7 +5,8 @@ import tensorflow as tf
 
 import models
 from common.errors import InputError
-from models.objective import LossSettings, Objective
+from losses import LossSettings
+from models.objective import Objective
 from quantization.qat import QatSettings, quantize, quantize_aware_train
 from tests.quantization import blobs
 

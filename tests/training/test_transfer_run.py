@@ -16,13 +16,10 @@ from common.errors import InputError, run_command
 from data.dataset import FrameRecord, open_dataset, write_dataset
 from data.pipeline import PipelineSettings, evaluation_batches, training_batches
 from evaluation.artefacts import Metadata, write_metadata
-from losses import gaze_saliency_loss
 from models.channel_pruning import best_channels
-from tests.losses import oracles
 from tests.quantization.blobs import build_tiny
 from tests.training.conftest import CLASSES, FRAME_SIZE, draw
 from training import fitting
-from training.multitask import MultitaskTeacher
 from training.summary import summarise
 
 
@@ -256,36 +253,6 @@ def test_a_teacher_that_predicts_the_gaze_learns_it_too(flags, tmp_path):
     assert [tensor.name for tensor in saved.inputs] == ["frame"] and saved.output_shape == (None, 3)
 
 
-def test_the_multitask_loss_is_its_formula():
-    keras.utils.set_random_seed(0)
-    teacher = build_teacher(keras, (*FRAME_SIZE, 1), 3, predict=True)
-    made = MultitaskTeacher(teacher, gaze_weight=0.5, label_smoothing=0.1)
-    made.compile(optimizer=keras.optimizers.SGD(0.0))
-    rng = np.random.default_rng(0)
-    gaze = rng.random((4, 6, 8)).astype(np.float32)
-    features = {
-        "frame": rng.random((4, *FRAME_SIZE, 1)).astype(np.float32),
-        "gaze": gaze / gaze.sum(axis=(1, 2), keepdims=True),
-        "gaze_valid": np.array([True, False, True, False]),
-    }
-    weight, label = np.array([1, 2, 0.5, 1], np.float32), np.array([0, 1, 2, 0])
-    logs = made.train_step((features, np.eye(3, dtype=np.float32)[label], weight))
-    logits = teacher(features["frame"]).numpy()
-    heat = keras.Model(teacher.input, teacher.get_layer("saliency").output)(features["frame"]).numpy()[..., 0]
-    smooth = 0.9 * np.eye(3)[label] + 0.1 / 3
-    hard = (weight * -(smooth * oracles.log_softmax(logits)).sum(axis=1)).sum() / 4
-    seen = (weight * features["gaze_valid"] * oracles.gaze(features["gaze"].astype(float), heat, 0.05)).sum() / 2
-    np.testing.assert_allclose([logs["hard"], logs["gaze"]], [hard, seen], rtol=1e-4)
-    np.testing.assert_allclose(logs["loss"], hard + 0.5 * seen, rtol=1e-4)
-    right = logits.argmax(axis=1) == label
-    np.testing.assert_allclose(logs["accuracy"], (weight * right).sum() / weight.sum(), rtol=1e-6)
-    features["gaze_valid"][:] = False
-    assert float(made.test_step((features, np.eye(3, dtype=np.float32)[label], weight))["gaze"]) != 0  # a mean of both
-    made.reset_metrics()
-    assert float(made.test_step((features, np.eye(3, dtype=np.float32)[label], weight))["gaze"]) == 0
-    assert gaze_saliency_loss(features["gaze"], heat).shape == (4,)
-
-
 def test_a_pretrained_teacher_starts_from_its_weights_and_is_known_by_them(flags, tmp_path, monkeypatch):
     weights = tmp_path / "start.npz"
     weights.write_bytes(b"one")
@@ -365,7 +332,7 @@ def test_offline_imagenet_is_one_line_and_never_a_random_start(words, flag, flag
         ),
         (["--teacher", "multitask_sonoeyenet", "--gaze", "none", "--stages", "[teacher]"], "learns to predict gaze"),
         (["--teacher-path"], "--teacher-path"),
-        (["--loss.decoupled_rest", "-1"], "loss.decoupled_rest -1.0"),
+        (["--loss.dkd_beta", "-1"], "loss.dkd_beta -1.0"),
         (["--loss.logit", ".nan"], "loss.logit nan"),
         (["--teach.gaze", "-1"], "teach.gaze must be a number of at least 0, not -1.0"),
         (["--pretrain.epochs", "-1"], "pretrain.epochs must be a number of at least 0"),

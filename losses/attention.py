@@ -1,13 +1,12 @@
-"""Transfer of intermediate maps: attention transfer, hints, similarity preserving.
-
-Sources: Zagoruyko and Komodakis 2017 (arXiv 1612.03928), Romero et al. 2015 (FitNets,
-arXiv 1412.6550), Tung and Mori 2019 (arXiv 1907.09682).
-"""
+"""Attention transfer (Zagoruyko and Komodakis 2017, arXiv 1612.03928)."""
 
 from __future__ import annotations
 
 import keras
 from keras import ops
+
+from losses.invariances import other_labels, scaled_features
+from losses.registry import Given, Option, loss_term
 
 
 def attention_map(features):
@@ -41,41 +40,22 @@ def attention_transfer_loss(teacher_features, student_features):
     return ops.sum(ops.square(difference), axis=(1, 2))
 
 
-def hint_loss(teacher_features, adapted_features, variance=None, epsilon: float = 1e-6):
-    """Mean of (r(F_s) − F_t)², divided by the variance of F_t in the batch.
-
-    Args:
-        teacher_features, adapted_features: float [B, h, w, C]; r is the 1×1 adapter.
-        variance: float scalar; None to take that of `teacher_features`. Where a batch is
-            spread over replicas, that of the whole batch.
-
-    Returns:
-        float32 [B]; about 1 for an adapter that gives the batch mean.
-    """
-    teacher = ops.stop_gradient(ops.cast(teacher_features, "float32"))
-    distance = ops.square(ops.cast(adapted_features, "float32") - teacher)
-    variance = ops.var(teacher) if variance is None else variance
-    return ops.mean(distance, axis=(1, 2, 3)) / (variance + epsilon)
-
-
-def similarity_preserving_loss(teacher_features, student_features):
-    """(1/B²) · ‖M_s − M_t‖²_F, with M = F·Fᵀ, rows scaled to Euclidean length 1.
-
-    Args:
-        teacher_features, student_features: float [B, …], of any shapes.
-
-    Returns:
-        float32 [B], the row's share; the sum over the batch is the loss.
-    """
-    distance = _similarity(student_features) - _similarity(teacher_features)
-    batch = ops.cast(ops.shape(distance)[0], "float32")
-    return ops.sum(ops.square(distance), axis=1) / ops.square(batch)
-
-
-def _similarity(features):
-    rows = ops.reshape(ops.cast(features, "float32"), (ops.shape(features)[0], -1))
-    gram = ops.matmul(rows, ops.transpose(rows))
-    return gram / ops.sqrt(ops.sum(ops.square(gram), axis=1, keepdims=True) + 1e-24)
+@loss_term(
+    "attention",
+    default=1.0,
+    help="attention transfer, squared distance of the normalised maps of squared activations at attention_taps",
+    source="Zagoruyko and Komodakis 2017, arXiv 1612.03928",
+    needs_teacher=True,
+    taps="attention_taps",
+    options=(Option("attention_taps", ("stride8", "stride16"), "layers that attention transfer compares"),),
+    warms_up=True,
+    fades=True,
+    zero_at_teacher=True,
+    invariances=(scaled_features, other_labels),
+)
+def attention(given: Given):
+    """`attention_transfer_loss`, summed over the taps."""
+    return sum(attention_transfer_loss(given.teacher[tap], given.student[tap]) for tap in given.settings.attention_taps)
 
 
 def _to_one_grid(first, second):
@@ -112,14 +92,3 @@ class AttentionTransfer(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         return attention_transfer_loss(y_true, y_pred)
-
-
-@keras.saving.register_keras_serializable(package="losses")
-class SimilarityPreserving(keras.losses.Loss):
-    """`similarity_preserving_loss` as a Keras loss; its reduction is the sum over rows."""
-
-    def __init__(self, name: str = "similarity_preserving", reduction: str = "sum", **kwargs):
-        super().__init__(name=name, reduction=reduction, **kwargs)
-
-    def call(self, y_true, y_pred):
-        return similarity_preserving_loss(y_true, y_pred)

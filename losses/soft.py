@@ -1,25 +1,14 @@
-"""Hard labels and soft targets (Hinton, Vinyals and Dean 2015, arXiv 1503.02531)."""
+"""Soft targets (Hinton, Vinyals and Dean 2015, arXiv 1503.02531)."""
 
 from __future__ import annotations
 
 import keras
 from keras import ops
 
+from losses.invariances import other_labels, shifted_logits
+from losses.registry import SHARE, Bounds, Given, Option, loss_term
 
-def hard_label_loss(labels, logits):
-    """Cross-entropy with the true labels; 0 for an unlabelled frame.
-
-    Args:
-        labels: int [B]; −1 = unlabelled.
-        logits: float [B, K].
-
-    Returns:
-        float32 [B].
-    """
-    log_p = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
-    labelled = ops.cast(labels >= 0, "float32")
-    chosen = ops.one_hot(ops.maximum(labels, 0), log_p.shape[-1], dtype="float32")
-    return -labelled * ops.sum(chosen * log_p, axis=-1)
+TEMPERATURE = Option("temperature", 4.0, "T, by which logits are divided for soft targets", Bounds(low_open=True))
 
 
 def soft_target_loss(teacher_logits, student_logits, temperature: float = 4.0):
@@ -38,6 +27,24 @@ def soft_target_loss(teacher_logits, student_logits, temperature: float = 4.0):
     log_t = ops.log_softmax(ops.cast(teacher_logits, "float32") / temperature, axis=-1)
     log_s = ops.log_softmax(ops.cast(student_logits, "float32") / temperature, axis=-1)
     return temperature**2 * ops.sum(ops.exp(log_t) * (log_t - log_s), axis=-1)
+
+
+@loss_term(
+    "soft",
+    setting="alpha",
+    default=0.7,
+    bounds=SHARE,
+    help="soft targets, T²·KL of student from teacher at temperature T; the hard labels have 1 − alpha",
+    source="Hinton et al. 2015, arXiv 1503.02531",
+    needs_teacher=True,
+    options=(TEMPERATURE,),
+    zero_at_teacher=True,
+    invariances=(shifted_logits, other_labels),
+)
+def soft(given: Given):
+    """`soft_target_loss`; the targets of several teachers are their mean at T."""
+    target = given.teacher.get("soft_logits", given.teacher["logits"])
+    return soft_target_loss(target, given.student["logits"], given.settings.temperature)
 
 
 @keras.saving.register_keras_serializable(package="losses")

@@ -5,6 +5,9 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from losses.invariances import other_labels, shifted_logits
+from losses.registry import Given, loss_term
+
 
 def logit_regression_loss(teacher_logits, student_logits):
     """Mean over the classes of (z_s − z_t)², each logit taken from its frame's mean over the classes.
@@ -25,6 +28,21 @@ def logit_regression_loss(teacher_logits, student_logits):
 def _centred(logits):
     logits = ops.cast(logits, "float32")
     return logits - ops.mean(logits, axis=-1, keepdims=True)
+
+
+@loss_term(
+    "logit",
+    default=0.0,
+    help="regression on the teacher's centred logits",
+    source="Ba and Caruana 2014, arXiv 1312.6184",
+    needs_teacher=True,
+    zero_at_teacher=True,
+    invariances=(shifted_logits, other_labels),
+)
+def logit(given: Given):
+    """`logit_regression_loss`; the target of several teachers is the mean of their centred logits."""
+    target = given.teacher.get("mean_logits", given.teacher["logits"])
+    return logit_regression_loss(target, given.student["logits"])
 
 
 @keras.saving.register_keras_serializable(package="losses")

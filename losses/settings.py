@@ -1,0 +1,132 @@
+"""`LossSettings`: a frozen dataclass with a field for each term's weight and each of its options."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import pkgutil
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import losses
+from common.errors import InputError
+from losses.registry import SHARE, TERMS, Option, Term, ordered_terms
+
+for _module in pkgutil.iter_modules(losses.__path__):
+    importlib.import_module(f"losses.{_module.name}")  # each declares its terms
+
+SCHEDULE = (
+    Option("warmup", 0.1, "share of the steps over which the terms that warm up grow from 0", SHARE),
+    Option("decay_from", 0.7, "share of the steps after which the terms that fade fall to a tenth", SHARE),
+)
+
+
+def all_options() -> tuple[Option, ...]:
+    """The options of all terms, each once, and those of the schedule."""
+    options = {option.name: option for term in ordered_terms() for option in term.options}
+    return (*options.values(), *SCHEDULE)
+
+
+class _Settings:
+    """What `LossSettings` can do; its fields come from the terms."""
+
+    def __post_init__(self) -> None:
+        for term in ordered_terms():
+            _check_number(term.setting, getattr(self, term.setting), term.bounds)
+        for option in all_options():
+            value = getattr(self, option.name)
+            if option.names_taps:
+                if isinstance(value, str) or not all(isinstance(tap, str) for tap in value):
+                    raise InputError(f"loss.{option.name} {value!r}: must be a list of names of layers")
+                object.__setattr__(self, option.name, tuple(value))
+            else:
+                _check_number(option.name, value, option.bounds)
+
+    def active(self) -> tuple[Term, ...]:
+        """The terms that are switched on."""
+        return tuple(term for term in ordered_terms() if getattr(self, term.setting))
+
+    def weight(self, name: str) -> float:
+        """A term's weight in the sum, after warm-up and before it fades; `name` is that of the term."""
+        term = TERMS[name]
+        return float(getattr(self, term.setting) if term.factor is None else term.factor(self))
+
+    def without_teacher(self) -> LossSettings:
+        """The settings with every term that needs a teacher switched off."""
+        off = {term.setting: 0.0 for term in ordered_terms() if term.needs_teacher}
+        return dataclasses.replace(self, **off)
+
+    def is_empty(self, labels: bool = True) -> bool:
+        """Whether no term is left to learn from; without labels those that need one are none."""
+        return not any(self.weight(term.name) for term in self.active() if labels or not term.needs_label)
+
+    def refuse_without_teacher(self, cure: str) -> None:
+        """Refuse a weight that was set and needs a teacher, where there is none.
+
+        One at its default is only left out, so that no teacher is enough for the student alone.
+
+        Args:
+            cure: what to do about it, such as "name one by teacher".
+
+        Raises:
+            InputError: naming the setting.
+        """
+        for term in self.active():
+            value = getattr(self, term.setting)
+            if term.needs_teacher and value != term.default:
+                raise InputError(
+                    f"loss.{term.setting} {value:g}: needs a teacher, and there is none: {cure}, or set it to 0"
+                )
+
+    def taps(self) -> tuple[str, ...]:
+        """Names of the layers that the terms need of the student, each once."""
+        return tuple(dict.fromkeys(tap for term in self.active() for tap in self._taps_of(term)))
+
+    def teacher_taps(self) -> tuple[str, ...]:
+        """Names of the layers that the terms need of the teacher, each once."""
+        used = (tap for term in self.active() if term.needs_teacher for tap in self._taps_of(term))
+        return tuple(dict.fromkeys(used))
+
+    def named_taps(self) -> dict[str, tuple[str, ...]]:
+        """{option: the taps it names}, also of terms that are switched off: a name that is none is a slip."""
+        return {option.name: getattr(self, option.name) for option in all_options() if option.names_taps}
+
+    def _taps_of(self, term: Term) -> tuple[str, ...]:
+        return getattr(self, term.taps) if isinstance(term.taps, str) else term.taps
+
+
+def _check_number(name: str, value: Any, bounds) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InputError(f"loss.{name} {value!r}: must be a number")
+    if not bounds.hold(value):
+        raise InputError(f"loss.{name} {value}: must be {bounds}")
+
+
+def _make() -> type:
+    terms = ordered_terms()
+    fields: list = [(term.setting, float, dataclasses.field(default=term.default)) for term in terms]
+    described = [(term.setting, f"weight of the term {term.name}: {term.help} ({term.source})") for term in terms]
+    for option in all_options():
+        kind = tuple[str, ...] if option.names_taps else float
+        fields.append((option.name, kind, dataclasses.field(default=option.default)))
+        described.append((option.name, option.help))
+    made = dataclasses.make_dataclass("LossSettings", fields, bases=(_Settings,), frozen=True)
+    made.__module__ = __name__
+    made.__doc__ = "Weights and options of the loss; a weight of 0 leaves its term out.\n\nAttributes:\n" + "".join(
+        f"    {name}: {text}.\n" for name, text in described
+    )
+    return made
+
+
+if TYPE_CHECKING:
+
+    class LossSettings(_Settings):
+        """Weights and options of the loss: the fields are those that the terms declare."""
+
+        __dataclass_fields__: ClassVar[dict[str, dataclasses.Field]]
+
+        def __init__(self, **settings: Any) -> None: ...
+
+        def __getattr__(self, name: str) -> Any: ...
+
+else:
+    LossSettings = _make()
