@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-# The one constant from which the maps' size, the tap of the saliency head and its name follow.
-GAZE_STRIDE = 8
-GAZE_TAP = f"stride{GAZE_STRIDE}"
+from common.grid import GAZE_STRIDE, map_size
+
+__all__ = ["DEFAULT_SIGMA", "GAZE_STRIDE", "map_size", "render_saliency"]
+
 # Share of the frame's width. A published static prior has KLD 3.41 on a 28×36 grid, which
 # bounds one blob's sigma to 3.9 % of the width; 3 % sits inside that bound (Droste et al. 2019).
 DEFAULT_SIGMA = 0.03
-
-
-def map_size(frame_size: tuple[int, int], stride: int = GAZE_STRIDE) -> tuple[int, int]:
-    """(h, w) of the saliency map of a frame: 28×36 for 224×288, 14×18 for 112×144."""
-    height, width = frame_size
-    return -(-height // stride), -(-width // stride)
 
 
 def render_saliency(

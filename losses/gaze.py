@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from common.errors import InputError
-from data.saliency import GAZE_TAP, map_size
+from common.grid import GAZE_TAP, map_size
 from losses.registry import SHARE, Given, Option, Shapes, loss_term
 
 SALIENCY_HEAD = "saliency_head"
@@ -34,7 +34,7 @@ def gaze_saliency_loss(gaze, map_logits, uniform_share: float = 0.05):
     if grid != own:
         raise InputError(
             f"gaze loss: the gaze maps have the grid {_grid(grid)} and the saliency logits {_grid(own)}: give both the "
-            "grid that data.saliency.map_size has for the frame"
+            "grid that map_size has for the frame"
         )
     cells = grid[0] * grid[1]
     target = ops.reshape(ops.cast(gaze, "float32"), (-1, cells))

@@ -9,14 +9,15 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
+
+import keras
 
 from common.errors import InputError
 
-if TYPE_CHECKING:
-    import keras
-
-    from losses.settings import LossSettings
+Shapes = Mapping[str, tuple[int, ...]]
+# `losses.settings.LossSettings`, whose fields come from the terms declared here.
+Settings = Any
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,11 +87,8 @@ class Given:
     batch: Mapping[str, Any]
     student: Mapping[str, Any]
     teacher: Mapping[str, Any]
-    settings: LossSettings
+    settings: Settings
     heads: Mapping[str, keras.layers.Layer] = dataclasses.field(default_factory=dict)
-
-
-Shapes = Mapping[str, tuple[int, ...]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,13 +126,13 @@ class Term:
     function: Callable[[Given], Any]
     setting: str
     bounds: Bounds = Bounds()
-    factor: Callable[[LossSettings], float] | None = None
+    factor: Callable[[Settings], float] | None = None
     needs_teacher: bool = False
     needs_label: bool = False
     over: Literal["frames", "gaze"] = "frames"
     taps: str | tuple[str, ...] = ()
     options: tuple[Option, ...] = ()
-    heads: Callable[[LossSettings, Shapes, Shapes], Sequence[keras.layers.Layer]] | None = None
+    heads: Callable[[Settings, Shapes, Shapes], Sequence[keras.layers.Layer]] | None = None
     warms_up: bool = False
     fades: bool = False
     zero_at_teacher: bool = False

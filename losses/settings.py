@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import pkgutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import losses
 from common.errors import InputError
 from losses.registry import SHARE, TERMS, Option, Term, ordered_terms
 
-for _module in pkgutil.iter_modules(losses.__path__):
+for _module in pkgutil.iter_modules([str(Path(__file__).parent)]):
     importlib.import_module(f"losses.{_module.name}")  # each declares its terms
 
 SCHEDULE = (

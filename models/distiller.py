@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from common.errors import InputError
-from data.saliency import GAZE_TAP
+from common.grid import GAZE_TAP
 from losses import LossSettings
 from models.ensemble import Ensemble, combine
 from models.inputs import inputs_of
