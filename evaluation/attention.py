@@ -9,10 +9,11 @@ import numpy as np
 import tensorflow as tf
 from scipy.special import softmax
 
+from common.grid import GAZE_TAP
 from evaluation.artefacts import Artefact
-from models.sonoeyenet import SALIENCY
+from losses.gaze import SALIENCY
 
-TAP = "stride8"
+TAP = GAZE_TAP
 
 
 def has_attention(artefact: Artefact, tap: str = TAP) -> bool:

@@ -18,6 +18,7 @@ from rich.table import Table
 from common.console import console
 from common.errors import InputError
 from common.files import write_text
+from common.grid import GAZE_STRIDE
 from data.dataset import Dataset, open_dataset
 from evaluation.agreement import gaze_agreement, require_gaze
 from evaluation.artefacts import Artefact, check_matches, load_artefact
@@ -212,7 +213,7 @@ def _cells(row: dict, between: str) -> dict[str, str]:
 
 
 def _print_saliency(saliency: dict) -> None:
-    title = f"Attention at stride 8 against the gaze, {saliency['n_frames']} frames with gaze"
+    title = f"Attention at stride {GAZE_STRIDE} against the gaze, {saliency['n_frames']} frames with gaze"
     table = Table(title=title, title_justify="left")
     names = [row["name"] for row in saliency["rows"]]
     table.add_column("map", overflow="fold", min_width=20)

@@ -177,5 +177,5 @@ def add_term(term: Term) -> None:
 
 
 def ordered_terms() -> tuple[Term, ...]:
-    """All terms: those without a teacher first, then those that are on by default, then by name."""
-    return tuple(sorted(TERMS.values(), key=lambda term: (term.needs_teacher, term.default == 0, term.name)))
+    """All terms: those without a teacher first, then by their default weight, the largest first, then by name."""
+    return tuple(sorted(TERMS.values(), key=lambda term: (term.needs_teacher, -term.default, term.name)))

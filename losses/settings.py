@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from common.errors import InputError
+from common.typed import check_fields
 from losses.registry import SHARE, TERMS, Option, Term, ordered_terms
 
 for _module in pkgutil.iter_modules([str(Path(__file__).parent)]):
@@ -26,20 +27,18 @@ def all_options() -> tuple[Option, ...]:
     return (*options.values(), *SCHEDULE)
 
 
+# A dataclass too: jsonargparse makes flags of the fields of a class only where all of its bases are dataclasses.
+@dataclasses.dataclass(frozen=True)
 class _Settings:
     """What `LossSettings` can do; its fields come from the terms."""
 
     def __post_init__(self) -> None:
-        for term in ordered_terms():
-            _check_number(term.setting, getattr(self, term.setting), term.bounds)
-        for option in all_options():
-            value = getattr(self, option.name)
-            if option.names_taps:
-                if isinstance(value, str) or not all(isinstance(tap, str) for tap in value):
-                    raise InputError(f"loss.{option.name} {value!r}: must be a list of names of layers")
-                object.__setattr__(self, option.name, tuple(value))
-            else:
-                _check_number(option.name, value, option.bounds)
+        check_fields(self, "loss")
+        bounds = {term.setting: term.bounds for term in ordered_terms()}
+        bounds |= {option.name: option.bounds for option in all_options() if not option.names_taps}
+        for name, bound in bounds.items():
+            if not bound.hold(getattr(self, name)):
+                raise InputError(f"loss.{name} must be {bound}, not {getattr(self, name)}")
 
     def active(self) -> tuple[Term, ...]:
         """The terms that are switched on."""
@@ -92,13 +91,6 @@ class _Settings:
 
     def _taps_of(self, term: Term) -> tuple[str, ...]:
         return getattr(self, term.taps) if isinstance(term.taps, str) else term.taps
-
-
-def _check_number(name: str, value: Any, bounds) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InputError(f"loss.{name} {value!r}: must be a number")
-    if not bounds.hold(value):
-        raise InputError(f"loss.{name} {value}: must be {bounds}")
 
 
 def _make() -> type:

@@ -39,9 +39,9 @@ def choose_channels(model: keras.Model, keep: float, criterion: str = "l1") -> d
         InputError: a share or a criterion that can't be, or a model with nothing to prune.
     """
     if not 0 < keep <= 1:
-        raise InputError(f"--keep {keep}: must be above 0 and at most 1")
+        raise InputError(f"keep must be above 0 and at most 1, not {keep}")
     if criterion not in CRITERIA:
-        raise InputError(f"--criterion {criterion}: is none of {', '.join(CRITERIA)}")
+        raise InputError(f"criterion must be one of {', '.join(CRITERIA)}, not {criterion!r}")
     kept = {}
     for layer in prunable_layers(model):
         kept[layer.name] = best_channels(model, layer, max(1, round(keep * layer.kernel.shape[-1])), criterion)
@@ -151,8 +151,7 @@ def _score(model, layer, criterion: str) -> np.ndarray:
         if type(reader).__name__ == "BatchNormalization" and reader.scale:
             return np.abs(keras.ops.convert_to_numpy(reader.gamma))
     raise InputError(
-        f"--criterion scale: layer {layer.name} of model {model.name} has no batch normalisation behind it: "
-        "give --criterion l1"
+        f"criterion 'scale': layer {layer.name} of model {model.name} has no batch normalisation behind it: choose 'l1'"
     )
 
 

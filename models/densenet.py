@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from types import ModuleType
 
-from models.gaze_fusion import GazeFusion
+from models.gaze_fusion import GAZE, GazeFusion, GazeOptions
+from models.imagenet import ImageNetWeights
 from models.layers import bn_relu, channels, check_frame, stage_depths
 from models.preprocess import imagenet_frame
+from models.registry import register
 
 _EPSILON = 1.001e-5  # of the ImageNet weights
 _GROWTH = 32
 DEPTHS_121 = (6, 12, 24, 16)
 
 
+@register(
+    "densenet121",
+    "teacher",
+    taps=("stride4", "stride8", "stride16", "stride32"),
+    parameters=7_041_732,
+    small={"width": 0.1, "depths": (1, 2, 1, 1)},
+    published=[
+        ((224, 224, 3), 1000, {"fusion": "none"}, 8_062_504),
+        ((224, 224, 3), 1000, {"fusion": "none", "depths": (6, 12, 32, 32)}, 14_307_880),
+    ],
+    # The transitions: their 1×1 convolution stands between the activation and the pooling.
+    learns_behind_taps=("pool2_conv", "pool3_conv", "pool4_conv"),
+    imagenet=ImageNetWeights("DenseNet121", str, lambda options: {"depths": DEPTHS_121, "preprocess": "imagenet"}),
+)
 def build_121(
-    keras_module,
-    frame_shape,
-    num_classes,
+    keras_module: ModuleType,
+    frame_shape: tuple[int, int, int],
+    num_classes: int,
     *,
-    fusion: str = "multiply",
-    fusion_stride: int | Sequence[int] = 8,
-    gaze_dropout: float = 0.3,
+    gaze: GazeOptions = GAZE,
     width: float = 1.0,
     depths: tuple[int, int, int, int] = DEPTHS_121,
     preprocess: str = "imagenet",
@@ -36,11 +50,9 @@ def build_121(
         keras_module: `keras` (a teacher is never quantized).
         frame_shape: (H, W, C).
         num_classes: number of logits.
-        fusion: "multiply", "concat", "early" or "none"; see `models.gaze_fusion.GazeFusion`.
-        fusion_stride: 2, 4, 8 or 16, or a list of some.
-        gaze_dropout: share of the training samples that get the uniform map.
-        width: multiplier of the stem's channels and of the growth rate; 1 has 8,062,504
-            parameters with three input channels and 1000 classes.
+        gaze: how it takes the gaze: options fusion, fusion_stride (2, 4, 8 or 16, or a list of
+            some) and gaze_dropout; see `models.gaze_fusion.GazeOptions`.
+        width: multiplier of the stem's channels and of the growth rate.
         depths: layers of each dense block; (6, 12, 32, 32) is DenseNet-169.
         preprocess: "imagenet" (a grey frame is repeated over three channels) or "none".
         dropout: before the classifier.
@@ -55,7 +67,7 @@ def build_121(
     check_frame("densenet121", frame_shape)
     depths = stage_depths("densenet121", depths)
     layers = keras_module.layers
-    fused = GazeFusion(keras_module, "densenet121", frame_shape, fusion, fusion_stride, gaze_dropout)
+    fused = GazeFusion(keras_module, "densenet121", frame_shape, gaze)
     x = imagenet_frame(fused, "densenet121", preprocess, "torch")
     x = layers.ZeroPadding2D(3, name="conv1_pad")(x)
     x = _conv(keras_module, x, channels(2 * _GROWTH, width), 7, "conv1", strides=2, padding="valid")

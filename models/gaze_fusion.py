@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
+from types import ModuleType
+
 import keras
 from keras import ops
 
@@ -10,6 +14,24 @@ from data.saliency import map_size
 
 FUSIONS = ("multiply", "concat", "early", "none")
 STRIDES = (2, 4, 8, 16)
+
+
+@dataclasses.dataclass(frozen=True)
+class GazeOptions:
+    """How a teacher takes the gaze in; its fields are options of every family that has it.
+
+    Attributes:
+        fusion: one of `FUSIONS`; "none" has no gaze input: a conventional model.
+        fusion_stride: where multiply and concat fuse: one stride or several.
+        gaze_dropout: share of the training samples that get the uniform map.
+    """
+
+    fusion: str = "multiply"
+    fusion_stride: int | Sequence[int] = 8
+    gaze_dropout: float = 0.3
+
+
+GAZE = GazeOptions()
 
 
 class GazeFusion:
@@ -30,9 +52,7 @@ class GazeFusion:
         keras_module: the Keras to build with.
         model: the model's name, for errors.
         frame_shape: (H, W, C).
-        fusion: one of `FUSIONS`.
-        stride: where multiply and concat fuse, one of `strides` or several of them.
-        dropout: share of the training samples that get the uniform map.
+        options: how the gaze is taken in.
         strides: that the family offers.
 
     Attributes:
@@ -43,22 +63,30 @@ class GazeFusion:
         InputError: a fusion or stride that does not exist.
     """
 
-    def __init__(self, keras_module, model, frame_shape, fusion, stride, dropout, strides=STRIDES):
+    def __init__(
+        self,
+        keras_module: ModuleType,
+        model: str,
+        frame_shape: tuple[int, int, int],
+        options: GazeOptions,
+        strides: tuple[int, ...] = STRIDES,
+    ):
+        fusion, stride = options.fusion, options.fusion_stride
         if fusion not in FUSIONS:
             raise InputError(f"model {model}: fusion {fusion!r} is none of {', '.join(FUSIONS)}")
-        wanted = tuple(stride) if isinstance(stride, (list, tuple)) else (stride,)
+        wanted: tuple = tuple(stride) if isinstance(stride, (list, tuple)) else (stride,)
         if fusion in ("multiply", "concat"):
             for one in wanted or (stride,):
                 if one not in strides:
                     known = ", ".join(map(str, strides))
                     raise InputError(f"model {model}: fusion_stride {one!r} is none of {known}")
-        self._kit, self._fusion = keras_module, fusion
+        self._keras, self._fusion = keras_module, fusion
         self._strides = (1,) if fusion == "early" else wanted
         self.inputs = self.frame = keras_module.Input(frame_shape, name="frame")
         if fusion != "none":
             gaze = keras_module.Input(map_size(frame_shape[:2]), name="gaze")
             self.inputs = [self.frame, gaze]
-            self._gaze = GazeDropout(dropout, name="gaze_dropout", dtype="float32")(gaze)
+            self._gaze = GazeDropout(options.gaze_dropout, name="gaze_dropout", dtype="float32")(gaze)
 
     def __call__(self, x, stride: int, gain: float = 1.0):
         """`x` [B, h, w, C] fused, if this is such a stride; `gain` is that of `GazeChannel`."""
@@ -70,7 +98,7 @@ class GazeFusion:
         both = GazeChannel(gain, name=f"gaze_channel{suffix}")([x, self._gaze])
         if self._fusion == "early":
             return both
-        layers = self._kit.layers
+        layers = self._keras.layers
         mixed = layers.Conv2D(x.shape[-1], 1, use_bias=False, kernel_initializer="zeros", name=f"gaze_mix{suffix}")(
             both
         )

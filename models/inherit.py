@@ -24,10 +24,7 @@ def check_inheritable(student: keras.Model, teacher: keras.Model) -> None:
         InputError: naming the first layer that differs.
     """
     there = {layer.name: layer for layer in teacher.layers}
-    try:
-        free = {layer.name for layer in prunable_layers(teacher)}
-    except InputError as error:
-        raise InputError(f"student_init 'teacher': {error}") from error
+    free = {layer.name for layer in prunable_layers(teacher)}
     first = next(layer for layer in student.layers if layer.weights)
     for layer in student.layers:
         if not layer.weights:
@@ -41,7 +38,7 @@ def check_inheritable(student: keras.Model, teacher: keras.Model) -> None:
         own, other = (_channels(one) for one in (layer, there[layer.name]))
         if own[0] != other[0] or own[1] > other[1]:
             raise InputError(
-                f"{found} of {_told(own)}, and teacher {teacher.name} one of {_told(other)}: a narrower student, by "
+                f"{found} of {_size(own)}, and teacher {teacher.name} one of {_size(other)}: a narrower student, by "
                 "width in student_options, fits in"
             )
         if layer is first and layer.kernel.shape[-2] != there[layer.name].kernel.shape[-2]:
@@ -106,7 +103,7 @@ def _channels(layer) -> tuple[tuple, int]:
     return (type(layer).__name__, tuple(shape[:-2] for shape in shapes)), shapes[0][-1]
 
 
-def _told(found: tuple[tuple, int]) -> str:
+def _size(found: tuple[tuple, int]) -> str:
     (kind, sizes), count = found
     size = "×".join(map(str, sizes[0]))
     return f"{count} channels ({kind}{' ' + size if size else ''})"

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+from models.imagenet import ImageNetWeights
 from models.layers import bn_relu, channels, conv_bn_relu
+from models.registry import register
 
 # v1: (channels, stride, name of the activation that is the last one at its stride)
 _BLOCKS_V1 = (
@@ -30,17 +36,42 @@ _STAGES_V2 = (
     (6, 160, 3, 2),
     (6, 320, 1, 1),
 )
+_TAPS = ("stride4", "stride8", "stride16", "stride32")
 
 
-def build_v1(keras_module, frame_shape, num_classes, *, width: float = 0.25, dropout: float = 0.2):
+def _ours_v1(name: str) -> str:
+    """The name of a layer of `keras.applications.MobileNet` here."""
+    if name.startswith("conv1"):
+        return "stem_bn" if name.endswith("_bn") else "stem_conv"
+    _, kind, number, *norm = name.split("_")
+    return f"block{number}_{kind}_{'bn' if norm else 'conv'}"
+
+
+@register(
+    "mobilenet_v1",
+    "student",
+    taps=_TAPS,
+    parameters=219_428,
+    small={"width": 0.1},
+    published=[((224, 224, 3), 1000, {"width": 1.0}, 4_253_864), ((112, 144, 1), 4, {"width": 0.25}, 219_428)],
+    width_below={150_000: 0.2, 50_000: 0.1},
+    imagenet=ImageNetWeights("MobileNet", _ours_v1, widths=(0.25, 0.5, 0.75, 1.0), widest=("block13_pw_conv", 1024)),
+)
+def build_v1(
+    keras_module: ModuleType,
+    frame_shape: tuple[int, int, int],
+    num_classes: int,
+    *,
+    width: float = 0.25,
+    dropout: float = 0.2,
+):
     """MobileNet v1 with a width multiplier.
 
     Args:
         keras_module: `keras` or `tf_keras`.
         frame_shape: (H, W, C).
         num_classes: number of logits.
-        width: multiplier of all channels; 0.25 has 219,428 parameters with one input
-            channel and four classes, 0.2 stays below 150,000, 0.1 below 50,000.
+        width: multiplier of all channels.
         dropout: before the classifier.
 
     Returns:
@@ -55,10 +86,42 @@ def build_v1(keras_module, frame_shape, num_classes, *, width: float = 0.25, dro
     return keras_module.Model(inputs, _logits(keras_module, x, num_classes, dropout), name="mobilenet_v1")
 
 
+def _ours_v2(name: str) -> str:
+    """The name of a layer of `keras.applications.MobileNetV2` here."""
+    kind = "bn" if name.lower().endswith("_bn") or name.startswith("bn_") else "conv"
+    if name in ("Conv1", "bn_Conv1"):
+        return f"stem_{kind}"
+    if name.startswith("Conv_1"):
+        return f"head_{kind}"
+    # The first block there is the "expanded" one, the second block_1.
+    number = 1 if name.startswith("expanded_conv") else int(name.split("_")[1]) + 1
+    parts = {"expand": "expand", "depthwise": "dw", "project": "project"}
+    part = next(ours for theirs, ours in parts.items() if theirs in name.replace("expanded_conv", ""))
+    return f"block{number}_{part}_{kind}"
+
+
+def _layout_v2(options: Mapping[str, Any]) -> dict[str, float]:
+    """The published narrow models keep the last convolution's 1280 channels; the wide ones widen it."""
+    follows = options["head_width"] is None and options["width"] >= 1
+    return {} if follows else {"head_width": max(1.0, options["width"])}
+
+
+@register(
+    "mobilenet_v2",
+    "student",
+    taps=_TAPS,
+    parameters=131_588,
+    small={"width": 0.1},
+    published=[((224, 224, 3), 1000, {"width": 1.0}, 3_538_984)],
+    width_below={150_000: 0.2, 50_000: 0.08},
+    imagenet=ImageNetWeights(
+        "MobileNetV2", _ours_v2, _layout_v2, (0.35, 0.5, 0.75, 1.0, 1.3, 1.4), ("block17_project_conv", 320)
+    ),
+)
 def build_v2(
-    keras_module,
-    frame_shape,
-    num_classes,
+    keras_module: ModuleType,
+    frame_shape: tuple[int, int, int],
+    num_classes: int,
     *,
     width: float = 0.2,
     head_width: float | None = None,
@@ -70,15 +133,14 @@ def build_v2(
     next block, which still works on the finer grid before its depthwise convolution strides
     to the coarser one. That activation is the tap: it has a sparse, non-negative map with six
     times the bottleneck's channels, as the taps of the other families have, and it is one of
-    the tensors that the quantized twin holds.
+    the tensors that the quantized model holds.
 
     Args:
         keras_module: `keras` or `tf_keras`.
         frame_shape: (H, W, C).
         num_classes: number of logits.
         width: multiplier of all channels, rounded to multiples of 8 as published (never more
-            than a tenth below); 1 has 3,538,984 parameters with three input channels and 1000
-            classes; 0.2 stays below 150,000 with one channel and four classes, 0.08 below 50,000.
+            than a tenth below).
         head_width: multiplier of the last convolution's 1280 channels; None follows `width`.
             The published narrow models keep all of them (1.0), which is most of a small
             model: 0.35 with one input channel and four classes has 415,044 parameters then.
@@ -93,19 +155,26 @@ def build_v2(
     for expansion, filters, blocks, first in _STAGES_V2:
         for strides in (first, *[1] * (blocks - 1)):
             number += 1
-            name, shortcut = f"block{number}", x
-            if expansion > 1:
-                # Leaving a grid: nothing else is activated on it.
-                tap = f"stride{grid}" if strides == 2 and grid > 2 else None
-                x = conv_bn_relu(keras_module, x, expansion * x.shape[-1], 1, name=f"{name}_expand", act=tap, cap=6.0)
-            x = _depthwise(keras_module, x, strides, name)
-            x = _linear(keras_module, x, _divisible(filters, width), f"{name}_project")
-            if strides == 1 and x.shape[-1] == shortcut.shape[-1]:
-                x = keras_module.layers.Add(name=f"{name}_add")([shortcut, x])
+            # Leaving a grid: nothing else is activated on it.
+            tap = f"stride{grid}" if strides == 2 and grid > 2 else None
+            x = _inverted(keras_module, x, expansion, _divisible(filters, width), strides, f"block{number}", tap)
             grid *= strides
     last = _divisible(1280, width if head_width is None else head_width)
     x = conv_bn_relu(keras_module, x, last, 1, name="head", act=f"stride{grid}", cap=6.0)
     return keras_module.Model(inputs, _logits(keras_module, x, num_classes, dropout), name="mobilenet_v2")
+
+
+def _inverted(keras_module: ModuleType, x, expansion: int, filters: int, strides: int, name: str, tap: str | None):
+    """An inverted residual: 1×1 expansion, depthwise 3×3, linear 1×1 bottleneck, added to its input if it fits."""
+    shortcut = x
+    if expansion > 1:
+        x = conv_bn_relu(keras_module, x, expansion * x.shape[-1], 1, name=f"{name}_expand", act=tap, cap=6.0)
+    x = _depthwise(keras_module, x, strides, name)
+    x = keras_module.layers.Conv2D(filters, 1, padding="same", use_bias=False, name=f"{name}_project_conv")(x)
+    x = keras_module.layers.BatchNormalization(momentum=0.9, name=f"{name}_project_bn")(x)
+    if strides == 1 and x.shape[-1] == shortcut.shape[-1]:
+        x = keras_module.layers.Add(name=f"{name}_add")([shortcut, x])
+    return x
 
 
 def _divisible(count: int, width: float) -> int:
@@ -115,7 +184,7 @@ def _divisible(count: int, width: float) -> int:
     return nearest if nearest >= 0.9 * count * width else nearest + 8
 
 
-def _depthwise(keras_module, x, strides, name):
+def _depthwise(keras_module: ModuleType, x, strides: int, name: str):
     x = keras_module.layers.DepthwiseConv2D(
         3,
         strides,
@@ -127,13 +196,7 @@ def _depthwise(keras_module, x, strides, name):
     return bn_relu(keras_module, x, name=f"{name}_dw", cap=6.0)
 
 
-def _linear(keras_module, x, filters, name):
-    """A 1×1 convolution with batch normalisation and no activation: the bottleneck."""
-    x = keras_module.layers.Conv2D(filters, 1, padding="same", use_bias=False, name=f"{name}_conv")(x)
-    return keras_module.layers.BatchNormalization(momentum=0.9, name=f"{name}_bn")(x)
-
-
-def _logits(keras_module, x, num_classes, dropout):
+def _logits(keras_module: ModuleType, x, num_classes: int, dropout: float):
     x = keras_module.layers.GlobalAveragePooling2D(name="pool")(x)
     x = keras_module.layers.Dropout(dropout, name="dropout")(x)
     return keras_module.layers.Dense(num_classes, name="logits")(x)

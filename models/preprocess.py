@@ -41,7 +41,7 @@ def imagenet_frame(fused, model: str, preprocess: str, mode: str):
     if preprocess == "none":
         return fused(fused.frame, 1)
     x = ImageNetFrame(mode, name="imagenet_frame", dtype="float32")(fused.frame)
-    # The gaze beside it must be of the frame's magnitude, or nothing would come of it.
+    # The gaze must have the frame's magnitude, or it would have no influence.
     return fused(x, 1, gain=255.0 if mode == "caffe" else 1.0)
 
 

@@ -2,89 +2,36 @@
 
 from __future__ import annotations
 
-import dataclasses
 import http.client
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
 from common.errors import InputError
-from models.densenet import DEPTHS_121
+from models.imagenet import ImageNetWeights
 from models.keras_file import read_keras_model
-from models.registry import find
-from models.resnet import DEPTHS_50
+from models.registry import MODELS, find
 from models.sononet_weights import check_sononet, load_sononet
 from models.weights import assign_weights
 
 IMAGENET = "imagenet"
 
 
-@dataclasses.dataclass(frozen=True)
-class _Family:
-    """A network that `keras.applications` has too.
-
-    Attributes:
-        application: its name there.
-        layout: the options at which ours is the same network.
-        widths: at which there are weights.
-        rename: layer name there → here.
-        widest: (layer here, its channels at width 1), which tells a built model's width.
-    """
-
-    application: str
-    layout: dict[str, object]
-    rename: Callable[[str], str]
-    widths: tuple[float, ...] = (1.0,)
-    widest: tuple[str, int] | None = None
-
-
-def _vgg(name: str) -> str:
-    block, conv = name.split("_")
-    return f"conv{block.removeprefix('block')}_{conv.removeprefix('conv')}_conv"
-
-
-def _mobilenet_v1(name: str) -> str:
-    if name.startswith("conv1"):
-        return "stem_bn" if name.endswith("_bn") else "stem_conv"
-    _, kind, number, *norm = name.split("_")
-    return f"block{number}_{kind}_{'bn' if norm else 'conv'}"
-
-
-def _mobilenet_v2(name: str) -> str:
-    kind = "bn" if name.lower().endswith("_bn") or name.startswith("bn_") else "conv"
-    if name in ("Conv1", "bn_Conv1"):
-        return f"stem_{kind}"
-    if name.startswith("Conv_1"):
-        return f"head_{kind}"
-    # The first block there is the "expanded" one, the second block_1.
-    number = 1 if name.startswith("expanded_conv") else int(name.split("_")[1]) + 1
-    part = next(ours for theirs, ours in _PARTS_V2.items() if theirs in name.replace("expanded_conv", ""))
-    return f"block{number}_{part}_{kind}"
-
-
-_PARTS_V2 = {"expand": "expand", "depthwise": "dw", "project": "project"}
-_FAMILIES = {
-    "vgg16": _Family("VGG16", {"batch_norm": False, "preprocess": "imagenet"}, _vgg),
-    "resnet50": _Family("ResNet50", {"depths": DEPTHS_50, "preprocess": "imagenet"}, str),
-    "densenet121": _Family("DenseNet121", {"depths": DEPTHS_121, "preprocess": "imagenet"}, str),
-    "mobilenet_v1": _Family("MobileNet", {}, _mobilenet_v1, (0.25, 0.5, 0.75, 1.0), ("block13_pw_conv", 1024)),
-    "mobilenet_v2": _Family(
-        "MobileNetV2", {}, _mobilenet_v2, (0.35, 0.5, 0.75, 1.0, 1.3, 1.4), ("block17_project_conv", 320)
-    ),
-}
-
-
-def check_pretrained(name: str, source: str | os.PathLike, options: dict | None = None) -> None:
+def check_pretrained(
+    name: str, source: str | os.PathLike, options: Mapping[str, Any] | None = None, parameter: str = "pretrained"
+) -> None:
     """Refuse what `load_pretrained` could not do, before anything is built.
 
     Args:
         name: of the model in the registry.
         source: see `load_pretrained`.
         options: those given to `models.create`.
+        parameter: what the caller calls the source, for errors.
 
     Raises:
         InputError: naming the model, the source and the option to change.
@@ -93,34 +40,32 @@ def check_pretrained(name: str, source: str | os.PathLike, options: dict | None 
     if source != IMAGENET:
         path = Path(source)
         if path.suffix not in (".npz", ".h5", ".keras"):
-            raise InputError(f"weights {source}: is neither imagenet nor a .npz, .h5 or .keras file: give one of these")
+            raise InputError(
+                f"{parameter} {source}: is neither imagenet nor a .npz, .h5 or .keras file: give one of these"
+            )
         if not path.is_file():
-            raise InputError(f"weights {source}: there is no such file: check the path")
+            raise InputError(f"{parameter} {source}: there is no such file: check the path")
         if path.suffix == ".npz":
             check_sononet(name, options, path)
         if path.suffix != ".h5":
             return
-    family = _family(name, source)
-    width = options["width"]
-    if width not in family.widths:
-        there = ", ".join(f"{one:g}" for one in family.widths)
+    weights, width = _imagenet(name, source, parameter), options["width"]
+    if width not in weights.widths:
+        there = ", ".join(f"{one:g}" for one in weights.widths)
         raise InputError(
-            f"weights {source}: there are no ImageNet weights for {name} at width {width!r}: choose {there}"
+            f"{parameter} {source}: there are no ImageNet weights for {name} at width {width!r}: choose {there}"
         )
-    layout = dict(family.layout)
-    if name == "mobilenet_v2":
-        layout["head_width"] = max(1.0, width)
-        if options["head_width"] is None and width >= 1:
-            del layout["head_width"]
-    given = {option: options[option] for option in layout}
-    wrong = [option for option in layout if _plain(given[option]) != _plain(layout[option])]
+    layout = weights.layout(options)
+    wrong = [option for option in layout if _plain(options[option]) != _plain(layout[option])]
     if wrong:
-        found = ", ".join(f"{option} {given[option]!r}" for option in wrong)
+        found = ", ".join(f"{option} {options[option]!r}" for option in wrong)
         wanted = ", ".join(f"{option}: {_yaml(layout[option])}" for option in wrong)
-        raise InputError(f"weights {source}: does not fit model {name} with {found}: set its options to '{{{wanted}}}'")
+        raise InputError(
+            f"{parameter} {source}: does not fit model {name} with {found}: set its options to '{{{wanted}}}'"
+        )
 
 
-def load_pretrained(model: keras.Model, name: str, source: str | os.PathLike) -> str:
+def load_pretrained(model: keras.Model, name: str, source: str | os.PathLike, parameter: str = "pretrained") -> str:
     """Start a freshly built model from trained weights; its classifying layers stay new.
 
     Grey frames need no other weights: a teacher repeats the frame over three channels
@@ -135,9 +80,10 @@ def load_pretrained(model: keras.Model, name: str, source: str | os.PathLike) ->
         source: "imagenet" (fetched once by Keras); a `.h5` or `.keras` file of the same
             `keras.applications` network; a `.keras` file of this project's, of the same
             name and options; or a `.npz` file of SonoNet's authors.
+        parameter: what the caller calls the source, for errors.
 
     Returns:
-        One line that says what was loaded and which layers start anew.
+        One line that says what was loaded and which layers keep their random start.
 
     Raises:
         InputError: the source can't be fetched, read or does not fit; the model is unchanged.
@@ -151,31 +97,32 @@ def load_pretrained(model: keras.Model, name: str, source: str | os.PathLike) ->
         if given is not None and any(tensor.name == "frame" for tensor in given.inputs):
             new = _load_own(model, given, source)
         else:
-            family = _family(name, source)
-            given = given or _application(model, name, family, source)
-            new = _load_application(model, given, family, source)
+            weights = _imagenet(name, source, parameter)
+            given = given or _application(model, name, weights, source, parameter)
+            new = _load_application(model, given, weights, source)
     return f"{name} starts from {source}; new: {', '.join(new)}"
 
 
-def _load_own(model, given, source) -> list[str]:
+def _load_own(model: keras.Model, given: keras.Model, source: str) -> list[str]:
     head = [layer.name for layer in given.layers if layer.name in ("logits", "classes_conv")]
     values = {layer.name: _arrays(layer) for layer in given.layers if _arrays(layer) and layer.name not in head}
     return assign_weights(model, values, source, f"build {given.name} with the options that the file was trained with")
 
 
-def _load_application(model, given, family, source) -> list[str]:
-    values, labels = {}, {}
+def _load_application(model: keras.Model, given: keras.Model, weights: ImageNetWeights, source: str) -> list[str]:
+    values: dict[str, list[np.ndarray]] = {}
+    labels: dict[str, str] = {}
     for layer in given.layers:
         if not layer.weights or layer.name in ("fc1", "fc2", "predictions", "conv_preds"):
             continue
-        ours = family.rename(layer.name)
+        ours = weights.rename(layer.name)
         values[ours], labels[ours] = _arrays(layer), layer.name
-    if family.widest:
+    if weights.widest:
         _take_grey(values, model)
-    return assign_weights(model, values, source, f"choose the options of {family.application}", labels)
+    return assign_weights(model, values, source, f"choose the options of {weights.application}", labels)
 
 
-def _take_grey(values: dict, model) -> None:
+def _take_grey(values: dict[str, list[np.ndarray]], model: keras.Model) -> None:
     """conv(k, 2x − 1) = conv(2k, x) − Σk, and what is taken off can be added to the mean behind it."""
     kernel = values["stem_conv"][0].astype(np.float64)
     gamma, beta, mean, variance = values["stem_bn"]
@@ -185,18 +132,18 @@ def _take_grey(values: dict, model) -> None:
     values["stem_conv"] = [(2 * kernel).astype(np.float32)]
 
 
-def _application(model, name, family, source) -> keras.Model:
+def _application(model: keras.Model, name: str, weights: ImageNetWeights, source: str, parameter: str) -> keras.Model:
     """The `keras.applications` network without its head, with the weights of a file or ImageNet's."""
     options = {}
-    if family.widest:
-        layer, channels = family.widest
+    if weights.widest:
+        layer, channels = weights.widest
         options["alpha"] = model.get_layer(layer).filters / channels
-    build = getattr(keras.applications, family.application)
+    build = getattr(keras.applications, weights.application)
     with warnings.catch_warnings():
         # MobileNet says that weights for 224×224 are taken for frames of any other size.
         warnings.simplefilter("ignore")
         if source == IMAGENET:
-            return _fetched(lambda: build(include_top=False, weights=IMAGENET, **options), name)
+            return _fetched(lambda: build(include_top=False, weights=IMAGENET, **options), name, parameter)
         failures = []
         for top in (False, True):
             given = build(include_top=top, weights=None, **options)
@@ -206,12 +153,12 @@ def _application(model, name, family, source) -> keras.Model:
             except (ValueError, KeyError, OSError) as error:
                 failures.append(_first_line(error))
     raise InputError(
-        f"weights {source}: holds no weights of {family.application} ({failures[0]}): save them with "
-        f"keras.applications.{family.application}(…).save_weights(…)"
+        f"{parameter} {source}: holds no weights of {weights.application} ({failures[0]}): save them with "
+        f"keras.applications.{weights.application}(…).save_weights(…)"
     )
 
 
-def _fetched(build: Callable[[], keras.Model], name: str) -> keras.Model:
+def _fetched(build: Callable[[], keras.Model], name: str, parameter: str) -> keras.Model:
     try:
         return build()
     except Exception as error:
@@ -221,15 +168,17 @@ def _fetched(build: Callable[[], keras.Model], name: str) -> keras.Model:
         if not known and "URL fetch failure" not in text and "corrupted file" not in text:
             raise
         raise InputError(
-            f"weights imagenet: those of {name} can't be fetched ({_first_line(error)}): this needs the "
-            "network once; give a local .h5 or .keras file instead, or start without them"
+            f"{parameter} imagenet: the weights of {name} can't be fetched ({_first_line(error)}): this needs the "
+            "network once; give a local .h5 or .keras file, or start from random weights"
         ) from error
 
 
-def _family(name: str, source: str) -> _Family:
-    if name not in _FAMILIES:
-        raise InputError(f"weights {source}: there are no ImageNet weights for {name}: choose {', '.join(_FAMILIES)}")
-    return _FAMILIES[name]
+def _imagenet(name: str, source: str, parameter: str) -> ImageNetWeights:
+    weights = find(name).imagenet
+    if weights is None:
+        known = ", ".join(other for other, entry in MODELS.items() if entry.imagenet)
+        raise InputError(f"{parameter} {source}: there are no ImageNet weights for {name}: choose {known}")
+    return weights
 
 
 def _arrays(layer) -> list[np.ndarray]:

@@ -32,9 +32,9 @@ def reconstruct(
     Args:
         smaller: what `remove_channels` gave; its kernels change.
         model: what it was made from.
-        kept: the channels that stayed, as `remove_channels` was told.
+        kept: the channels that stayed, as given to `remove_channels`.
         batches: {"frame" [B, H, W, C] and, if the model takes it, "gaze" [B, h, w]}.
-        positions: of each frame and layer, drawn anew.
+        positions: of each frame and layer, chosen at random for each layer.
         seed: of the positions.
     """
     random = np.random.default_rng(seed)

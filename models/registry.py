@@ -1,18 +1,22 @@
-"""Every model by its name: one file a family, one line here a model."""
+"""Every model by its name: one file a family, which registers its builders itself."""
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
-import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
+from typing import Any, Literal, TypeVar
 
 import keras
 
 from common.errors import InputError
-from models import densenet, mobilenet, resnet, sonoeyenet, sononet, squeezenet, vgg
+from models.imagenet import ImageNetWeights
+
+Builder = TypeVar("Builder", bound=Callable)
+# (frame shape, classes, options, parameters)
+Published = tuple[tuple[int, int, int], int, Mapping[str, object], int]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,38 +24,77 @@ class Entry:
     """A registered model.
 
     Attributes:
-        build: (keras_module, frame_shape, num_classes, **options) → Functional model that gives logits.
+        build: (keras_module, frame_shape, num_classes, **options) → Functional model that gives
+            logits. An option whose default is a dataclass, such as `GazeOptions`, is given by its fields.
         role: "student" (one input, quantizable) or "teacher" (gaze fusion possible).
         taps: names of the layers that distillation may tap.
+        parameters: with default options, frames of 112×144×1 and 4 classes.
+        small: options with which it is small enough to run in a test.
+        least_side: shortest side of a frame that it takes, pixels.
+        published: sizes from the literature, as (frame shape, classes, options, parameters).
+        width_below: {number of parameters: a width at which a student stays below it}.
+        learns_behind_taps: layers that learn on a tap's grid behind it, beside the gaze fusion.
+        predicts_gaze: whether a teacher has a layer `saliency`, the logits of a gaze map that it predicts.
+        imagenet: where `keras.applications` has trained weights for it.
     """
 
-    build: Callable
+    build: Callable[..., keras.Model]
     role: str
     taps: tuple[str, ...]
+    parameters: int | None = None
+    small: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    least_side: int = 32
+    published: Sequence[Published] = ()
+    width_below: Mapping[int, float] = dataclasses.field(default_factory=dict)
+    learns_behind_taps: tuple[str, ...] = ()
+    predicts_gaze: bool = False
+    imagenet: ImageNetWeights | None = None
 
     @property
-    def options(self) -> dict[str, object]:
+    def options(self) -> dict[str, Any]:
         """The options that the builder takes, with their defaults."""
+        options = {}
+        for name, default in self._keywords().items():
+            options |= _fields(default) if dataclasses.is_dataclass(default) else {name: default}
+        return options
+
+    def arguments(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The builder's keyword arguments for these options."""
+        arguments = {}
+        for name, default in self._keywords().items():
+            if dataclasses.is_dataclass(default) and not isinstance(default, type):
+                given = {field: options[field] for field in _fields(default) if field in options}
+                arguments[name] = dataclasses.replace(default, **given)
+            elif name in options:
+                arguments[name] = options[name]
+        return arguments
+
+    def _keywords(self) -> dict[str, Any]:
         parameters = inspect.signature(self.build).parameters.values()
         return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
 
 
-MODELS: dict[str, Entry] = {
-    "mobilenet_v1": Entry(mobilenet.build_v1, "student", ("stride4", "stride8", "stride16", "stride32")),
-    "mobilenet_v2": Entry(mobilenet.build_v2, "student", ("stride4", "stride8", "stride16", "stride32")),
-    "squeezenet_1_0": Entry(squeezenet.build_1_0, "student", ("stride4", "stride8", "stride16")),
-    "squeezenet_1_1": Entry(squeezenet.build_1_1, "student", ("stride4", "stride8", "stride16")),
-    "sononet_4": Entry(functools.partial(sononet.build_student, 4), "student", ("stride4", "stride8", "stride16")),
-    "sononet_8": Entry(functools.partial(sononet.build_student, 8), "student", ("stride4", "stride8", "stride16")),
-    "sononet_16": Entry(functools.partial(sononet.build_teacher, 16), "teacher", ("stride4", "stride8", "stride16")),
-    "sononet_32": Entry(functools.partial(sononet.build_teacher, 32), "teacher", ("stride4", "stride8", "stride16")),
-    "sononet_64": Entry(functools.partial(sononet.build_teacher, 64), "teacher", ("stride4", "stride8", "stride16")),
-    "sonoeyenet": Entry(sonoeyenet.build_sonoeyenet, "teacher", ("stride4", "stride8", "stride16")),
-    "multitask_sonoeyenet": Entry(sonoeyenet.build_multitask, "teacher", ("stride4", "stride8", "stride16")),
-    "resnet50": Entry(resnet.build_50, "teacher", ("stride4", "stride8", "stride16", "stride32")),
-    "densenet121": Entry(densenet.build_121, "teacher", ("stride4", "stride8", "stride16", "stride32")),
-    "vgg16": Entry(vgg.build_16, "teacher", ("stride4", "stride8", "stride16", "stride32")),
-}
+MODELS: dict[str, Entry] = {}
+
+
+def register(
+    name: str, role: Literal["student", "teacher"], *, taps: tuple[str, ...], **declared: Any
+) -> Callable[[Builder], Builder]:
+    """Register the decorated builder; the arguments are the fields of `Entry`.
+
+    `models` imports every file of its package, so that a family is registered where it stands.
+
+    Raises:
+        InputError: the name is taken.
+    """
+
+    def add(build: Builder) -> Builder:
+        if name in MODELS:
+            raise InputError(f"model {name}: there is one of this name already: choose another")
+        MODELS[name] = Entry(build, role, taps, **declared)
+        return build
+
+    return add
 
 
 def create(
@@ -60,7 +103,7 @@ def create(
     num_classes: int,
     *,
     keras_module: ModuleType = keras,
-    **options,
+    **options: Any,
 ) -> keras.Model:
     """Build a model by name.
 
@@ -86,7 +129,7 @@ def create(
     if num_classes < 2:
         raise InputError(f"model {name}: {num_classes} classes: at least two are needed")
     try:
-        return entry.build(keras_module, tuple(frame_shape), num_classes, **options)
+        return entry.build(keras_module, tuple(frame_shape), num_classes, **entry.arguments(options))
     except InputError:
         raise
     except (TypeError, ValueError) as error:
@@ -98,7 +141,7 @@ def create(
         ) from error
 
 
-def outline(name: str, frame_shape: tuple[int, int, int], num_classes: int, **options) -> keras.Model:
+def outline(name: str, frame_shape: tuple[int, int, int], num_classes: int, **options: Any) -> keras.Model:
     """The same model with shapes and no values: what is wrong with its options is known in a moment.
 
     Raises:
@@ -113,15 +156,23 @@ def outline(name: str, frame_shape: tuple[int, int, int], num_classes: int, **op
 
 
 def find(name: str, role: str | None = None) -> Entry:
-    """The entry of a name, or an `InputError` that lists the names there are."""
-    names = [key for key, entry in MODELS.items() if role in (None, entry.role)]
-    if name not in names:
-        near = difflib.get_close_matches(name, names, 1, 0.4)
+    """The entry of a name.
+
+    Raises:
+        InputError: there is none in this role; it lists the names there are.
+    """
+    known = [key for key, entry in MODELS.items() if role in (None, entry.role)]
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1, 0.4)
         hint = f" (did you mean {near[0]}?)" if near else ""
-        raise InputError(f"there is no {role or 'model'} {name!r}{hint}: choose one of {', '.join(names)}")
+        raise InputError(f"there is no {role or 'model'} {name!r}{hint}: choose one of {', '.join(known)}")
     return MODELS[name]
 
 
 def names(role: str) -> list[str]:
     """Names of all models in a role."""
     return [name for name, entry in MODELS.items() if entry.role == role]
+
+
+def _fields(options: Any) -> dict[str, Any]:
+    return {field.name: getattr(options, field.name) for field in dataclasses.fields(options)}

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from types import ModuleType
 
-from models.gaze_fusion import GazeFusion
+from models.gaze_fusion import GAZE, GazeFusion, GazeOptions
+from models.imagenet import ImageNetWeights
 from models.layers import channels, check_frame, stage_depths
 from models.preprocess import imagenet_frame
+from models.registry import register
 
 _EPSILON = 1.001e-5  # of the ImageNet weights
 _FILTERS = (64, 128, 256, 512)
 DEPTHS_50 = (3, 4, 6, 3)
 
 
+@register(
+    "resnet50",
+    "teacher",
+    taps=("stride4", "stride8", "stride16", "stride32"),
+    parameters=23_596_420,
+    small={"width": 0.1, "depths": (1, 2, 1, 1)},
+    published=[((224, 224, 3), 1000, {"fusion": "none"}, 25_636_712)],
+    imagenet=ImageNetWeights("ResNet50", str, lambda options: {"depths": DEPTHS_50, "preprocess": "imagenet"}),
+)
 def build_50(
-    keras_module,
-    frame_shape,
-    num_classes,
+    keras_module: ModuleType,
+    frame_shape: tuple[int, int, int],
+    num_classes: int,
     *,
-    fusion: str = "multiply",
-    fusion_stride: int | Sequence[int] = 8,
-    gaze_dropout: float = 0.3,
+    gaze: GazeOptions = GAZE,
     width: float = 1.0,
     depths: tuple[int, int, int, int] = DEPTHS_50,
     preprocess: str = "imagenet",
@@ -35,11 +44,9 @@ def build_50(
         keras_module: `keras` (a teacher is never quantized).
         frame_shape: (H, W, C).
         num_classes: number of logits.
-        fusion: "multiply", "concat", "early" or "none"; see `models.gaze_fusion.GazeFusion`.
-        fusion_stride: 2, 4, 8 or 16, or a list of some.
-        gaze_dropout: share of the training samples that get the uniform map.
-        width: multiplier of all channels; 1 has 25,636,712 parameters with three input
-            channels and 1000 classes.
+        gaze: how it takes the gaze: options fusion, fusion_stride (2, 4, 8 or 16, or a list of
+            some) and gaze_dropout; see `models.gaze_fusion.GazeOptions`.
+        width: multiplier of all channels.
         depths: blocks of each stage; (3, 4, 23, 3) is ResNet-101.
         preprocess: "imagenet" (a grey frame is repeated over three channels) or "none".
         dropout: before the classifier.
@@ -54,7 +61,7 @@ def build_50(
     check_frame("resnet50", frame_shape)
     depths = stage_depths("resnet50", depths)
     layers = keras_module.layers
-    fused = GazeFusion(keras_module, "resnet50", frame_shape, fusion, fusion_stride, gaze_dropout)
+    fused = GazeFusion(keras_module, "resnet50", frame_shape, gaze)
     x = imagenet_frame(fused, "resnet50", preprocess, "caffe")
     x = layers.ZeroPadding2D(3, name="conv1_pad")(x)
     x = _conv_bn(keras_module, x, channels(64, width), 7, "conv1", strides=2)

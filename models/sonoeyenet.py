@@ -14,29 +14,36 @@ the divergence that Droste et al. (IPMI 2019) train theirs with.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
 
 import keras
 from keras import ops
 
 from common.errors import InputError
+from losses.gaze import SALIENCY
 from models import sononet
-from models.gaze_fusion import GazeFusion, GazeModulation
+from models.gaze_fusion import GazeFusion, GazeModulation, GazeOptions
 from models.layers import bn_relu, channels, check_frame, conv_bn_relu
+from models.registry import register
 
-SALIENCY = "saliency"
+_GAZE = GazeOptions(gaze_dropout=0.0)
+_DECLARED: dict[str, Any] = {
+    "taps": ("stride4", "stride8", "stride16"),
+    "small": {"width": 0.5},
+    "learns_behind_taps": ("classes_conv",),
+}
 FILTERS = (16, 32, 64)
 
 
+@register("sonoeyenet", "teacher", parameters=932_436, **_DECLARED)
 def build_sonoeyenet(
-    keras_module,
-    frame_shape,
-    num_classes,
+    keras_module: ModuleType,
+    frame_shape: tuple[int, int, int],
+    num_classes: int,
     *,
     filters: int = 16,
-    fusion: str = "multiply",
-    fusion_stride: int | Sequence[int] = 8,
-    gaze_dropout: float = 0.0,
+    gaze: GazeOptions = _GAZE,
     width: float = 1.0,
     standardise: bool = True,
     dropout: float = 0.2,
@@ -51,9 +58,8 @@ def build_sonoeyenet(
         frame_shape: (H, W, C).
         num_classes: number of logits.
         filters: channels of the first layer: 16, 32 or 64.
-        fusion: "multiply", "concat" or "early"; see `models.gaze_fusion.GazeFusion`.
-        fusion_stride: of multiply and concat: 2, 4, 8 or 16, or a list of some.
-        gaze_dropout: share of the training samples that get the uniform map.
+        gaze: options fusion ("multiply", "concat" or "early"), fusion_stride (2, 4, 8 or 16, or a
+            list of some) and gaze_dropout; see `models.gaze_fusion.GazeOptions`.
         width: multiplier of all channels.
         standardise: each frame, inside the network; the weights of SonoNet's authors need it.
         dropout: before the classifying convolution.
@@ -66,21 +72,22 @@ def build_sonoeyenet(
     """
     name = "sonoeyenet"
     _check(name, frame_shape, filters)
-    if fusion == "none":
+    if gaze.fusion == "none":
         raise InputError(
             f"model {name}: fusion 'none': it is the network that is given the gaze: choose multiply, concat "
             f"or early, or the model sononet_{filters}"
         )
-    fused = GazeFusion(keras_module, name, frame_shape, fusion, fusion_stride, gaze_dropout)
+    fused = GazeFusion(keras_module, name, frame_shape, gaze)
     x, gain = sononet.start(fused.frame, standardise)
     logits = sononet.classify(keras_module, fused(x, 1, gain), filters, num_classes, width, dropout, fused)
     return keras_module.Model(fused.inputs, logits, name=name)
 
 
+@register("multitask_sonoeyenet", "teacher", parameters=947_796, predicts_gaze=True, **_DECLARED)
 def build_multitask(
-    keras_module,
-    frame_shape,
-    num_classes,
+    keras_module: ModuleType,
+    frame_shape: tuple[int, int, int],
+    num_classes: int,
     *,
     filters: int = 16,
     width: float = 1.0,
@@ -89,7 +96,7 @@ def build_multitask(
 ):
     """SonoNet that predicts the gaze map from the frame and uses it as attention.
 
-    At stride 8 a branch of the shape that Droste et al. use (depthwise 7×7, 1×1, 1×1 to one
+    At the stride of the gaze map a branch of the shape that Droste et al. use (depthwise 7×7, 1×1, 1×1 to one
     channel) predicts the map from the features behind the second of three convolutions; what
     goes into the third is multiplied by 1 + a·map, as a teacher multiplies by the real one
     (`GazeModulation`). The layer `saliency` gives the map's logits, on the grid of the data's

@@ -6,11 +6,14 @@ convolutions and a mean over the grid in place of the dense layers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from types import ModuleType
 
-from models.gaze_fusion import GazeFusion
+from common.grid import GAZE_STRIDE
+from models.gaze_fusion import GAZE, GazeFusion, GazeOptions
 from models.layers import channels, check_frame, conv_bn_relu
 from models.preprocess import Standardise
+from models.registry import register
 
 # (convolutions, channels as a multiple of the first layer's), a pooling before all but the first.
 BLOCKS = ((2, 1), (2, 2), (3, 4), (3, 8), (3, 8))
@@ -20,14 +23,12 @@ _EPSILON = 1e-4
 
 
 def build_teacher(
-    filters,
-    keras_module,
-    frame_shape,
-    num_classes,
+    filters: int,
+    keras_module: ModuleType,
+    frame_shape: tuple[int, int, int],
+    num_classes: int,
     *,
-    fusion: str = "multiply",
-    fusion_stride: int | Sequence[int] = 8,
-    gaze_dropout: float = 0.3,
+    gaze: GazeOptions = GAZE,
     width: float = 1.0,
     standardise: bool = True,
     dropout: float = 0.2,
@@ -39,9 +40,8 @@ def build_teacher(
         keras_module: `keras` (a teacher is never quantized).
         frame_shape: (H, W, C).
         num_classes: number of logits.
-        fusion: "multiply", "concat", "early" or "none"; see `models.gaze_fusion.GazeFusion`.
-        fusion_stride: 2, 4, 8 or 16, or a list of some.
-        gaze_dropout: share of the training samples that get the uniform map.
+        gaze: how it takes the gaze: options fusion, fusion_stride (2, 4, 8 or 16, or a list of
+            some) and gaze_dropout; see `models.gaze_fusion.GazeOptions`.
         width: multiplier of all channels.
         standardise: each frame, inside the network, as the authors trained it:
             `models.preprocess.Standardise`. Their weights need it.
@@ -56,13 +56,21 @@ def build_teacher(
     """
     name = f"sononet_{filters}"
     check_frame(name, frame_shape, 16)
-    fused = GazeFusion(keras_module, name, frame_shape, fusion, fusion_stride, gaze_dropout)
+    fused = GazeFusion(keras_module, name, frame_shape, gaze)
     x, gain = start(fused.frame, standardise)
     logits = classify(keras_module, fused(x, 1, gain), filters, num_classes, width, dropout, fused)
     return keras_module.Model(fused.inputs, logits, name=name)
 
 
-def build_student(filters, keras_module, frame_shape, num_classes, *, width: float = 1.0, dropout: float = 0.2):
+def build_student(
+    filters: int,
+    keras_module: ModuleType,
+    frame_shape: tuple[int, int, int],
+    num_classes: int,
+    *,
+    width: float = 1.0,
+    dropout: float = 0.2,
+):
     """SonoNet with few filters, from frames as they are.
 
     Args:
@@ -70,8 +78,7 @@ def build_student(filters, keras_module, frame_shape, num_classes, *, width: flo
         keras_module: `keras` or `tf_keras`.
         frame_shape: (H, W, C).
         num_classes: number of logits.
-        width: multiplier of all channels; with 4 filters, one input channel and four
-            classes, 1 has 59,192 parameters and 0.9 fewer than 50,000.
+        width: multiplier of all channels.
         dropout: before the classifying convolution.
 
     Returns:
@@ -92,7 +99,7 @@ def classify(keras_module, x, filters, num_classes, width, dropout, fused=None, 
 
     Args:
         fused: (features, stride) → features, wherever a pooling has led to a new stride.
-        attended: features → features, before the last convolution at stride 8.
+        attended: features → features, before the last convolution at the stride of the gaze map.
         Others: as `build_teacher`.
 
     Returns:
@@ -106,7 +113,7 @@ def classify(keras_module, x, filters, num_classes, width, dropout, fused=None, 
             x = keras_module.layers.MaxPooling2D(padding="same", name=f"pool{number - 1}")(x)
             x = fused(x, stride) if fused else x
         for k in range(1, depth + 1):
-            if attended and stride == 8 and k == depth:
+            if attended and stride == GAZE_STRIDE and k == depth:
                 x = attended(x)
             act = f"stride{stride}" if k == depth and stride in (4, 8) else None
             count = channels(filters * multiple, width)
@@ -116,3 +123,21 @@ def classify(keras_module, x, filters, num_classes, width, dropout, fused=None, 
     x = keras_module.layers.Dropout(dropout, name="dropout")(x)
     x = keras_module.layers.Conv2D(num_classes, 1, dtype="float32", name="classes_conv")(x)
     return keras_module.layers.GlobalAveragePooling2D(dtype="float32", name="logits")(x)
+
+
+def _register(role, build, filters, parameters, **declared):
+    register(
+        f"sononet_{filters}",
+        role,
+        taps=("stride4", "stride8", "stride16"),
+        parameters=parameters,
+        learns_behind_taps=("classes_conv",),
+        **declared,
+    )(functools.partial(build, filters))
+
+
+_register("student", build_student, 4, 59_192, small={"width": 1.0}, width_below={150_000: 1.5, 50_000: 0.9})
+_register("student", build_student, 8, 234_316, small={"width": 0.5}, width_below={150_000: 0.75, 50_000: 0.45})
+_register("teacher", build_teacher, 16, 932_436, small={"width": 0.5})
+_register("teacher", build_teacher, 32, 3_719_844, small={"width": 0.25})
+_register("teacher", build_teacher, 64, 14_859_588, small={"width": 0.125})

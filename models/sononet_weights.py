@@ -132,7 +132,7 @@ def check_sononet(name: str, options: dict, path: str | os.PathLike) -> None:
 
 
 def load_sononet(model: keras.Model, path: str | os.PathLike) -> list[str]:
-    """Copy all but the classifying layer; give the names of the layers that start anew.
+    """Copy all but the classifying layer; give the names of the layers that keep their random start.
 
     Raises:
         InputError: a file or an array that does not fit.

@@ -2,31 +2,64 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 from models.layers import channels, conv_bn_relu
+from models.registry import register
 
 # (squeeze, expand) of each fire module; "pool" halves the grid.
 _LAYOUT_1_0 = ("pool", (16, 64), (16, 64), (32, 128), "pool", (32, 128), (48, 192), (48, 192), (64, 256))
 _LAYOUT_1_0 += ("pool", (64, 256))
 _LAYOUT_1_1 = ("pool", (16, 64), (16, 64), "pool", (32, 128), (32, 128), "pool")
 _LAYOUT_1_1 += ((48, 192), (48, 192), (64, 256), (64, 256))
+_TAPS = ("stride4", "stride8", "stride16")
 
 
+@register(
+    "squeezenet_1_0",
+    "student",
+    taps=_TAPS,
+    parameters=147_072,
+    small={"width": 0.15},
+    published=[((224, 224, 3), 1000, {"width": 1.0, "batch_norm": False}, 1_248_424)],
+    width_below={150_000: 0.44, 50_000: 0.24},
+    learns_behind_taps=("classes_conv",),
+)
 def build_1_0(
-    keras_module, frame_shape, num_classes, *, width: float = 0.44, dropout: float = 0.2, batch_norm: bool = True
+    keras_module: ModuleType,
+    frame_shape: tuple[int, int, int],
+    num_classes: int,
+    *,
+    width: float = 0.44,
+    dropout: float = 0.2,
+    batch_norm: bool = True,
 ):
     """SqueezeNet 1.0: a 7×7 stem of 96 filters, and poolings later than in 1.1.
 
-    Args and returns: as `build_1_1`; the published layers (`batch_norm=False`, width 1, three
-    channels, 1000 classes) have 1,248,424 parameters, width 0.44 stays below 150,000 and
-    0.24 below 50,000.
+    Args and returns: as `build_1_1`.
     """
-    return _build(
-        "squeezenet_1_0", keras_module, frame_shape, num_classes, _LAYOUT_1_0, (96, 7), width, dropout, batch_norm
-    )
+    options = width, dropout, batch_norm
+    return _build("squeezenet_1_0", keras_module, frame_shape, num_classes, _LAYOUT_1_0, (96, 7), *options)
 
 
+@register(
+    "squeezenet_1_1",
+    "student",
+    taps=_TAPS,
+    parameters=149_584,
+    small={"width": 0.15},
+    published=[((224, 224, 3), 1000, {"width": 1.0, "batch_norm": False}, 1_235_496)],
+    width_below={150_000: 0.45, 50_000: 0.25},
+    learns_behind_taps=("classes_conv",),
+)
 def build_1_1(
-    keras_module, frame_shape, num_classes, *, width: float = 0.45, dropout: float = 0.2, batch_norm: bool = True
+    keras_module: ModuleType,
+    frame_shape: tuple[int, int, int],
+    num_classes: int,
+    *,
+    width: float = 0.45,
+    dropout: float = 0.2,
+    batch_norm: bool = True,
 ):
     """SqueezeNet 1.1 with a width multiplier and batch normalisation.
 
@@ -37,17 +70,15 @@ def build_1_1(
         keras_module: `keras` or `tf_keras`.
         frame_shape: (H, W, C).
         num_classes: number of logits.
-        width: multiplier of all channels; 0.45 stays below 150,000 parameters, 0.25 below 50,000.
+        width: multiplier of all channels.
         dropout: before the classifying convolution.
-        batch_norm: False gives the published layers and, at width 1, three channels and
-            1000 classes, their 1,235,496 parameters.
+        batch_norm: False gives the published layers.
 
     Returns:
         Model [B, H, W, C] → logits [B, num_classes]; taps stride4, 8, 16.
     """
-    return _build(
-        "squeezenet_1_1", keras_module, frame_shape, num_classes, _LAYOUT_1_1, (64, 3), width, dropout, batch_norm
-    )
+    options = width, dropout, batch_norm
+    return _build("squeezenet_1_1", keras_module, frame_shape, num_classes, _LAYOUT_1_1, (64, 3), *options)
 
 
 def _build(model_name, keras_module, frame_shape, num_classes, layout, stem, width, dropout, batch_norm):

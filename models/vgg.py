@@ -1,28 +1,43 @@
 """VGG-16 (Simonyan and Zisserman 2014, arXiv 1409.1556) with its wide dense layers.
 
-This is the conventional model that "a thousand times larger" is about: nine tenths of
-its parameters sit in the two 4096-wide layers.
+This is the conventional model that compression ratios of a thousand are about: nine tenths
+of its parameters sit in the two 4096-wide layers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from types import ModuleType
 
-from models.gaze_fusion import GazeFusion
+from models.gaze_fusion import GAZE, GazeFusion, GazeOptions
+from models.imagenet import ImageNetWeights
 from models.layers import channels, check_frame, conv_bn_relu
 from models.preprocess import imagenet_frame
+from models.registry import register
 
 _BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
 
 
+def _ours(name: str) -> str:
+    """The name of a layer of `keras.applications.VGG16` here."""
+    block, conv = name.split("_")
+    return f"conv{block.removeprefix('block')}_{conv.removeprefix('conv')}_conv"
+
+
+@register(
+    "vgg16",
+    "teacher",
+    taps=("stride4", "stride8", "stride16", "stride32"),
+    parameters=56_718_660,
+    small={"width": 0.1, "dense_units": 16},
+    published=[((224, 224, 3), 1000, {"fusion": "none", "batch_norm": False}, 138_357_544)],
+    imagenet=ImageNetWeights("VGG16", _ours, lambda options: {"batch_norm": False, "preprocess": "imagenet"}),
+)
 def build_16(
-    keras_module,
-    frame_shape,
-    num_classes,
+    keras_module: ModuleType,
+    frame_shape: tuple[int, int, int],
+    num_classes: int,
     *,
-    fusion: str = "multiply",
-    fusion_stride: int | Sequence[int] = 8,
-    gaze_dropout: float = 0.3,
+    gaze: GazeOptions = GAZE,
     width: float = 1.0,
     dense_units: int = 4096,
     batch_norm: bool = True,
@@ -35,14 +50,13 @@ def build_16(
         keras_module: `keras` (a teacher is never quantized).
         frame_shape: (H, W, C).
         num_classes: number of logits.
-        fusion: "multiply", "concat", "early" or "none" (no gaze input: a conventional
-            model); see `models.gaze_fusion.GazeFusion`.
-        fusion_stride: 2, 4, 8, 16 or 32, or a list of some: multiply and concat fuse where the grid reaches it.
-        gaze_dropout: share of the training samples that get the uniform map.
+        gaze: how it takes the gaze: options fusion ("none" is the conventional model),
+            fusion_stride (2, 4, 8, 16 or 32, or a list of some) and gaze_dropout; see
+            `models.gaze_fusion.GazeOptions`.
         width: multiplier of the convolutions' channels.
         dense_units: width of the two dense layers.
-        batch_norm: after every hidden layer; without it (the 2014 layout, 138,357,544
-            parameters at 224×224×3 and 1000 classes) it hardly trains from scratch.
+        batch_norm: after every hidden layer; without it (the 2014 layout) it hardly trains
+            from scratch.
         preprocess: "none", or "imagenet": the frame as the ImageNet weights want it.
         dropout: after each dense layer.
 
@@ -52,7 +66,7 @@ def build_16(
     """
     check_frame("vgg16", frame_shape)
     layers = keras_module.layers
-    fused = GazeFusion(keras_module, "vgg16", frame_shape, fusion, fusion_stride, gaze_dropout, (2, 4, 8, 16, 32))
+    fused = GazeFusion(keras_module, "vgg16", frame_shape, gaze, (2, 4, 8, 16, 32))
     x, stride = imagenet_frame(fused, "vgg16", preprocess, "caffe"), 1
     for number, (depth, filters) in enumerate(_BLOCKS, 1):
         for k in range(1, depth + 1):
@@ -61,6 +75,13 @@ def build_16(
         stride *= 2
         x = layers.MaxPooling2D(name="stride32" if stride == 32 else f"pool{number}")(x)
         x = fused(x, stride)
+    logits = _classify(keras_module, x, num_classes, dense_units, batch_norm, dropout)
+    return keras_module.Model(fused.inputs, logits, name="vgg16")
+
+
+def _classify(keras_module, x, num_classes, dense_units, batch_norm, dropout):
+    """Two wide dense layers, then the logits, float32."""
+    layers = keras_module.layers
     x = layers.Flatten(name="flatten")(x)
     for number in (6, 7):
         x = layers.Dense(dense_units, use_bias=not batch_norm, kernel_initializer="he_normal", name=f"dense{number}")(x)
@@ -69,13 +90,12 @@ def build_16(
         x = layers.ReLU(name=f"dense{number}_relu")(x)
         x = layers.Dropout(dropout, name=f"dense{number}_dropout")(x)
     # Small: 4096 inputs at Glorot scale would start the logits far from uniform.
-    logits = layers.Dense(
+    return layers.Dense(
         num_classes,
         kernel_initializer=keras_module.initializers.RandomNormal(stddev=0.01),
         dtype="float32",
         name="logits",
     )(x)
-    return keras_module.Model(fused.inputs, logits, name="vgg16")
 
 
 def _conv(keras_module, x, filters, name, act, batch_norm):

@@ -155,7 +155,7 @@ def _tap(model, name: str):
     there = {layer.name: layer for layer in model.layers}
     for known in (name, f"quant_{name}"):
         if known in there:
-            # A layer that TF-MOT did not wrap was in the twin before: its last use is this model's.
+            # A layer that TF-MOT did not wrap belongs to the model it was made from too: its last use is this model's.
             return there[known].get_output_at(-1)
     raise InputError(f"model {model.name}: has no tap {name!r}; it has {', '.join(n for n in there if 'stride' in n)}")
 

@@ -132,7 +132,7 @@ def test_channels_of_a_student_refitted_without_training(run, tmp_path):
         ("prune", ["--teacher", "T", "--loss.attention_taps", "[stride5]"], "has no tap 'stride5'"),
         ("prune", ["--teacher", "T", "--loss.attention_taps", "[logits]"], "has no tap 'logits'"),
         ("prune", ["--loss.hard", "0", "--loss.gaze", "0"], "every weight is 0 (without a teacher)"),
-        ("prune", ["--loss.logit", "1"], "--loss.logit 1: needs a teacher, and there is no --teacher"),
+        ("prune", ["--loss.logit", "1"], "loss.logit 1: needs a teacher, and there is none"),
         ("cluster", ["--gaze", "left"], "--gaze left: is none of real"),
         ("channels", ["--keep", "0"], "--keep 0.0: must be above 0"),
         ("channels", ["--criterion", "l2"], "--criterion l2: is none of l1, scale"),

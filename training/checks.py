@@ -24,7 +24,7 @@ def check_sources(config: TrainConfig) -> None:
         InputError: naming the weights.
     """
     if config.starts_from_weights:
-        models.check_pretrained(config.student, config.student_init, config.student_options)
+        models.check_pretrained(config.student, config.student_init, config.student_options, parameter="student_init")
     if config.pretrained is not None:
         models.check_pretrained(config.teacher, config.pretrained, config.teacher_options)
 
@@ -44,7 +44,7 @@ def check_data(config: TrainConfig, data: Dataset) -> None:
     if not data.labelled_frames("train"):
         _check_unlabelled(config, data)
     blind = config.gaze == "none" or not data.gaze_frames("train")
-    if blind and config.teacher == "multitask_sonoeyenet" and config.trains_teacher:
+    if blind and config.trains_teacher and models.find(config.teacher).predicts_gaze:
         found = "gaze is 'none'" if config.gaze == "none" else f"{data.path} has no gaze in its training split"
         raise InputError(f"teacher {config.teacher} learns to predict gaze, and {found}: choose another teacher")
     if config.pretrain.epochs and not data.gaze_frames("train"):

@@ -159,7 +159,7 @@ def _check_teachers(config: TrainConfig) -> None:
         why = "teacher_path is given" if given else "teacher is 'none'"
         raise InputError(f"pretrained is for a teacher that is trained here, and {why}: leave one of them out")
     if not config.has_teacher:
-        config.loss.refuse_without_teacher("and teacher is 'none': name one, give teacher_path")
+        config.loss.refuse_without_teacher("name one in teacher or teacher_path")
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:

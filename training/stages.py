@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+import models
 from common.files import sha256_of
 from data.dataset import Dataset
 from data.pipeline import PipelineSettings, evaluation_batches, frames_taken, training_batches
@@ -185,7 +186,7 @@ def _teacher_settings(config: TrainConfig) -> dict[str, Any]:
         "teacher": config.teacher,
         "teacher_options": config.teacher_options,
         "teach": config.teach,
-        "gaze_uniform_share": config.loss.gaze_uniform_share,
+        "gaze_uniform_share": config.loss.gaze_uniform_share if models.find(config.teacher).predicts_gaze else None,
         "pretrained": _content(config.pretrained),
     }
 

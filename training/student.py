@@ -107,5 +107,5 @@ def build_student(config: TrainConfig, data: Dataset, started: bool = False) -> 
     """The student that the configuration names, untrained; `started`: from the weights of student_init, if any."""
     student = models.create(config.student, (*data.frame_size, 1), len(data.classes), **config.student_options)
     if started and config.starts_from_weights:
-        models.load_pretrained(student, config.student, config.student_init)
+        models.load_pretrained(student, config.student, config.student_init, parameter="student_init")
     return student

@@ -176,10 +176,10 @@ def test_reconstruction_brings_a_pruned_model_nearer_to_what_it_was(fusion):
 @pytest.mark.parametrize(
     ("keep", "criterion", "message"),
     [
-        (0.0, "l1", "--keep 0.0: must be above 0"),
-        (1.5, "l1", "--keep 1.5"),
-        (0.5, "l2", "--criterion l2: is none of l1, scale"),
-        (0.5, "scale", "--criterion scale: layer conv1_1_conv .* has no batch normalisation behind it: give"),
+        (0.0, "l1", "keep must be above 0 and at most 1, not 0.0"),
+        (1.5, "l1", "keep must .*, not 1.5"),
+        (0.5, "l2", "criterion must be one of l1, scale, not 'l2'"),
+        (0.5, "scale", "criterion 'scale': layer conv1_1_conv .* has no batch normalisation behind it: choose 'l1'"),
     ],
 )
 def test_what_cannot_be_is_named(keep, criterion, message):

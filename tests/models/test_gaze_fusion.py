@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from common.errors import InputError
 from models.gaze_fusion import FUSIONS, GazeChannel, GazeDropout, GazeModulation
-from models.registry import create, outline
-from tests.models.test_registry import SMALL, inputs_of, small
+from models.registry import create, find, outline
+from tests.models.zoo import inputs_of, small
 
 FAMILIES = ("vgg16", "sononet_16", "resnet50", "densenet121")
 
@@ -115,22 +115,17 @@ def test_a_teacher_without_gaze_is_nearly_the_one_without_fusion():
 
 @pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.parametrize("fusion, layer", [("multiply", "gaze_modulation"), ("concat", "gaze_add")])
-@pytest.mark.parametrize("stride", [2, 4, 8, 16])
-def test_fusion_stands_where_it_is_told(name, fusion, layer, stride):
-    model = outline(name, (64, 96, 1), 3, fusion=fusion, fusion_stride=stride, **SMALL[name])
-    assert model.get_layer(layer).output.shape[1:3] == (64 // stride, 96 // stride)
+def test_the_gaze_is_fused_at_each_of_the_given_strides(name, fusion, layer):
+    strides = (2, 4, 8, 16)
+    model = outline(name, (64, 96, 1), 3, fusion=fusion, fusion_stride=list(strides), **find(name).small)
     order = [each.name for each in model.layers]
-    if 4 <= stride <= 8:  # so that the teacher's map at this stride has seen the gaze
-        assert order.index(layer) < order.index(f"stride{stride}")
-
-
-@pytest.mark.parametrize("name", FAMILIES)
-@pytest.mark.parametrize("fusion, layer", [("multiply", "gaze_modulation"), ("concat", "gaze_add")])
-def test_fusion_at_several_strides_stands_at_each_of_them(name, fusion, layer):
-    model = outline(name, (64, 96, 1), 3, fusion=fusion, fusion_stride=[8, 16], **SMALL[name])
-    for stride in (8, 16):
+    for stride in strides:
         assert model.get_layer(f"{layer}_{stride}").output.shape[1:3] == (64 // stride, 96 // stride)
-    assert sum(each.name.startswith(layer) for each in model.layers) == 2
+        if 4 <= stride <= 8:  # so that the teacher's map at this stride has seen the gaze
+            assert order.index(f"{layer}_{stride}") < order.index(f"stride{stride}")
+    assert sum(each.startswith(layer) for each in order) == len(strides)
+    single = outline(name, (64, 96, 1), 3, fusion=fusion, fusion_stride=16, **find(name).small)
+    assert single.get_layer(layer).output.shape[1:3] == (4, 6)
 
 
 def test_vgg_looks_where_the_gaze_is_on_its_last_map_too():

@@ -66,11 +66,11 @@ def test_standardisation_goes_into_the_first_convolution():
     np.testing.assert_allclose(first(to)[:, 1:-1, 1:-1], first(of)[:, 1:-1, 1:-1], rtol=1e-3, atol=1e-3)
 
 
-def test_a_narrower_student_is_near_its_teacher_and_a_drawn_one_is_not():
-    of, to, drawn = teacher(1.0, standardise=False), student(), student()
+def test_a_narrower_student_is_near_its_teacher_and_a_random_one_is_not():
+    of, to, random = teacher(1.0, standardise=False), student(), student()
     inherit(to, of, batches(6))
     frame = batches(4, seed=5)[3]["frame"]
-    logits = [np.array(model(frame, training=False)) for model in (of, to, drawn)]
+    logits = [np.array(model(frame, training=False)) for model in (of, to, random)]
     moved = [each - each.mean(axis=0) for each in logits]  # how the answer changes with the frame
     near, far = (np.corrcoef(moved[0].ravel(), other.ravel())[0, 1] for other in moved[1:])
     assert near > 0.5 > far
@@ -93,30 +93,30 @@ def test_a_teacher_with_gaze_gives_its_channels_too():
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("squeezenet_1_1", r"student squeezenet_1_1 has a layer \w+, and teacher sononet_16 has none of that name"),
         ("sononet_8", r"layer conv1_1_conv of 8 channels \(Conv2D 3×3\), and teacher sononet_16 one of 4 channels"),
     ],
 )
-def test_a_pair_that_does_not_fit_is_refused(name, told):
+def test_a_pair_that_does_not_fit_is_refused(name, message):
     keras.utils.set_random_seed(0)
     narrow = models.create("sononet_16", (*SIZE, 1), 3, width=0.25, fusion="none")
     # At least 8 channels stay of any width: a teacher of 4 is made by hand.
     narrow = _cut(narrow) if name == "sononet_8" else narrow
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         check_inheritable(models.create(name, (*SIZE, 1), 3), narrow)
 
 
 @pytest.mark.parametrize(
-    ("fusion", "told"),
+    ("fusion", "message"),
     [
         ("early", r"layer conv1_1_conv that sees the frame alone, and in teacher sononet_16 it sees the gaze too"),
         ("concat", r"layer conv3_3_conv whose channels .* are read by a layer that needs all of them"),
     ],
 )
-def test_a_teacher_whose_gaze_is_mixed_into_its_channels_is_refused(fusion, told):
-    with pytest.raises(InputError, match=told):
+def test_a_teacher_whose_gaze_is_mixed_into_its_channels_is_refused(fusion, message):
+    with pytest.raises(InputError, match=message):
         check_inheritable(student(), teacher(1.0, fusion=fusion))
 
 

@@ -46,9 +46,9 @@ def test_a_grey_frame_gives_what_the_library_gives_for_the_picture_in_colour(nam
     wanted = library(MODULES[name].preprocess_input(colour.copy()), training=False).numpy()
     ours = create(name, (*SIZE, 1), 4, fusion="none", **LAYOUT[name])
     models.check_pretrained(name, tmp_path / "imagenet.weights.h5", LAYOUT[name])
-    told = models.load_pretrained(ours, name, tmp_path / "imagenet.weights.h5")
+    line = models.load_pretrained(ours, name, tmp_path / "imagenet.weights.h5")
     new = ["dense6", "dense7", "logits"] if name == "vgg16" else ["logits"]
-    assert told.endswith("new: " + ", ".join(new))
+    assert line.endswith("new: " + ", ".join(new))
     given = features(ours)(grey(), training=False).numpy()
     assert wanted.std() > 1e-3
     np.testing.assert_allclose(given, wanted, atol=1e-4 * abs(wanted).max())
@@ -91,8 +91,8 @@ def test_a_run_of_ones_own_starts_a_model_with_other_classes(tmp_path):
     before = as_trained(create("sononet_16", (32, 48, 1), 3, width=0.5))
     before.save(tmp_path / "teacher.keras")
     after = create("sononet_16", (32, 48, 1), 5, width=0.5)
-    told = models.load_pretrained(after, "sononet_16", tmp_path / "teacher.keras")
-    assert told.endswith("new: classes_conv")
+    line = models.load_pretrained(after, "sononet_16", tmp_path / "teacher.keras")
+    assert line.endswith("new: classes_conv")
     given = [grey(size=(32, 48)), np.full((2, 4, 6), 1 / 24, np.float32)]
     taps = [features(model, "stride16")(given, training=False) for model in (before, after)]
     np.testing.assert_array_equal(*taps)
@@ -131,6 +131,8 @@ def test_without_the_network_it_is_an_error_and_not_a_random_start(tmp_path, mon
 def test_what_can_not_be_loaded_is_said_before_anything_is_built(name, source, options, message):
     with pytest.raises(InputError, match=message):
         models.check_pretrained(name, source, options)
+    with pytest.raises(InputError, match=rf"^student_init {source}: "):  # the caller's word for it
+        models.check_pretrained(name, source, options, parameter="student_init")
 
 
 @pytest.mark.parametrize("name", APPLICATIONS)

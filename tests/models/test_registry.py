@@ -2,6 +2,9 @@
 
 import functools
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -12,69 +15,27 @@ import models
 from common.errors import InputError
 from data.saliency import map_size
 from evaluation.artefacts import Metadata
-from models.registry import MODELS, create, find, names, outline
+from models.registry import MODELS, create, find, names, register
+from models.teaching import predicts_gaze
+from tests.models.zoo import count, frame_of, inputs_of, shapes, small
 
-# Parameters with default options, 1 channel, 112×144, 4 classes. A new model needs its line.
-PARAMETERS = {"mobilenet_v1": 219_428, "squeezenet_1_1": 149_584, "vgg16": 56_718_660}
-PARAMETERS |= {"mobilenet_v2": 131_588, "squeezenet_1_0": 147_072}
-PARAMETERS |= {"resnet50": 23_596_420, "densenet121": 7_041_732}
-PARAMETERS |= {"sononet_4": 59_192, "sononet_8": 234_316}
-PARAMETERS |= {"sononet_16": 932_436, "sononet_32": 3_719_844, "sononet_64": 14_859_588}
-PARAMETERS |= {"sonoeyenet": 932_436, "multitask_sonoeyenet": 947_796}
-# Options that make a model small enough to run in a test.
-SMALL = {"mobilenet_v1": {"width": 0.1}, "squeezenet_1_1": {"width": 0.15}}
-SMALL |= {"vgg16": {"width": 0.1, "dense_units": 16}}
-SMALL |= {"mobilenet_v2": {"width": 0.1}, "squeezenet_1_0": {"width": 0.15}}
-SMALL |= {name: {"width": 0.1, "depths": (1, 2, 1, 1)} for name in ("resnet50", "densenet121")}
-SMALL |= {"sononet_4": {"width": 1.0}, "sononet_8": {"width": 0.5}}
-SMALL |= {"sononet_16": {"width": 0.5}, "sononet_32": {"width": 0.25}, "sononet_64": {"width": 0.125}}
-SMALL |= {name: {"width": 0.5} for name in ("sonoeyenet", "multitask_sonoeyenet")}
-# Options that bring a student below 150,000 parameters.
-BELOW_150K = {"mobilenet_v1": {"width": 0.2}, "squeezenet_1_1": {"width": 0.45}}
-BELOW_150K |= {"mobilenet_v2": {"width": 0.2}, "squeezenet_1_0": {"width": 0.44}}
-BELOW_150K |= {"sononet_4": {"width": 1.5}, "sononet_8": {"width": 0.75}}
-# What may learn behind a tap on its grid: the classifying convolution, the fusion, and DenseNet's
-# transitions, whose 1×1 convolution stands between their activation and their pooling.
-BEHIND_TAPS = {"classes_conv", "gaze_modulation", "pool2_conv", "pool3_conv", "pool4_conv"}
+ROOT = Path(__file__).resolve().parents[2]
+# What may learn behind a tap on its grid in any family: the fusion of the gaze.
+FUSION = {"gaze_modulation"}
 
 every_model = pytest.mark.parametrize("name", MODELS)
 every_student = pytest.mark.parametrize("name", names("student"))
 
 
-def entry_of(table, name):
-    if name not in table:
-        pytest.fail(f"model {name} is registered and has no entry in this test's table: add one")
-    return table[name]
-
-
-def count(name, frame_shape, classes, **options):
-    """Number of parameters, from shapes alone: nothing is allocated."""
-    return outline(name, frame_shape, classes, **options).count_params()
-
-
-def small(name, frame_shape=(64, 96, 1), classes=3, **options):
-    keras.utils.set_random_seed(3)
-    return create(name, frame_shape, classes, **{**entry_of(SMALL, name), **options})
-
-
 @functools.cache
-def shapes(name, frame_shape=(64, 96, 1)):
-    """The small model without values, for what its shapes alone tell."""
-    return outline(name, frame_shape, 3, **entry_of(SMALL, name))
-
-
-def inputs_of(model, frames=4, seed=0):
-    random = np.random.default_rng(seed)
-    values = [random.random((frames, *model.inputs[0].shape[1:])).astype(np.float32)]
-    for tensor in model.inputs[1:]:
-        gaze = random.random((frames, *tensor.shape[1:])).astype(np.float32) ** 8
-        values.append(gaze / gaze.sum(axis=(1, 2), keepdims=True))
-    return values if len(values) > 1 else values[0]
+def one_of(name):
+    """The small model that most tests share; none of them leaves it changed."""
+    return small(name, frame_of(name, 32, 64), classes=5, dropout=0.5)
 
 
 @every_model
 def test_gives_finite_logits_for_each_class(name):
-    model = small(name, classes=5)
+    model = one_of(name)
     logits = model(inputs_of(model), training=False).numpy()
     assert logits.shape == (4, 5) and logits.dtype == np.float32 and np.isfinite(logits).all()
     assert (logits.sum(axis=1) != 1).all()  # logits, not probabilities
@@ -82,42 +43,34 @@ def test_gives_finite_logits_for_each_class(name):
 
 @every_model
 def test_has_exactly_its_parameters(name):
-    assert count(name, (112, 144, 1), 4) == entry_of(PARAMETERS, name)
+    assert count(name, (112, 144, 1), 4) == find(name).parameters
 
 
 @pytest.mark.parametrize(
-    "name, shape, classes, options, published",
-    [
-        ("squeezenet_1_1", (224, 224, 3), 1000, {"width": 1.0, "batch_norm": False}, 1_235_496),
-        ("squeezenet_1_0", (224, 224, 3), 1000, {"width": 1.0, "batch_norm": False}, 1_248_424),
-        ("mobilenet_v1", (224, 224, 3), 1000, {"width": 1.0}, 4_253_864),
-        ("mobilenet_v2", (224, 224, 3), 1000, {"width": 1.0}, 3_538_984),
-        ("mobilenet_v1", (112, 144, 1), 4, {"width": 0.25}, 219_428),
-        ("vgg16", (224, 224, 3), 1000, {"fusion": "none", "batch_norm": False}, 138_357_544),
-        ("resnet50", (224, 224, 3), 1000, {"fusion": "none"}, 25_636_712),
-        ("densenet121", (224, 224, 3), 1000, {"fusion": "none"}, 8_062_504),
-        ("densenet121", (224, 224, 3), 1000, {"fusion": "none", "depths": (6, 12, 32, 32)}, 14_307_880),
-    ],
+    ("name", "published"), [(name, one) for name, entry in MODELS.items() for one in entry.published]
 )
-def test_published_sizes(name, shape, classes, options, published):
-    assert count(name, shape, classes, **options) == published
+def test_published_sizes(name, published):
+    shape, classes, options, parameters = published
+    assert count(name, shape, classes, **options) == parameters
 
 
 @every_student
-def test_a_width_below_150_000_parameters_exists(name):
-    options = entry_of(BELOW_150K, name)
-    assert count(name, (112, 144, 1), 4, **options) < 150_000
-    assert count(name, (112, 144, 1), 4, width=2 * options["width"]) > 150_000
+def test_a_width_below_150_000_and_one_below_50_000_parameters_exist(name):
+    assert set(find(name).width_below) == {150_000, 50_000}
+    for most, width in find(name).width_below.items():
+        assert count(name, (112, 144, 1), 4, width=width) < most
+        assert count(name, (112, 144, 1), 4, width=2 * width) > most
 
 
 @every_model
 def test_every_trainable_variable_learns(name):
-    options = {"gaze_dropout": 0.0} if "gaze_dropout" in find(name).options else {}
-    model = small(name, (32, 64, 1), dropout=0.0, **options)
-    labels = tf.constant([0, 1, 2, 0, 1, 2, 1, 0])
+    model = one_of(name)
+    before = model.get_weights()
+    labels = tf.constant([0, 1, 2, 0, 4, 2, 3, 0])
     with tf.GradientTape() as tape:
         logits = model(inputs_of(model, 8), training=True)
         loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+    model.set_weights(before)  # training has moved the statistics
     for variable, slope in zip(model.trainable_variables, tape.gradient(loss, model.trainable_variables)):
         assert slope is not None and np.isfinite(slope).all(), variable.path
         # Batch normalisation takes a constant away again: the bias before it, there for the
@@ -133,12 +86,13 @@ def _feeds_batch_norm(model, variable):
 
 @every_model
 def test_taps_exist_and_lie_at_exactly_their_strides(name):
-    model = shapes(name, (64, 96, 1))
+    model = shapes(name, frame_of(name))
     there = {layer.name for layer in model.layers if layer.name.startswith("stride")}
     assert there == set(find(name).taps)
     for tap in there:
         stride = int(tap.removeprefix("stride"))
-        assert model.get_layer(tap).output.shape[1:3] == (64 // stride, 96 // stride)
+        height, width, _ = frame_of(name)
+        assert model.get_layer(tap).output.shape[1:3] == (height // stride, width // stride)
 
 
 @every_student
@@ -163,30 +117,36 @@ def test_taps_are_the_last_activations_at_their_strides(name):
             for layer in later
             if layer.weights and len(layer.output.shape) == 4 and layer.output.shape[1:3] == grid
         ]
-        assert set(learning) <= BEHIND_TAPS, tap
+        assert set(learning) <= {*FUSION, *find(name).learns_behind_taps}, tap
 
 
 @every_model
 def test_keras_file_round_trip(name, tmp_path):
-    model = small(name)
-    given = inputs_of(model)
+    model = one_of(name)
+    given, before = inputs_of(model), model.get_weights()
     model(given, training=True)  # moving statistics away from their start
     model.save(tmp_path / "model.keras")
     back = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(back(given, training=False), model(given, training=False))
     assert [layer.name for layer in back.layers] == [layer.name for layer in model.layers]
+    model.set_weights(before)
 
 
 @every_model
 def test_is_flat_functional_and_without_preprocessing(name):
-    model = shapes(name)
+    model = shapes(name, frame_of(name))
     assert isinstance(model, keras.Model) and model.name == name
     assert not any(isinstance(layer, keras.Model | keras.layers.Rescaling) for layer in model.layers)
 
 
+@every_model
+def test_what_predicts_gaze_has_the_layer_of_the_map(name):
+    assert find(name).predicts_gaze == predicts_gaze(shapes(name, frame_of(name)))
+
+
 @every_student
 def test_a_student_takes_the_frame_alone(name):
-    assert [tensor.name for tensor in shapes(name).inputs] == ["frame"]
+    assert [tensor.name for tensor in shapes(name, frame_of(name)).inputs] == ["frame"]
 
 
 @every_student
@@ -197,10 +157,15 @@ def test_a_student_becomes_a_full_int8_file(name, tmp_path):
     from quantization.qat import quantize
     from quantization.tflite import export_int8
 
-    student, options = small(name, (32, 48, 1)), entry_of(SMALL, name)
+    shape = frame_of(name, 32, 48)
+    student, options = small(name, shape), find(name).small
     frames = inputs_of(student)
     made = quantize(student, name, options, [frames])
-    export_int8(made, tmp_path / "s.tflite", Metadata(name, ("a", "b", "c"), (32, 48), "probabilities", "int8"))
+    export_int8(
+        made,
+        tmp_path / "s.tflite",
+        Metadata(name, ("a", "b", "c"), shape[:2], "probabilities", "int8"),
+    )
     interpreter = Interpreter(str(tmp_path / "s.tflite"), num_threads=1)
     interpreter.allocate_tensors()
     assert {detail["dtype"] for detail in interpreter.get_tensor_details()} == {np.uint8, np.int8, np.int32}
@@ -218,11 +183,12 @@ def test_wider_is_larger(name):
 
 
 @every_model
-def test_evaluation_draws_no_lots_and_training_does(name):
-    model = small(name, (32, 64, 1), dropout=0.5)
-    given = inputs_of(model)
+def test_only_training_is_random(name):
+    model = one_of(name)
+    given, before = inputs_of(model), model.get_weights()
     np.testing.assert_array_equal(model(given, training=False), model(given, training=False))
     assert (model(given, training=True).numpy() != model(given, training=True).numpy()).any()
+    model.set_weights(before)
 
 
 @every_model
@@ -264,3 +230,53 @@ def test_a_wrong_option_of_a_teacher_is_named(name, option):
 def test_a_frame_too_small_for_a_teacher_is_refused(name):
     with pytest.raises(InputError, match=rf"model {name}: .*12×64 .* at least (16×16|32×32)"):
         create(name, (12, 64, 1), 4)
+
+
+def test_an_option_that_is_a_dataclass_is_given_by_its_fields():
+    options = find("vgg16").options
+    assert {"fusion": "multiply", "fusion_stride": 8, "gaze_dropout": 0.3}.items() <= options.items()
+    assert "gaze" not in options and find("sonoeyenet").options["gaze_dropout"] == 0.0
+    model = small("vgg16", fusion_stride=4)
+    assert model.get_layer("gaze_dropout").rate == 0.3 and model.get_layer("gaze_modulation").output.shape[1] == 16
+
+
+def test_a_name_is_registered_once():
+    with pytest.raises(InputError, match="model vgg16: there is one of this name already"):
+        register("vgg16", "teacher", taps=())(lambda *given: None)
+
+
+NEW_FAMILY = '''
+from models.layers import channels, conv_bn_relu
+from models.registry import register
+
+@register("pebble", "student", taps=("stride8", "stride16"), parameters=1_428, small={"width": 1.0},
+          width_below={150_000: 4.0, 50_000: 4.0})
+def build(keras_module, frame_shape, num_classes, *, width: float = 1.0):
+    """Two convolutions."""
+    frame = keras_module.Input(frame_shape, name="frame")
+    x = conv_bn_relu(keras_module, frame, channels(8, width), 3, strides=8, name="first", act="stride8")
+    x = conv_bn_relu(keras_module, x, channels(16, width), 3, strides=2, name="second", act="stride16")
+    x = keras_module.layers.GlobalAveragePooling2D(name="pool")(x)
+    return keras_module.Model(frame, keras_module.layers.Dense(num_classes, name="logits")(x), name="pebble")
+'''
+USE_IT = """
+import models
+from models.distiller import Distiller
+from tests.models import tiny
+model = models.create("pebble", tiny.FRAME, 3, width=2.0)
+made = Distiller(model, tiny.teacher(grid=4))
+made.compile("sgd", jit_compile=False)
+assert float(made.train_step(tiny.batch())["attention"]) > 0
+assert "pebble" in models.names("student") and models.find("pebble").options == {"width": 1.0}
+"""
+
+
+def test_a_new_family_is_one_file(tmp_path):
+    package = tmp_path / "models"
+    package.mkdir()
+    for file in (ROOT / "models").glob("*.py"):
+        (package / file.name).symlink_to(file)
+    (package / "pebble.py").write_text(NEW_FAMILY)
+    code = f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(ROOT)!r}]\n{USE_IT}"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]

@@ -16,7 +16,7 @@ from losses import gaze_saliency_loss
 from models.registry import create, outline
 from models.sonoeyenet import SpatialSoftmax
 from tests.evaluation.conftest import dataset, save_keras  # noqa: F401  dataset is a fixture
-from tests.models.test_registry import inputs_of, small
+from tests.models.zoo import inputs_of, small
 from tests.quantization import blobs
 
 

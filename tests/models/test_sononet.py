@@ -14,7 +14,7 @@ from models.preprocess import Standardise
 from models.registry import create, outline
 from models.sononet_weights import AUTHORS_CLASSES, authors_network, read_sononet_npz
 from tests.models.sononet_file import forward, made_up, write
-from tests.models.test_registry import count
+from tests.models.zoo import count
 
 FRAME = (32, 48, 1)
 # The file name of an example screen → its class.
@@ -54,8 +54,8 @@ def test_a_teacher_starts_from_the_file_with_a_head_of_its_own(made):
     _, path = made
     model = create("sononet_16", FRAME, 4, fusion="none", dropout=0.0)
     head = model.get_layer("classes_conv").get_weights()
-    told = models.load_pretrained(model, "sononet_16", path)
-    assert told.endswith("new: classes_conv")
+    line = models.load_pretrained(model, "sononet_16", path)
+    assert line.endswith("new: classes_conv")
     given, published = (
         keras.Model(m.input, m.get_layer("stride16").output) for m in (model, authors_network(path, FRAME))
     )
@@ -173,9 +173,7 @@ def test_the_numbers_of_parameters_follow_the_paper_layout():
     assert before == 14 and count("sononet_16", (224, 288, 1), 14, fusion="none") == total
 
 
-def test_a_small_student_exists():
-    assert count("sononet_4", (112, 144, 1), 4, width=0.9) < 50_000
-    assert count("sononet_8", (112, 144, 1), 4, width=0.45) < 50_000
+def test_the_first_layer_of_a_student_has_its_filters():
     assert outline("sononet_4", (64, 64, 1), 4).get_layer("conv1_1_conv").filters == 4
 
 

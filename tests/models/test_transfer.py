@@ -27,7 +27,7 @@ def only(*names):
 def distiller(settings, teacher="default", student=None):
     teacher = tiny.teacher(grid=4) if teacher == "default" else teacher
     made = Distiller(student or tiny.student(), teacher, settings)
-    # What the heads are drawn as depends on which of them there are.
+    # The random start of the heads depends on which of them there are.
     made.objective.set_weights([np.full(w.shape, 0.1 + 0.1 * w.ndim) for w in made.objective.get_weights()])
     made.compile(optimizer=keras.optimizers.SGD(0.1), jit_compile=False)
     return made
@@ -94,7 +94,7 @@ def test_hard_is_a_factor_beside_one_minus_alpha():
 
 def three():
     teachers = tiny.teacher(seed=1), tiny.teacher(gaze=False, width=7, seed=2), tiny.teacher(grid=4, seed=3)
-    for model in teachers:  # sharper than drawn, so that the means differ from the single ones
+    for model in teachers:  # sharper than at random, so that the means differ from the single ones
         model.layers[-1].set_weights([6 * w for w in model.layers[-1].get_weights()])
     return teachers
 
@@ -178,7 +178,11 @@ def test_every_teacher_of_an_ensemble_must_have_the_students_classes():
 
 @pytest.mark.parametrize(
     ("count", "weights", "words"),
-    [(3, [1, 2], "2 weights for 3 teachers"), (2, [1, 0], "weights 0: must be above 0"), (1, [float("nan")], "nan")],
+    [
+        (3, [1, 2], "one for each of the 3 teachers in teacher_path, not 2"),
+        (2, [1, 0], "must be above 0, not 0"),
+        (1, [float("nan")], "nan"),
+    ],
 )
 def test_weights_that_fit_no_teachers_are_refused(count, weights, words):
     with pytest.raises(InputError, match=words):
@@ -216,12 +220,12 @@ def test_nothing_to_learn_from_is_said():
 
 def test_without_a_teacher_every_term_that_needs_one_is_off():
     settings = LossSettings(logit=1.0, decoupled=1.0, hint=1.0, similarity=1.0).without_teacher()
-    assert [term.name for term in settings.active()] == ["gaze", "hard"]
+    assert [term.name for term in settings.active()] == ["hard", "gaze"]
     assert all(getattr(settings, term.setting) == 0 for term in TERMS.values() if term.needs_teacher)
 
 
 @pytest.mark.parametrize("name", ["logit", "decoupled", "dkd_alpha", "dkd_beta", "hard"])
 def test_weights_that_are_none_are_refused(name):
     for value in (-1.0, float("nan"), float("inf")):
-        with pytest.raises(InputError, match=rf"loss\.{name} {value}"):
+        with pytest.raises(InputError, match=rf"loss\.{name} must be a number of at least 0, not {value}"):
             LossSettings(**{name: value})

@@ -10,7 +10,7 @@ from models.objective import Objective
 from quantization.qat import QatSettings, quantize, quantize_aware_train
 from tests.quantization import blobs
 
-PARTS = ["loss", "hard", "gaze", "soft", "attention", "regularisation", "accuracy", "agreement"]
+PARTS = ["loss", "hard", "gaze", "attention", "soft", "regularisation", "accuracy", "agreement"]
 
 
 @pytest.fixture

@@ -116,6 +116,14 @@ def test_a_stage_is_known_by_all_that_decides_its_outcome_and_by_nothing_else(se
     assert {name for name in before if before[name] != after[name]} == set(stages.split())
 
 
+def test_a_teacher_that_predicts_gaze_is_known_by_its_target_too():
+    given = [
+        stage_fingerprints(config(teacher="multitask_sonoeyenet", loss={"gaze_uniform_share": share}), data())
+        for share in (0.05, 0.5)
+    ]
+    assert given[0]["teacher"] != given[1]["teacher"]
+
+
 def test_a_stage_is_known_by_the_content_of_what_it_starts_from(tmp_path):
     file, given = tmp_path / "w.keras", {}
     for content in (b"one", b"two"):

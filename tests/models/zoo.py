@@ -1,0 +1,40 @@
+"""Registered models, small enough to run, and what to feed them."""
+
+import functools
+
+import keras
+import numpy as np
+
+from models.registry import create, find, outline
+
+
+def count(name, frame_shape, classes, **options):
+    """Number of parameters, from shapes alone: nothing is allocated."""
+    return outline(name, frame_shape, classes, **options).count_params()
+
+
+def frame_of(name, height=64, width=96, channels=1):
+    """A frame shape that the model takes: the given one, enlarged where the family needs more."""
+    times = max(1, -(-find(name).least_side // min(height, width)))
+    return (times * height, times * width, channels)
+
+
+def small(name, frame_shape=None, classes=3, **options):
+    keras.utils.set_random_seed(3)
+    return create(name, frame_shape or frame_of(name), classes, **{**find(name).small, **options})
+
+
+@functools.cache
+def shapes(name, frame_shape):
+    """The small model without values, for what its shapes alone tell."""
+    return outline(name, frame_shape, 3, **find(name).small)
+
+
+def inputs_of(model, frames=4, seed=0):
+    """Random frames and, if the model takes it, gaze."""
+    random = np.random.default_rng(seed)
+    values = [random.random((frames, *model.inputs[0].shape[1:])).astype(np.float32)]
+    for tensor in model.inputs[1:]:
+        gaze = random.random((frames, *tensor.shape[1:])).astype(np.float32) ** 8
+        values.append(gaze / gaze.sum(axis=(1, 2), keepdims=True))
+    return values if len(values) > 1 else values[0]
