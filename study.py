@@ -27,9 +27,9 @@ from common.parsing import Parser
 
 
 def main(argv: list[str]) -> int:
-    verbs = {"table": (_table_flags, _table), "results": (_results_flags, _results)}
-    if argv[:1] and argv[0] in verbs:
-        flags, run = verbs[argv[0]]
+    commands = {"table": (_table_flags, _table), "results": (_results_flags, _results)}
+    if argv[:1] and argv[0] in commands:
+        flags, run = commands[argv[0]]
         chosen = flags().parse_args(argv[1:])
         from common import quiet  # noqa: F401  (before TensorFlow)
 
@@ -138,8 +138,8 @@ class _Help(argparse.RawDescriptionHelpFormatter, jsonargparse.DefaultHelpFormat
     """Keeps the line breaks of the description."""
 
 
-def _flags(verb: str, description: str) -> Parser:
-    parser = Parser(prog=f"study.py {verb}", description=description)
+def _flags(command: str, description: str) -> Parser:
+    parser = Parser(prog=f"study.py {command}", description=description)
     # Not an action="config": this file declares a study, it does not set these flags.
     parser.add_argument("--config", type=Path, required=True, help="the study, such as configs/lineage.yaml")
     parser.add_argument("--data", type=str, nargs="+", default=None, help="names of its tables (default: all)")

@@ -37,7 +37,7 @@ _WORDS = {
     "no space left": _DISK_CURES[errno.ENOSPC],
     "read-only file system": _DISK_CURES[errno.EROFS],
     "permission denied": _DISK_CURES[errno.EACCES],
-    "corrupted record": "a shard of the data set is damaged: make the data set anew with prepare.py",
+    "corrupted record": "a shard of the data set is damaged: make the data set again with prepare.py",
 }
 
 
@@ -71,7 +71,7 @@ def _cure(error: Exception) -> str | None:
 
 
 def run_command(main: Callable[[list[str]], int | None], argv: list[str] | None = None) -> int:
-    """Run a verb's `main`, and give its exit code.
+    """Run a command's `main`, and return its exit code.
 
     Bad input is one line on standard error and code 2; `--debug` anywhere on
     the command line shows the traceback as well.

@@ -26,7 +26,7 @@ def evaluate_row(study: Study, row: Row, sums: Checksums, *, latency: bool = Tru
     """Evaluate a row on its data set's test split and store the result.
 
     Returns:
-        What `result.json` holds: `row` and `dataset` of the report, `deflated_bytes`,
+        What `result.json` holds: `row` and `dataset` of the report, `gzipped_bytes`,
         checksums, machine.
 
     Raises:
@@ -51,7 +51,7 @@ def evaluate_row(study: Study, row: Row, sums: Checksums, *, latency: bool = Tru
         "gaze": row.gaze,
         "row": evaluation.report["artefacts"][-1],
         "dataset": evaluation.report["dataset"],
-        "deflated_bytes": _deflated(paths),
+        "gzipped_bytes": _gzipped(paths),
         "machine": machine(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }
@@ -65,8 +65,8 @@ def read_predictions(study: Study, row: Row) -> pd.DataFrame:
     return pd.read_csv(predictions_path(study, row), dtype=text, keep_default_na=False, na_values=["nan"])
 
 
-def _deflated(paths: list[Path]) -> int | None:
-    """Bytes after DEFLATE at level 9, what pruned and clustered weights are small by; of .tflite files alone."""
+def _gzipped(paths: list[Path]) -> int | None:
+    """Bytes of .tflite files after gzip's compression (DEFLATE, level 9); None for other files."""
     if any(path.suffix != ".tflite" for path in paths):
         return None
     return sum(len(zlib.compress(path.read_bytes(), 9)) for path in paths)

@@ -20,18 +20,18 @@ class Command:
     """A command of this project.
 
     Attributes:
-        verb: "train", "compress" or "prepare".
-        words: after the script's name, with environment variables by name.
+        name: "train", "compress" or "prepare".
+        words: after the command's name, with environment variables by name.
     """
 
-    verb: str
+    name: str
     words: tuple[str, ...]
 
     @property
     def shown(self) -> str:
         """As a user types it; environment variables stay names, so that no private path is shown."""
         quoted = [f'"{word}"' if "${" in word else shlex.quote(word) for word in self.words]
-        return " ".join(["python", f"{self.verb}.py", *quoted])
+        return " ".join(["python", f"{self.name}.py", *quoted])
 
     @property
     def expanded(self) -> list[str]:
@@ -40,7 +40,7 @@ class Command:
 
     def argv(self, overwrite: bool = False) -> list[str]:
         """For `subprocess`. What lies in a run folder of the study's own may be replaced."""
-        words = [sys.executable, str(_ROOT / f"{self.verb}.py"), *self.expanded]
+        words = [sys.executable, str(_ROOT / f"{self.name}.py"), *self.expanded]
         return [*words, "--overwrite"] if overwrite else words
 
 
@@ -68,6 +68,14 @@ def row_command(study: Study, row: Row) -> Command | None:
     for name, value in fill(flags, place).items():
         words += _flag(name, value)
     return Command(row.how, tuple(words))
+
+
+def command_of(study: Study, row: Row) -> Command:
+    """The command of a `train` or `compress` row."""
+    command = row_command(study, row)
+    if command is None:
+        raise ValueError(f"{row.key} is no row of train or compress")
+    return command
 
 
 def prepare_command(source: Source) -> Command | None:

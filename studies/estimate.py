@@ -9,7 +9,7 @@ import statistics
 import models
 from common.errors import InputError
 from data.dataset import open_dataset
-from studies.commands import row_command
+from studies.commands import command_of
 from studies.declare import Row, Study, references
 from studies.records import read_record
 from studies.speed import Load, Speeds
@@ -30,7 +30,7 @@ def parse_train(study: Study, row: Row):
     from training.checks import check_sources
     from training.flags import parse
 
-    config = parse(row_command(study, row).expanded).config
+    config = parse(command_of(study, row).expanded).config
     check_sources(config)
     return config
 
@@ -69,7 +69,7 @@ def parse_compress(study: Study, row: Row):
     if row.method not in parsers:
         raise InputError(f"{row.key}: compress: {row.method!r} is none of {', '.join(parsers)}")
     parser = parsers[row.method]()
-    flags = parser.instantiate(parser.parse_args(row_command(study, row).expanded[1:]))
+    flags = parser.instantiate(parser.parse_args(command_of(study, row).expanded[1:]))
     of.check(flags, row.method)
     return flags
 
@@ -109,9 +109,15 @@ def estimate_s(study: Study, row: Row, speeds: Speeds, factor: float = 1.0) -> f
         loads = row_loads(study, row)
     except InputError:
         return None
-    if any(speeds[load] is None for load, frames in loads if frames):
-        return None
-    return _FIXED_S + factor * sum(speeds[load] * frames / 1000 for load, frames in loads if frames)
+    total_ms = 0.0
+    for load, frames in loads:
+        if not frames:
+            continue
+        ms = speeds[load]
+        if ms is None:
+            return None
+        total_ms += ms * frames
+    return _FIXED_S + factor * total_ms / 1000
 
 
 def finished_factor(study: Study, cores: int) -> float:

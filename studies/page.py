@@ -47,12 +47,12 @@ def answers(table: Table, lines: Sequence[Line]) -> list[str]:
         if near:
             line, base = near
             found.append(
-                f"The smallest student within 1 point of {title} ({base.accuracy:.3f}): **{line.row.model}**, "
-                f"{line.form}, transfer: {line.row.transfer or 'none'}: {line.bytes:,} bytes, accuracy "
-                f"{line.accuracy:.3f}."
+                f"The smallest student within 1 percentage point of {title} ({base.accuracy:.3f}): "
+                f"**{line.row.model}**, {line.form}, transfer: {line.row.transfer or 'none'}: {line.bytes:,} bytes, "
+                f"accuracy {line.accuracy:.3f}."
             )
         elif any(line.row.name == table.reference for line in lines):
-            found.append(f"No student of the table is within 1 point of {title}.")
+            found.append(f"No student of the table is within 1 percentage point of {title}.")
         else:
             found.append(f"{title} has no result here, so no student is held against it.")
     if table.target:

@@ -101,7 +101,7 @@ def _draw(figure: Figure, table: Table, lines: Sequence[Line]) -> None:
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.xaxis.set_major_formatter(lambda value, _: scaled(value, 1000, (" B", " kB", " MB", " GB")).replace(".00", ""))
     axis.set_xlabel("bytes of the file; of a float model its weights, 4 each")
-    axis.set_ylabel("frames told wrong, % (bars: 95 % interval over patients)")
+    axis.set_ylabel("misclassified frames, % (bars: 95 % interval over patients)")
     axis.grid(alpha=0.3)
     simulated = ", simulated" if lines[0].result["dataset"]["simulated"] else ""
     axis.set_title(f"{table.title}{simulated}: {lines[0].result['row']['n_frames']} test frames", pad=24)

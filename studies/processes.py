@@ -11,6 +11,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, cast
 
 from common.console import console
 from studies.commands import Command
@@ -19,10 +20,11 @@ _REUSED = re.compile(r"^(\w+): reused from ")
 
 
 class Processes:
-    """The commands that run now; once told to stop, none goes on and none starts."""
+    """The commands that run now; after `stop` none goes on and none starts."""
 
     def __init__(self):
-        self._lock, self._live, self.stopping = threading.Lock(), set(), False
+        self._lock, self.stopping = threading.Lock(), False
+        self._live: set[subprocess.Popen] = set()
 
     def add(self, process: subprocess.Popen) -> None:
         with self._lock:
@@ -107,8 +109,9 @@ def stream(
             if job.cores:
                 os.sched_setaffinity(process.pid, job.cores)  # long before it counts them
             job.processes.add(process)
+            output = cast(IO[str], process.stdout)
             try:
-                for line in process.stdout:
+                for line in output:
                     file.write(line)
                     file.flush()
                     console.print(before + line.rstrip("\n"), markup=False, highlight=False, style="dim")
@@ -119,7 +122,7 @@ def stream(
                 _interrupt(process)
                 raise
             finally:
-                process.stdout.close()  # else one that still writes would wait for a reader for ever
+                output.close()  # else one that still writes would wait for a reader for ever
                 _, status, used = os.wait4(process.pid, 0)
                 job.processes.discard(process)
                 process.returncode = os.waitstatus_to_exitcode(status)

@@ -78,7 +78,7 @@ def artefact_checksum(study: Study, row: Row, sums: Checksums) -> str | None:
     """Of the file that is evaluated; of an ensemble, of all its members' files. None: not there."""
     if row.how == "ensemble":
         members = [artefact_checksum(study, study.row(row.table, name), sums) for name in row.members]
-        return None if None in members else " ".join(members)
+        return None if None in members else " ".join(member or "" for member in members)
     return sums(study.artefact(row))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Any
 
 from rich.markup import escape
 
@@ -53,77 +55,107 @@ def run_plan(
         {row key: why it has no result of today}: rows that failed, and those made from them.
         Rows that are absent, or that did not fit, are not in it.
     """
-    start, failures, left = time.perf_counter(), {}, set()
-    waiting, running, free = list(plan), {}, share_cores(jobs)
-    done: set[str] = set()
-    processes = Processes()
+    machine()  # kept from now on, with all the cores there are
+    with ThreadPoolExecutor(jobs) as pool:
+        run = _Run(study, sums, pool, latency, retime, jobs, max_hours)
+        try:
+            run.go(list(plan))
+        finally:
+            run.processes.stop()  # after an error of our own, or the user's Ctrl-C: the rows go on from here next time
+    return run.failures
 
-    def attempt(step: Step, work: Callable[[], None]) -> None:
+
+class _Run:
+    """The state of one `run_plan`: which rows run, which cores are free, what failed or was left out."""
+
+    def __init__(
+        self,
+        study: Study,
+        sums: Checksums,
+        pool: ThreadPoolExecutor,
+        latency: bool,
+        retime: bool,
+        jobs: int,
+        max_hours: float | None,
+    ):
+        self.study, self.sums, self.pool = study, sums, pool
+        self.latency, self.retime, self.jobs, self.max_hours = latency, retime, jobs, max_hours
+        self.start = time.perf_counter()
+        self.processes = Processes()
+        self.failures: dict[str, str] = {}
+        self.left: set[str] = set()
+        self.free = share_cores(jobs)
+        self.running: dict[Future, tuple[Step, Job]] = {}
+
+    def go(self, waiting: list[Step]) -> None:
+        """Start whatever is ready as long as cores are free, else wait for a row to end, until none is left."""
+        done: set[str] = set()
+        while waiting or self.running:
+            ready = [s for s in waiting if all(f"{s.row.table}/{name}" in done for name in s.row.needs())]
+            if self.free and ready:
+                step = ready[0]
+                waiting.remove(step)
+                self._attempt(step, functools.partial(self._begin, step))
+                if all(step is not of for of, _ in self.running.values()):
+                    done.add(step.row.key)
+                continue
+            for future in wait(self.running, return_when=FIRST_COMPLETED).done:
+                step, job = self.running.pop(future)
+                self._attempt(step, functools.partial(self._finish, future, step.row, job))
+                self.free.append(job.cores)
+                done.add(step.row.key)
+
+    def _attempt(self, step: Step, work: Callable[[], None]) -> None:
         """Do some work for a row; what goes wrong is that row's."""
         try:
             work()
         except (InputError, RuntimeError) as error:
-            failures[step.row.key] = " ".join(str(error).split())
-            console.print(f"{step.row.key}: {escape(failures[step.row.key])}", style="red")
+            self.failures[step.row.key] = " ".join(str(error).split())
+            console.print(f"{step.row.key}: {escape(self.failures[step.row.key])}", style="red")
 
-    def begin(step: Step) -> None:
+    def _begin(self, step: Step) -> None:
         """Start a row's command on a free share of the cores, or find that it needs none."""
         row = step.row
         keys = [f"{row.table}/{name}" for name in row.needs()]
         if step.state == "refused":
-            failures[row.key] = step.reason
-        elif step.state == "absent" or any(key in left for key in keys):
-            left.add(row.key)
-        elif any(key in failures for key in keys):
-            failures[row.key] = f"needs {next(key for key in keys if key in failures)}, which failed"
+            self.failures[row.key] = step.reason
+        elif step.state == "absent" or any(key in self.left for key in keys):
+            self.left.add(row.key)
+        elif any(key in self.failures for key in keys):
+            self.failures[row.key] = f"needs {next(key for key in keys if key in self.failures)}, which failed"
         # Asked again: a row that it is made from may have come out as it was.
-        elif is_done(study, row, sums):
-            evaluate(row, free[-1])
-        elif (command := row_command(study, row)) is None:
-            raise InputError(f"{study.artefact(row)}: is not there, though {row.of} was trained: check `artefact`")
-        elif max_hours is not None and (step.seconds or 0) + time.perf_counter() - start > 3600 * max_hours:
+        elif is_done(self.study, row, self.sums):
+            self._evaluate(row, self.free[-1])
+        elif (command := row_command(self.study, row)) is None:
+            raise InputError(f"{self.study.artefact(row)}: is not there, though {row.of} was trained: check `artefact`")
+        elif not self._fits(step):
             console.print(f"{row.key}: left out, {say(step.seconds)} do not fit into --max-hours")
-            left.add(row.key)
+            self.left.add(row.key)
         else:
-            job = Job(free.pop(), row.name if jobs > 1 else "", processes)
-            running[pool.submit(_run_row, study, step, command, sums, job)] = (step, job)
+            job = Job(self.free.pop(), row.name if self.jobs > 1 else "", self.processes)
+            self.running[self.pool.submit(_run_row, self.study, step, command, self.sums, job)] = (step, job)
 
-    def evaluate(row: Row, cores: frozenset[int] | None) -> None:
-        if retime or not is_evaluated(study, row, sums, timed=latency):
-            with on_cores(cores):  # so that a latency is not timed beside a training on the same core
-                evaluate_row(study, row, sums, latency=latency)
+    def _fits(self, step: Step) -> bool:
+        """Whether a row is estimated to end within the hours there are."""
+        end_s = (step.seconds or 0) + time.perf_counter() - self.start
+        return self.max_hours is None or end_s <= 3600 * self.max_hours
 
-    machine()  # kept from now on, with all the cores there are
-    with ThreadPoolExecutor(jobs) as pool:
-        try:
-            while waiting or running:
-                ready = [s for s in waiting if all(f"{s.row.table}/{name}" in done for name in s.row.needs())]
-                if free and ready:
-                    step = ready[0]
-                    waiting.remove(step)
-                    attempt(step, lambda step=step: begin(step))
-                    if all(step is not of for of, _ in running.values()):
-                        done.add(step.row.key)
-                    continue
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    step, job = running.pop(future)
+    def _finish(self, future: Future, row: Row, job: Job) -> None:
+        future.result()
+        self._evaluate(row, job.cores)
 
-                    def finish(future=future, row=step.row, cores=job.cores) -> None:
-                        future.result()
-                        evaluate(row, cores)
-
-                    attempt(step, finish)
-                    free.append(job.cores)
-                    done.add(step.row.key)
-        finally:
-            processes.stop()  # after an error of our own, or the user's Ctrl-C: the rows go on from here next time
-    return failures
+    def _evaluate(self, row: Row, cores: frozenset[int] | None) -> None:
+        if self.retime or not is_evaluated(self.study, row, self.sums, timed=self.latency):
+            with on_cores(cores):  # so that no latency is timed while a training runs on the same core
+                evaluate_row(self.study, row, self.sums, latency=self.latency)
 
 
 def prepare_data(study: Study, names: Sequence[str]) -> None:
     """Make data sets that are not there; where that fails, so will the rows that need it."""
     for name in names:
         command = prepare_command(study.datasets[name])
+        if command is None:
+            continue
         console.rule(f"data set {name}")
         code, last, _ = stream(command, study.runs / f"prepare_{name}.log")
         if code:
@@ -136,7 +168,7 @@ def _run_row(study: Study, step: Step, command: Command, sums: Checksums, job: J
     row, inputs = step.row, row_inputs(study, step.row, sums)
     before = read_record(study, row)
     goes_on = before.get("inputs") == inputs and before.get("state") in ("running", "failed", "interrupted")
-    record = {
+    record: dict[str, Any] = {
         "row": row.key,
         "command": command.shown,
         "inputs": inputs,
@@ -149,7 +181,7 @@ def _run_row(study: Study, step: Step, command: Command, sums: Checksums, job: J
     }
     write_record(study, row, record)
     start = time.perf_counter()
-    ended = {"state": "interrupted"}
+    ended: dict[str, Any] = {"state": "interrupted"}
     try:
         log = study.folder(row) / "log.txt"
         code, last, reused = stream(command, log, row.run is None, job, record)

@@ -87,8 +87,8 @@ def measure_ms(load: Load) -> float:
     with precision(load.precision):
         model = models.create(load.model, (*load.frame_size, 1), 4, **json.loads(load.options))
     frames = np.random.default_rng(0).random((_BATCH, *load.frame_size, 1), dtype=np.float32)
-    inputs = [np.ones((_BATCH, *tensor.shape[1:]), np.float32) for tensor in model.inputs[1:]]
-    inputs = [frames, *inputs] if inputs else frames
+    others = [np.ones((_BATCH, *tensor.shape[1:]), np.float32) for tensor in model.inputs[1:]]
+    inputs = [frames, *others] if others else frames
     if load.does == "train":
         model.compile("adamw", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         step = functools.partial(model.train_on_batch, inputs, np.arange(_BATCH) % 4)

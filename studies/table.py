@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich import box
 from rich.console import Console
@@ -14,7 +14,7 @@ from common.console import console
 from evaluation.classification import paired_difference_ci
 from evaluation.report import scaled
 from studies.collect import read_predictions
-from studies.declare import Row, Study, Table
+from studies.declare import Row, Study, Table, references
 from studies.records import Checksums, is_done, is_evaluated, read_record, read_result
 
 COLUMNS = (
@@ -24,16 +24,17 @@ COLUMNS = (
     "params",
     "MACs",
     "bytes",
-    "deflated",
+    "gzipped",
     "latency, ms: median / p95",
     "accuracy (95 %)",
     "macro-F1 (95 %)",
     "NetScore",
-    "× smaller",
-    "× faster",
-    "points below (95 %)",
+    "compression: own teacher",
+    "compression: baseline",
+    "speed-up",
+    "accuracy minus baseline, pp (95 %)",
 )
-_NARROW = tuple(name for name in COLUMNS if name not in ("params", "MACs", "deflated", "macro-F1 (95 %)", "× faster"))
+_NARROW = tuple(name for name in COLUMNS if name not in ("params", "MACs", "gzipped", "macro-F1 (95 %)", "speed-up"))
 _WIDE = 200
 
 
@@ -45,18 +46,21 @@ class Line:
         row: as declared.
         result: as stored.
         record: of the command that made the artefact; empty for an ensemble.
-        smaller: the baseline's bytes over this row's, or None.
-        faster: the baseline's median latency over this row's, or None.
-        below: {"difference", "ci95"} of the baseline's accuracy minus this row's, on the same
+        of_teacher: compression ratio to what taught it: the bytes of its teacher, or of its teachers together, over
+            its own; None where no other row taught it.
+        of_baseline: compression ratio to the baseline: its bytes over this row's; None for the baseline.
+        speed_up: the baseline's median latency over this row's, or None.
+        difference: {"difference", "ci95"} of this row's accuracy minus the baseline's, on the same
             frames; None for the baseline and for other frames.
     """
 
     row: Row
     result: dict
     record: dict
-    smaller: float | None
-    faster: float | None
-    below: dict | None
+    of_teacher: float | None
+    of_baseline: float | None
+    speed_up: float | None
+    difference: dict | None
 
     @property
     def accuracy(self) -> float:
@@ -91,24 +95,39 @@ def collect_lines(study: Study, table: Table, sums: Checksums) -> list[Line]:
     lines = []
     for name, result in valid.items():
         row = table.rows[name]
-        smaller = faster = below = None
+        of_baseline = speed_up = difference = None
         if base and name != table.baseline:
-            smaller = _ratio(_bytes(table.rows[table.baseline], base), _bytes(row, result))
-            faster = _ratio(base["row"]["latency_ms"]["median"], result["row"]["latency_ms"]["median"])
-            below = _below(study, table.rows[table.baseline], row, result["dataset"]["classes"])
+            of_baseline = _ratio(_bytes(table.rows[table.baseline], base), _bytes(row, result))
+            speed_up = _ratio(base["row"]["latency_ms"]["median"], result["row"]["latency_ms"]["median"])
+            difference = _difference(study, table.rows[table.baseline], row, result["dataset"]["classes"])
+        taught_by = teachers(row, table.rows)
+        of_teacher = None
+        if taught_by and all(one in valid for one in taught_by):
+            bytes_above = sum(_bytes(table.rows[one], valid[one]) for one in taught_by)
+            of_teacher = _ratio(bytes_above, _bytes(row, result))
         owner = study.row(row.table, row.of) if row.of else row
-        lines.append(Line(row, result, read_record(study, owner), smaller, faster, below))
+        record = read_record(study, owner)
+        lines.append(Line(row, result, record, of_teacher, of_baseline, speed_up, difference))
     return lines
+
+
+def teachers(row: Row, rows: Mapping[str, Row]) -> tuple[str, ...]:
+    """Names of the rows that taught a row; of a file made from another row's student, of those that taught that one."""
+    named = references(row.flags.get("teacher-path")) or references(row.flags.get("teacher"))
+    if named:
+        return tuple(dict.fromkeys(name for name, _ in named))
+    source = row.of or next((name for name, _ in references(row.source)), "")
+    return teachers(rows[source], rows) if source else ()
 
 
 def cells(line: Line) -> list[str]:
     """The text of each column."""
     row, timing = line.result["row"], line.result["row"]["latency_ms"]
     latency = f"{timing['median']:.2f} / {timing['p95']:.2f}" if timing["median"] is not None else ""
-    below = ""
-    if line.below:
-        low, high = line.below["ci95"]
-        below = f"{100 * line.below['difference']:.1f} ({100 * low:.1f} to {100 * high:.1f})"
+    difference = ""
+    if line.difference:
+        low, high = line.difference["ci95"]
+        difference = f"{100 * line.difference['difference']:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
     return [
         line.row.model,
         line.row.transfer or "none",
@@ -116,14 +135,15 @@ def cells(line: Line) -> list[str]:
         f"{row['params']:,}" if row["params"] else "",
         scaled(row["macs"], 1000, ("", " k", " M", " G")) if row["macs"] else "",
         f"{line.bytes:,}",
-        f"{line.result['deflated_bytes']:,}" if line.result["deflated_bytes"] else "",
+        f"{line.result['gzipped_bytes']:,}" if line.result["gzipped_bytes"] else "",
         latency,
         _estimate(row["accuracy"], row["accuracy_ci95"]),
         _estimate(row["macro_f1"], row["macro_f1_ci95"]),
         f"{row['netscore']:.1f}" if row["netscore"] is not None else "",
-        _times_text(line.smaller),
-        _times_text(line.faster),
-        below,
+        _ratio_text(line.of_teacher),
+        _ratio_text(line.of_baseline),
+        _ratio_text(line.speed_up),
+        difference,
     ]
 
 
@@ -162,18 +182,19 @@ def explain(table: Table) -> str:
     base = table.rows[table.baseline].model
     return (
         "Intervals: 95 %, by bootstrap over patients, for one training. MACs per frame. Bytes: of the .tflite file; of "
-        "a .keras file its weights as float32, 4 each. Deflated: the file after DEFLATE, level 9. Latency: one frame "
-        "on one thread, after warm-up; of .keras files in TensorFlow, of .tflite files in LiteRT. "
+        "a .keras file its weights as float32, 4 each. Gzipped: the file after gzip's compression, level 9. "
+        "Latency: one frame on one thread, after warm-up; of .keras files in TensorFlow, of .tflite files in LiteRT. "
         "NetScore: 20·log10(accuracy in %² / √(parameters in M · MACs in G)). "
-        f"× smaller, × faster, points below: against {base} ({table.baseline}): its bytes, its median latency, its "
-        "accuracy on the same frames (negative: above it)."
+        "Compression ratios: bytes of the model that is compared with, over the row's; of own teacher: of the row that "
+        f"taught it, or of all that did; of the baseline: {base} ({table.baseline}). Speed-up: its median latency over "
+        "the row's. The last column: accuracy minus the baseline's on the same frames, in percentage points (pp)."
     )
 
 
 def smallest_within(lines: Sequence[Line], reference: str, points: float = 1.0) -> tuple[Line, Line] | None:
-    """(the smallest student at most so many points below the reference, the reference); None without it.
+    """(the smallest student within so many percentage points of the reference, the reference); None without it.
 
-    Of equally small ones the more accurate.
+    It may be more accurate than the reference. Of equally small ones the more accurate.
     """
     base = next((line for line in lines if line.row.name == reference), None)
     if base is None:
@@ -203,8 +224,8 @@ def _form(row: Row) -> str:
     return "8-bit" if "int8" in row.artefact or "ptq" in row.artefact else "float .tflite"
 
 
-def _below(study: Study, base: Row, row: Row, classes: Sequence[str]) -> dict | None:
-    tables = read_predictions(study, base), read_predictions(study, row)
+def _difference(study: Study, base: Row, row: Row, classes: Sequence[str]) -> dict | None:
+    tables = read_predictions(study, row), read_predictions(study, base)
     try:
         return paired_difference_ci(*tables, classes)
     except (ValueError, KeyError):
@@ -225,7 +246,7 @@ def _ratio(above: float | None, below: float | None) -> float | None:
     return above / below if above is not None and below else None
 
 
-def _times_text(value: float | None) -> str:
+def _ratio_text(value: float | None) -> str:
     if value is None:
         return ""
     return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"

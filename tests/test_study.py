@@ -44,7 +44,7 @@ def test_the_reduced_study(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["lineage", "lineage_ci"])
-def test_every_row_is_a_command_that_its_verb_takes(name, monkeypatch):
+def test_every_row_is_a_command_that_its_script_takes(name, monkeypatch):
     """Flags, model names and loss weights of every row are read by the parsers of train.py and compress.py."""
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("SONONET_DIR", "weights")
@@ -111,9 +111,9 @@ BAD = [
 
 @pytest.mark.parametrize(("words", "message"), BAD)
 def test_bad_input_is_one_line(words, message, tmp_path, monkeypatch, capfd):
-    verb = load_verb()
+    command = load_command()
     monkeypatch.chdir(tmp_path)
-    code = verb.run_command(verb.main, [word.format(ci=ROOT / "configs" / "lineage_ci.yaml") for word in words])
+    code = command.run_command(command.main, [word.format(ci=ROOT / "configs" / "lineage_ci.yaml") for word in words])
     out, err = capfd.readouterr()
     assert code == 2 and err.startswith("error: ") and err.count("\n") == 1
     assert message in err and "Traceback" not in out + err
@@ -121,14 +121,14 @@ def test_bad_input_is_one_line(words, message, tmp_path, monkeypatch, capfd):
 
 
 def test_a_dry_run_does_nothing(tmp_path, monkeypatch, capfd):
-    verb = load_verb()
+    command = load_command()
     monkeypatch.chdir(tmp_path)
     config = str(ROOT / "configs" / "lineage_ci.yaml")
-    assert verb.run_command(verb.main, ["table", "--config", config, "--dry-run", "--only", "both"]) == 0
+    assert command.run_command(command.main, ["table", "--config", config, "--dry-run", "--only", "both"]) == 0
     out = capfd.readouterr().out
     assert "datasets/phantom_ci is made first" in out and "3 of 4 rows to train" in out
     assert list(tmp_path.iterdir()) == []
 
 
-def load_verb():
+def load_command():
     return importlib.import_module("study")

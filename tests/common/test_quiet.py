@@ -25,8 +25,8 @@ def test_what_was_held_back_is_shown_when_the_block_fails():
         "from common.quiet import held_back_stderr\nimport os\n"
         "with held_back_stderr(): os.write(2, b'hidden')\n"
         "os.write(2, b'between')\n"
-        "with held_back_stderr(): os.write(2, b'shown'); raise ValueError('told')"
+        "with held_back_stderr(): os.write(2, b'shown'); raise ValueError('raised here')"
     )
     done = run(code, TF_CPP_MIN_LOG_LEVEL="0")
     assert "hidden" not in done.stderr
-    assert "between" in done.stderr and "shown" in done.stderr and "ValueError: told" in done.stderr
+    assert "between" in done.stderr and "shown" in done.stderr and "ValueError: raised here" in done.stderr

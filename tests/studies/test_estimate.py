@@ -59,12 +59,12 @@ def test_what_was_measured_is_kept_for_this_machine_alone(tmp_path, monkeypatch)
     assert Speeds(tmp_path / "speeds.json")[load] is None
 
 
-@pytest.mark.parametrize("does", ["train", "forward"])
-def test_a_model_is_timed(does):
-    model, options = (
-        ("sononet_4", '{"width": 0.5}') if does == "train" else ("vgg16", '{"width": 0.1, "dense_units": 8}')
-    )
-    assert 0 < measure_ms(Load(does, model, options, (32, 48))) < 60_000
+@pytest.mark.parametrize(
+    ("does", "model", "options"),
+    [("train", "sononet_4", {"width": 0.5}), ("forward", "vgg16", {"width": 0.1, "dense_units": 8})],
+)
+def test_a_model_is_timed(does, model, options):
+    assert measure_ms(Load(does, model, json.dumps(options), (32, 48))) > 0
 
 
 def test_a_model_that_cannot_be_built_is_left_unknown(tmp_path):

@@ -11,7 +11,7 @@ from rich.console import Console
 from studies.page import answers, write_page
 from studies.plan import choose, make_plan
 from studies.records import Checksums, read_result
-from studies.table import COLUMNS, Line, best_distilled, cells, collect_lines, print_lines, smallest_within
+from studies.table import COLUMNS, Line, best_distilled, cells, collect_lines, print_lines, smallest_within, teachers
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def made_up(lines, name, accuracy, size, transfer="soft targets", form="8-bit", 
     row = dataclasses.replace(lines[0].row, name=name, model=name, transfer=transfer, form=form, artefact=artefact)
     stored = lines[0].result
     result = {**stored, "row": {**stored["row"], "accuracy": accuracy, "bytes": size}}
-    return Line(row, result, {}, None, None, None)
+    return Line(row, result, {}, None, None, None, None)
 
 
 def test_answers(finished, lines):
@@ -92,16 +92,28 @@ def test_answers(finished, lines):
     strict = dataclasses.replace(table, target={"accuracy": 0.975, "bytes": 250_000})
     assert "It does not reach the target of 0.975." in answers(strict, rows)[1]
     assert "no result here" in answers(table, rows[1:])[0]
-    assert "No student of the table is within 1 point" in answers(table, [rows[0], rows[4]])[0]
+    assert "No student of the table is within 1 percentage point" in answers(table, [rows[0], rows[4]])[0]
 
 
 def test_times_and_differences_are_against_the_baseline(lines):
     named = {line.row.name: line for line in lines}
-    assert named["big"].smaller is None and named["big"].below is None
+    assert named["big"].of_baseline is None and named["big"].of_teacher is None and named["big"].difference is None
     small = named["small"]
-    assert small.smaller == pytest.approx(4 * named["big"].result["row"]["params"] / small.bytes)
-    assert small.below["difference"] == pytest.approx(named["big"].accuracy - small.accuracy)
-    assert named["same"].below == small.below
+    assert small.of_baseline == pytest.approx(4 * named["big"].result["row"]["params"] / small.bytes)
+    assert small.difference["difference"] == pytest.approx(small.accuracy - named["big"].accuracy)
+    assert named["same"].difference == small.difference
+
+
+def test_a_compression_ratio_is_to_the_rows_own_teacher(finished, lines):
+    """A pruned student and another file of a student's run have the student's teacher."""
+    rows = finished.tables["tiny"].rows
+    assert {name: teachers(row, rows) for name, row in rows.items()} == {
+        "big": (), "small": ("big",), "sparse": ("big",), "same": ("big",), "both": (),
+    }  # fmt: skip
+    for line in lines:
+        assert line.of_teacher == (line.of_baseline if line.row.name in ("small", "sparse", "same") else None)
+    two = dataclasses.replace(rows["small"], flags={"teacher-path": ["{big}", "{same}"]})
+    assert teachers(two, rows) == ("big", "same")
 
 
 def test_no_private_names(finished, lines, tmp_path):

@@ -13,7 +13,7 @@ from studies.table import Line, collect_lines
 
 def line(row, size, accuracy) -> Line:
     result = {"row": {"accuracy": accuracy, "accuracy_ci95": None, "bytes": size, "params": 1}}
-    return Line(row, result, {}, None, None, None)
+    return Line(row, result, {}, None, None, None, None)
 
 
 def test_the_front_holds_what_nothing_else_beats_in_both(finished):

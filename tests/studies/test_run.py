@@ -56,12 +56,12 @@ def test_results_are_those_of_the_artefacts(finished, tiny):
     both = read_result(study, study.row("tiny", "both"))["row"]
     assert both["kind"] == "ensemble" and both["params"] == 400
     lines = {line.row.name: line for line in collect_lines(study, study.tables["tiny"], Checksums())}
-    below = lines["small"].below["difference"]
-    assert below == pytest.approx(rows[0]["accuracy"] - rows[1]["accuracy"])
-    assert lines["small"].smaller == pytest.approx(4 * rows[0]["params"] / rows[1]["bytes"])
+    difference = lines["small"].difference["difference"]
+    assert difference == pytest.approx(rows[1]["accuracy"] - rows[0]["accuracy"])
+    assert lines["small"].of_baseline == pytest.approx(4 * rows[0]["params"] / rows[1]["bytes"])
 
 
-def test_an_artefact_that_changed_is_evaluated_anew_with_all_that_was_made_from_it(finished, stand_ins):
+def test_an_artefact_that_changed_is_evaluated_again_with_all_that_was_made_from_it(finished, stand_ins):
     study = finished
     small = study.artefact(study.row("tiny", "small"))
     small.write_bytes((stand_ins / "model0.tflite").read_bytes())
@@ -72,7 +72,7 @@ def test_an_artefact_that_changed_is_evaluated_anew_with_all_that_was_made_from_
     assert set(states(study).values()) == {"done"}
 
 
-def test_another_teacher_has_its_students_trained_anew(finished, config, stand_ins):
+def test_another_teacher_has_its_students_trained_again(finished, config, stand_ins):
     study = change(config, "train: {stages: [teacher], teacher: vgg16}", "train: {stages: [teacher], seed: 1}")
     run(study)
     assert [call.split()[0] for call in calls(stand_ins)] == ["train", "train"]
@@ -151,7 +151,7 @@ def test_a_failing_row_loses_only_what_is_made_from_it(config, stand_ins):
     assert [call.split()[0] for call in calls(stand_ins)] == ["train", "compress"]
 
 
-def test_a_crash_is_told_by_its_last_line(config, stand_ins):
+def test_a_crash_is_reported_by_its_last_line(config, stand_ins):
     study = change(config, "student-options: {width: 0.2}", "student: sononet_8")
     failures, _ = run(study, only=["small"])
     assert failures == {"tiny/small": failures["tiny/small"]}
@@ -209,7 +209,7 @@ def test_what_was_not_timed_is_timed_later_and_again_when_asked(finished, stand_
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "reason"),
     [
         ("{width: 0.2}", "{width: -1}", "width"),
         (
@@ -220,13 +220,13 @@ def test_what_was_not_timed_is_timed_later_and_again_when_asked(finished, stand_
         ("distil.epochs: 3", "loss.alpha: 2", "alpha"),
     ],
 )
-def test_what_a_model_refuses_is_known_before_anything_is_trained(config, stand_ins, monkeypatch, old, new, told):
+def test_what_a_model_refuses_is_known_before_anything_is_trained(config, stand_ins, monkeypatch, old, new, reason):
     monkeypatch.setattr(models, "outline", registry.outline)
     change(config, "[teacher], teacher: vgg16", "[teacher], teacher: sononet_16")  # 16×24 frames are enough for it
     study = change(config, old, new)
     plan = {step.row.name: step for step in make_plan(study, choose(study), Checksums(), timing=False)}
     assert plan["big"].state == "run"
-    assert plan["small"].state == "refused" and told in plan["small"].reason
+    assert plan["small"].state == "refused" and reason in plan["small"].reason
     assert plan["both"].state == "refused" and calls(stand_ins) == []
 
 
