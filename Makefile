@@ -55,6 +55,10 @@ lint: .venv/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mkdocs build --quiet --strict
+
+docs: .venv/.installed-dev
+	$(BIN)/mkdocs build --strict
 
 # The others take a folder of real images or half an hour: see their --help.
 bench: .venv/.installed
