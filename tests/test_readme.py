@@ -1,10 +1,9 @@
-"""What the README shows is run: the loading snippets, the worked example, the flags it names."""
+"""What the README and the pages of docs/ show is run: the loading snippets, the worked example, the flags they name."""
 
 import csv
 import io
-import os
 import re
-import shutil
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -15,15 +14,20 @@ import pytest
 from data.dataset import FrameRecord, write_dataset
 
 ROOT = Path(__file__).resolve().parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {
+    path.relative_to(ROOT): path.read_text(encoding="utf-8") for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+}
+README = PAGES[Path("README.md")]
 CLASSES = ("abdomen", "femur", "head", "background")
+COMMANDS = ("prepare", "train", "evaluate", "compress", "study")
 
 
 def block(name: str, language: str) -> str:
-    """The fenced block behind `<!-- snippet: name -->`."""
-    found = re.search(rf"<!-- snippet: {name} -->\n```{language}\n(.*?)```", README, re.DOTALL)
-    assert found, f"README has no snippet {name}"
-    return found.group(1)
+    """The fenced block behind `<!-- snippet: name -->`, on whichever page it stands."""
+    pattern = rf"<!-- snippet: {name} -->\n```{language}\n(.*?)```"
+    found = [match for text in PAGES.values() for match in re.findall(pattern, text, re.DOTALL)]
+    assert len(found) == 1, f"{len(found)} snippets are named {name}"
+    return found[0]
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +43,10 @@ def demo_run(tmp_path_factory):
             for index in range(8):
                 frame = rng.integers(0, 255, (96, 128)).astype(np.uint8)
                 writer.add(split, FrameRecord(frame, index % 4, f"{split}{index}", f"{split}{index}", 0, 0.0))
-    flags = ["--config", "configs/demo.yaml", "--data", str(folder / "data"), "--run", str(folder / "runs/demo")]
-    flags += ["--teacher", "none", "--distil.epochs", "1", "--quantize.epochs", "1", "--evaluate", "false"]
-    before = Path.cwd()
-    os.chdir(ROOT)
-    try:
-        train.main([*flags, "--distil.batch_size", "8", "--quantize.batch_size", "8"])
-    finally:
-        os.chdir(before)
+    flags = ["--config", str(ROOT / "configs" / "demo.yaml"), "--data", str(folder / "data")]
+    flags += ["--run", str(folder / "runs" / "demo"), "--teacher", "none", "--evaluate", "false"]
+    flags += ["--distil.epochs", "1", "--quantize.epochs", "1"]
+    train.main([*flags, "--distil.batch_size", "8", "--quantize.batch_size", "8"])
     return folder
 
 
@@ -84,36 +84,69 @@ def test_worked_example_becomes_a_data_set(tmp_path):
     assert data.gaze_frames("train") > 0
 
 
-def test_every_path_the_readme_names_is_there():
-    for name in re.findall(r"`([a-z_]+/|[a-z_]+\.py|configs/[a-z_]+\.yaml|models/[a-z_]+\.py)`", README):
-        if name not in ("student/", "logs/"):
-            assert (ROOT / name).exists(), name
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_every_path_that_a_page_names_is_there(page):
+    text = PAGES[page]
+    for name in re.findall(r"`((?:configs|docs|benchmarks|tests|models)/[\w/]+\.\w+|[a-z_]+\.py)`", text):
+        assert (ROOT / name).exists() or list(ROOT.glob(f"*/**/{name}")), name
+    for link in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", text):
+        assert (ROOT / page.parent / link).exists(), link
 
 
-@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
-def test_the_commands_the_readme_names_are_in_the_makefile():
+def test_the_make_targets_that_pages_name_are_in_the_makefile():
     makefile = (ROOT / "Makefile").read_text()
-    for target in re.findall(r"(?:^    |`)(?:\w+=\S+ )?make ([a-z-]+)", README, re.MULTILINE):
-        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    for page, text in PAGES.items():
+        for target in re.findall(r"(?:^    |`)(?:\w+=\S+ )*make ([a-z-]+)", text, re.MULTILINE):
+            assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"{page}: make {target}"
 
 
-def test_every_flag_the_readme_names_is_a_flag():
-    import evaluate
-    import prepare
-    import study
-    from baselines import flags
-    from data.sources import image_sources
-    from training.flags import build_parser
+def help_of(command: str, capsys, *words: str) -> str:
+    """What a command prints for --help, with that of its subcommands."""
+    main = runpy.run_path(str(ROOT / f"{command}.py"))["main"]
+    with pytest.raises(SystemExit):
+        main([*words, "--help"])
+    text = capsys.readouterr().out
+    found = re.search(r"^\s*(?:usage: .*?)?\{([\w,-]+)\}", text, re.MULTILINE)
+    if words or not found:
+        return text
+    return text + "".join(help_of(command, capsys, name) for name in found[1].split(","))
 
-    parsers = [build_parser(), evaluate._parser()]
-    parsers += [prepare._recordings_flags(), prepare._phantom_flags()]
-    parsers += [prepare.image_set_flags(source) for source in image_sources().values()]
-    parsers += [flags.prune_flags(), flags.cluster_flags(), flags.channels_flags(), flags.ptq_flags()]
-    parsers += [study._table_flags(), study._results_flags()]
-    known = {option for parser in parsers for action in parser._actions for option in action.option_strings}
-    for flag in set(re.findall(r"(?<![\w-])--[a-z][a-z_-]*[a-z]", README)):
-        assert flag in known or any(option.startswith(f"{flag}.") for option in known), flag
+
+def test_every_flag_that_a_page_names_is_a_flag(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")  # so that no flag is broken over two lines
+    known = set(re.findall(r"(?<![\w-])--[a-z][\w.-]*", "".join(help_of(name, capsys) for name in COMMANDS)))
+    known |= {"--debug"}  # of every command
+    for page, text in PAGES.items():
+        if page.name == "CHANGELOG.md":
+            continue  # it names what is gone
+        for flag in set(re.findall(r"(?<![\w-])--[a-z][a-z_.-]*[a-z]", text)):
+            assert flag in known or any(option.startswith(f"{flag}.") for option in known), f"{page}: {flag}"
+
+
+def test_compression_ratios_follow_from_the_bytes():
+    """Each table of a page that has both: the ratio to VGG-16 and to the row that is called the teacher."""
+    number = re.compile(r"[\d,]+(?:\.\d+)?")
+    checked = 0
+    for page in (Path("README.md"), Path("docs/demo.md")):
+        rows = [line.strip("| ").split(" | ") for line in re.findall(r"^\|.*\|$", PAGES[page], re.MULTILINE)]
+        head = next(row for row in rows if "bytes" in row)
+        table = [dict(zip(head, line.split("|")[1:-1])) for line in re.findall(r"^\|.*\|$", PAGES[page], re.MULTILINE)]
+        table = [{k: v.strip() for k, v in row.items()} for row in table if len(row) == len(head)]
+        table = [row for row in table if number.fullmatch(row["bytes"])]
+        sizes = {row["model"]: int(row["bytes"].replace(",", "")) for row in table}
+        teacher = next(size for name, size in sizes.items() if "teacher" in name and "channels" not in name)
+        for row in table:
+            for column, reference in (("own teacher", teacher), ("VGG-16", sizes.get("VGG-16, from scratch, float"))):
+                text = next((v for k, v in row.items() if column in k and "compression" in k), "")
+                if text:
+                    assert round(reference / sizes[row["model"]]) == int(text.replace(",", "")), f"{page}: {row}"
+                    checked += 1
+    assert checked >= 10
+
+
+def test_the_readme_is_one_page():
+    assert len(README.splitlines()) <= 180
 
 
 def test_nothing_is_left_to_fill_in():
-    assert "@@" not in README
+    assert not any(mark in text for text in PAGES.values() for mark in ("@@", "TODO", "TBD"))
