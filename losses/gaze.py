@@ -52,9 +52,9 @@ def saliency_head(settings, student: Shapes, teacher: Shapes) -> list[keras.laye
     """
     if "frame" in student:
         name = SALIENCY if SALIENCY in student else GAZE_TAP
-        wanted, found = map_size(tuple(student["frame"][:2])), tuple(student[name][:2])
+        height, width = student["frame"][:2]
+        wanted, found = map_size((height, width)), tuple(student[name][:2])
         if found != wanted:
-            height, width = student["frame"][:2]
             raise InputError(
                 f"gaze loss: the gaze map of a frame of {height}×{width} has the grid {_grid(wanted)}, and the layer "
                 f"{name} {_grid(found)}: choose options or a frame size with which both are alike"

@@ -6,7 +6,7 @@ import dataclasses
 import importlib
 import pkgutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from common.errors import InputError
 from common.typed import check_fields
@@ -49,7 +49,7 @@ class _Settings:
         term = TERMS[name]
         return float(getattr(self, term.setting) if term.factor is None else term.factor(self))
 
-    def without_teacher(self) -> LossSettings:
+    def without_teacher(self) -> Self:
         """The settings with every term that needs a teacher switched off."""
         off = {term.setting: 0.0 for term in ordered_terms() if term.needs_teacher}
         return dataclasses.replace(self, **off)

@@ -17,8 +17,8 @@ from common.errors import InputError
 CRITERIA = ("l1", "scale")
 _PRUNABLE = ("Conv2D", "Dense")
 # What a channel goes through as it is, each on its own.
-_CHANNELWISE = ("ReLU", "LeakyReLU", "Activation", "Dropout", "SpatialDropout2D", "ZeroPadding2D", "MaxPooling2D")
-_CHANNELWISE += ("AveragePooling2D", "GlobalAveragePooling2D", "GlobalMaxPooling2D", "Identity")
+_CHANNELWISE: tuple[str, ...] = ("ReLU", "LeakyReLU", "Activation", "Dropout", "SpatialDropout2D", "Identity")
+_CHANNELWISE += ("ZeroPadding2D", "MaxPooling2D", "AveragePooling2D", "GlobalAveragePooling2D", "GlobalMaxPooling2D")
 _FOLLOWED = (*_CHANNELWISE, "BatchNormalization", "DepthwiseConv2D", "Flatten", "Concatenate", "GazeModulation")
 
 

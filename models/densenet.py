@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import ModuleType
 
 from models.gaze_fusion import GAZE, GazeFusion, GazeOptions
@@ -36,7 +37,7 @@ def build_121(
     *,
     gaze: GazeOptions = GAZE,
     width: float = 1.0,
-    depths: tuple[int, int, int, int] = DEPTHS_121,
+    depths: Sequence[int] = DEPTHS_121,
     preprocess: str = "imagenet",
     dropout: float = 0.2,
 ):

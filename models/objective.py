@@ -36,7 +36,7 @@ class Objective(keras.layers.Layer):
     def __init__(self, settings: LossSettings, student_shapes: dict, teacher_shapes: dict, **kwargs):
         super().__init__(dtype="float32", **kwargs)
         self.settings = settings
-        heads = {}
+        heads: dict[str, keras.layers.Layer] = {}
         for term in settings.active():
             if term.heads is not None:
                 heads |= {layer.name: layer for layer in term.heads(settings, student_shapes, teacher_shapes)}

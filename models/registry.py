@@ -53,7 +53,7 @@ class Entry:
     @property
     def options(self) -> dict[str, Any]:
         """The options that the builder takes, with their defaults."""
-        options = {}
+        options: dict[str, Any] = {}
         for name, default in self._keywords().items():
             options |= _fields(default) if dataclasses.is_dataclass(default) else {name: default}
         return options

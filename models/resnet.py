@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import ModuleType
 
 from models.gaze_fusion import GAZE, GazeFusion, GazeOptions
@@ -31,7 +32,7 @@ def build_50(
     *,
     gaze: GazeOptions = GAZE,
     width: float = 1.0,
-    depths: tuple[int, int, int, int] = DEPTHS_50,
+    depths: Sequence[int] = DEPTHS_50,
     preprocess: str = "imagenet",
     dropout: float = 0.2,
 ):

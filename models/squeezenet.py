@@ -8,9 +8,10 @@ from models.layers import channels, conv_bn_relu
 from models.registry import register
 
 # (squeeze, expand) of each fire module; "pool" halves the grid.
-_LAYOUT_1_0 = ("pool", (16, 64), (16, 64), (32, 128), "pool", (32, 128), (48, 192), (48, 192), (64, 256))
+_Layout = tuple[str | tuple[int, int], ...]
+_LAYOUT_1_0: _Layout = ("pool", (16, 64), (16, 64), (32, 128), "pool", (32, 128), (48, 192), (48, 192), (64, 256))
 _LAYOUT_1_0 += ("pool", (64, 256))
-_LAYOUT_1_1 = ("pool", (16, 64), (16, 64), "pool", (32, 128), (32, 128), "pool")
+_LAYOUT_1_1: _Layout = ("pool", (16, 64), (16, 64), "pool", (32, 128), (32, 128), "pool")
 _LAYOUT_1_1 += ((48, 192), (48, 192), (64, 256), (64, 256))
 _TAPS = ("stride4", "stride8", "stride16")
 

@@ -7,7 +7,8 @@ import pytest
 from data.saliency import map_size
 from losses import LossSettings
 from models.distiller import Distiller
-from models.registry import create, find, names
+from models.registry import create, find
+from tests.models.zoo import families
 
 FRAME = (48, 80)  # a grid of its own in the teacher, whose poolings round down
 
@@ -21,11 +22,6 @@ def batch(count=4):
         "gaze_valid": np.array([True, False] * (count // 2)),
     }
     return features, np.arange(count, dtype=np.int32) % 3, np.ones(count, np.float32)
-
-
-def families(role):
-    """One name of each builder: sisters such as sononet_16 and sononet_32 are the same code."""
-    return list({getattr(find(name).build, "func", find(name).build): name for name in names(role)}.values())
 
 
 # What a student meets of a teacher is its taps and logits, so that each family is tried once,

@@ -2,9 +2,6 @@
 
 import functools
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -14,16 +11,15 @@ import tensorflow as tf
 import models
 from common.errors import InputError
 from data.saliency import map_size
-from evaluation.artefacts import Metadata
-from models.registry import MODELS, create, find, names, register
+from models.registry import MODELS, create, find, names, outline, register
 from models.teaching import predicts_gaze
-from tests.models.zoo import count, frame_of, inputs_of, shapes, small
+from tests.models.zoo import count, families, frame_of, inputs_of, shapes, small
 
-ROOT = Path(__file__).resolve().parents[2]
 # What may learn behind a tap on its grid in any family: the fusion of the gaze.
 FUSION = {"gaze_modulation"}
 
 every_model = pytest.mark.parametrize("name", MODELS)
+every_builder = pytest.mark.parametrize("name", families("student") + families("teacher"))
 every_student = pytest.mark.parametrize("name", names("student"))
 
 
@@ -33,7 +29,7 @@ def one_of(name):
     return small(name, frame_of(name, 32, 64), classes=5, dropout=0.5)
 
 
-@every_model
+@every_builder
 def test_gives_finite_logits_for_each_class(name):
     model = one_of(name)
     logits = model(inputs_of(model), training=False).numpy()
@@ -62,7 +58,7 @@ def test_a_width_below_150_000_and_one_below_50_000_parameters_exist(name):
         assert count(name, (112, 144, 1), 4, width=2 * width) > most
 
 
-@every_model
+@every_builder
 def test_every_trainable_variable_learns(name):
     model = one_of(name)
     before = model.get_weights()
@@ -120,7 +116,7 @@ def test_taps_are_the_last_activations_at_their_strides(name):
         assert set(learning) <= {*FUSION, *find(name).learns_behind_taps}, tap
 
 
-@every_model
+@every_builder
 def test_keras_file_round_trip(name, tmp_path):
     model = one_of(name)
     given, before = inputs_of(model), model.get_weights()
@@ -150,39 +146,12 @@ def test_a_student_takes_the_frame_alone(name):
 
 
 @every_student
-def test_a_student_becomes_a_full_int8_file(name, tmp_path):
-    """TF-MOT quantizes all of it, and between the bytes at both ends the file computes in integers."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    from quantization.qat import quantize
-    from quantization.tflite import export_int8
-
-    shape = frame_of(name, 32, 48)
-    student, options = small(name, shape), find(name).small
-    frames = inputs_of(student)
-    made = quantize(student, name, options, [frames])
-    export_int8(
-        made,
-        tmp_path / "s.tflite",
-        Metadata(name, ("a", "b", "c"), shape[:2], "probabilities", "int8"),
-    )
-    interpreter = Interpreter(str(tmp_path / "s.tflite"), num_threads=1)
-    interpreter.allocate_tensors()
-    assert {detail["dtype"] for detail in interpreter.get_tensor_details()} == {np.uint8, np.int8, np.int32}
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], (255 * frames[:1]).astype(np.uint8))
-    interpreter.invoke()
-    given = interpreter.get_tensor(interpreter.get_output_details()[0]["index"]) / 256
-    wanted = tf.nn.softmax(made.model(frames[:1], training=False)).numpy()
-    np.testing.assert_allclose(given, wanted, atol=0.1)
-
-
-@every_student
 def test_wider_is_larger(name):
-    sizes = [count(name, (112, 144, 1), 4, width=width) for width in (0.2, 0.5, 1.0, 1.5)]
-    assert sizes == sorted(sizes) and len(set(sizes)) == 4
+    sizes = [count(name, (112, 144, 1), 4, width=width) for width in (0.2, 0.5, 1.0)]
+    assert sizes == sorted(sizes) and len(set(sizes)) == 3
 
 
-@every_model
+@every_builder
 def test_only_training_is_random(name):
     model = one_of(name)
     given, before = inputs_of(model), model.get_weights()
@@ -191,13 +160,13 @@ def test_only_training_is_random(name):
     model.set_weights(before)
 
 
-@every_model
+@every_builder
 def test_what_can_not_be_built_is_an_input_error(name):
     for wrong in (0, -1, 99, "wide"):
         with pytest.raises(InputError, match="width"):
             create(name, (64, 64, 1), 4, width=wrong)
     with pytest.raises(InputError, match=name):
-        small(name, dropout=2.0)
+        outline(name, frame_of(name), 3, dropout=2.0, **find(name).small)
     with pytest.raises(InputError, match=rf"model {name}: has no option 'depth'; it has .*width"):
         create(name, (64, 64, 1), 4, depth=3)
     with pytest.raises(InputError, match=rf"model {name}: 1 classes: at least two"):
@@ -243,40 +212,3 @@ def test_an_option_that_is_a_dataclass_is_given_by_its_fields():
 def test_a_name_is_registered_once():
     with pytest.raises(InputError, match="model vgg16: there is one of this name already"):
         register("vgg16", "teacher", taps=())(lambda *given: None)
-
-
-NEW_FAMILY = '''
-from models.layers import channels, conv_bn_relu
-from models.registry import register
-
-@register("pebble", "student", taps=("stride8", "stride16"), parameters=1_428, small={"width": 1.0},
-          width_below={150_000: 4.0, 50_000: 4.0})
-def build(keras_module, frame_shape, num_classes, *, width: float = 1.0):
-    """Two convolutions."""
-    frame = keras_module.Input(frame_shape, name="frame")
-    x = conv_bn_relu(keras_module, frame, channels(8, width), 3, strides=8, name="first", act="stride8")
-    x = conv_bn_relu(keras_module, x, channels(16, width), 3, strides=2, name="second", act="stride16")
-    x = keras_module.layers.GlobalAveragePooling2D(name="pool")(x)
-    return keras_module.Model(frame, keras_module.layers.Dense(num_classes, name="logits")(x), name="pebble")
-'''
-USE_IT = """
-import models
-from models.distiller import Distiller
-from tests.models import tiny
-model = models.create("pebble", tiny.FRAME, 3, width=2.0)
-made = Distiller(model, tiny.teacher(grid=4))
-made.compile("sgd", jit_compile=False)
-assert float(made.train_step(tiny.batch())["attention"]) > 0
-assert "pebble" in models.names("student") and models.find("pebble").options == {"width": 1.0}
-"""
-
-
-def test_a_new_family_is_one_file(tmp_path):
-    package = tmp_path / "models"
-    package.mkdir()
-    for file in (ROOT / "models").glob("*.py"):
-        (package / file.name).symlink_to(file)
-    (package / "pebble.py").write_text(NEW_FAMILY)
-    code = f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(ROOT)!r}]\n{USE_IT}"
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]

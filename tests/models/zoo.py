@@ -5,7 +5,7 @@ import functools
 import keras
 import numpy as np
 
-from models.registry import create, find, outline
+from models.registry import create, find, names, outline
 
 
 def count(name, frame_shape, classes, **options):
@@ -38,3 +38,8 @@ def inputs_of(model, frames=4, seed=0):
         gaze = random.random((frames, *tensor.shape[1:])).astype(np.float32) ** 8
         values.append(gaze / gaze.sum(axis=(1, 2), keepdims=True))
     return values if len(values) > 1 else values[0]
+
+
+def families(role):
+    """One name of each builder: sisters such as sononet_16 and sononet_32 are the same code."""
+    return list({getattr(find(name).build, "func", find(name).build): name for name in names(role)}.values())

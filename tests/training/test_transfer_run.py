@@ -144,7 +144,7 @@ def test_a_student_starts_as_its_teachers_channels(flags, tmp_path, capsys):
     ("words", "told"),
     [
         (["--student-init", "best"], "student_init must be one of random, teacher, imagenet or a .keras or"),
-        (["--student-init", "gone.keras"], "weights gone.keras: there is no such file"),
+        (["--student-init", "gone.keras"], "student_init gone.keras: there is no such file"),
         (["--student-init", "imagenet"], "student_init imagenet: there are no ImageNet weights for tiny"),
         (
             ["--student-init", "teacher", "--teacher", "none"],
