@@ -1,16 +1,18 @@
-"""A hook of mkdocs: one page of the API reference for each package, made from its docstrings.
+"""Hooks of mkdocs: one page of the API reference for each package, and the table of the loss terms.
 
-Nothing has to be listed: a new module of a package appears on the package's page.
+Nothing has to be listed: a new module of a package appears on the package's page, a new term in the table.
 """
 
 from __future__ import annotations
 
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
 
 from mkdocs.structure.files import File, Files
 
+LOSS_TABLE = "<!-- loss terms -->"
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -21,6 +23,17 @@ def on_files(files: Files, config: Any) -> Files:
         files.append(File.generated(config, f"reference/{name}.md", content=page(name)))
     config.nav.append({"Reference": [f"reference/{name}.md" for name in names]})
     return files
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
+    """Put the table of the loss terms, made from their declarations, where a page asks for it."""
+    if LOSS_TABLE not in markdown:
+        return markdown
+    if str(ROOT) not in sys.path:
+        sys.path.insert(0, str(ROOT))
+    from losses import loss_table  # brings TensorFlow along
+
+    return markdown.replace(LOSS_TABLE, loss_table())
 
 
 def packages() -> list[str]:
