@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import losses.gaze
 import models
 import train
 from common.errors import InputError, run_command
@@ -353,9 +354,7 @@ def test_what_can_not_work_is_one_line_before_any_training(
     given, words, flags, teachers, unlabelled, tmp_path, capsys, monkeypatch
 ):
     if "ODD" in given:
-        from training import checks
-
-        monkeypatch.setattr(checks, "map_size", lambda size: (3, 4))
+        monkeypatch.setattr(losses.gaze, "map_size", lambda size: (3, 4))
         given = given[:-2]
     given = [{"T": teachers[0], "UNLABELLED": str(unlabelled)}.get(word, word) for word in given]
     assert run_command(train.main, [*flags, *given]) == 2
