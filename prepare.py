@@ -7,6 +7,7 @@
     python prepare.py phantom --preview DIR                pictures of them, to look at
     python prepare.py gaze FILE...                         what is in an eye tracker's file?
     python prepare.py verify DIR...                        is a data set still what was written?
+    python prepare.py check MANIFEST.csv --overlay DIR     is the gaze where and when it should be?
 
 Each subcommand has its own --help. A data set is a folder of TFRecord shards with a
 dataset.json that says what was kept and what was refused; it is written whole or not at all.
@@ -38,6 +39,7 @@ def main(argv: list[str]) -> int:
         },
         "phantom": (_phantom_flags(), _phantom, "simulated recordings"),
         "gaze": (_gaze_flags(), _gaze, "describe eye-tracker files"),
+        "check": (_check_flags(), _check, "draw gaze on the frames of a manifest's recordings"),
         "verify": (_verify_flags(), _verify, "check every byte and record of data sets"),
     }
     parser = Parser(prog="prepare.py", description=__doc__)
@@ -191,6 +193,29 @@ def _verify(flags) -> int:
         data = open_dataset(path, verify=True)
         frames = sum(data.info["splits"][split]["frames"] for split in SPLITS)
         console.print(f"{path}: {frames:,} frames, every one as it was written; checksum {data.checksum}")
+    return 0
+
+
+def _check_flags() -> Parser:
+    parser = Parser(
+        description="Gaze on the frames of a manifest's recordings: pictures, and numbers that tell of a wrong offset."
+    )
+    parser.add_argument("manifest", type=Path, help="CSV, as for recordings; labels are not needed")
+    parser.add_argument(
+        "--overlay", type=Path | None, default=None, metavar="DIR", help="write a contact sheet and clips there"
+    )
+    parser.add_argument("--clips", type=int, default=3, help="number of recordings that are animated")
+    parser.add_argument("--overwrite", action="store_true", help="replace the folder if it holds an earlier overlay")
+    return parser
+
+
+def _check(flags) -> int:
+    from data.checks.overlay import check_recordings, print_numbers
+
+    numbers, lag = check_recordings(flags.manifest, flags.overlay, clips=flags.clips, overwrite=flags.overwrite)
+    print_numbers(numbers, lag)
+    if flags.overlay is not None:
+        console.print(f"wrote {flags.overlay}", markup=False)
     return 0
 
 

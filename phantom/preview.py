@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from common.console import track
 from common.files import whole_folder
-from phantom.animation import write_animation
+from data.animation import write_animation
 from phantom.biometry import AGE_RANGES_WEEKS, Fetus, draw_fetus
 from phantom.cast import CLASSES
 from phantom.clip import Clip, Session, simulate_clip

@@ -12,9 +12,9 @@ from PIL import Image, ImageSequence
 import prepare
 from benchmarks import phantom_difficulty, phantom_vs_real
 from common.errors import InputError
+from data.animation import write_animation
 from data.dataset import FrameRecord, open_dataset, write_dataset
 from phantom import PhantomConfig
-from phantom.animation import write_animation
 from phantom.card import PARTS, add_card, print_card
 from phantom.cast import CLASSES
 from phantom.difficulty import get_difficulty

@@ -1,0 +1,5 @@
+"""Checks of recordings before they are used: gaze drawn on frames, and what numbers tell of an alignment."""
+
+from data.checks.overlay import check_recordings
+
+__all__ = ["check_recordings"]
