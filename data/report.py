@@ -30,6 +30,14 @@ def print_dataset_report(data: Dataset) -> None:
             console.print(_counts_table(title, counts))
         else:
             console.print(f"{title}: nothing")
+    for line in dataset_warnings(data):
+        console.print(line, style="yellow", markup=False)
+
+
+def dataset_warnings(data: Dataset) -> list[str]:
+    """A line for each thing about the data that every report of it has to say; [] if none."""
+    notes = data.info["notes"]
+    return [f"{what}: {count:g}" for what, count in notes.items() if what.startswith("warning: ")]
 
 
 def _splits_table(data: Dataset) -> Table:

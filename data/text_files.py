@@ -28,27 +28,31 @@ def read_file(path: str | os.PathLike) -> bytes:
     """
     path = Path(path)
     shown = printable(os.fspath(path), 200)
-    try:
-        with disk_errors(shown):
-            status = path.stat()
-            if stat.S_ISDIR(status.st_mode):
-                raise IsADirectoryError(errno.EISDIR, "is a folder", shown)
-            if not stat.S_ISREG(status.st_mode):
-                raise InputError(f"{shown}: is a pipe or a device, not a file: copy what it gives into a file")
-            if status.st_size > MAX_BYTES:
-                raise InputError(
-                    f"{shown}: has {status.st_size / 1e9:.1f} GB, over {MAX_BYTES / 1e9:.1f} GB: export fewer columns "
-                    "or a shorter part"
-                )
-            data = path.read_bytes()
-    except InputError:
-        raise
-    except (OSError, ValueError) as error:
-        # A name too long, a zero byte in it, a broken disk.
-        raise InputError(f"{shown}: can't be read ({getattr(error, 'strerror', None) or error})") from error
+    with disk_errors(shown):
+        status = _stat(path, shown)
+        if stat.S_ISDIR(status.st_mode):
+            raise IsADirectoryError(errno.EISDIR, "is a folder", shown)
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError(f"{shown}: is a pipe or a device, not a file: copy what it gives into a file")
+        if status.st_size > MAX_BYTES:
+            raise InputError(
+                f"{shown}: has {status.st_size / 1e9:.1f} GB, over {MAX_BYTES / 1e9:.1f} GB: export fewer columns "
+                "or a shorter part"
+            )
+        data = path.read_bytes()
     if not data.strip():
         raise InputError(f"{shown}: the file is empty: export it again")
     return data
+
+
+def _stat(path: Path, shown: str) -> os.stat_result:
+    try:
+        return path.stat()
+    except OSError as error:
+        # Without its file name, which may be of any length.
+        raise OSError(error.errno, error.strerror) from error
+    except ValueError as error:
+        raise InputError(f"{shown}: can't be read ({error}): correct the name") from error
 
 
 def unpack_gzip(data: bytes, path: str | os.PathLike) -> bytes:

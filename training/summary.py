@@ -8,6 +8,7 @@ from pathlib import Path
 from common.console import console
 from common.files import write_text
 from data.dataset import Dataset
+from data.report import dataset_warnings
 from evaluation.report import evaluate, print_table, write_report
 from training.config import TrainConfig
 from training.run_folder import ARTEFACTS, artefacts, holds
@@ -78,6 +79,7 @@ def summarise(report: dict, data: Dataset) -> str:
         "on the same frames, in points of a hundred; negative is above it."
         + (" Of several teachers it is the first." if several else ""),
         "",
+        *(text for line in dataset_warnings(data) for text in (f"{line[0].upper()}{line[1:]}.", "")),
         *what_lies_where(report),
     ]
     return "\n".join(lines) + "\n"

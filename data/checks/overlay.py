@@ -23,6 +23,7 @@ from data.frames import resize_frame
 from data.gaze.alignment import fill_short_gaps, gaze_for_frames, screen_to_frame, to_video_time
 from data.gaze.read import read_gaze
 from data.sources.manifest import Recording, check_box, read_manifest
+from data.video.clip import Video
 from data.video.read import open_video
 
 NUMBERS = "numbers.csv"
@@ -149,26 +150,14 @@ def _look(recording: Recording, animate: bool) -> tuple[Seen, Clip]:
     video = open_video(recording.video, recording.fps)
     if recording.crop_px is not None:
         check_box(recording.row, "crop_px", recording.crop_px, video.size, f"video {recording.video}")
-    gaze = read_gaze(
-        recording.gaze,
-        recording.screen_px,
-        gaze_recording=recording.gaze_recording,
-        clock_known=recording.gaze_offset_s is not None,
-    )
-    place = {"video_px": video.size, "image_box_px": recording.image_box_px, "crop_px": recording.crop_px}
-    offset_s = recording.gaze_offset_s or 0.0
-    last_s = video.duration_s - float(video.times_s[-1]) or None
-    on_frames = gaze_for_frames(gaze, video.times_s, gaze_offset_s=offset_s, last_frame_duration_s=last_s, **place)
-    screen_x, screen_y, filled = fill_short_gaps(gaze)
-    x, y = screen_to_frame(screen_x, screen_y, screen_px=gaze.screen_px, where=gaze.path, **place)
-    time_s = to_video_time(gaze.time_s, offset_s, video.times_s[0])
-    known = gaze.valid | filled
     left, top, width, height = recording.crop_px or (0, 0, *video.size)
     wanted = set(np.linspace(0, len(video.times_s) - 1, _SHEET_FRAMES + 2).round().astype(int)[1:-1].tolist())
-    wanted = wanted or {0}
-    frames, small, film = {}, [], []
-    for index, _, frame in video:
-        frame = frame[top : top + height, left : left + width]
+    frames: dict[int, np.ndarray] = {}
+    small: list[np.ndarray] = []
+    film: list[tuple[int, np.ndarray]] = []
+    drawn = _gaze(recording, video)
+    for index, _, whole in video:
+        frame = whole[top : top + height, left : left + width]
         if index in wanted:
             frames[index] = frame
         if len(small) < _LAG_FRAMES:
@@ -176,12 +165,50 @@ def _look(recording: Recording, animate: bool) -> tuple[Seen, Clip]:
         if animate and _in_film(index, video.times_s):
             wide = min(width, _CLIP_WIDTH_PX)
             film.append((index, resize_frame(frame, (max(1, round(wide * height / width)), wide))))
-    shown = known & (time_s >= video.times_s[0]) & (time_s < video.duration_s)
-    seen = Seen(
+    seen = dataclasses.replace(drawn, frames=frames, film=film)
+    return seen, Clip(video.times_s[: len(small)], np.stack(small), seen.gaze_s, seen.x, seen.y)
+
+
+def _gaze(recording: Recording, video: Video) -> Seen:
+    """The gaze of one recording on its image, on its frames and on its screen; no frames yet."""
+    if recording.gaze is None:
+        raise ValueError(f"recording {recording.recording_id} has no gaze")
+    gaze = read_gaze(
+        recording.gaze,
+        recording.screen_px,
+        gaze_recording=recording.gaze_recording,
+        clock_known=recording.gaze_offset_s is not None,
+    )
+    offset_s = recording.gaze_offset_s or 0.0
+    on_frames = gaze_for_frames(
+        gaze,
+        video.times_s,
+        video_px=video.size,
+        image_box_px=recording.image_box_px,
+        crop_px=recording.crop_px,
+        gaze_offset_s=offset_s,
+        last_frame_duration_s=video.duration_s - float(video.times_s[-1]) or None,
+    )
+    screen_x, screen_y, filled = fill_short_gaps(gaze)
+    x, y = screen_to_frame(
+        screen_x,
+        screen_y,
+        screen_px=gaze.screen_px,
+        video_px=video.size,
+        image_box_px=recording.image_box_px,
+        crop_px=recording.crop_px,
+        where=gaze.path,
+    )
+    time_s = to_video_time(gaze.time_s, offset_s, video.times_s[0])
+    known = gaze.valid | filled
+    # One image stays for as long as somebody looked at it.
+    end_s = video.duration_s if len(video.times_s) > 1 else np.inf
+    shown = known & (time_s >= video.times_s[0]) & (time_s < end_s)
+    return Seen(
         recording,
         video.times_s,
-        frames,
-        film,
+        {},
+        [],
         time_s[known],
         x[known],
         y[known],
@@ -191,7 +218,6 @@ def _look(recording: Recording, animate: bool) -> tuple[Seen, Clip]:
         offset_s,
         on_frames,
     )
-    return seen, Clip(video.times_s[: len(small)], np.stack(small), time_s[known], x[known], y[known])
 
 
 def _in_film(index: int, times_s: np.ndarray) -> bool:

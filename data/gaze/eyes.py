@@ -44,7 +44,9 @@ def mean_of_eyes(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.nd
     return gaze[:, 0], gaze[:, 1]
 
 
-def eyes_or_combined(table: Table, left: tuple, right: tuple, combined: tuple, meaning: Codes):
+def eyes_or_combined(
+    table: Table, left: tuple[str, str, str], right: tuple[str, str, str], combined: tuple[str, str], meaning: Codes
+) -> tuple[np.ndarray, np.ndarray]:
     """Gaze from each eye's columns, or from the combined ones in exports without them.
 
     Args:
@@ -57,15 +59,16 @@ def eyes_or_combined(table: Table, left: tuple, right: tuple, combined: tuple, m
         InputError: a bad cell, or an x without its y.
     """
     if table.has(*left[:2], *right[:2]):
-        return mean_of_eyes(one_eye(table, *left, meaning), one_eye(table, *right, meaning))
+        eyes = [one_eye(table, x, y, validity, meaning) for x, y, validity in (left, right)]
+        return mean_of_eyes(eyes[0], eyes[1])
     for x, y, *validity in (combined, left, right):
         if not table.has(x, y):
             continue
         if validity:
             xy = one_eye(table, x, y, validity[0], meaning)
         else:
-            eyes = [table.codes(name, meaning) for name in (left[2], right[2]) if table.has(name)]
-            bad = np.array([all(c is False for c in row) for row in zip(*eyes)] or np.zeros(len(table)), bool)
+            codes = [table.codes(name, meaning) for name in (left[2], right[2]) if table.has(name)]
+            bad = np.array([all(c is False for c in row) for row in zip(*codes)] or np.zeros(len(table)), bool)
             xy = np.stack([table.numbers(name, empty=True, nan_where=bad) for name in (x, y)], axis=1)
             xy[bad | np.isnan(xy).any(axis=1)] = np.nan
         return xy[:, 0], xy[:, 1]

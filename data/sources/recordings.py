@@ -34,6 +34,9 @@ from data.video.clip import Video
 from data.video.folder import frame_files
 from data.video.read import open_video
 
+# `data.report` and the reports of runs repeat what begins with this word.
+NO_OFFSET = "warning: recordings with gaze whose gaze_offset_s is empty (taken as 0)"
+NO_BOX = "warning: recordings with gaze whose image_box_px is empty (the picture is taken to fill the screen)"
 OUTSIDE_LABELS = "frames outside every label interval"
 CONSTANT = "frames of one constant value"
 
@@ -193,7 +196,7 @@ class _Import:
             writer.refuse(CONSTANT, constant)
         if self._config.fps is not None:
             writer.note(f"frames between the ticks of {self._config.fps:g} frames per s", int(np.sum(~wanted)))
-        _note_gaze(gaze, writer)
+        _note_gaze(recording, gaze, writer)
 
     def finish(self) -> None:
         """Note what recordings have in common."""
@@ -223,11 +226,15 @@ def keep_frames(times_s: np.ndarray, fps: float | None) -> np.ndarray:
     return np.diff(last, prepend=-1) > 0
 
 
-def _note_gaze(gaze: FrameGaze | None, writer: DatasetWriter) -> None:
+def _note_gaze(recording: Recording, gaze: FrameGaze | None, writer: DatasetWriter) -> None:
     if gaze is None:
         writer.note("recordings without gaze")
         return
     writer.note("recordings with gaze")
+    if recording.gaze_offset_s is None:
+        writer.note(NO_OFFSET)
+    if recording.image_box_px is None:
+        writer.note(NO_BOX)
     for name, count in gaze.counts.items():
         writer.note(f"gaze: {name.replace('_', ' ')}", count)
 

@@ -77,10 +77,10 @@ def _points(row: list[str], eyes: str, text: GazeText, number: int) -> tuple[flo
     two = eyes == "LR" or (not eyes and len(row) >= 7)
     if two and len(row) < 6:
         raise _bad(text, number, " ".join(row))
-    values = [
+    x, y, *other = (
         np.nan if row[i] == "." else _number(row[i], text, number, row[i]) for i in ((1, 2, 4, 5) if two else (1, 2))
-    ]
-    return tuple(values) if two else (*values, np.nan, np.nan)
+    )
+    return (x, y, other[0], other[1]) if two else (x, y, np.nan, np.nan)
 
 
 def _gaze(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 from data.gaze.clock import read_times
-from data.gaze.eyes import FLAG
+from data.gaze.eyes import FLAG, Codes
 from data.gaze.raw import RawGaze, TableFormat
 from data.gaze.table import Table
 
 _SURFACE = tuple(f"gaze position on surface {axis} [normalized]" for axis in "xy")
 _SCENE = ("gaze x", "gaze y")
+_WORN: Codes = {**FLAG, "": None}
 
 
 def parse(table: Table) -> RawGaze:
@@ -22,7 +23,7 @@ def parse(table: Table) -> RawGaze:
     on_surface = table.has(*_SURFACE)
     x, y = (table.numbers(name, empty=True) for name in (_SURFACE if on_surface else _SCENE))
     if table.has("worn"):
-        off = np.array([worn is False for worn in table.codes("worn", FLAG | {"": None})], bool)
+        off = np.array([code is False for code in table.codes("worn", _WORN)], bool)
         x[off] = y[off] = np.nan
     missing = np.isnan(x) | np.isnan(y)
     x[missing] = y[missing] = np.nan

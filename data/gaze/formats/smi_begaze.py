@@ -37,8 +37,7 @@ def parse(table: Table) -> RawGaze:
         table = table.where(table.is_text("category group", "eye"))
     need_samples(table)
     time_s, unit = read_times(table, clock, *(("µs", "ms") if clock == "time" else ("ms",)))
-    eyes = [_eye(table, *names) for names in _EYES.values()]
-    eyes = [eye for eye in eyes if eye is not None]
+    eyes = [eye for names in _EYES.values() if (eye := _eye(table, *names)) is not None]
     if not eyes:
         raise InputError(f"{table.path}: has an eye's x without its y: export both")
     x, y = mean_of_eyes(eyes[0], eyes[1]) if len(eyes) > 1 else eyes[0].T

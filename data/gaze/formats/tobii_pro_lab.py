@@ -31,11 +31,14 @@ def parse(table: Table) -> RawGaze:
     need_samples(table)
     time_s, unit = read_times(table, "recording timestamp", "ms", "µs")
     in_pixels = any(table.has(name) for name in _PX)
-    left, right, combined = (
-        tuple(f"gaze point {eye}{axis}{'' if in_pixels else ' [norm]'}" for axis in "xy")
-        for eye in ("left ", "right ", "")
+    suffix = "" if in_pixels else " [norm]"
+    x, y = eyes_or_combined(
+        table,
+        (f"gaze point left x{suffix}", f"gaze point left y{suffix}", "validity left"),
+        (f"gaze point right x{suffix}", f"gaze point right y{suffix}", "validity right"),
+        (f"gaze point x{suffix}", f"gaze point y{suffix}"),
+        WORDS,
     )
-    x, y = eyes_or_combined(table, (*left, "validity left"), (*right, "validity right"), combined, WORDS)
     return RawGaze(
         time_s,
         x,
