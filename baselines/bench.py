@@ -39,9 +39,9 @@ class Bench:
     data: Dataset
     flags: object
 
-    def batches(self) -> tf.data.Dataset:
-        """Endless augmented training batches, the same ones each time it is called."""
-        return training_batches(self.data, "train", self._pipeline(self.flags.batch_size), self.flags.augment)
+    def batches(self, skip: int = 0) -> tf.data.Dataset:
+        """Endless augmented training batches without the first `skip`, the same ones each time it is called."""
+        return training_batches(self.data, "train", self._pipeline(self.flags.batch_size), self.flags.augment, skip)
 
     @property
     def steps_per_epoch(self) -> int:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from common.console import console
 from common.files import write_text
-from quantization.footprint import DEFLATE_LEVEL, Kernel, count_kernels, count_tflite_kernels, deflated_bytes, sparsity
+from quantization.footprint import GZIP_LEVEL, Kernel, count_kernels, count_tflite_kernels, gzipped_bytes, sparsity
 
 NAME = "compression.json"
 
@@ -22,7 +22,7 @@ class Record:
     A row: `path` relative to the folder; `method`; `target`, what was asked for; `measured`,
     read from the artefact itself (`sparsity` over all kernels; `values_per_kernel` and
     `values_per_channel`, the most that any has); `encoding` of the kernels; `bytes`,
-    `deflated_bytes`; `params`, `nonzero_params` of the model; `seconds` that the model took.
+    `gzipped_bytes`; `params`, `nonzero_params` of the model; `seconds` that the model took.
 
     Args:
         folder: the paths are relative to it.
@@ -41,7 +41,7 @@ class Record:
             "seed": bench.flags.seed,
             "source_params": int(bench.model.count_params()),
             "source_bytes": bench.source.stat().st_size,
-            "deflate_level": DEFLATE_LEVEL,
+            "gzip_level": GZIP_LEVEL,
         }
         self._rows: list[dict] = []
         self._layers: dict[str, dict] = {}
@@ -72,12 +72,12 @@ class Record:
     def show(self, folder: Path) -> None:
         """Print the rows, with their paths in `folder`."""
         table = Table(title=f"{self._about['command']} of {self._about['source']}")
-        for column in ("artefact", "zeros", "values a channel", "bytes", "deflated", "parameters", "not 0"):
+        for column in ("artefact", "zeros", "values a channel", "bytes", "gzipped bytes", "parameters", "not 0"):
             table.add_column(column, justify="left" if column == "artefact" else "right")
         for row in self._rows:
             measured = row["measured"]
             cells = [f"{measured['sparsity']:.3f}", f"{measured['values_per_channel']}"] if measured else ["", ""]
-            counts = [f"{row[name]:,}" for name in ("bytes", "deflated_bytes", "params", "nonzero_params")]
+            counts = [f"{row[name]:,}" for name in ("bytes", "gzipped_bytes", "params", "nonzero_params")]
             table.add_row(str(folder / row["path"]), *cells, *counts)
         console.print(table)
         console.print(f"wrote {folder / NAME}", markup=False, highlight=False)
@@ -109,6 +109,6 @@ class Record:
                 "measured": measured,
                 "encoding": encoding,
                 "bytes": path.stat().st_size,
-                "deflated_bytes": deflated_bytes(path),
+                "gzipped_bytes": gzipped_bytes(path),
             }
         )

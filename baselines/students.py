@@ -86,7 +86,7 @@ def _fine_tuning(bench: Bench, teacher, epochs: int | None = None, **changes):
     load_heads(bench, objective)
     return FineTuning(
         objective=objective,
-        batches=bench.batches(),
+        batches=bench.batches,
         steps=bench.steps_per_epoch * (epochs or flags.epochs),
         steps_per_epoch=bench.steps_per_epoch,
         teacher=teacher,

@@ -11,7 +11,7 @@ import numpy as np
 from common.errors import InputError
 from quantization.finetune import FineTuning, fine_tune
 from quantization.legacy import tf_keras, tfmot
-from quantization.twin import build_twin, copy_weights
+from quantization.legacy_copy import build_legacy_copy, copy_weights
 
 
 def cluster(
@@ -32,19 +32,21 @@ def cluster(
         student: trained Keras 3 student; it is not changed.
         name, options: what it was built with.
         clusters: different values of a kernel, at least 3.
-        training: how it is trained on; see `FineTuning`.
+        training: data, loss, steps; see `FineTuning`.
         keep_sparsity: weights that are 0 stay 0, which is then one of the values.
 
     Returns:
         Keras 3 model.
 
     Raises:
-        InputError: too few clusters, or options that the student was not built with.
+        InputError: fewer than 3 clusters, or options that the student was not built with.
     """
     if clusters < 3:
-        raise InputError(f"--clusters {clusters}: at least 3 are needed: one below zero, zero, one above")
+        raise InputError(f"clusters must be at least 3 (one below zero, zero, one above), not {clusters}")
     keras_module, clustering = tf_keras(), tfmot().clustering.keras
-    twin = build_twin(name, student.input_shape[1:], student.output_shape[-1], student, **options)
+    # Dropout's seeds are made with the copy, the first centroids with the wrappers.
+    keras.utils.set_random_seed(training.seed)
+    copy = build_legacy_copy(student, name, options)
 
     def wrapped(layer):
         if type(layer) not in (keras_module.layers.Conv2D, keras_module.layers.Dense):
@@ -55,9 +57,7 @@ def cluster(
             return layer
         return _clustered(layer, clusters, clustering, keep_sparsity)
 
-    # TF-MOT draws the centroids when the wrapper is built.
-    keras.utils.set_random_seed(training.seed)
-    model = keras_module.models.clone_model(twin, clone_function=wrapped)
+    model = keras_module.models.clone_model(copy, clone_function=wrapped)
     fine_tune(model, training, f"clustering to {clusters} values")
     result = keras.models.clone_model(student)
     copy_weights(clustering.strip_clustering(model), result)

@@ -1,16 +1,25 @@
-"""Train a `tf_keras` model on by the Distiller's objective: what every compression of a student shares."""
+"""Further training of a `tf_keras` student by the Distiller's objective: what quantization and the baselines share.
+
+A training that was interrupted goes on after its last whole epoch and gives, bit for bit, what
+it would have given. All that it depends on is stored: weights, quantizers' ranges, masks and
+centroids, the heads of the objective, the optimizer's slots. Dropout is seeded from the epoch,
+the batches are skipped, and whether batch normalisation is frozen follows from the step."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from common.console import track
 from common.errors import InputError
+from common.state_file import State, give_values, read_state, write_state
 from models.accounting import Means, Measured, measure
 from models.distiller import teacher_pass
 from models.learner import own_losses, unpack
@@ -20,11 +29,11 @@ from quantization.legacy import tf_keras
 
 @dataclasses.dataclass(frozen=True)
 class FineTuning:
-    """What a compressed student is trained on with, and for how long.
+    """The data, the loss and the length of a further training.
 
     Attributes:
-        objective: terms and weights of the loss, heads included; it trains on.
-        batches: endless, ({"frame", "gaze", "gaze_valid"}, label, weight).
+        objective: terms and weights of the loss, heads included, which are trained too.
+        batches: number of batches to skip → endless ({"frame", "gaze", "gaze_valid"}, label, weight).
         steps: in all.
         steps_per_epoch: a line of logs after as many.
         teacher: Keras 3 teacher, or None for plain labels.
@@ -34,11 +43,12 @@ class FineTuning:
             keeps, its moving statistics; 1 never freezes them.
         seed: of dropout.
         validation: finite batches of the same shape, gone through after each epoch, or None.
-        rate_flag: what sets the learning rate, for errors.
+        checkpoint: file that keeps the state after every epoch, or None. A training that finds it
+            goes on from there; who saves the result removes the file after that.
     """
 
     objective: Objective
-    batches: tf.data.Dataset
+    batches: Callable[[int], tf.data.Dataset]
     steps: int
     steps_per_epoch: int
     teacher: keras.Model | None = None
@@ -46,13 +56,17 @@ class FineTuning:
     freeze_batch_norm_from: float = 1.0
     seed: int = 0
     validation: tf.data.Dataset | None = None
-    rate_flag: str = "the learning rate"
+    checkpoint: Path | None = None
 
     def __post_init__(self):
         if self.steps < 1 or self.steps_per_epoch < 1:
-            raise InputError(f"steps {self.steps}, steps_per_epoch {self.steps_per_epoch}: both must be at least 1")
+            raise InputError(
+                f"steps and steps_per_epoch must be at least 1, not {self.steps} and {self.steps_per_epoch}"
+            )
         if not 0 < self.learning_rate < math.inf:
-            raise InputError(f"learning_rate {self.learning_rate}: must be above 0")
+            raise InputError(f"learning_rate must be above 0, not {self.learning_rate}")
+        if not 0 <= self.freeze_batch_norm_from <= 1:
+            raise InputError(f"freeze_batch_norm_from must be in [0, 1], not {self.freeze_batch_norm_from}")
 
 
 def fine_tune(
@@ -68,43 +82,57 @@ def fine_tune(
             with or without TF-MOT's `quant_` before it.
         training: data, loss, steps.
         what: named in the progress line and in errors, such as "pruning to 80 %".
-        after_epoch: called with (epoch from 0, logs).
+        after_epoch: called with (epoch from 0, logs) after each epoch of this process.
 
     Returns:
-        One dict of logs an epoch: `loss`, each term by its name, `regularisation`,
-        `accuracy`, `agreement` with a teacher, `val_*` of all these, `learning_rate`.
+        One dict of logs an epoch, those before an interruption included: `loss`, each term by its
+        name, `regularisation`, `accuracy`, `agreement` with a teacher, `val_*` of all these,
+        `learning_rate`.
 
     Raises:
         InputError: a part of the loss that is not finite, with the step and the part.
     """
-    keras.utils.set_random_seed(training.seed)
     trainer = _Trainer(model, training)
-    history, feed = [], iter(training.batches)
-    epochs = math.ceil(training.steps / training.steps_per_epoch)
-    for epoch, first in enumerate(range(0, training.steps, training.steps_per_epoch)):
-        logs = Means()
-        last = min(first + training.steps_per_epoch, training.steps)
-        for step in track(range(first, last), f"{what}, epoch {epoch + 1}/{epochs}"):
-            frozen = step >= training.freeze_batch_norm_from * training.steps
-            logs.add(_finite(trainer.train_step(next(feed), frozen), f"{what}, step {step + 1}", training.rate_flag))
-        row = logs.result()
-        if training.validation is not None:
-            means = Means()
-            for batch in training.validation:
-                means.add(trainer.test_step(batch))
-            row |= {f"val_{name}": value for name, value in means.result().items()}
-        row["learning_rate"] = float(keras.ops.convert_to_numpy(trainer.schedule(last - 1)))
+    history, file = trainer.restore(), training.checkpoint
+    feed = iter(training.batches(len(history) * training.steps_per_epoch))
+    for epoch in range(len(history), math.ceil(training.steps / training.steps_per_epoch)):
+        row = _train_epoch(trainer, feed, epoch, what)
         history.append(row)
         if after_epoch is not None:
             after_epoch(epoch, row)
+        if file is not None:
+            values = tuple(np.array(keras.ops.convert_to_numpy(variable)) for variable in trainer.state())
+            write_state(file, State(len(history), values, tuple(history)))
     return tuple(history)
 
 
+def _train_epoch(trainer: _Trainer, feed: Iterator, epoch: int, what: str) -> dict[str, float]:
+    """One epoch and its validation; its logs."""
+    training = trainer.training
+    epochs = math.ceil(training.steps / training.steps_per_epoch)
+    first = epoch * training.steps_per_epoch
+    last = min(first + training.steps_per_epoch, training.steps)
+    trainer.seed_dropout(epoch)
+    logs = Means()
+    for step in track(range(first, last), f"{what}, epoch {epoch + 1}/{epochs}"):
+        frozen = step >= training.freeze_batch_norm_from * training.steps
+        logs.add(_finite(trainer.train_step(next(feed), frozen), f"{what}, step {step + 1}", training.learning_rate))
+    row = logs.result()
+    if training.validation is not None:
+        means = Means()
+        for batch in training.validation:
+            means.add(trainer.test_step(batch))
+        row |= {f"val_{name}": value for name, value in means.result().items()}
+    row["learning_rate"] = float(keras.ops.convert_to_numpy(trainer.schedule(last - 1)))
+    return row
+
+
 class _Trainer:
-    """One step: Keras 3 teacher and objective, legacy student and optimiser, one gradient tape."""
+    """One step: Keras 3 teacher and objective, legacy student and optimizer, one gradient tape."""
 
     def __init__(self, model, training: FineTuning):
         keras_module = tf_keras()
+        self.model, self.training = model, training
         objective = training.objective
         taps = {tap: _tap(model, tap) for tap in objective.settings.taps()}
         self.student = keras_module.Model(model.inputs, {"logits": model.output, **taps})
@@ -112,6 +140,7 @@ class _Trainer:
         self.teacher = teacher_pass(training.teacher, objective.settings)
         inner = [getattr(layer, "layer", layer) for layer in model.layers]
         self.norms = [layer for layer in inner if isinstance(layer, keras_module.layers.BatchNormalization)]
+        self.dropouts = [layer for layer in inner if isinstance(layer, keras_module.layers.Dropout)]
         self.variables = [*model.trainable_variables, *(v.value for v in objective.trainable_variables)]
         warmup = min(training.steps - 1, max(1, training.steps // 20))
         self.schedule = keras_module.optimizers.schedules.CosineDecay(
@@ -122,6 +151,25 @@ class _Trainer:
         )
         self.optimizer = keras_module.optimizers.Adam(self.schedule)
         self.optimizer.build(self.variables)
+
+    def state(self) -> list:
+        """All variables that the training changes, in a fixed order."""
+        return [*self.model.variables, *self.objective.variables, *self.optimizer.variables]
+
+    def restore(self) -> list[dict[str, float]]:
+        """Take the state of the checkpoint, if there is one; the logs of its epochs."""
+        file = self.training.checkpoint
+        state = None if file is None else read_state(file)
+        if file is None or state is None:
+            return []
+        give_values(file, state, self.state())
+        return list(state.history)
+
+    def seed_dropout(self, epoch: int) -> None:
+        """Dropout that depends on seed, layer and epoch alone; the state of its generator is no weight."""
+        for layer in self.dropouts:
+            words = f"{self.training.seed} {layer.name} {epoch}"
+            layer._random_generator._generator.reset_from_seed(zlib.crc32(words.encode()))
 
     @tf.function(autograph=False)
     def train_step(self, batch, frozen: bool) -> Measured:
@@ -160,11 +208,12 @@ def _tap(model, name: str):
     raise InputError(f"model {model.name}: has no tap {name!r}; it has {', '.join(n for n in there if 'stride' in n)}")
 
 
-def _finite(measured: Measured, where: str, rate_flag: str) -> Measured:
+def _finite(measured: Measured, where: str, learning_rate: float) -> Measured:
     # The parts before their sum, so that it is the part that gets named.
     for name, (value, _) in sorted(measured.items(), key=lambda item: item[0] == "loss"):
         if not math.isfinite(float(value)):
             raise InputError(
-                f"{where}: {name} is {float(value)}: lower {rate_flag}, or look for bad frames in the data set"
+                f"{where}: {name} is {float(value)}: lower learning_rate (now {learning_rate:g}), or look for bad "
+                "frames in the data set"
             )
     return measured

@@ -14,9 +14,14 @@ import keras  # noqa: F401  Keras 3 must be there first
 
 
 def tf_keras() -> ModuleType:
-    """The `tf_keras` module."""
+    """The `tf_keras` module, its dropout drawing from generators of its own.
+
+    By default it draws from stateful operations, whose state can neither be read nor set: an
+    interrupted training could not go on as it would have.
+    """
     import tf_keras
 
+    tf_keras.backend.experimental.enable_tf_random_generator()
     return tf_keras
 
 

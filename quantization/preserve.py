@@ -16,10 +16,10 @@ import keras
 from common.errors import InputError
 from quantization.finetune import FineTuning, fine_tune
 from quantization.legacy import tf_keras, tfmot
-from quantization.qat import QuantizedStudent
+from quantization.legacy_copy import build_legacy_copy
+from quantization.qat import RANGE_DECAY, QuantizedStudent
 from quantization.ranges import set_ranges
 from quantization.scheme import registry
-from quantization.twin import build_twin
 
 _COLLABORATIVE = "tensorflow_model_optimization.python.core.quantization.keras.collab_opts."
 
@@ -34,7 +34,7 @@ def quantize_preserving(
     calibration: Iterable,
     training: FineTuning,
 ) -> QuantizedStudent:
-    """The fake-quantized twin of a pruned, clustered, or pruned and clustered student, trained on.
+    """Quantize a pruned, clustered, or pruned and clustered student and train it further.
 
     All three work with TF-MOT 0.8.1 and tf_keras 2.21 for Conv2D and Dense kernels; depthwise
     kernels are quantized as in `quantize_aware_train`, neither masked nor clustered.
@@ -51,16 +51,17 @@ def quantize_preserving(
         InputError: neither of the two is to be kept, or TF-MOT refuses the model.
     """
     if not (sparse or clustered):
-        raise InputError("nothing is to be kept: quantize a student that is neither sparse nor clustered with train.py")
-    twin = build_twin(name, student.input_shape[1:], student.output_shape[-1], student, **options)
+        raise InputError("neither sparse nor clustered is set, so nothing is to be kept: use quantize_aware_train")
+    keras.utils.set_random_seed(training.seed)
+    copy = build_legacy_copy(student, name, options)
     quantization = tfmot().quantization.keras
     try:
-        annotated = quantization.quantize_annotate_model(twin)
+        annotated = quantization.quantize_annotate_model(copy)
         model = quantization.quantize_apply(annotated, _scheme(sparse, clustered))
     except (NotImplementedError, RuntimeError, ValueError) as error:
         words = str(error).strip().splitlines()[0][:200]
         raise InputError(f"model {name}: TF-MOT can't quantize it and keep what was compressed: {words}") from error
-    set_ranges(model, calibration, decay=0.99)
+    set_ranges(model, calibration, RANGE_DECAY)
     history = fine_tune(model, training, "quantizing")
     if clustered:
         strip = importlib.import_module(_COLLABORATIVE + "cluster_preserve.cluster_utils").strip_clustering_cqat

@@ -1,4 +1,4 @@
-"""Magnitude pruning: the smallest weights of each kernel become 0 while the student trains on.
+"""Magnitude pruning: the smallest weights of each kernel become 0 while the student goes on training.
 
 Zhu and Gupta 2017 (arXiv 1710.01878): the share of zeros grows from 0 to the target s by
 s·(1 − (1 − t/T)³), so that most weights go early, while the others can still make up for it.
@@ -6,12 +6,14 @@ s·(1 − (1 − t/T)³), so that most weights go early, while the others can st
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import keras
 
 from common.errors import InputError
 from quantization.finetune import FineTuning, fine_tune
 from quantization.legacy import tf_keras, tfmot
-from quantization.twin import build_twin, copy_weights
+from quantization.legacy_copy import build_legacy_copy, copy_weights
 
 # Share of the steps over which the sparsity grows; the rest is training at the target.
 _RAMP = 0.6
@@ -29,7 +31,7 @@ def prune(student: keras.Model, name: str, options: dict, sparsity: float, train
         student: trained Keras 3 student; it is not changed.
         name, options: what it was built with.
         sparsity: share of zeros in each kernel, above 0 and below 1.
-        training: how it is trained on; see `FineTuning`.
+        training: data, loss, steps; see `FineTuning`.
 
     Returns:
         Keras 3 model.
@@ -38,17 +40,18 @@ def prune(student: keras.Model, name: str, options: dict, sparsity: float, train
         InputError: a sparsity out of range, or options that the student was not built with.
     """
     if not 0 < sparsity < 1:
-        raise InputError(f"--sparsity {sparsity}: must be above 0 and below 1")
+        raise InputError(f"sparsity must be in (0, 1), not {sparsity}")
     keras_module, pruning = tf_keras(), tfmot().sparsity.keras
-    twin = build_twin(name, student.input_shape[1:], student.output_shape[-1], student, **options)
-    schedule = _schedule(sparsity, training.steps)
+    keras.utils.set_random_seed(training.seed)
+    copy = build_legacy_copy(student, name, options)
+    schedule, _ = schedule_of(sparsity, training.steps)
 
     def wrapped(layer):
         if type(layer) in (keras_module.layers.Conv2D, keras_module.layers.Dense):
             return pruning.prune_low_magnitude(layer, pruning_schedule=schedule)
         return layer
 
-    model = keras_module.models.clone_model(twin, clone_function=wrapped)
+    model = keras_module.models.clone_model(copy, clone_function=wrapped)
     masks = pruning.UpdatePruningStep()
     masks.set_model(model)
     masks.on_train_begin()
@@ -59,20 +62,17 @@ def prune(student: keras.Model, name: str, options: dict, sparsity: float, train
     return result
 
 
-def _schedule(sparsity: float, steps: int):
-    """From 0 to the target by s·(1 − (1 − t)³) (Zhu and Gupta 2017)."""
-    frequency, end = _ramp(steps)
-    return tfmot().sparsity.keras.PolynomialDecay(
-        0.0, sparsity, begin_step=0, end_step=end, power=3, frequency=frequency
-    )
+def schedule_of(sparsity: float, steps: int) -> tuple[Callable, int]:
+    """From 0 to the target by s·(1 − (1 − t/T)³) (Zhu and Gupta 2017), and T, the step of the last update.
 
+    TF-MOT counts the first step as 1 and updates the masks only where a step is a multiple of
+    the frequency: T is such a multiple, or training would end below the target.
 
-def _ramp(steps: int) -> tuple[int, int]:
-    """(steps between two updates of the masks, step of the last one, which is a multiple of them).
-
-    TF-MOT counts the first step as 1 and updates only where the difference to the begin is
-    a multiple: any other end would be passed by, below the target.
+    Returns:
+        The schedule of TF-MOT: step → (whether the masks are updated, share of zeros).
     """
     end = max(1, round(_RAMP * steps))
     frequency = max(1, end // _UPDATES)
-    return frequency, end // frequency * frequency
+    end = end // frequency * frequency
+    decay = tfmot().sparsity.keras.PolynomialDecay
+    return decay(0.0, sparsity, begin_step=0, end_step=end, power=3, frequency=frequency), end

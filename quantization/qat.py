@@ -1,49 +1,23 @@
-"""Quantization-aware training: the student's twin, fake-quantized, goes on being distilled."""
+"""Quantization-aware training: the student goes on being distilled with fake-quantized weights and activations."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import keras
 import tensorflow as tf
 
 from common.errors import InputError
-from models.objective import Objective
 from quantization.check import try_quantize
 from quantization.finetune import FineTuning, fine_tune
+from quantization.legacy_copy import build_legacy_copy
 from quantization.ranges import set_ranges
-from quantization.twin import build_twin
 
-
-@dataclasses.dataclass(frozen=True)
-class QatSettings:
-    """How the quantized twin is trained.
-
-    Attributes:
-        learning_rate: peak; it warms up over the first 5 % of the steps and falls to 0 by a
-            half cosine. The student is trained already: a tenth of its own rate or less.
-        calibration_batches: training batches that set the activations' first ranges.
-        range_decay: of the activation ranges' moving average, per step.
-        freeze_batch_norm_from: share of the steps after which batch normalisation uses, and
-            keeps, its moving statistics: the last steps train with what will be folded into
-            the int8 weights. 1 never freezes them.
-    """
-
-    learning_rate: float = 2e-4
-    calibration_batches: int = 8
-    range_decay: float = 0.99
-    freeze_batch_norm_from: float = 2 / 3
-
-    def __post_init__(self):
-        if not 0 < self.learning_rate < math.inf:
-            raise InputError(f"quantize.learning_rate {self.learning_rate}: must be above 0")
-        if self.calibration_batches < 1:
-            raise InputError(f"quantize.calibration_batches {self.calibration_batches}: at least 1 is needed")
-        for name in ("range_decay", "freeze_batch_norm_from"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"quantize.{name} {getattr(self, name)}: must be from 0 to 1")
+# Decay of the activation ranges' moving average, per step.
+RANGE_DECAY = 0.99
+# The last third of the steps trains with the statistics that will be folded into the int8 weights.
+FREEZE_BATCH_NORM_FROM = 2 / 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,86 +38,59 @@ class QuantizedStudent:
 
 
 def quantize(
-    student: keras.Model, name: str, options: dict, calibration, range_decay: float = 0.99
+    student: keras.Model, name: str, options: dict, calibration: Iterable, range_decay: float = RANGE_DECAY
 ) -> QuantizedStudent:
-    """The fake-quantized twin of a trained student, its ranges set, not trained further.
+    """The fake-quantized form of a trained student, its ranges set, not trained further.
 
     Args:
         student: trained Keras 3 student.
         name, options: what it was built with.
-        calibration: a few batches of frames [B, H, W, C] in [0, 1].
-        range_decay: see `QatSettings`.
+        calibration: batches of frames [B, H, W, C] in [0, 1]; see `set_ranges`.
+        range_decay: of the activation ranges' moving average, per training step; see `set_ranges`.
 
     Raises:
-        InputError: naming every layer that TF-MOT refuses.
+        InputError: naming every layer that TF-MOT refuses, or a decay out of range.
     """
-    twin = build_twin(name, student.input_shape[1:], student.output_shape[-1], student, **options)
-    model, refused = try_quantize(twin)
+    if not 0 <= range_decay <= 1:
+        raise InputError(f"range_decay must be in [0, 1], not {range_decay}")
+    model, refused = try_quantize(build_legacy_copy(student, name, options))
     if refused:
-        told = "; ".join(f"{layer} ({kind}) {reason}" for layer, kind, reason in refused)
-        raise InputError(f"model {name}: can't be quantized: {told}")
+        reasons = "; ".join(f"{layer} ({kind}) {reason}" for layer, kind, reason in refused)
+        raise InputError(f"model {name}: can't be quantized: {reasons}")
     set_ranges(model, calibration, range_decay)
     return QuantizedStudent(model)
 
 
 def quantize_aware_train(
     student: keras.Model,
-    *,
     name: str,
     options: dict,
-    teacher: keras.Model | None,
-    objective: Objective,
-    batches: tf.data.Dataset,
-    steps: int,
-    steps_per_epoch: int,
-    validation: tf.data.Dataset | None = None,
-    settings: QatSettings | None = None,
+    *,
+    calibration: Iterable,
+    training: FineTuning,
+    range_decay: float = RANGE_DECAY,
     on_epoch: Callable[[int, dict], None] | None = None,
-    seed: int = 0,
 ) -> QuantizedStudent:
     """Quantize a trained student and go on distilling it from the same teacher.
 
-    The objective is the Distiller's own, saliency head and adapters included, and trains
-    on; its weights are those of the end of the schedule (progress 1), as this is the late
-    part of one training. The student itself is not changed.
-
     Args:
-        student: trained Keras 3 student, frame → logits.
+        student: trained Keras 3 student, frame → logits; it is not changed.
         name, options: what it was built with.
-        teacher: Keras 3 teacher, or None.
-        objective: of the Distiller that trained the student.
-        batches: endless, ({"frame", "gaze", "gaze_valid"}, label, weight).
-        steps: in all.
-        steps_per_epoch: a line of logs, and a validation, after as many.
-        validation: finite batches of the same shape, or None.
-        settings: see `QatSettings`.
-        on_epoch: called with (epoch from 0, logs) after each.
-        seed: of dropout.
+        calibration: batches of frames [B, H, W, C] in [0, 1], without augmentation, that set the
+            activations' first ranges: the same ones as for post-training quantization.
+        training: data, loss and steps. The objective is that of the Distiller that trained the
+            student, and the learning rate a tenth of the student's own or less.
+        range_decay: of the activation ranges' moving average, per step.
+        on_epoch: called with (epoch from 0, logs) after each epoch of this process.
 
     Returns:
-        The trained student; `history` has for each epoch the Distiller's logs (`loss`, each
-        term by its name, `regularisation`, `accuracy`, `agreement`), `val_*` and `learning_rate`.
+        The trained student and the logs of its epochs, see `fine_tune`.
 
     Raises:
         InputError: a layer that TF-MOT refuses, or a part of the loss that is not finite,
             with the step and the part.
     """
-    settings = settings or QatSettings()
-    # The twin's dropout draws its seeds when it is built.
-    keras.utils.set_random_seed(seed)
-    calibration = [features["frame"] for features, *_ in batches.take(settings.calibration_batches)]
-    quantized = quantize(student, name, options, calibration, settings.range_decay)
-    training = FineTuning(
-        objective,
-        batches,
-        steps,
-        steps_per_epoch,
-        teacher,
-        settings.learning_rate,
-        settings.freeze_batch_norm_from,
-        seed,
-        validation,
-        rate_flag=f"--quantize.learning_rate (now {settings.learning_rate})",
-    )
+    keras.utils.set_random_seed(training.seed)
+    quantized = quantize(student, name, options, calibration, range_decay)
     history = fine_tune(quantized.model, training, "quantization-aware training", on_epoch)
     return QuantizedStudent(quantized.model, history)

@@ -124,6 +124,7 @@ def post_training_int8(student: keras.Model, frames: Iterable, path: str | os.Pa
 
 def _converter(model) -> tf.lite.TFLiteConverter:
     @tf.function(autograph=False)
+    @tf.autograph.experimental.do_not_convert
     def probabilities(frame):
         logits = model(frame, training=False)
         return {"probabilities": tf.nn.softmax(tf.cast(logits, tf.float32))}

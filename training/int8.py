@@ -1,4 +1,4 @@
-"""Stage 3: the student's quantized twin goes on learning from the same teacher, then leaves as 8 bits."""
+"""Stage 3: the fake-quantized student goes on learning from the same teacher, then is written in 8 bits."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import numpy as np
 
 from common.console import console
 from common.files import whole_folder
+from common.state_file import epochs_done
 from evaluation.artefacts import load_keras_model
 from evaluation.complexity import count_macs
 from models.distiller import build_objective
-from quantization.qat import QatSettings, quantize_aware_train
+from quantization.finetune import FineTuning
+from quantization.qat import FREEZE_BATCH_NORM_FROM, quantize_aware_train
 from quantization.saved_model import export_saved_model
 from quantization.tflite import export_int8, post_training_int8
 from training.history import History, show_epoch
@@ -28,7 +30,8 @@ def quantize_student(stage: Stage, teacher: keras.Model | None, history: History
     with np.load(source.with_name(HEADS)) as heads:
         objective.set_weights([heads[name] for name in heads.files])
     steps = stage.steps_per_epoch(config.quantize)
-    history.start("int8")
+    history.start("int8", epochs_done(stage.checkpoint))
+    frames = [features["frame"] for features in stage.calibration_features()]
 
     def log(epoch: int, logs: dict) -> None:
         history.add("int8", epoch + 1, logs)
@@ -36,21 +39,26 @@ def quantize_student(stage: Stage, teacher: keras.Model | None, history: History
 
     quantized = quantize_aware_train(
         student,
-        name=config.student,
-        options=config.student_options,
-        teacher=teacher,
-        objective=objective,
-        batches=stage.training_batches(config.quantize),
-        steps=steps * config.quantize.epochs,
-        steps_per_epoch=steps,
-        validation=stage.validation_batches(config.quantize),
-        settings=QatSettings(learning_rate=config.quantize.learning_rate),
+        config.student,
+        config.student_options,
+        calibration=frames,
+        training=FineTuning(
+            objective=objective,
+            batches=lambda skip: stage.training_batches(config.quantize, skip),
+            steps=steps * config.quantize.epochs,
+            steps_per_epoch=steps,
+            teacher=teacher,
+            learning_rate=config.quantize.learning_rate,
+            freeze_batch_norm_from=FREEZE_BATCH_NORM_FROM,
+            seed=config.seed,
+            validation=stage.validation_batches(config.quantize),
+            checkpoint=stage.checkpoint,
+        ),
         on_epoch=log,
-        seed=config.seed,
     )
-    frames = [batch["frame"] for batch in stage.calibration_features()]
     metadata = stage.metadata(student, config.student, "probabilities", count_macs(student))
     with console.status("converting to 8 bits"), whole_folder(stage.folder, overwrite=True) as folder:
         export_int8(quantized, folder / "student_int8.tflite", metadata)
         export_saved_model(quantized.model, folder / "saved_model", metadata)
         post_training_int8(student, frames, folder / "student_ptq.tflite", metadata)
+    stage.checkpoint.unlink(missing_ok=True)  # only now: the stage is on disk

@@ -91,7 +91,7 @@ class PretrainSettings(FitSettings):
 
 @dataclasses.dataclass(frozen=True)
 class QuantizeSettings:
-    """How the quantized student is trained on; warm-up, decay and ranges: `quantization.qat.QatSettings`.
+    """How the quantized student is trained further; warm-up, decay and ranges: `quantization.finetune.FineTuning`.
 
     Attributes:
         epochs: passes over the training split.

@@ -6,7 +6,6 @@ import tensorflow as tf
 
 SIZE = (32, 40)
 CLASSES = ("abdomen", "femur", "head", "other")
-NAME, OPTIONS = "squeezenet_1_1", {"width": 0.25}
 
 
 def frames(count, seed):
@@ -33,7 +32,12 @@ def batches(count=256, seed=0, batch=16, endless=True):
         "gaze_valid": np.arange(count) % 4 > 0,
     }
     data = tf.data.Dataset.from_tensor_slices((features, labels, np.ones(count, np.float32)))
-    return (data.shuffle(count, seed=seed).repeat() if endless else data).batch(batch)
+    return (data.repeat() if endless else data).batch(batch)
+
+
+def feed(skip=0):
+    """The endless batches without the first `skip`, as a training takes them."""
+    return batches().skip(skip)
 
 
 def make_teacher(seed=0):

@@ -1,9 +1,11 @@
-"""A student with one layer of each kind, small enough to be compressed in a second."""
+"""A student with one layer of each kind, small enough to be trained, compressed and converted in a second."""
 
+import contextlib
 import dataclasses
 
 import keras
 import numpy as np
+import pytest
 
 import models
 from losses import LossSettings
@@ -23,32 +25,29 @@ def build(keras_module, frame_shape, num_classes):
     x = layers.ReLU(name="stride8")(layers.BatchNormalization(momentum=0.9, name="stem_bn")(x))
     x = layers.DepthwiseConv2D(3, padding="same", use_bias=False, name="depth_conv")(x)
     x = layers.ReLU(name="depth_relu")(layers.BatchNormalization(momentum=0.9, name="depth_bn")(x))
-    x = layers.Conv2D(12, 1, use_bias=False, name="point_conv")(x)
+    x = layers.Conv2D(12, 1, 2, padding="same", use_bias=False, name="point_conv")(x)
     x = layers.ReLU(name="stride16")(layers.BatchNormalization(momentum=0.9, name="point_bn")(x))
-    x = layers.Flatten(name="flatten")(x)
+    x = layers.Dropout(0.1, name="dropout")(layers.Flatten(name="flatten")(x))
     return keras_module.Model(frame, layers.Dense(num_classes, name="logits")(x), name=NAME)
 
 
 ENTRY = models.registry.Entry(build, "student", ("stride8", "stride16"))
 
 
-def trained():
-    """It finds the quarter in which the blob is."""
-    keras.utils.set_random_seed(2)
-    student = models.create(NAME, (*blobs.SIZE, 1), 4)
-    student.compile(keras.optimizers.Adam(5e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    student.fit(
-        blobs.batches().map(lambda f, label, _: (f["frame"], label)), steps_per_epoch=80, shuffle=False, verbose=0
-    )
-    return student
+@contextlib.contextmanager
+def registered():
+    """The block knows it as a student of the registry."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(models.MODELS, NAME, ENTRY)
+        yield
 
 
 def tuning(student, steps=30, teacher=None, **changes):
-    """Fine-tuning on the blobs by labels, or from a teacher."""
+    """Further training on the blobs by labels, or from a teacher."""
     loss = LossSettings() if teacher is not None else dataclasses.replace(LossSettings().without_teacher(), gaze=0.0)
     fields = {
         "objective": build_objective(student, teacher, loss),
-        "batches": blobs.batches(),
+        "batches": blobs.feed,
         "steps": steps,
         "steps_per_epoch": steps,
         "teacher": teacher,

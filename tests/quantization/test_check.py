@@ -4,6 +4,7 @@ import models
 from common.errors import InputError
 from quantization.check import dry_run, refused_layers
 from quantization.legacy import tf_keras, tfmot
+from tests.quantization import small
 
 keras_module = tf_keras()
 L = keras_module.layers
@@ -25,9 +26,9 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("name", models.names("student"))
-def test_every_student_can_be_quantized(name):
-    assert dry_run(name, (32, 40, 1), 3) == []
+def test_a_dry_run_of_a_student_that_can_be_quantized_names_nothing():
+    # Every family is quantized in test_families.py.
+    assert dry_run(small.NAME, (32, 40, 1), 3) == []
 
 
 @pytest.mark.parametrize("kind", BAD)

@@ -7,7 +7,8 @@ import models
 from common.errors import InputError
 from losses import LossSettings
 from models.objective import Objective
-from quantization.qat import QatSettings, quantize, quantize_aware_train
+from quantization.finetune import FineTuning
+from quantization.qat import quantize, quantize_aware_train
 from tests.quantization import blobs
 
 PARTS = ["loss", "hard", "gaze", "attention", "soft", "regularisation", "accuracy", "agreement"]
@@ -20,20 +21,20 @@ def tiny(monkeypatch):
     return models.create("tiny", (*blobs.SIZE, 1), 4)
 
 
-def alone(student, settings=None, batches=None, **more):
+def alone(student, steps=6, range_decay=0.99, **more):
     """Quantization-aware training of a tiny student, without a teacher."""
     losses = LossSettings().without_teacher()
     shapes = {tap: student.get_layer(tap).output.shape[1:] for tap in losses.taps()}
-    arguments = {"steps": 6, "steps_per_epoch": 3, **more}
+    fields = {
+        "objective": Objective(losses, shapes, {}),
+        "batches": blobs.feed,
+        "steps": steps,
+        "steps_per_epoch": 3,
+        "learning_rate": 2e-4,
+    }
+    calibration = [features["frame"] for features, *_ in blobs.batches(32, seed=3, endless=False)]
     return quantize_aware_train(
-        student,
-        name="tiny",
-        options={},
-        teacher=None,
-        objective=Objective(losses, shapes, {}),
-        batches=blobs.batches() if batches is None else batches,
-        settings=settings or QatSettings(calibration_batches=1),
-        **arguments,
+        student, "tiny", {}, calibration=calibration, training=FineTuning(**{**fields, **more}), range_decay=range_decay
     )
 
 
@@ -49,8 +50,8 @@ def norms(model):
 
 
 def test_all_parts_are_logged_by_name_each_epoch(quantized):
-    assert [epoch for epoch, _ in quantized.told] == [0, 1]
-    for (_, logs), row in zip(quantized.told, quantized.result.history):
+    assert [epoch for epoch, _ in quantized.calls] == [0, 1]
+    for (_, logs), row in zip(quantized.calls, quantized.result.history):
         assert logs == row
         assert list(logs) == [*PARTS, *(f"val_{part}" for part in PARTS), "learning_rate"]
         assert all(np.isfinite(list(logs.values())))
@@ -82,7 +83,7 @@ def test_learning_rate_falls_to_zero(quantized):
 @pytest.mark.parametrize(("freeze_from", "moves"), [(0.0, False), (1.0, True)])
 def test_batch_norm_is_frozen_from_the_given_share(tiny, freeze_from, moves):
     blobs.randomised(tiny)
-    result = alone(tiny, QatSettings(calibration_batches=1, freeze_batch_norm_from=freeze_from), steps=2)
+    result = alone(tiny, steps=2, freeze_batch_norm_from=freeze_from)
     before, after = norms(tiny), norms(result.model)
     assert before.keys() == after.keys() == {"norm8", "norm16"}
     same = [np.array_equal(a, b) for name in before for a, b in zip(before[name], after[name])]
@@ -99,6 +100,20 @@ def test_the_same_seed_gives_the_same_history(tiny):
     assert first != other
 
 
+def test_first_ranges_are_those_of_the_given_frames(tiny):
+    """Neither augmentation nor the order of training moves them: one calibration for all that is compared."""
+    frames = [features["frame"] for features, *_ in blobs.batches(32, seed=3, endless=False)]
+    trained = alone(tiny, steps=1, range_decay=1.0, freeze_batch_norm_from=0.0, learning_rate=1e-12)
+    wanted = quantize(tiny, "tiny", {}, frames)
+    for name in ("quant_stride8", "quant_stride16"):
+        ends = [
+            [v.numpy() for v in made.model.get_layer(name).weights if "output_m" in v.name]
+            for made in (trained, wanted)
+        ]
+        assert len(ends[0]) == 2
+        np.testing.assert_allclose(*ends, rtol=1e-6)
+
+
 def test_without_a_teacher_the_parts_that_need_one_are_absent(tiny):
     first, _ = alone(tiny).history
     assert set(first) == {"loss", "hard", "gaze", "regularisation", "accuracy", "learning_rate"}
@@ -108,13 +123,11 @@ def test_without_a_teacher_the_parts_that_need_one_are_absent(tiny):
 def test_nan_stops_with_the_step_and_the_part(tiny):
     def spoil(step, batch):
         features, label, weight = batch
-        # Calibration takes the first batch; the third step is the third batch again.
         gaze = tf.where(step == 2, np.nan, features["gaze"])
         return {**features, "gaze": gaze}, label, weight
 
-    spoiled = blobs.batches().enumerate().map(spoil)
-    with pytest.raises(InputError, match=r"step 3: gaze is nan: lower --quantize\.learning_rate"):
-        alone(tiny, batches=spoiled)
+    with pytest.raises(InputError, match=r"step 3: gaze is nan: lower learning_rate \(now 0\.0002\)"):
+        alone(tiny, batches=lambda skip: blobs.batches().enumerate().map(spoil))
 
 
 def test_a_student_that_cannot_be_quantized_is_refused_by_layer(monkeypatch):
@@ -129,10 +142,7 @@ def test_a_student_that_cannot_be_quantized_is_refused_by_layer(monkeypatch):
         quantize(student, "steep", {}, [])
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [("learning_rate", 0.0), ("calibration_batches", 0), ("range_decay", 1.5), ("freeze_batch_norm_from", -1)],
-)
-def test_bad_settings_are_named(field, value):
-    with pytest.raises(InputError, match=rf"quantize\.{field} {value}"):
-        QatSettings(**{field: value})
+def test_bad_settings_are_named(tiny):
+    for field, value in (("learning_rate", 0.0), ("range_decay", 1.5), ("freeze_batch_norm_from", -1)):
+        with pytest.raises(InputError, match=rf"^{field} must be .*, not {value}"):
+            alone(tiny, **{field: value})

@@ -1,6 +1,8 @@
-"""A student's twin in `tf_keras`: same builder, same layer names, same weights."""
+"""A copy of a student in `tf_keras`, for TF-MOT: same builder, same layer names, same weights."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import keras
 
@@ -9,15 +11,13 @@ from common.errors import InputError
 from quantization.legacy import tf_keras
 
 
-def build_twin(name: str, frame_shape: tuple[int, int, int], num_classes: int, weights_from: keras.Model, **options):
-    """Build a registered student with `tf_keras` layers and copy the weights layer by layer.
+def build_legacy_copy(student: keras.Model, name: str, options: dict[str, Any]):
+    """Build a registered student again with `tf_keras` layers and copy the weights layer by layer.
 
     Args:
-        name: the student's name in the registry.
-        frame_shape: (H, W, channels).
-        num_classes: number of logits.
-        weights_from: the Keras 3 model of the same name and options.
-        options: of the builder, such as `width`.
+        student: Keras 3 model, frame [B, H, W, C] → logits [B, K].
+        name: its name in the registry.
+        options: of the builder, such as `width`; those that it was built with.
 
     Returns:
         Functional `tf_keras` model, frame float32 [B, H, W, C] in [0, 1] → logits [B, K],
@@ -26,9 +26,9 @@ def build_twin(name: str, frame_shape: tuple[int, int, int], num_classes: int, w
     Raises:
         InputError: a layer that only one of the two has, or weights of another shape.
     """
-    twin = models.create(name, frame_shape, num_classes, keras_module=tf_keras(), **options)
-    copy_weights(weights_from, twin)
-    return twin
+    copy = models.create(name, student.input_shape[1:], student.output_shape[-1], keras_module=tf_keras(), **options)
+    copy_weights(student, copy)
+    return copy
 
 
 def copy_weights(source, target) -> None:
@@ -43,7 +43,7 @@ def copy_weights(source, target) -> None:
     for layer in sorted(set(values) ^ set(targets)):
         owner, other = (source, target) if layer in values else (target, source)
         raise InputError(
-            f"model {source.name}, layer {layer}: is in the {_kit(owner)} model and not in the {_kit(other)} "
+            f"model {source.name}, layer {layer}: is in the {_library(owner)} model and not in the {_library(other)} "
             "one: build both with the same name, frame size, classes and options"
         )
     for name, layer in targets.items():
@@ -58,7 +58,7 @@ def copy_weights(source, target) -> None:
 
 
 def _weights_by_layer(model) -> dict[str, list]:
-    # Keras 3 lists the state of a random generator as a weight (Dropout); it is none.
+    # Keras 3 lists the state of a random generator among the weights of Dropout.
     return {layer.name: [keras.ops.convert_to_numpy(v) for v in _own(layer)] for layer in model.layers if _own(layer)}
 
 
@@ -66,5 +66,5 @@ def _own(layer) -> list:
     return [v for v in layer.weights if "seed_generator" not in getattr(v, "path", v.name)]
 
 
-def _kit(model) -> str:
+def _library(model) -> str:
     return "Keras 3" if isinstance(model, keras.Model) else "tf_keras"

@@ -1,0 +1,69 @@
+"""Every student of the registry, narrow and hardly trained, in the forms that leave for a device."""
+
+import types
+from unittest import mock
+
+import keras
+import numpy as np
+
+import models
+from evaluation.artefacts import Metadata
+from models import mobilenet
+from quantization.check import try_quantize
+from quantization.legacy_copy import build_legacy_copy
+from quantization.qat import QuantizedStudent
+from quantization.ranges import set_ranges
+from quantization.tflite import export_float_tflite, export_int8, post_training_int8
+from tests.quantization import blobs
+
+NAMES = models.names("student")
+# All are written in float and quantized after training but these, which differ from their sister by numbers alone,
+# are not converted from fake quantization, the slowest of all conversions.
+SISTERS = ("squeezenet_1_0", "sononet_8")
+_OPTIONS = {"squeezenet_1_1": {"width": 0.45}, "mobilenet_v1": {"width": 0.2}}
+# Fewer blocks than MobileNet v2 has, to be quick; linear bottlenecks and residuals are among them.
+_STAGES_V2 = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 2, 2), (6, 64, 2, 2))
+
+
+def export(name, folder):
+    """The student, its copy in `tf_keras`, its fake-quantized form, what TF-MOT refused, its files by kind."""
+    keras.utils.set_random_seed(0)
+    options = _OPTIONS.get(name, {"width": 0.25} if "width" in models.find(name).options else {})
+    images = blobs.frames(64, seed=3)[0].astype(np.float32) / 255
+    with mock.patch.object(mobilenet, "_STAGES_V2", _STAGES_V2):
+        student = _fitted(blobs.randomised(models.create(name, (*blobs.SIZE, 1), 4, **options)))
+        copy = build_legacy_copy(student, name, options)
+    quantized, refused = try_quantize(copy)
+    set_ranges(quantized, [images], 0.99)
+    metadata = Metadata(name, blobs.CLASSES, blobs.SIZE, "logits", "student")
+    kinds = ("float", "ptq") if name in SISTERS else ("float", "int8")
+    files = {kind: folder / f"{name}_{kind}.tflite" for kind in kinds}
+    export_float_tflite(student, files["float"], metadata)
+    if "ptq" in files:
+        post_training_int8(student, [images], files["ptq"], metadata)
+    else:
+        export_int8(QuantizedStudent(quantized), files["int8"], metadata)
+    return types.SimpleNamespace(student=student, copy=copy, quantized=quantized, refused=refused, files=files)
+
+
+def _fitted(student):
+    """A student that tells the blobs apart without a training: random features, and the best last layer on them.
+
+    Moving statistics are those of the frames, so that no layer's values vanish and rounding is not amplified; the
+    last layer, which is linear up to the logits in every family, is the least-squares one.
+    """
+    images, labels = blobs.frames(1024, seed=1)
+    images = images.astype(np.float32) / 255
+    for layer in student.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0
+    student(images[:256], training=True)
+    last = next(layer for layer in reversed(student.layers) if layer.weights)
+    features = keras.Model(student.input, last.input)(images, training=False).numpy()
+    features = features.reshape(len(images), -1, features.shape[-1]).mean(axis=1)
+    features = np.hstack([features, np.ones((len(features), 1))]).astype(np.float64)
+    wanted = 8.0 * np.eye(4)[labels] - 2.0
+    ridge = 1e-3 * len(features) * np.eye(features.shape[1])
+    fitted = np.linalg.solve(features.T @ features + ridge, features.T @ wanted)
+    last.set_weights([fitted[:-1].reshape(last.kernel.shape), fitted[-1]])
+    return student

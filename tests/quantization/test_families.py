@@ -1,0 +1,105 @@
+"""Every student family: quantized by TF-MOT, converted, and read alike by LiteRT, OpenVINO and ONNX Runtime."""
+
+import collections
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from quantization.legacy import tf_keras
+from quantization.tensor_names import tensor_names, unique
+from tests.quantization import blobs, families
+from tests.quantization.interpret import probabilities, run_tflite
+
+NEEDED = {"openvino": ("openvino",), "onnxruntime": ("tf2onnx", "onnx", "onnxruntime")}
+SCRIPT = Path(__file__).with_name("engines.py")
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("families")
+    return {name: families.export(name, folder) for name in families.NAMES}
+
+
+@pytest.fixture(scope="module")
+def images():
+    return blobs.frames(100, seed=12)[0]
+
+
+@pytest.mark.parametrize("name", families.NAMES)
+def test_the_copy_in_legacy_keras_gives_the_students_logits_and_tfmot_takes_it(exported, images, name):
+    family, frames = exported[name], images[:8] / np.float32(255)
+    logits = family.student(frames, training=False).numpy()
+    # Logits that are all alike would agree whatever the weights are.
+    assert logits.std(axis=0).min() > 1e-2
+    np.testing.assert_allclose(family.copy(frames, training=False).numpy(), logits, atol=1e-5 * abs(logits).max())
+    assert [layer.name for layer in family.copy.layers] == [layer.name for layer in family.student.layers]
+    assert isinstance(family.copy, tf_keras().Model)
+    assert family.refused == []
+
+
+@pytest.mark.parametrize("name", families.NAMES)
+def test_every_tensor_has_a_name_of_its_own(exported, name):
+    for kind, path in exported[name].files.items():
+        names = collections.Counter(tensor_names(path))
+        assert len(names) > 20
+        assert [each for each, count in names.items() if count > 1] == [], kind
+
+
+def test_repeated_names_are_numbered_and_meet_no_other():
+    assert unique(["a", "a", "a_1", "b", "a"]) == ["a", "a_2", "a_1", "b", "a_3"]
+
+
+@pytest.mark.parametrize("name", [name for name in families.NAMES if name not in families.SISTERS])
+def test_the_int8_file_computes_what_the_fake_quantized_student_does(exported, images, name):
+    family = exported[name]
+    given, wanted = run_tflite(family.files["int8"], images) / 256, probabilities(family.quantized, images)
+    assert len(np.unique(wanted.argmax(-1))) > 1
+    print(name, abs(given - wanted).max(), (given.argmax(-1) == wanted.argmax(-1)).mean())
+    assert (given.argmax(-1) == wanted.argmax(-1)).mean() >= 0.97
+
+
+@pytest.mark.parametrize("name", ["squeezenet_1_1", "mobilenet_v1"])
+def test_students_below_150_000_parameters_are_small_files(exported, name):
+    assert exported[name].student.count_params() < 150_000
+    assert exported[name].files["int8"].stat().st_size < 220_000
+
+
+@pytest.mark.parametrize("engine", NEEDED)
+def test_other_engines_give_the_answers_of_litert(exported, images, engine, tmp_path):
+    missing = [package for package in NEEDED[engine] if importlib.util.find_spec(package) is None]
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)} (requirements-dev.txt)")
+    files = [path for family in exported.values() for path in family.files.values()]
+    np.save(tmp_path / "frames.npy", images)
+    request = {"engine": engine, "frames": str(tmp_path / "frames.npy"), "files": [str(path) for path in files]}
+    (tmp_path / "request.json").write_text(json.dumps(request))
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), str(tmp_path / "request.json")],
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    for path in files:
+        wanted, given = run_tflite(path, images), np.load(f"{path}.{engine}.npy")
+        assert given.dtype == wanted.dtype and given.shape == wanted.shape
+        # One class for all frames is what an engine answers that confuses tensors.
+        assert len(np.unique(wanted.argmax(-1))) > 1, path.name
+        print(
+            engine,
+            path.name,
+            abs(given.astype(float) - wanted).max(),
+            abs(given.astype(float) - wanted).mean(),
+            (given.argmax(-1) == wanted.argmax(-1)).mean(),
+        )
+        if wanted.dtype == np.float32:
+            np.testing.assert_allclose(given, wanted, atol=1e-5, err_msg=path.name)
+        else:
+            assert (given.argmax(-1) == wanted.argmax(-1)).mean() >= 0.97, path.name
