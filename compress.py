@@ -7,8 +7,9 @@
     python compress.py ptq RUN/student/student.keras --data DIR --out DIR
 
 Each subcommand has its own --help. OUT holds the artefacts, which evaluate.py takes like any
-other, and compression.json: what was asked for, what was measured on each file (zeros,
-different values, bytes, bytes after DEFLATE), seconds. It is written whole or not at all.
+other, and baseline.json: what was asked for, what was measured on each file (zeros, different
+values, bytes, bytes after gzip), seconds. It is written whole or not at all; a command that was
+interrupted goes on after the last whole epoch when it is given again.
 """
 
 from __future__ import annotations
@@ -17,27 +18,21 @@ import sys
 
 from common import quiet  # noqa: F401  (before TensorFlow)
 from common.errors import run_command
-from common.parsing import Parser
+from common.parsing import Parser, settings_of
 
 
 def main(argv: list[str]) -> int:
-    from baselines import flags as of
+    from baselines.registry import all_baselines
 
+    baselines = all_baselines()
     parser = Parser(prog="compress.py", description=__doc__)
     commands = parser.add_subcommands()
-    commands.add_subcommand("prune", of.prune_flags(), help="single weights of a student (and cluster the rest)")
-    commands.add_subcommand("cluster", of.cluster_flags(), help="few different weights in each kernel of a student")
-    commands.add_subcommand("channels", of.channels_flags(), help="whole channels of any trained model")
-    commands.add_subcommand("ptq", of.ptq_flags(), help="quantize a student without training it")
+    parsers = {name: baseline.parser() for name, baseline in baselines.items()}
+    for name, baseline in baselines.items():
+        commands.add_subcommand(name, parsers[name], help=baseline.help)
     parsed = parser.parse_args(argv)
-    flags = parser.instantiate(parsed)[parsed.subcommand]
-    of.check(flags, parsed.subcommand)
-    from baselines.channels import prune_model
-    from baselines.post_training import quantize_student
-    from baselines.students import cluster_student, prune_student
-
-    run = {"prune": prune_student, "cluster": cluster_student, "channels": prune_model, "ptq": quantize_student}
-    run[parsed.subcommand](flags)
+    name = parsed.subcommand
+    baselines[name].run(settings_of(baselines[name].config, parsers[name], parsed[name]))
     return 0
 
 

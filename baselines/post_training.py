@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
+from pathlib import Path
 
-from baselines.bench import open_bench
+from baselines.config import StudentConfig, distinct, one_of
 from baselines.record import NAME, Record
+from baselines.registry import Baseline
+from baselines.source import open_source
 from common.console import console
 from common.files import whole_folder
 
@@ -16,22 +20,46 @@ FILES = {
 }
 
 
-def quantize_student(flags) -> None:
-    """`compress.py ptq`: a file for each kind."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PostTrainingConfig(StudentConfig):
+    """Quantize a trained student without training it.
+
+    Attributes:
+        kinds: any of dynamic, float16, int8, one file each.
+    """
+
+    kinds: tuple[str, ...] = tuple(FILES)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        distinct("kinds", self.kinds)
+        for kind in self.kinds:
+            one_of("kinds", kind, tuple(FILES))
+
+
+def quantize_after_training(config: PostTrainingConfig) -> Record:
+    """A file for each kind.
+
+    Raises:
+        InputError: a source or data set that does not fit, or an output folder that is there.
+    """
     from quantization.tflite import export_dynamic_range, export_float16, post_training_int8
 
-    with whole_folder(flags.out, overwrite=flags.overwrite, marker=NAME) as folder:
-        bench = open_bench(flags, "student")
-        student, record = bench.model, Record(folder, "ptq", bench)
-        for kind in flags.kinds:
+    with whole_folder(config.out, overwrite=config.overwrite, marker=NAME) as folder:
+        source = open_source(config, "student")
+        student, record = source.model, Record(folder, "ptq", source)
+        for kind in config.kinds:
             start, path = time.perf_counter(), folder / FILES[kind]
-            metadata = bench.describe(student, "ptq", kind=kind)
+            metadata = source.describe(student, "ptq", kind=kind)
             with console.status(f"converting: {kind}"):
                 if kind == "int8":
-                    frames = [features["frame"] for features in bench.calibration()]
-                    post_training_int8(student, frames, path, metadata)
+                    post_training_int8(student, source.calibration_frames(), path, metadata)
                 else:
                     (export_dynamic_range if kind == "dynamic" else export_float16)(student, path, metadata)
             record.add_export(path, student, f"post-training {kind}", {"kind": kind}, time.perf_counter() - start)
         record.write()
-    record.show(flags.out)
+    record.show(Path(config.out))
+    return record
+
+
+BASELINE = Baseline("ptq", "quantize a student without training it", PostTrainingConfig, quantize_after_training)

@@ -1,4 +1,4 @@
-"""What a compression gave, in numbers: `compression.json` in its folder, and a table."""
+"""What a baseline gave, in numbers: `baseline.json` in its folder, and a table."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from pathlib import Path
 import keras
 from rich.table import Table
 
+from baselines.source import Source
 from common.console import console
 from common.files import write_text
 from quantization.footprint import GZIP_LEVEL, Kernel, count_kernels, count_tflite_kernels, gzipped_bytes, sparsity
 
-NAME = "compression.json"
+NAME = "baseline.json"
 
 
 class Record:
@@ -22,28 +23,30 @@ class Record:
     A row: `path` relative to the folder; `method`; `target`, what was asked for; `measured`,
     read from the artefact itself (`sparsity` over all kernels; `values_per_kernel` and
     `values_per_channel`, the most that any has); `encoding` of the kernels; `bytes`,
-    `gzipped_bytes`; `params`, `nonzero_params` of the model; `seconds` that the model took.
+    `gzipped_bytes`; `params`, `nonzero_params` of the model; `seconds` that the model took in this
+    process (the epochs before an interruption are not among them).
 
     Args:
         folder: the paths are relative to it.
         command: of compress.py.
-        bench: what it started from.
+        source: what it started from.
     """
 
-    def __init__(self, folder: Path, command: str, bench):
+    def __init__(self, folder: Path, command: str, source: Source):
         self._folder = folder
         self._about = {
             "command": command,
-            "source": str(bench.source),
-            "model": bench.metadata.name,
-            "data": str(bench.data.path),
-            "dataset_checksum": bench.data.checksum,
-            "seed": bench.flags.seed,
-            "source_params": int(bench.model.count_params()),
-            "source_bytes": bench.source.stat().st_size,
+            "source": str(source.path),
+            "model": source.metadata.name,
+            "data": str(source.data.path),
+            "dataset_checksum": source.data.checksum,
+            "seed": source.config.seed,
+            "source_params": int(source.model.count_params()),
+            "source_bytes": source.path.stat().st_size,
             "gzip_level": GZIP_LEVEL,
         }
         self._rows: list[dict] = []
+        self._model: dict = {}
         self._layers: dict[str, dict] = {}
 
     def add_model(self, path: Path, model: keras.Model, method: str, target: dict, seconds: float) -> None:
@@ -60,12 +63,17 @@ class Record:
         self.add_file(path)
 
     def add_file(self, path: Path, method: str | None = None, encoding: str = "dense") -> None:
-        """A row for a `.tflite` file of the last model; a sparse one has the counts of its dense twin."""
+        """A row for a `.tflite` file of the last model; a sparse one has the counts of the dense one."""
         dense = path if encoding == "dense" else path.with_name(path.name.replace("_sparse", ""))
         self._add(path, count_tflite_kernels(dense), encoding, method)
 
+    @property
+    def rows(self) -> list[dict]:
+        """The rows so far."""
+        return list(self._rows)
+
     def write(self) -> None:
-        """Write `compression.json`."""
+        """Write `baseline.json`."""
         content = {**self._about, "rows": self._rows, "layers": self._layers}
         write_text(self._folder / NAME, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
@@ -82,7 +90,7 @@ class Record:
         console.print(table)
         console.print(f"wrote {folder / NAME}", markup=False, highlight=False)
 
-    def _start(self, model, method: str, target: dict, seconds: float) -> dict[str, Kernel]:
+    def _start(self, model: keras.Model, method: str, target: dict, seconds: float) -> dict[str, Kernel]:
         kernels = count_kernels(model)
         self._model = {
             "method": method,

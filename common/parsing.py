@@ -37,7 +37,9 @@ class Parser(jsonargparse.ArgumentParser):
         """Add a flag for each field of a dataclass; its help is the docstring's "Attributes".
 
         `teacher_path` is `--teacher-path`; a field that is a dataclass itself gives `--teach.epochs`
-        and so on. A flag of a tuple takes its words one after the other, or one YAML list.
+        and so on. A flag of a tuple takes its words one after the other, or one YAML list. A field
+        whose metadata say `positional` is the first word, without a flag; one whose metadata say
+        `switch` takes no word.
 
         Args:
             cls: dataclass, with annotations as in `common.typed`.
@@ -47,11 +49,15 @@ class Parser(jsonargparse.ArgumentParser):
         said = {name.strip(): text for names, text in _attributes(cls) for name in names.split(",")}
         for field in dataclasses.fields(cls):
             hint = field_types(cls)[field.name]
-            flag = f"--{field.name.replace('_', '-')}"
+            positional = field.metadata.get("positional", False)
+            flag = field.name if positional else f"--{field.name.replace('_', '-')}"
+            if field.metadata.get("switch"):
+                self.add_argument(flag, action="store_true", help=said.get(field.name))
+                continue
             options: dict[str, Any] = {"type": Path if hint == StrPath else hint, "help": said.get(field.name)}
             if field.name in preset or not _is_required(field):
                 options["default"] = preset.get(field.name, _default(field))
-            else:
+            elif not positional:
                 options["required"] = True
             if dataclasses.is_dataclass(hint):
                 del options["help"]  # of its own fields

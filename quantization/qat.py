@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -29,7 +30,7 @@ class QuantizedStudent:
         history: one dict of logs an epoch.
     """
 
-    model: object
+    model: Any
     history: tuple[dict, ...] = ()
 
     def __call__(self, frames) -> tf.Tensor:

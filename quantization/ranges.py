@@ -65,7 +65,7 @@ class RangeFollower(FixedRange):
 
     def __init__(self, decay: float):
         self.decay = decay
-        self._seen = None
+        self._seen: dict | None = None
 
     def __call__(self, inputs, training, weights):
         low, high = weights["min_var"], weights["max_var"]
@@ -86,7 +86,7 @@ class RangeFollower(FixedRange):
 
     def settle(self) -> None:
         """Take the mean of the ranges seen."""
-        for variables, seen in self._seen.items():
+        for variables, seen in (self._seen or {}).items():
             for variable, ends in zip(variables, zip(*seen)):
                 variable.deref().assign(tf.reduce_mean(tf.stack(ends)))
         self._seen = None

@@ -74,7 +74,7 @@ def export_float_tflite(
 def export_dynamic_range(student: keras.Model, path: str | os.PathLike, metadata: Metadata) -> int:
     """Write a model with int8 weights and float activations: no calibration, no training.
 
-    The interpreter quantizes activations anew for each frame where it has a kernel for that
+    The interpreter quantizes activations for each frame where it has a kernel for that
     (not for depthwise convolutions), so it is often slower than the float model. TFLite
     leaves tensors of fewer than 1024 elements in float.
 

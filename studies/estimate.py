@@ -58,20 +58,17 @@ def _outline(name: str, shape: tuple, classes: int, options: str) -> None:
 
 
 def parse_compress(study: Study, row: Row):
-    """The flags that a `compress` row stands for, as compress.py's own parser reads them.
+    """The configuration that a `compress` row stands for, as compress.py reads it.
 
     Raises:
         InputError: whatever compress.py would refuse before it looks at data.
     """
-    from baselines import flags as of
+    from baselines.registry import all_baselines
 
-    parsers = {"prune": of.prune_flags, "cluster": of.cluster_flags, "channels": of.channels_flags, "ptq": of.ptq_flags}
-    if row.method not in parsers:
-        raise InputError(f"{row.key}: compress: {row.method!r} is none of {', '.join(parsers)}")
-    parser = parsers[row.method]()
-    flags = parser.instantiate(parser.parse_args(command_of(study, row).expanded[1:]))
-    of.check(flags, row.method)
-    return flags
+    known = all_baselines()
+    if row.method not in known:
+        raise InputError(f"{row.key}: compress: {row.method!r} is none of {', '.join(known)}")
+    return known[row.method].parse(command_of(study, row).expanded[1:])
 
 
 def row_loads(study: Study, row: Row) -> list[tuple[Load, float]]:

@@ -1,19 +1,12 @@
-"""Where an interrupted training goes on: all variables after the last whole epoch, in one file.
-
-A NumPy archive rather than HDF5: on a full disk the HDF5 library ends the process with a
-segmentation fault, and a torn file could be taken for a whole one.
-"""
+"""Where an interrupted training goes on: all variables of model and optimizer after the last whole epoch."""
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import keras
-import numpy as np
 
-from common.errors import InputError
-from common.files import whole_file
+from common.state_file import State, give_values, read_state, write_state
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -24,9 +17,8 @@ class Checkpoint(keras.callbacks.Callback):
         self._file = file
 
     def on_epoch_end(self, epoch, logs=None):
-        values = [variable.numpy() for variable in _variables(self.model)]
-        with whole_file(self._file) as temporary:
-            np.savez(temporary, np.array(epoch + 1), *values)
+        values = tuple(variable.numpy() for variable in _variables(self.model))
+        write_state(self._file, State(epoch + 1, values))
 
 
 def restore(file: Path, model: keras.Model) -> int:
@@ -38,19 +30,11 @@ def restore(file: Path, model: keras.Model) -> int:
     Raises:
         InputError: the file is damaged or of another model.
     """
-    if not file.is_file():
+    state = read_state(file)
+    if state is None:
         return 0
-    try:
-        with np.load(file) as archive:
-            epoch, *values = (archive[name] for name in archive.files)
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"{file}: is a damaged checkpoint ({error}): delete it to start the stage again") from error
-    variables = _variables(model)
-    if [value.shape for value in values] != [tuple(variable.shape) for variable in variables]:
-        raise InputError(f"{file}: is a checkpoint of another model: delete it to start the stage again")
-    for variable, value in zip(variables, values):
-        variable.assign(value)
-    return int(epoch)
+    give_values(file, state, _variables(model))
+    return state.epochs
 
 
 def _variables(model: keras.Model) -> list:

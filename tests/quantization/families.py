@@ -17,8 +17,8 @@ from quantization.tflite import export_float_tflite, export_int8, post_training_
 from tests.quantization import blobs
 
 NAMES = models.names("student")
-# All are written in float and quantized after training but these, which differ from their sister by numbers alone,
-# are not converted from fake quantization, the slowest of all conversions.
+# Fake quantization is the slowest of all conversions: these, which differ from their sister by numbers alone, are
+# quantized after training instead.
 SISTERS = ("squeezenet_1_0", "sononet_8")
 _OPTIONS = {"squeezenet_1_1": {"width": 0.45}, "mobilenet_v1": {"width": 0.2}}
 # Fewer blocks than MobileNet v2 has, to be quick; linear bottlenecks and residuals are among them.
@@ -26,24 +26,24 @@ _STAGES_V2 = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 2, 2), (6, 64, 2, 2))
 
 
 def export(name, folder):
-    """The student, its copy in `tf_keras`, its fake-quantized form, what TF-MOT refused, its files by kind."""
+    """The student and its files by kind; if it is no sister, its copy in `tf_keras` and what TF-MOT refused too."""
     keras.utils.set_random_seed(0)
     options = _OPTIONS.get(name, {"width": 0.25} if "width" in models.find(name).options else {})
     images = blobs.frames(64, seed=3)[0].astype(np.float32) / 255
     with mock.patch.object(mobilenet, "_STAGES_V2", _STAGES_V2):
         student = _fitted(blobs.randomised(models.create(name, (*blobs.SIZE, 1), 4, **options)))
-        copy = build_legacy_copy(student, name, options)
+        copy = None if name in SISTERS else build_legacy_copy(student, name, options)
+    metadata = Metadata(name, blobs.CLASSES, blobs.SIZE, "logits", "student")
+    files = {"int8": folder / f"{name}_int8.tflite"}
+    if name in SISTERS:
+        post_training_int8(student, [images], files["int8"], metadata)
+        return types.SimpleNamespace(student=student, files=files)
     quantized, refused = try_quantize(copy)
     set_ranges(quantized, [images], 0.99)
-    metadata = Metadata(name, blobs.CLASSES, blobs.SIZE, "logits", "student")
-    kinds = ("float", "ptq") if name in SISTERS else ("float", "int8")
-    files = {kind: folder / f"{name}_{kind}.tflite" for kind in kinds}
+    export_int8(QuantizedStudent(quantized), files["int8"], metadata)
+    files["float"] = folder / f"{name}_float.tflite"
     export_float_tflite(student, files["float"], metadata)
-    if "ptq" in files:
-        post_training_int8(student, [images], files["ptq"], metadata)
-    else:
-        export_int8(QuantizedStudent(quantized), files["int8"], metadata)
-    return types.SimpleNamespace(student=student, copy=copy, quantized=quantized, refused=refused, files=files)
+    return types.SimpleNamespace(student=student, copy=copy, refused=refused, files=files)
 
 
 def _fitted(student):

@@ -1,0 +1,133 @@
+"""What baselines are configured with: the parts that several of them share."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from common.errors import InputError
+from common.typed import StrPath, check_fields
+from data.augment import Augmentation
+from data.pipeline import GAZE_MODES
+from losses import LossSettings
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BaselineConfig:
+    """What every baseline takes.
+
+    Attributes:
+        source: trained model (.keras) with its metadata beside it.
+        data: data set folder, made by prepare.py.
+        out: folder of what comes out; must not exist yet.
+        seed: of everything random.
+        overwrite: replace the folder if this command wrote it.
+    """
+
+    source: StrPath = dataclasses.field(metadata={"positional": True})
+    data: StrPath
+    out: StrPath
+    seed: int = 0
+    overwrite: bool = dataclasses.field(default=False, metadata={"switch": True})
+
+    def __post_init__(self) -> None:
+        """Refuse what can be known to be wrong without data or files.
+
+        Raises:
+            InputError: naming the parameter.
+        """
+        check_fields(self)
+        if not 0 <= self.seed < 2**32:
+            raise InputError(f"seed must be at least 0 and below 2^32, not {self.seed}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StudentConfig(BaselineConfig):
+    """A baseline of a student of the registry.
+
+    Attributes:
+        student_options: what the student was built with, such as '{width: 0.45}'; without them those of its run's
+            config.yaml, or the defaults.
+    """
+
+    student_options: dict | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainedConfig(StudentConfig):
+    """A baseline that trains the student further, then once more with fake quantization.
+
+    Attributes:
+        teacher: distil from it (.keras); without one, learn from labels alone.
+        epochs: passes over the training split, for each step.
+        learning_rate: its peak.
+        int8_epochs: quantization-aware passes that keep zeros and clusters; 0 leaves student_int8.tflite out.
+        int8_learning_rate: its peak in those.
+        batch_size: frames a step.
+        gaze: what teacher and gaze loss see; real, none, shuffled or centre; without it, as the source was trained.
+        loss: of the distillation, as in train.py; without a teacher it is the labels alone.
+        augment: augmentation.
+    """
+
+    teacher: StrPath | None = None
+    epochs: int = 6
+    learning_rate: float = 1e-3
+    int8_epochs: int = 2
+    int8_learning_rate: float = 2e-4
+    batch_size: int = 32
+    gaze: str | None = None
+    loss: LossSettings = dataclasses.field(default_factory=LossSettings)
+    augment: Augmentation = dataclasses.field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(self, epochs=1, int8_epochs=0, batch_size=1)
+        rates(self, "learning_rate", "int8_learning_rate")
+        if self.gaze is not None:
+            one_of("gaze", self.gaze, GAZE_MODES)
+        if self.teacher is None:
+            self.loss.refuse_without_teacher("set teacher")
+
+
+def at_least(config: BaselineConfig, **least: int) -> None:
+    """Refuse fields below their least values.
+
+    Raises:
+        InputError: naming the field.
+    """
+    for name, value in least.items():
+        if getattr(config, name) < value:
+            raise InputError(f"{name} must be at least {value}, not {getattr(config, name)}")
+
+
+def rates(config: BaselineConfig, *names: str) -> None:
+    """Refuse learning rates that are not positive and finite.
+
+    Raises:
+        InputError: naming the field.
+    """
+    for name in names:
+        if not 0 < getattr(config, name) < math.inf:
+            raise InputError(f"{name} must be above 0, not {getattr(config, name)}")
+
+
+def one_of(name: str, value: str, known: Sequence[str]) -> None:
+    """Refuse a word that is none of those known.
+
+    Raises:
+        InputError: naming the field.
+    """
+    if value not in known:
+        raise InputError(f"{name} must be one of {', '.join(known)}, not {value!r}")
+
+
+def distinct(name: str, values: Sequence[Any]) -> None:
+    """Refuse targets that are empty or name one twice: each becomes an artefact of its own.
+
+    Raises:
+        InputError: naming the field.
+    """
+    if not values or len(set(values)) != len(values):
+        raise InputError(f"{name} must be different values, one or more, not {list(values)}")

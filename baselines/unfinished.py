@@ -1,0 +1,51 @@
+"""What an interrupted baseline goes on from: the state of each of its trainings after their last whole epochs."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+from baselines.source import Source
+from common.console import console
+from common.files import sha256_of
+
+
+class Unfinished:
+    """The folder `<out>.unfinished`: there while a baseline trains, removed once `<out>` is whole.
+
+    A file in it is named by its training and by all that decides the outcome: configuration,
+    source, teacher, data. The same command goes on from it, another one does not see it.
+
+    Args:
+        source: what the baseline starts from, and its configuration.
+    """
+
+    def __init__(self, source: Source):
+        config = source.config
+        self.folder = Path(config.out).with_name(f"{Path(config.out).name}.unfinished")
+        settings = {
+            name: value
+            for name, value in dataclasses.asdict(config).items()
+            if name not in ("source", "data", "out", "teacher", "overwrite", *_TARGETS)
+        }
+        teacher = getattr(config, "teacher", None)
+        files = [Path(config.source), *([] if teacher is None else [Path(teacher)])]
+        words = json.dumps([settings, source.data.checksum, sha256_of(files)], sort_keys=True, default=str)
+        self._fingerprint = hashlib.sha256(words.encode()).hexdigest()[:16]
+        if self.folder.is_dir() and any(self.folder.glob(f"*-{self._fingerprint}.npz")):
+            console.print(f"going on from {self.folder}", markup=False, highlight=False)
+
+    def file(self, training: str) -> Path:
+        """Of one training, such as "sparsity_80-prune"; it need not be there."""
+        return self.folder / f"{training}-{self._fingerprint}.npz"
+
+    def remove(self) -> None:
+        """Remove the folder: what was trained is on disk."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+# The target of a training is in its file's name: another list of targets still finds those that are done.
+_TARGETS = ("sparsity", "clusters", "keep")
