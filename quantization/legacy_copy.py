@@ -26,6 +26,9 @@ def build_legacy_copy(student: keras.Model, name: str, options: dict[str, Any]):
     Raises:
         InputError: a layer that only one of the two has, or weights of another shape.
     """
+    # Names made by counting, such as TF-MOT's `quantize_layer_3`, are in the exported bytes: they start at the
+    # beginning, so that a file does not depend on what the process built before.
+    tf_keras().backend.reset_uids()
     copy = models.create(name, student.input_shape[1:], student.output_shape[-1], keras_module=tf_keras(), **options)
     copy_weights(student, copy)
     return copy
