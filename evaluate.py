@@ -5,12 +5,15 @@
 
 An artefact is a .keras file, a .tflite file or a SavedModel folder, with its metadata
 beside it (student.keras.json, ...). The first one named is what the others are compared
-with. Intervals are 95 %, by bootstrap over patients.
+with. Intervals are 95 %, by bootstrap over patients. Compression is to the artefact's own
+teacher and to a conventional model. A teacher sees gaze maps of the sigma that it was
+trained with, whatever the others were trained with.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -19,6 +22,7 @@ from jsonargparse.typing import PositiveInt
 
 from common.console import console
 from common.errors import InputError, run_command
+from common.files import path_kind
 from common.parsing import Parser
 
 
@@ -27,30 +31,27 @@ def main(argv: list[str]) -> None:
     flags = _parser().parse_args(argv)
     _check_outputs(flags)
     import common.quiet  # noqa: F401
-    from evaluation.report import print_table, run_evaluation, write_predictions, write_report
+    from evaluation.config import EvaluateConfig
+    from evaluation.report import run_evaluation, write_predictions, write_report
+    from evaluation.table import print_table
 
-    evaluation = run_evaluation(
-        flags.artefacts,
-        flags.data,
-        flags.split,
-        gaze=flags.gaze,
-        batch_size=flags.batch_size,
-        latency=flags.latency,
-        saliency=flags.saliency,
-        ensemble=flags.ensemble,
-    )
-    print_table(evaluation.report)
+    names = [field.name for field in dataclasses.fields(EvaluateConfig) if field.name in flags]
+    evaluation = run_evaluation(EvaluateConfig(**{name: flags[name] for name in names}))
+    # First the files: what happens to the terminal costs nobody the results.
+    written = []
     if flags.json:
         write_report(flags.json, evaluation.report)
-        console.print(f"wrote {flags.json}")
+        written.append(flags.json)
     if flags.predictions:
         write_predictions(flags.predictions, evaluation)
-        console.print(f"wrote {flags.predictions}")
+        written.append(flags.predictions)
     if flags.plots:
         from evaluation.plots import write_plots
 
-        for path in write_plots(flags.plots, evaluation, run=flags.run):
-            console.print(f"wrote {path}")
+        written += write_plots(flags.plots, evaluation, run=flags.run)
+    print_table(evaluation.report)
+    for path in written:
+        console.print(f"wrote {path}", markup=False, highlight=False)
 
 
 def _check_outputs(flags) -> None:
@@ -61,6 +62,8 @@ def _check_outputs(flags) -> None:
         path = Path(flags[flag])
         if path.is_dir() and not is_folder:
             raise InputError(f"--{flag} {path}: is a folder, a file was expected: name a file in it")
+        if not is_folder:
+            path_kind(path)
         for folder in [path, *path.parents][not is_folder :]:
             if folder.exists() and not folder.is_dir():
                 raise InputError(f"--{flag} {path}: {folder}: is a file where a folder is needed: name another")
@@ -89,7 +92,7 @@ def _parser() -> Parser:
         "--plots",
         type=str,
         metavar="DIR",
-        help="write pictures there: confusion matrices, training curves, accuracy against size, gaze, maps",
+        help="write figures there, PNG and SVG: confusion, precision-recall, reliability, curves, size, maps",
     )
     parser.add_argument(
         "--run",
@@ -110,12 +113,30 @@ def _parser() -> Parser:
     parser.add_argument(
         "--saliency",
         action="store_true",
-        help="also compare where .keras artefacts look with where the gaze was",
+        help="also compare with the gaze: the gaze head beside a student, attention of .keras artefacts, static prior",
+    )
+    parser.add_argument(
+        "--fixations",
+        default="idt",
+        choices=["idt", "samples"],
+        help="what counts as fixated for NSS and the AUCs: I-DT (1°, 100 ms; 1° is 0.03 of the width) or every sample",
     )
     parser.add_argument(
         "--ensemble",
         action="store_true",
         help="add a row for all artefacts together: mean of their probabilities, sum of what they cost",
+    )
+    parser.add_argument(
+        "--conventional",
+        default="vgg16",
+        type=str,
+        metavar="MODEL",
+        help="the registered model whose float32 size is the second yardstick of compression",
+    )
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="load SavedModels whose graph can reach files, processes, the network or Python",
     )
     return parser
 

@@ -199,9 +199,9 @@ def _train(planes, run: Path, flags) -> None:
 
 def _transfer(student: Path, real, split: str) -> dict:
     """What the student makes of real images: accuracy with its interval, per class, and what chance is."""
-    from evaluation.report import evaluate
+    from evaluation import EvaluateConfig, evaluate
 
-    (row,) = evaluate([student], real.path, split, latency=False)["artefacts"]
+    (row,) = evaluate(EvaluateConfig([student], real.path, split, latency=False))["artefacts"]
     counts = np.array([row["per_class"][name]["support"] for name in real.classes])
     keys = ("n_frames", "n_patients", "accuracy", "accuracy_ci95", "macro_f1", "per_class", "confusion")
     found = {key: row[key] for key in keys}

@@ -1,8 +1,10 @@
-"""Does a model look where the sonographer looked? Attention against gaze, over a split."""
+"""Does a model look where the sonographer looked? Its maps against the gaze, over a split."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from skimage.transform import resize
@@ -10,44 +12,62 @@ from skimage.transform import resize
 from common.errors import InputError
 from data.dataset import Dataset, read_split
 from data.pipeline import evaluation_batches
-from evaluation.artefacts import Artefact
+from evaluation.artefacts import Artefact, check_matches, read_metadata
 from evaluation.attention import attention_maps, has_attention
-from evaluation.saliency import fixated_pixels, saliency_table, static_prior
+from evaluation.fixations import frame_fixations
+from evaluation.gaze_head import gaze_head_path, load_gaze_head, predict_gaze
+from evaluation.saliency import fixation_counts, saliency_table, static_prior
 
 
 def gaze_agreement(
-    artefacts: Sequence[Artefact], data: Dataset, split: str, *, gaze: str = "real", batch_size: int = 64
-) -> dict:
-    """Saliency metrics of every artefact that shows its attention, over frames with gaze.
+    artefacts: Sequence[Artefact],
+    data: Dataset,
+    split: str,
+    *,
+    gaze: str = "real",
+    fixations: str = "idt",
+    batch_size: int = 64,
+) -> dict[str, Any]:
+    """Saliency metrics of every map that the artefacts give, over the frames with gaze.
+
+    The rows, in this order: "gaze head", the `gaze_map.keras` beside a student; "attention",
+    the channel mean of squared activations at stride 8 of a `.keras` artefact; "static
+    prior", the mean gaze map of the training split; "head × prior", their product,
+    normalised; "uniform". Artefacts that were trained with different sigmas are compared
+    with gaze maps of their own sigma, each group beside a prior of that sigma.
 
     Args:
-        artefacts: those that are not `.keras`, or lack the tap, are left out.
+        artefacts: those that show neither head nor attention add no row.
         data, split: the frames.
         gaze: what teachers see; what is compared with is always the real gaze.
+        fixations: rule for what is fixated, "idt" or "samples"; see `frame_fixations`.
         batch_size: frames a batch.
 
     Returns:
-        {"n_frames", "rows": [{"name": path, or "static prior", or "uniform", "kld", "cc",
-        "sim", "nss", "auc_judd", "sauc"}]}. The static prior is the mean gaze map of the
-        training split.
+        {"n_frames", "fixations": `FrameFixations.describe()`, "rows": [{"map", "name",
+        "sigma", "kld", "cc", "sim", "nss", "auc_judd", "sauc"}]}. NSS and the AUCs are over
+        the frames with a fixation.
 
     Raises:
         InputError: the split, or the training split, has no gaze on any frame.
     """
     require_gaze(data, split)
-    sigma = artefacts[0].metadata.sigma
-    valid, density = _densities(data, split, sigma, batch_size)
-    train_valid, train_density = _densities(data, "train", sigma, batch_size)
-    map_size = density.shape[1:]
-    points = read_split(data, split).map(lambda example: (example["gaze_x"], example["gaze_y"]))
-    fixated = np.array([fixated_pixels(x, y, map_size) for x, y in points.as_numpy_iterator()])
-    maps = {
-        str(artefact.path): _attention(artefact, data, split, gaze, batch_size, map_size)[valid]
-        for artefact in artefacts
-        if has_attention(artefact)
-    }
-    table = saliency_table(maps, density[valid], fixated[valid], static_prior(train_density[train_valid]))
-    return {"n_frames": int(valid.sum()), "rows": table.rename_axis("name").reset_index().to_dict("records")}
+    found = frame_fixations(data, split, fixations)
+    groups: dict[float, list[Artefact]] = {}
+    for artefact in artefacts:
+        groups.setdefault(artefact.metadata.sigma, []).append(artefact)
+    rows, frames = [], 0
+    for sigma, group in groups.items():
+        valid, density = _densities(data, split, sigma, batch_size)
+        train_valid, train_density = _densities(data, "train", sigma, batch_size)
+        maps = _maps(group, data, split, gaze, batch_size, density.shape[1:], static_prior(train_density[train_valid]))
+        fixated = np.array([fixation_counts(p[:, 0], p[:, 1], density.shape[1:]) for p in found.points])[valid]
+        on_gaze = {key: values if values.ndim == 2 else values[valid] for key, values in maps.items()}
+        table = saliency_table(on_gaze, density[valid], fixated)
+        for (kind, name), metrics in zip(maps, table.to_dict("records")):
+            rows.append({"map": kind, "name": name, "sigma": sigma, **metrics})
+        frames = int(valid.sum())
+    return {"n_frames": frames, "fixations": found.describe(), "rows": rows}
 
 
 def require_gaze(data: Dataset, split: str) -> None:
@@ -59,6 +79,29 @@ def require_gaze(data: Dataset, split: str) -> None:
     for name in dict.fromkeys(("train", split)):
         if not data.gaze_frames(name):
             raise InputError(f"{data.path}: split {name!r} has no gaze to compare with: leave out --saliency")
+
+
+def _maps(group, data, split, gaze, batch_size, map_size, prior) -> dict[tuple[str, str], np.ndarray]:
+    """{(kind, name): maps [n, h, w], or [h, w] where they are the same for all frames}."""
+    heads = {}
+    for path in dict.fromkeys(filter(None, (gaze_head_path(artefact.path) for artefact in group))):
+        check_matches(read_metadata(path), data, path)
+        heads[str(path)] = _head(path, data, split)
+    maps = {("gaze head", name): values for name, values in heads.items()}
+    for artefact in group:
+        if has_attention(artefact):
+            maps["attention", str(artefact.path)] = _attention(artefact, data, split, gaze, batch_size, map_size)
+    maps["static prior", "static prior"] = prior
+    for name, values in heads.items():
+        maps["head × prior", f"{name} × static prior"] = values * prior
+    maps["uniform", "uniform"] = np.ones(map_size)
+    return maps
+
+
+def _head(path: Path, data: Dataset, split: str) -> np.ndarray:
+    model = load_gaze_head(path)
+    frames = read_split(data, split).map(lambda example: example["frame"]).batch(64).as_numpy_iterator()
+    return np.concatenate([predict_gaze(model, batch) for batch in frames])
 
 
 def _densities(data: Dataset, split: str, sigma: float, batch_size: int) -> tuple[np.ndarray, np.ndarray]:

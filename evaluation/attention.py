@@ -12,6 +12,7 @@ from scipy.special import softmax
 from common.grid import GAZE_TAP
 from evaluation.artefacts import Artefact
 from losses.gaze import SALIENCY
+from models.inputs import inputs_of
 
 TAP = GAZE_TAP
 
@@ -38,7 +39,9 @@ def attention_maps(artefact: Artefact, features: Mapping[str, np.ndarray], tap: 
     Source: Zagoruyko and Komodakis, "Paying More Attention to Attention", ICLR 2017.
     """
     model = artefact.model
-    inputs = keras.tree.map_structure(lambda tensor: tf.constant(features[tensor.name], tf.float32), model.input)
+    if model is None:
+        raise ValueError(f"{artefact.path}: hides its layers, so it shows no attention")
+    inputs = inputs_of(model, {name: tf.constant(features[name], tf.float32) for name in artefact.metadata.inputs})
     if tap == TAP and any(layer.name == SALIENCY for layer in model.layers):
         logits = keras.Model(model.input, model.get_layer(SALIENCY).output)(inputs, training=False)
         return softmax(tf.cast(logits, tf.float64).numpy()[..., 0], axis=(1, 2))

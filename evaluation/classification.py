@@ -16,6 +16,7 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 BOOTSTRAP_DRAWS = 2000
 BOOTSTRAP_SEED = 20
+ECE_BINS = 15
 KEYS = ["recording_id", "frame_index", "patient_id", "label"]
 
 
@@ -81,21 +82,41 @@ def probability_array(table: pd.DataFrame, classes: Sequence[str]) -> np.ndarray
     return table[[f"p_{name}" for name in classes]].to_numpy(dtype=np.float64)
 
 
-def expected_calibration_error(probabilities: np.ndarray, label: np.ndarray, bins: int = 15) -> float:
-    """Mean gap between confidence and accuracy, over equal-width bins of confidence.
+def reliability_bins(probabilities: np.ndarray, label: np.ndarray, bins: int = ECE_BINS) -> dict[str, np.ndarray]:
+    """Confidence and accuracy in equal-width bins of confidence.
 
     Args:
         probabilities: [n, K]; confidence is the greatest of a row.
         label: int [n].
         bins: number of bins on (0, 1]; a bin holds its upper edge.
 
-    Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, eq. 3.
+    Returns:
+        `count` int [bins], `confidence` and `accuracy` float64 [bins], means over the bin's
+        frames; NaN where it holds none.
     """
     confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == label
     which = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    gap = np.bincount(which, weights=correct - confidence, minlength=bins)
-    return float(np.abs(gap).sum() / len(label))
+    count = np.bincount(which, minlength=bins)
+    totals = {"confidence": confidence, "accuracy": correct.astype(float)}
+    means = {
+        name: np.bincount(which, weights=values, minlength=bins) / np.where(count > 0, count, np.nan)
+        for name, values in totals.items()
+    }
+    return {"count": count, **means}
+
+
+def expected_calibration_error(probabilities: np.ndarray, label: np.ndarray, bins: int = ECE_BINS) -> float:
+    """Mean gap between confidence and accuracy over the bins of `reliability_bins`, weighted by their frames.
+
+    Args:
+        probabilities, label, bins: as for `reliability_bins`.
+
+    Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, eq. 3.
+    """
+    found = reliability_bins(probabilities, label, bins)
+    gap = np.abs(found["accuracy"] - found["confidence"])
+    return float(np.nansum(found["count"] * gap) / len(label))
 
 
 def vote_accuracy(table: pd.DataFrame, classes: Sequence[str]) -> dict:

@@ -1,4 +1,4 @@
-"""How large and how dear a model is: parameters, MACs, bytes on disk, NetScore.
+"""How large a model is and what it costs to run: parameters, MACs, bytes on disk, NetScore.
 
 A MAC is one multiply-accumulate (two FLOPs). Convolutions and dense layers are
 counted; biases, normalisation, activations and pooling are not, as is usual.

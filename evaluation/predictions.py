@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from rich.markup import escape
 
 from common.console import track
 from data.dataset import Dataset, read_split
@@ -20,8 +21,8 @@ def predict_split(
         artefact: its classes and frame size must be the data set's (`check_matches`).
         data: the opened data set.
         split: "train", "val" or "test".
-        gaze: what a teacher sees: "real", "none", "shuffled" or "centre". Students see
-            frames alone, whatever is given here.
+        gaze: what a teacher sees: "real", "none", "shuffled" or "centre", as maps with the
+            sigma that its metadata names. Students see frames alone, whatever is given here.
         batch_size: frames a batch; the result does not depend on it.
 
     Returns:
@@ -36,7 +37,7 @@ def predict_split(
     mode = gaze if "gaze" in artefact.metadata.inputs else "none"
     batches = evaluation_batches(data, split, batch_size=batch_size, sigma=artefact.metadata.sigma, gaze=mode)
     count = -(-len(table) // batch_size)
-    name = "/".join(artefact.path.parts[-2:])
+    name = escape("/".join(artefact.path.parts[-2:]))
     probabilities = [artefact.predict(features) for features, _, _ in track(batches.as_numpy_iterator(), name, count)]
     columns = [f"p_{name}" for name in data.classes]
     return pd.concat([table, pd.DataFrame(np.concatenate(probabilities), columns=columns)], axis=1)

@@ -7,28 +7,25 @@ import json
 import math
 import os
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from rich import box
-from rich.markup import escape
-from rich.table import Table
 
 from common.console import console
 from common.errors import InputError
 from common.files import write_text
-from common.grid import GAZE_STRIDE
 from data.dataset import Dataset, open_dataset
 from evaluation.agreement import gaze_agreement, require_gaze
 from evaluation.artefacts import Artefact, check_matches, load_artefact
-from evaluation.classification import BOOTSTRAP_DRAWS, classification_metrics, labelled, paired_difference_ci
+from evaluation.classification import classification_metrics, labelled, paired_difference_ci
 from evaluation.complexity import bytes_on_disk, count_macs, count_params, netscore
+from evaluation.compression import compression_row, registered_params
+from evaluation.config import EvaluateConfig
 from evaluation.ensemble import NAME as ENSEMBLE
 from evaluation.ensemble import ensemble_cost, ensemble_table, require_members
 from evaluation.latency import measure_latency
 from evaluation.predictions import predict_split
-from evaluation.saliency import METRICS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,94 +40,56 @@ class Evaluation:
         split: the split's name.
     """
 
-    report: dict
+    report: dict[str, Any]
     tables: list[pd.DataFrame]
     artefacts: list[Artefact]
     data: Dataset
     split: str
 
 
-def evaluate(
-    artefact_paths: Sequence[str | os.PathLike],
-    dataset_path: str | os.PathLike,
-    split: str = "test",
-    **options,
-) -> dict:
-    """The report alone; see `run_evaluation` for the options and for what is in it."""
-    return run_evaluation(artefact_paths, dataset_path, split, **options).report
+def evaluate(config: EvaluateConfig) -> dict[str, Any]:
+    """The report alone; see `run_evaluation` for what is in it."""
+    return run_evaluation(config).report
 
 
-def run_evaluation(
-    artefact_paths: Sequence[str | os.PathLike],
-    dataset_path: str | os.PathLike,
-    split: str = "test",
-    *,
-    gaze: str = "real",
-    batch_size: int = 64,
-    draws: int = BOOTSTRAP_DRAWS,
-    latency: bool = True,
-    saliency: bool = False,
-    ensemble: bool = False,
-) -> Evaluation:
+def run_evaluation(config: EvaluateConfig) -> Evaluation:
     """Evaluate artefacts on a split.
 
-    Args:
-        artefact_paths: `.keras`, `.tflite` or SavedModel folders, each with its metadata.
-        dataset_path: a data set folder.
-        split: "train", "val" or "test".
-        gaze: what teachers see: "real", "none", "shuffled" or "centre".
-        batch_size: frames a batch.
-        draws: of the bootstrap over patients.
-        latency: time each artefact; without it, `latency_ms` holds nulls.
-        saliency: compare where the `.keras` artefacts look with the gaze, beside a static prior.
-        ensemble: add a last row, of kind "ensemble": all artefacts together, by the mean of
-            their probabilities; its parameters, MACs, bytes and times are their sums.
-
     Returns:
-        An `Evaluation`; its report is {"dataset": {...}, "artefacts": [{"path", "kind",
-        "n_frames", "n_patients", "accuracy", "accuracy_ci95", "macro_f1", "per_class",
-        "confusion", "params", "macs", "bytes", "latency_ms", "netscore", ...}]}. What
-        can't be known is null: params and MACs that the metadata doesn't hold, an interval
-        over fewer than two patients.
+        An `Evaluation`; its report is {"dataset": {...}, "conventional": {"name", "params"},
+        "artefacts": [{"path", "kind", "n_frames", "n_patients", "accuracy", "accuracy_ci95",
+        "macro_f1", "per_class", "confusion", "params", "macs", "bytes", "compression",
+        "latency_ms", "netscore", ...}]}, and "saliency" where it was asked for. `compression`
+        holds the ratios of `compression_row`. What can't be known is null: params and MACs
+        that the metadata doesn't hold, an interval over fewer than two patients.
 
     Raises:
         InputError: whatever is wrong with an artefact, the data set or their match. All
             artefacts are loaded and checked before the first is run.
     """
-    data = open_dataset(dataset_path)
+    data = open_dataset(config.data)
+    split = config.split
     data.frames(split)
-    if saliency:
+    if config.saliency:
         require_gaze(data, split)
-    if not artefact_paths:
-        raise InputError("no artefact is given: name at least one .keras, .tflite or SavedModel folder")
-    if ensemble:
-        require_members(artefact_paths)
-    artefacts = [load_artefact(path) for path in artefact_paths]
+    if config.ensemble:
+        require_members(config.artefacts)
+    artefacts = [load_artefact(path, trust=config.trust) for path in config.artefacts]
     for artefact in artefacts:
         check_matches(artefact.metadata, data, artefact.path)
-    tables = [predict_split(artefact, data, split, gaze, batch_size) for artefact in artefacts]
+    tables = [predict_split(artefact, data, split, config.gaze, config.batch_size) for artefact in artefacts]
     if not len(labelled(tables[0])):
         raise InputError(f"{data.path}: no frame of split {split!r} has a label: evaluate on a labelled split")
-    with console.status("measuring latency"):
-        timings = measure_latency(artefact_paths) if latency else [{"median": None, "p95": None}] * len(artefacts)
-    rows = [
-        _artefact_row(artefact, table, data, gaze, timing, draws)
-        for artefact, table, timing in zip(artefacts, tables, timings)
-    ]
-    if ensemble:
-        tables.append(ensemble_table(tables))
-        rows.append(_ensemble_row(rows, tables[-1], data, draws))
-    for row, table in zip(rows[1:], tables[1:]):
-        difference = paired_difference_ci(table, tables[0], data.classes, draws=draws)
-        row["accuracy_minus_first"] = {**difference, "first": rows[0]["path"]}
-    report = {"dataset": _dataset_row(data, split), "artefacts": rows}
-    if saliency:
-        report["saliency"] = gaze_agreement(artefacts, data, split, gaze=gaze, batch_size=batch_size)
-    report = _without_nan(report)
-    return Evaluation(report, tables, artefacts, data, split)
+    rows = _rows(config, data, artefacts, tables)
+    report = {"dataset": _dataset_row(data, split), "conventional": _conventional(config, data), "artefacts": rows}
+    if config.saliency:
+        report["saliency"] = gaze_agreement(
+            artefacts, data, split, gaze=config.gaze, fixations=config.fixations, batch_size=config.batch_size
+        )
+    return Evaluation(_without_nan(report), tables, artefacts, data, split)
 
 
-def write_report(path: str | os.PathLike, report: dict) -> None:
+def write_report(path: str | os.PathLike, report: dict[str, Any]) -> None:
     """Write the report as JSON, whole or not at all."""
     write_text(path, json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
@@ -145,87 +104,37 @@ def write_predictions(path: str | os.PathLike, evaluation: Evaluation) -> None:
     write_text(path, joined.to_csv(index=False))
 
 
-def print_table(report: dict) -> None:
-    """Show the report: a row per artefact; a narrow terminal gets fewer columns."""
-    dataset, rows = report["dataset"], report["artefacts"]
-    kind = "simulated frames" if dataset["simulated"] else "frames"
-    counts = f"{dataset['n_frames']} {kind}, {dataset['n_patients']} patients"
-    narrow = console.width < 125
-    table = Table(
-        title=f"{dataset['path']}, split {dataset['split']}: {counts}",
-        title_justify="left",
-        box=box.SIMPLE_HEAD if narrow else box.HEAVY_HEAD,
-        padding=(0, 0) if narrow else (0, 1),
-        pad_edge=False,
-    )
-    table.add_column("artefact", overflow="fold", min_width=19)
-    columns = _NARROW if narrow else _COLUMNS
-    for name in columns:
-        header = name.replace(" / ", "/\n").replace("macro ", "macro\n") if narrow else name
-        table.add_column(header, justify="left" if name == "kind" else "right", no_wrap=True)
-    for row in rows:
-        cells = _cells(row, between="\n" if narrow else " ")
-        table.add_row(short_name(row["path"], [other["path"] for other in rows]), *(cells[n] for n in columns))
-    console.print(table)
-    console.print(
-        "CI: bootstrap over patients. MACs per frame. Latency: one thread, batch 1, after warm-up. "
-        "NetScore: 20·log10(accuracy in %² / √(parameters in M · MACs in G))."
-    )
-    if "saliency" in report:
-        _print_saliency(report["saliency"])
+def _rows(
+    config: EvaluateConfig, data: Dataset, artefacts: list[Artefact], tables: list[pd.DataFrame]
+) -> list[dict[str, Any]]:
+    """One row an artefact; an ensemble adds its row, and its table to `tables`."""
+    timings: list[dict[str, Any]] = [{"median": None, "p95": None}] * len(artefacts)
+    if config.latency:
+        with console.status("measuring latency"):
+            timings = measure_latency(config.artefacts, trust=config.trust)
+    conventional = _conventional(config, data)["params"]
+    rows = [
+        _artefact_row(artefact, table, data, config, timing, conventional)
+        for artefact, table, timing in zip(artefacts, tables, timings)
+    ]
+    if config.ensemble:
+        tables.append(ensemble_table(tables))
+        rows.append(_ensemble_row(rows, tables[-1], data, config.draws, conventional))
+    for row, table in zip(rows[1:], tables[1:]):
+        difference = paired_difference_ci(table, tables[0], data.classes, draws=config.draws)
+        row["accuracy_minus_first"] = {**difference, "first": rows[0]["path"]}
+    return rows
 
 
-_COLUMNS = (
-    "kind",
-    "frames",
-    "accuracy %\n[95 % CI]",
-    "macro F1",
-    "params",
-    "MACs",
-    "size",
-    "latency ms\nmedian / p95",
-    "NetScore",
-)
-_NARROW = tuple(name for name in _COLUMNS if name not in ("kind", "frames", "MACs"))
+def _conventional(config: EvaluateConfig, data: Dataset) -> dict[str, Any]:
+    try:
+        params = registered_params(config.conventional, data.frame_size, len(data.classes))
+    except InputError:
+        params = None  # its poolings leave nothing of frames this small, so there is no such model to compare with
+    return {"name": config.conventional, "params": params}
 
 
-def _cells(row: dict, between: str) -> dict[str, str]:
-    """The text of each column; `between` parts an estimate from its interval."""
-    interval, timing = row["accuracy_ci95"], row["latency_ms"]
-    accuracy = [f"{100 * row['accuracy']:.1f}"]
-    if interval is not None:
-        accuracy.append(f"[{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]")
-    latency = "—"
-    if timing["median"] is not None:
-        latency = f"{timing['median']:.2f} /{between}{timing['p95']:.2f}"
-    values = (
-        row["kind"],
-        str(row["n_frames"]),
-        escape(between.join(accuracy)),
-        f"{row['macro_f1']:.3f}",
-        scaled(row["params"], 1000, ("", " k", " M", " G")),
-        scaled(row["macs"], 1000, ("", " k", " M", " G")),
-        scaled(row["bytes"], 1000, (" B", " kB", " MB", " GB")),
-        latency,
-        f"{row['netscore']:.1f}" if row["netscore"] is not None else "—",
-    )
-    return dict(zip(_COLUMNS, values))
-
-
-def _print_saliency(saliency: dict) -> None:
-    title = f"Attention at stride {GAZE_STRIDE} against the gaze, {saliency['n_frames']} frames with gaze"
-    table = Table(title=title, title_justify="left")
-    names = [row["name"] for row in saliency["rows"]]
-    table.add_column("map", overflow="fold", min_width=20)
-    for name in METRICS:
-        table.add_column(name.replace("_", " ").upper(), justify="right")
-    for row in saliency["rows"]:
-        values = (f"{row[name]:.3f}" if row[name] is not None else "—" for name in METRICS)
-        table.add_row(short_name(row["name"], names), *values)
-    console.print(table)
-
-
-def _dataset_row(data: Dataset, split: str) -> dict:
+def _dataset_row(data: Dataset, split: str) -> dict[str, Any]:
     source = data.info["source"]
     return {
         "path": str(data.path),
@@ -241,35 +150,48 @@ def _dataset_row(data: Dataset, split: str) -> dict:
     }
 
 
-def _artefact_row(artefact: Artefact, table: pd.DataFrame, data: Dataset, gaze: str, timing: dict, draws: int) -> dict:
+def _artefact_row(
+    artefact: Artefact,
+    table: pd.DataFrame,
+    data: Dataset,
+    config: EvaluateConfig,
+    timing: dict[str, Any],
+    conventional: int | None,
+) -> dict[str, Any]:
     metadata = artefact.metadata
-    metrics = _metrics(table, data, draws)
+    metrics = _metrics(table, data, config.draws)
     params, macs = _complexity(artefact)
+    size = bytes_on_disk(artefact.path)
     return {
         "path": str(artefact.path),
         "kind": artefact.kind,
         **metrics,
         "params": params,
         "macs": macs,
-        "bytes": bytes_on_disk(artefact.path),
+        "bytes": size,
+        "compression": compression_row(size, metadata.teacher, conventional),
         "latency_ms": timing,
         "netscore": _netscore(metrics["accuracy"], params, macs),
         "name": metadata.name,
         "stage": metadata.stage,
         "output": metadata.output,
-        "gaze": gaze if "gaze" in metadata.inputs else None,
+        "gaze": config.gaze if "gaze" in metadata.inputs else None,
+        "sigma": metadata.sigma,
         "version": metadata.version,
         "trained_on_this_dataset": metadata.dataset_checksum == data.checksum,
     }
 
 
-def _ensemble_row(members: Sequence[dict], table: pd.DataFrame, data: Dataset, draws: int) -> dict:
+def _ensemble_row(
+    members: Sequence[dict[str, Any]], table: pd.DataFrame, data: Dataset, draws: int, conventional: int | None
+) -> dict[str, Any]:
     metrics, cost = _metrics(table, data, draws), ensemble_cost(members)
     return {
         "path": ENSEMBLE,
         "kind": ENSEMBLE,
         **metrics,
         **cost,
+        "compression": compression_row(cost["bytes"], None, conventional),
         "netscore": _netscore(metrics["accuracy"], cost["params"], cost["macs"]),
         "name": ENSEMBLE,
         "stage": ENSEMBLE,
@@ -281,7 +203,7 @@ def _ensemble_row(members: Sequence[dict], table: pd.DataFrame, data: Dataset, d
     }
 
 
-def _metrics(table: pd.DataFrame, data: Dataset, draws: int) -> dict:
+def _metrics(table: pd.DataFrame, data: Dataset, draws: int) -> dict[str, Any]:
     metrics = classification_metrics(table, data.classes, draws=draws)
     for name in ("accuracy_ci95", "macro_f1_ci95"):
         metrics[name] = None if math.isnan(metrics[name][0]) else metrics[name]
@@ -301,24 +223,7 @@ def _complexity(artefact: Artefact) -> tuple[int | None, int | None]:
     return params, macs
 
 
-def short_name(path: str, all_paths: Sequence[str]) -> str:
-    """As much of a path's end as tells it from the others: one part if that will do."""
-    parts = Path(path).parts
-    for length in range(1, len(parts)):
-        end = parts[-length:]
-        if sum(Path(other).parts[-length:] == end for other in all_paths) == 1:
-            return "/".join(end)
-    return path
-
-
-def scaled(value: float | None, base: int, units: Sequence[str]) -> str:
-    if value is None:
-        return "—"
-    power = min(int(math.log(max(value, 1), base) + 1e-9), len(units) - 1)
-    return f"{value / base**power:.{0 if power == 0 else 2}f}{units[power]}"
-
-
-def _without_nan(value):
+def _without_nan(value: Any) -> Any:
     """JSON has no NaN: what is not known is null."""
     if isinstance(value, dict):
         return {key: _without_nan(item) for key, item in value.items()}

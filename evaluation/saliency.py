@@ -1,17 +1,21 @@
 """How well a map predicts where the sonographer looked.
 
-Two kinds of truth: the density (gaze points blurred, sums to 1) for KLD, CC and SIM;
-the fixated pixels for NSS, AUC-Judd and shuffled AUC. Definitions: Bylinskii et al.,
-"What do different evaluation metrics tell us about saliency models?", PAMI 2019.
+Two kinds of truth: the density (gaze points blurred, sums to 1) for KLD, CC and SIM; the
+fixated cells for NSS, AUC-Judd and shuffled AUC. Definitions: Bylinskii et al., "What do
+different evaluation metrics tell us about saliency models?", PAMI 2019.
 
-Gaze is mostly near the centre, so any centred blob scores well: a table of these
-metrics always carries the static prior (the mean map of the training split) as a row,
-and shuffled AUC, for which that prior is worth 0.5.
+Both AUCs count every pair of a positive and a negative: 1 where the positive has the higher
+value, a half where they are equal. (Trapezoids between the positives' values alone give pure
+noise 0.58 with five fixated cells and 0.75 with one.)
+
+Gaze is mostly near the centre, so any centred blob scores well: a table of these metrics
+always carries the static prior (the mean map of the training split) as a row, and shuffled
+AUC, in which a map that is the same for all frames is worth exactly 0.5.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -42,50 +46,90 @@ def sim(predicted: np.ndarray, density: np.ndarray) -> np.ndarray:
 
 
 def nss(predicted: np.ndarray, fixated: np.ndarray) -> float:
-    """Mean of the z-scored map at the fixated pixels; 0 is chance.
+    """Mean of the z-scored map over the fixations; 0 is chance.
 
     Args:
         predicted: [h, w].
-        fixated: bool [h, w]; NaN is returned if it holds no pixel.
+        fixated: int or bool [h, w], fixations in each cell; NaN is returned if there is none.
     """
-    if not fixated.any():
+    count = np.asarray(fixated, dtype=np.float64)
+    return float((_standardised(predicted) * count).sum() / count.sum()) if count.any() else float("nan")
+
+
+def auc(predicted: np.ndarray, positives: np.ndarray, negatives: np.ndarray) -> float:
+    """Share of (positive, negative) pairs in which the positive has the higher value; ties are a half.
+
+    Args:
+        predicted: [h, w], any real values; only their order counts.
+        positives, negatives: non-negative [h, w], the weight of each cell in either set. A
+            cell may be in both.
+
+    Returns:
+        In [0, 1]; NaN if either set is empty.
+    """
+    values, rank = np.unique(predicted, return_inverse=True)
+    weights = (np.asarray(part, dtype=np.float64).ravel() for part in (positives, negatives))
+    high, low = (np.bincount(rank.ravel(), part, minlength=len(values)) for part in weights)
+    if not high.any() or not low.any():
         return float("nan")
-    return float(_standardised(predicted)[fixated].mean())
+    below = np.cumsum(low) - low
+    return float(np.sum(high * (below + low / 2)) / (high.sum() * low.sum()))
 
 
 def auc_judd(predicted: np.ndarray, fixated: np.ndarray) -> float:
-    """Area under the ROC whose thresholds are the map's values at the fixated pixels.
+    """AUC whose negatives are the cells that were not fixated (Judd et al., ICCV 2009).
 
-    Hits are fixated pixels, false alarms all other pixels. Equal values are counted
-    together, so a constant map gives exactly 0.5 and no jitter is needed.
-    [h, w] and bool [h, w]; NaN without a fixated, or without any other, pixel.
+    [h, w] and int or bool [h, w]; NaN without a fixated, or without any other, cell.
     """
-    return _auc(predicted[fixated], predicted[~fixated])
+    fixated = np.asarray(fixated)
+    return auc(predicted, fixated, fixated == 0)
 
 
-def shuffled_auc(predicted: np.ndarray, fixated: np.ndarray, other_fixations: np.ndarray) -> float:
-    """AUC whose negatives are the pixels that were fixated in *other* frames.
+def shuffled_auc(predicted: np.ndarray, fixated: np.ndarray, negatives: np.ndarray) -> float:
+    """AUC whose negatives are the fixations of *other* frames (Zhang et al., J. Vision 2008).
 
     Args:
         predicted: [h, w].
-        fixated: bool [h, w], this frame's.
-        other_fixations: int [h, w], how many other frames have this pixel fixated. The
-            negatives are weighted by it, which takes the centre bias out.
+        fixated: int or bool [h, w], this frame's fixations.
+        negatives: [h, w], this frame's row of `other_fixations`.
     """
-    negatives = np.repeat(np.asarray(predicted).ravel(), np.asarray(other_fixations).ravel())
-    return _auc(predicted[fixated], negatives)
+    return auc(predicted, fixated, negatives)
 
 
-def fixated_pixels(x: Sequence[float], y: Sequence[float], map_size: tuple[int, int]) -> np.ndarray:
-    """bool [h, w]: pixels that hold a gaze point (x, y normalised to the frame, those on it)."""
+def other_fixations(fixated: np.ndarray) -> np.ndarray:
+    """The negatives of every frame: the fixations of all other frames, each frame with weight 1.
+
+    A frame's own fixations are left out: they are no negatives. Each other frame weighs the
+    same, however many fixations it has, as each frame weighs the same in the mean over the
+    frames. Every pair of frames then meets twice, once with either as the positive, and for a
+    map that is the same on both the two AUCs sum to 1. So a static map has a mean of exactly
+    0.5, also where frames with few fixations are looked at in other places than frames with
+    many.
+
+    Args:
+        fixated: int or bool [n, h, w].
+
+    Returns:
+        float64 [n, h, w]; zero everywhere if no other frame has a fixation.
+    """
+    count = np.asarray(fixated, dtype=np.float64)
+    total = count.sum(axis=(1, 2), keepdims=True)
+    share = count / np.where(total > 0, total, 1)
+    others = share.sum(axis=0) - share
+    # What subtraction leaves of rounding is no fixation.
+    return np.where(others > 1e-12, others, 0)
+
+
+def fixation_counts(x: Sequence[float], y: Sequence[float], map_size: tuple[int, int]) -> np.ndarray:
+    """int [h, w]: points in each cell (x, y normalised to the frame; those off it are left out)."""
     height, width = map_size
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     inside = (x >= 0) & (x <= 1) & (y >= 0) & (y <= 1)
-    fixated = np.zeros(map_size, dtype=bool)
+    count = np.zeros(map_size, dtype=int)
     column = np.minimum((x[inside] * width).astype(int), width - 1)
     row = np.minimum((y[inside] * height).astype(int), height - 1)
-    fixated[row, column] = True
-    return fixated
+    np.add.at(count, (row, column), 1)
+    return count
 
 
 def static_prior(maps: np.ndarray) -> np.ndarray:
@@ -93,37 +137,32 @@ def static_prior(maps: np.ndarray) -> np.ndarray:
     return _normalised(_normalised(maps).mean(axis=0))
 
 
-def saliency_table(
-    predicted: Mapping[str, np.ndarray], density: np.ndarray, fixated: np.ndarray, prior: np.ndarray
-) -> pd.DataFrame:
+def saliency_table(predicted: Mapping[Hashable, np.ndarray], density: np.ndarray, fixated: np.ndarray) -> pd.DataFrame:
     """Mean of every metric over the frames, one row per predictor.
 
     Args:
-        predicted: {name: maps [n, h, w], non-negative}.
+        predicted: {name: maps [n, h, w] or [h, w] for a static one, non-negative}.
         density: [n, h, w], the sonographer's.
-        fixated: bool [n, h, w].
-        prior: [h, w], `static_prior` of the *training* split.
+        fixated: int or bool [n, h, w], fixations in each cell.
 
     Returns:
-        Rows in the order given, then "static prior" and "uniform"; columns `METRICS`.
+        Rows in the order given; columns `METRICS`. NSS and the AUCs are means over the frames
+        with a fixation.
     """
-    shape = density.shape
-    rows = dict(predicted)
-    rows["static prior"] = np.broadcast_to(prior, shape)
-    rows["uniform"] = np.ones(shape)
-    others = fixated.sum(axis=0) - fixated.astype(int)
-    values = {
-        name: {
+    negatives = other_fixations(fixated)
+    rows = []
+    for maps in (np.broadcast_to(maps, density.shape) for maps in predicted.values()):
+        row = {
             "kld": kld(maps, density).mean(),
             "cc": cc(maps, density).mean(),
             "sim": sim(maps, density).mean(),
             "nss": _mean(nss(p, f) for p, f in zip(maps, fixated)),
             "auc_judd": _mean(auc_judd(p, f) for p, f in zip(maps, fixated)),
-            "sauc": _mean(shuffled_auc(p, f, o) for p, f, o in zip(maps, fixated, others)),
+            "sauc": _mean(shuffled_auc(p, f, n) for p, f, n in zip(maps, fixated, negatives)),
         }
-        for name, maps in rows.items()
-    }
-    return pd.DataFrame.from_dict(values, orient="index", columns=list(METRICS)).astype(float)
+        rows.append(row)
+    index = pd.Index(list(predicted), tupleize_cols=False)
+    return pd.DataFrame(rows, index=index, columns=list(METRICS)).astype(float)
 
 
 def _mean(values) -> float:
@@ -150,17 +189,3 @@ def _standardised(maps: np.ndarray) -> np.ndarray:
     spread = maps.std(axis=(-2, -1), keepdims=True)
     flat = spread <= 1e-12 * np.abs(maps).max(axis=(-2, -1), keepdims=True)
     return np.where(flat, 0, centred / np.where(flat, 1, spread))
-
-
-def _auc(positives: np.ndarray, negatives: np.ndarray) -> float:
-    """Trapezoids through the ROC points at the distinct values of the positives."""
-    if not len(positives) or not len(negatives):
-        return float("nan")
-    thresholds = np.unique(positives)[::-1]
-    hits = _share_at_least(positives, thresholds)
-    false_alarms = _share_at_least(negatives, thresholds)
-    return float(np.trapezoid([0, *hits, 1], [0, *false_alarms, 1]))
-
-
-def _share_at_least(values: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    return 1 - np.searchsorted(np.sort(values), thresholds, side="left") / len(values)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from common.files import whole_file
+from evaluation.config import EvaluateConfig
 from evaluation.report import run_evaluation
 from studies.declare import Row, Study
 from studies.machine import machine
@@ -34,14 +35,10 @@ def evaluate_row(study: Study, row: Row, sums: Checksums, *, latency: bool = Tru
     """
     rows = [study.row(row.table, name) for name in row.members] if row.how == "ensemble" else [row]
     paths = [study.artefact(one) for one in rows]
-    evaluation = run_evaluation(
-        paths,
-        study.datasets[row.data].path,
-        "test",
-        gaze=row.gaze,
-        latency=latency,
-        ensemble=row.how == "ensemble",
+    config = EvaluateConfig(
+        paths, study.datasets[row.data].path, gaze=row.gaze, latency=latency, ensemble=row.how == "ensemble"
     )
+    evaluation = run_evaluation(config)
     with whole_file(predictions_path(study, row)) as temporary:
         evaluation.tables[-1].to_csv(temporary, index=False)
     result = {

@@ -12,7 +12,7 @@ from rich.table import Table as RichTable
 
 from common.console import console
 from evaluation.classification import paired_difference_ci
-from evaluation.report import scaled
+from evaluation.table import scaled
 from studies.collect import read_predictions
 from studies.declare import Row, Study, Table, references
 from studies.records import Checksums, is_done, is_evaluated, read_record, read_result

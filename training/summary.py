@@ -9,7 +9,9 @@ from common.console import console
 from common.files import write_text
 from data.dataset import Dataset
 from data.report import dataset_warnings
-from evaluation.report import evaluate, print_table, write_report
+from evaluation.config import EvaluateConfig
+from evaluation.report import evaluate, write_report
+from evaluation.table import print_table
 from training.config import TrainConfig
 from training.run_folder import ARTEFACTS, artefacts, holds
 
@@ -38,7 +40,7 @@ def evaluate_run(config: TrainConfig, data: Dataset, folder: Path, prints: dict[
         return
     report = _stored(file)
     if report is None or [row["path"] for row in report["artefacts"]] != [str(path) for path in paths]:
-        report = evaluate(paths, data.path, "test", gaze=config.gaze)
+        report = evaluate(EvaluateConfig(paths, data.path, gaze=config.gaze))
         write_report(file, report)
         write_text(folder / "summary.md", summarise(report, data))
     print_table(report)

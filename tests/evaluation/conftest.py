@@ -13,10 +13,11 @@ import tensorflow as tf
 from data.dataset import UNLABELLED, FrameRecord, open_dataset, write_dataset
 from data.saliency import map_size
 from evaluation import artefacts
-from evaluation.artefacts import Metadata, write_metadata
+from evaluation.artefacts import Metadata, Teacher, write_metadata
 
 CLASSES = ("abdomen", "femur", "head")
 SIZE = (16, 24)
+TEACHER = Teacher("tiny_teacher", 227)
 PATIENTS = {"train": ["p0", "p1"], "val": ["p2"], "test": ["p3", "p4", "p5", "p6"]}
 
 
@@ -71,6 +72,14 @@ def make_teacher(seed=1, classes=CLASSES, size=SIZE):
     return keras.Model([frame, gaze], x)
 
 
+def make_gaze_head(student):
+    """frame → gaze map [B, 2, 3] from the student's features, random."""
+    keras.utils.set_random_seed(7)
+    x = keras.layers.Conv2D(1, 1)(student.get_layer("stride8").output)
+    x = keras.layers.Softmax()(keras.layers.Flatten()(x))
+    return keras.Model(student.input, keras.layers.Reshape(map_size(SIZE))(x))
+
+
 def describe(stage="student", **changes) -> Metadata:
     fields = {
         "name": f"tiny_{stage}",
@@ -81,6 +90,7 @@ def describe(stage="student", **changes) -> Metadata:
         "inputs": ("frame", "gaze") if stage == "teacher" else ("frame",),
         "gaze_map_size": map_size(SIZE),
         "version": "test",
+        "teacher": None if stage == "teacher" else TEACHER,
     }
     return Metadata(**{**fields, **changes})
 
@@ -154,15 +164,17 @@ def run_folder(tmp_path_factory, student):
     run = tmp_path_factory.mktemp("runs") / "run"
     save_keras(run / "teacher" / "teacher.keras", make_teacher(), stage="teacher")
     save_keras(run / "student" / "student.keras", student)
+    save_keras(run / "student" / "gaze_map.keras", make_gaze_head(student), stage="gaze_map", output="gaze_map")
     save_saved_model(run / "student" / "saved_model", student)
     save_tflite(run / "student" / "student.tflite", student)
     (run / "int8").mkdir()
     save_tflite(run / "int8" / "student_int8.tflite", student, eight_bit=True, softmax=True)
     (run / "config.yaml").write_text(json.dumps({"seed": 0}))
     (run / "history.csv").write_text(
-        "stage,epoch,loss,val_accuracy\n"
-        "teacher,1,1.2,0.4\nteacher,2,0.9,0.5\nstudent,1,1.5,0.3\nstudent,2,1.1,0.45\nstudent,3,0.8,0.6\n"
-        "int8,1,0.7,0.6\n"
+        "stage,epoch,loss,val_loss,hard,val_hard,gaze,attention,accuracy,val_accuracy\n"
+        "teacher,1,1.2,1.3,1.2,1.3,,,0.4,0.4\nteacher,2,0.9,1.1,0.9,1.1,,,0.5,0.45\n"
+        "student,1,1.5,1.6,1.2,1.3,0.9,0.1,0.3,0.3\nstudent,2,1.1,1.3,0.9,1,0.7,0.09,0.45,0.4\n"
+        "student,3,0.8,1.1,0.6,0.9,0.6,0.08,0.6,0.5\nint8,1,0.7,0.9,0.5,0.8,0.5,0.07,0.6,0.6\n"
     )
     return run
 

@@ -9,8 +9,10 @@ import pytest
 import evaluate
 from common.errors import InputError, run_command
 from evaluation.classification import labelled
+from evaluation.config import EvaluateConfig
 from evaluation.ensemble import ensemble_cost, ensemble_table, require_members
-from evaluation.report import print_table, run_evaluation, write_predictions
+from evaluation.report import run_evaluation, write_predictions
+from evaluation.table import print_table
 from tests.evaluation.conftest import CLASSES, make_dataset, make_student, save_keras, save_tflite
 
 COLUMNS = [f"p_{name}" for name in CLASSES]
@@ -25,7 +27,7 @@ def members(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def evaluation(members, dataset):
-    return run_evaluation(members, dataset.path, latency=False, ensemble=True)
+    return run_evaluation(EvaluateConfig(members, dataset.path, latency=False, ensemble=True))
 
 
 def test_it_is_the_mean_of_its_members(evaluation):

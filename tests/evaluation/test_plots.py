@@ -1,4 +1,4 @@
-"""Pictures are drawn, say when data are simulated, and refuse a history that is none."""
+"""Figures are drawn, say when data are simulated, and refuse a history that is none."""
 
 import keras
 import numpy as np
@@ -9,7 +9,11 @@ from matplotlib.image import imread
 from common.errors import InputError
 from evaluation.artefacts import load_artefact
 from evaluation.attention import attention_maps, has_attention
-from evaluation.plots import draw_accuracy_size, draw_confusions, read_history, write_plots
+from evaluation.classification import expected_calibration_error, labelled, probability_array, reliability_bins
+from evaluation.config import EvaluateConfig
+from evaluation.curves import draw_curves
+from evaluation.figures import draw_accuracy_size, draw_confusions, draw_precision_recall, draw_reliability
+from evaluation.plots import read_history, write_plots
 from evaluation.report import run_evaluation
 from evaluation.sheet import draw_sheet
 from tests.evaluation.conftest import SIZE, artefact_paths, make_dataset
@@ -17,21 +21,31 @@ from tests.evaluation.conftest import SIZE, artefact_paths, make_dataset
 
 @pytest.fixture(scope="module")
 def evaluation(run_folder, dataset):
-    return run_evaluation(artefact_paths(run_folder), dataset.path, "test", latency=False)
+    return run_evaluation(EvaluateConfig(artefact_paths(run_folder), dataset.path, latency=False))
 
 
 def texts(figure):
     return " ".join(text.get_text() for text in figure.findobj(lambda item: hasattr(item, "get_text")))
 
 
-def test_all_pictures(evaluation, tmp_path):
+FIGURES = ["confusion", "precision_recall", "reliability", "accuracy_size", "curves", "maps"]
+
+
+def test_all_figures_as_pixels_and_as_vectors(evaluation, tmp_path):
     written = write_plots(tmp_path / "plots", evaluation)
-    names = ["confusion.png", "accuracy_size.png", "curves.png", "maps.png"]
+    names = [f"{name}.{ending}" for name in FIGURES for ending in ("png", "svg")]
     assert [path.name for path in written] == names
     assert sorted(path.name for path in (tmp_path / "plots").iterdir()) == sorted(names)
-    for path in written:
-        picture = imread(path)
-        assert min(picture.shape[:2]) > 300 and picture[..., :3].std() > 0.05
+    for path in written[::2]:
+        pixels = imread(path)
+        assert min(pixels.shape[:2]) > 300 and pixels[..., :3].std() > 0.05
+    for path in written[1::2]:
+        text = path.read_text()
+        assert text.count("<path") > 10 and "simulated data" in text, "text stays text"
+    # Equal figures are equal files.
+    first = (tmp_path / "plots" / "confusion.svg").read_bytes()
+    write_plots(tmp_path / "plots", evaluation)
+    assert (tmp_path / "plots" / "confusion.svg").read_bytes() == first
 
 
 def test_without_a_history_the_rest_is_drawn(evaluation, run_folder, dataset, tmp_path, capsys):
@@ -40,9 +54,9 @@ def test_without_a_history_the_rest_is_drawn(evaluation, run_folder, dataset, tm
     for suffix in ("", ".json"):
         source = run_folder / "student" / f"student.tflite{suffix}"
         copy.with_name(source.name).write_bytes(source.read_bytes())
-    alone = run_evaluation([copy], dataset.path, latency=False)
+    alone = run_evaluation(EvaluateConfig([copy], dataset.path, latency=False))
     written = [path.name for path in write_plots(tmp_path / "plots", alone)]
-    assert written == ["confusion.png", "accuracy_size.png", "maps.png"]
+    assert written == [f"{name}.{ending}" for name in FIGURES if name != "curves" for ending in ("png", "svg")]
     assert "no training curves" in capsys.readouterr().out
 
 
@@ -66,26 +80,81 @@ def test_a_history_that_is_none(tmp_path, evaluation, text, message):
     assert not (tmp_path / "plots").exists()
 
 
-def test_simulated_is_said_on_every_picture_of_simulated_data_alone(evaluation, run_folder, tmp_path):
+def test_simulated_is_said_on_every_figure_of_simulated_data_alone(evaluation, run_folder, tmp_path):
     real = make_dataset(tmp_path / "real", simulated=False)
-    other = run_evaluation(artefact_paths(run_folder)[:2], real.path, latency=False)
-    for draw in (draw_confusions, draw_accuracy_size):
+    other = run_evaluation(EvaluateConfig(artefact_paths(run_folder)[:2], real.path, latency=False))
+    draws = [
+        lambda figure, e: draw_confusions(figure, e.report),
+        lambda figure, e: draw_accuracy_size(figure, e.report),
+        lambda figure, e: draw_precision_recall(figure, e.report, e.tables, e.data.classes),
+        lambda figure, e: draw_reliability(figure, e.report, e.tables, e.data.classes),
+        draw_sheet,
+    ]
+    for draw in draws:
         one, two = Figure(), Figure()
-        draw(one, evaluation.report)
-        draw(two, other.report)
+        draw(one, evaluation)
+        draw(two, other)
         assert "simulated" in texts(one) and "simulated" not in texts(two)
 
 
-def test_confusion_shows_every_count(evaluation):
+def test_confusion_shows_every_count_and_its_share_of_the_row(evaluation):
     figure = Figure()
     draw_confusions(figure, evaluation.report)
     for axis, row in zip(figure.axes, evaluation.report["artefacts"]):
-        assert [int(text.get_text()) for text in axis.texts] == np.ravel(row["confusion"]).tolist()
+        shown = [text.get_text().split("\n") for text in axis.texts]
+        counts = np.array(row["confusion"])
+        assert [int(count) for count, _ in shown] == counts.ravel().tolist()
+        shares = np.round(100 * counts / counts.sum(axis=1, keepdims=True))
+        assert [int(share.removesuffix(" %")) for _, share in shown] == shares.ravel().tolist()
+
+
+def test_curves_show_every_column_over_whole_epochs(run_folder):
+    history = read_history(run_folder / "history.csv")
+    figure = Figure()
+    draw_curves(figure, history, "title")
+    figure.canvas.draw()
+    shown = [axis for axis in figure.axes if axis.get_visible()]
+    student = history[history["stage"] == "student"]
+    drawn = [line.get_ydata().tolist() for axis in shown for line in axis.lines]
+    for name in history.columns.drop(["stage", "epoch"]):
+        assert student[name].tolist() in drawn, name
+    for axis in shown:
+        ticks = axis.get_xticks()
+        np.testing.assert_array_equal(ticks, np.round(ticks))
+    labels = [axis.get_ylabel() for axis in figure.axes]
+    assert {"total loss, nats", "loss terms (unweighted), nats", "share of frames"} <= set(labels)
+
+
+def test_reliability_is_of_the_bins_of_the_calibration_error(evaluation):
+    frames = labelled(evaluation.tables[1])
+    probabilities, label = probability_array(frames, evaluation.data.classes), frames["label"].to_numpy()
+    bins = reliability_bins(probabilities, label)
+    assert bins["count"].sum() == len(label)
+    gaps = np.nan_to_num(np.abs(bins["accuracy"] - bins["confidence"]))
+    assert (bins["count"] * gaps).sum() / len(label) == pytest.approx(expected_calibration_error(probabilities, label))
+    figure = Figure()
+    draw_reliability(figure, evaluation.report, evaluation.tables, evaluation.data.classes)
+    points = figure.axes[1].collections[-1].get_offsets()
+    used = bins["count"] > 0
+    np.testing.assert_allclose(points, np.stack([bins["confidence"], bins["accuracy"]], 1)[used])
+
+
+def test_all_maps_are_on_one_scale_and_named_by_their_recording(evaluation):
+    figure = Figure()
+    draw_sheet(figure, evaluation)
+    maps = [image for axis in figure.axes for image in axis.images[1:]]
+    assert len(maps) > 12 and {(image.norm.vmin, image.norm.vmax) for image in maps} == {(0, maps[0].norm.vmax)}
+    assert figure.axes[-1].get_ylabel() == "map / uniform map"
+    highest = max(float(image.get_array().max()) for image in maps)
+    assert highest == pytest.approx(maps[0].norm.vmax)
+    titles = [axis.get_title() for axis in figure.axes]
+    recordings = set(evaluation.tables[0]["recording_id"])
+    assert sum(any(name in title for name in recordings) for title in titles) == 6
 
 
 def test_gaze_dots_lie_where_the_gaze_was(evaluation):
     figure = Figure()
-    draw_sheet(figure, evaluation, "title")
+    draw_sheet(figure, evaluation)
     points = figure.axes[0].collections[0].get_offsets()
     height, width = SIZE
     np.testing.assert_allclose(

@@ -7,7 +7,7 @@ import re
 import pytest
 
 import models
-from evaluation.report import evaluate
+from evaluation import EvaluateConfig, evaluate
 from models import registry
 from studies.plan import choose, make_plan
 from studies.records import Checksums, read_record, read_result
@@ -47,7 +47,7 @@ def test_all_of_it_once(study, stand_ins):
 def test_results_are_those_of_the_artefacts(finished, tiny):
     study = finished
     paths = [study.artefact(study.row("tiny", name)) for name in ("big", "small", "sparse")]
-    rows = evaluate(paths, tiny.path, latency=False, ensemble=False)["artefacts"]
+    rows = evaluate(EvaluateConfig(paths, tiny.path, latency=False))["artefacts"]
     for name, expected in zip(("big", "small", "sparse"), rows):
         found = read_result(study, study.row("tiny", name))["row"]
         assert {key: found[key] for key in ("accuracy", "macro_f1_ci95", "bytes", "confusion")} == {
