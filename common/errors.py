@@ -88,7 +88,9 @@ def run_command(main: Callable[[list[str]], int | None], argv: list[str] | None 
     except InputError as error:
         if debug:
             traceback.print_exc()
-        print("error: " + " ".join(str(error).split()), file=sys.stderr)
+        # A name in a file must not steer the terminal.
+        line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(str(error).split()))
+        print(f"error: {line}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted: what was finished is kept, nothing is half-written", file=sys.stderr)

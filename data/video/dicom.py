@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from pydicom import uid
 from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import generate_fragments, generate_frames
 from pydicom.errors import InvalidDicomError
+from pydicom.filereader import read_file_meta_info
 from pydicom.pixels import get_decoder, iter_pixels
 from pydicom.pixels.processing import apply_color_lut
 
@@ -33,6 +35,7 @@ _JPEG_8_BIT = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit)
 _PLUGINS = ("pydicom", "pillow", "gdcm", "pyjpegls", "jpeg_ls")
 _J2K_PLUGINS = (*_PLUGINS, "pylibjpeg")
 _MAX_FRAMES = 1_000_000
+_MAX_INFLATED = 1 << 30
 _EXPORT_AGAIN = "export it again"
 
 
@@ -66,11 +69,14 @@ def open_dicom(path: Path, fps: float | None = None) -> Video:
 def _read(path: Path, **options) -> Any:
     with warnings.catch_warnings(action="ignore"):
         try:
+            _check_inflated(path)
             found = pydicom.dcmread(path, force=True, **options)
             # pydicom converts an element when it is asked for it: all that is wanted is asked for here.
             for name in (*_NEEDED, "NumberOfFrames", "FrameTimeVector", "FrameTime", "CineRate"):
                 found.get(name)
         # A file that is none is read as elements of any kind: whatever their conversion raises.
+        except InputError:
+            raise
         except (InvalidDicomError, EOFError, OSError, MemoryError) as error:
             raise InputError(f"{path}: can't be read as DICOM ({_words(error)}): {_EXPORT_AGAIN}") from error
         except Exception as error:
@@ -78,6 +84,25 @@ def _read(path: Path, **options) -> Any:
                 f"{path}: can't be read as DICOM ({_words(error)}): it is damaged, {_EXPORT_AGAIN}"
             ) from error
     return found
+
+
+def _check_inflated(path: Path) -> None:
+    """Refuse a deflated file that grows beyond `_MAX_INFLATED`: pydicom unpacks it whole."""
+    if not _has_meta(path):
+        return
+    meta = read_file_meta_info(path)
+    if meta.get("TransferSyntaxUID") != uid.DeflatedExplicitVRLittleEndian:
+        return
+    unpacker, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
+    with path.open("rb") as stream:
+        # Preamble, the length of the meta header (12 bytes), and what that counts.
+        stream.seek(144 + int(meta.FileMetaInformationGroupLength))
+        data = stream.read(1 << 16)
+        while data and size <= _MAX_INFLATED:
+            size += len(unpacker.decompress(data, 1 << 22))
+            data = unpacker.unconsumed_tail or stream.read(1 << 16)
+    if size > _MAX_INFLATED:
+        raise InputError(f"{path}: unpacks to more than {_MAX_INFLATED >> 20} MB: export it uncompressed")
 
 
 def _syntax(path: Path, header) -> uid.UID:
@@ -261,8 +286,8 @@ def _arrays(path: Path, header, syntax: uid.UID, count: int) -> Iterator[np.ndar
             yield decode_jpeg_frame(coded, tagged_rgb)
         return
     source: Any = path
-    if not _has_meta(path):
-        # Without a meta header pydicom wants the whole file, and the syntax that it was read by.
+    if not _has_meta(path) or syntax == uid.DeflatedExplicitVRLittleEndian:
+        # pydicom then wants the whole file, and without a meta header the syntax that it was read by.
         source = _read(path)
         source.file_meta = getattr(source, "file_meta", None) or FileMetaDataset()
         source.file_meta.TransferSyntaxUID = syntax

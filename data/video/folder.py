@@ -11,7 +11,7 @@ import numpy as np
 
 from common.errors import InputError
 from data.video.clip import Video, check_fps
-from data.video.images import IMAGE_SUFFIXES, open_image, read_image
+from data.video.images import IMAGE_SUFFIXES, check_range, read_with_peak
 
 DEFAULT_FPS = 30.0
 _NUMBER = re.compile(r"[0-9]+")
@@ -33,15 +33,19 @@ def open_folder(folder: Path, fps: float | None) -> Video:
     fps = DEFAULT_FPS if fps is None else fps
     check_fps(folder, fps)
     numbered = frame_files(folder)
-    size = open_image(numbered[0][1], None).size
+    height, width = read_with_peak(numbered[0][1])[0].shape
     first = numbered[0][0]
     times_s = np.array([(number - first) / fps for number, _ in numbered], dtype=np.float64)
 
     def decode() -> Iterator[np.ndarray]:
+        highest = -1
         for _, file in numbered:
-            yield read_image(file)
+            frame, peak = read_with_peak(file)
+            highest = max(highest, peak)
+            yield frame
+        check_range(folder, highest, 65535)
 
-    return Video(folder, size, times_s, float(times_s[-1]) + 1 / fps, decode)
+    return Video(folder, (width, height), times_s, float(times_s[-1]) + 1 / fps, decode)
 
 
 def frame_files(folder: Path) -> list[tuple[int, Path]]:

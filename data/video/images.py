@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import warnings
 from collections.abc import Iterator
@@ -41,12 +42,22 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
         InputError: missing, damaged or truncated, too large, several pictures in one file, or
             values that use a small part of their bits.
     """
-    path = Path(path)
+    frame, peak = read_with_peak(Path(path))
+    check_range(Path(path), peak, _FULL_RANGE)
+    return frame
+
+
+def read_with_peak(path: Path) -> tuple[np.ndarray, int]:
+    """As `read_image`, and the highest of its 16-bit values, -1 for 8 bits: one frame of a clip may be dark.
+
+    Raises:
+        InputError: as `read_image`, but for the range.
+    """
     count, *_ = _survey(path, None)
     if count != 1:
         raise InputError(f"{path}: holds {count} pictures, and one is expected: export one image a file")
-    (frame,) = _decode(path, 1)
-    return frame
+    (found,) = _decode_with_peaks(path, 1)
+    return found
 
 
 def open_image(path: Path, fps: float | None) -> Video:
@@ -62,7 +73,7 @@ def open_image(path: Path, fps: float | None) -> Video:
     count, size, times_s, duration_s = _survey(path, fps)
     if count == 1:
         # A single image is small enough to be checked whole.
-        next(_decode(path, 1))
+        read_image(path)
     return Video(path, size, times_s, duration_s, lambda: _decode(path, count))
 
 
@@ -83,7 +94,8 @@ def _survey(path: Path, fps: float | None) -> tuple[int, tuple[int, int], np.nda
 def _times(path: Path, image: Image.Image, count: int, fps: float | None) -> tuple[np.ndarray, float]:
     """Times of the frames, s, the first 0, and the end of the last one."""
     if image.format == "TIFF" and count > 1:
-        fps = fps or _stack_rate(path, count)
+        rate = _stack_rate(path, count)
+        fps = fps or rate
         if fps is None:
             raise InputError(
                 f"{path}: is a stack of {count} pictures and tells no frame rate: give it in the manifest's column fps"
@@ -124,6 +136,8 @@ def _steps(image: Image.Image, count: int) -> np.ndarray:
     steps = []
     for index in range(count):
         image.seek(index)
+        if image.format == "WEBP":
+            image.load()  # which is when it says how long it stays
         steps.append(float(image.info.get("duration", 0) or 0) / 1000)
     image.seek(0)
     return np.array(steps)
@@ -150,19 +164,23 @@ def _stack_rate(path: Path, count: int) -> float | None:
 
 
 def _decode(path: Path, count: int) -> Iterator[np.ndarray]:
-    peak = -1
+    highest = -1
+    for frame, peak in _decode_with_peaks(path, count):
+        highest = max(highest, peak)
+        yield frame
+    check_range(path, highest, _FULL_RANGE)
+
+
+def _decode_with_peaks(path: Path, count: int) -> Iterator[tuple[np.ndarray, int]]:
     with _readable(path), _opened(path) as image:
         for page in ImageSequence.Iterator(image):
             size = _upright_size(page)
             check_size(path, *size)
             pixels = _pixels(path, page)
-            if pixels.dtype == np.uint16:
-                peak = max(peak, int(pixels.max()))
-            yield grey_frame(pixels)
+            yield grey_frame(pixels), int(pixels.max()) if pixels.dtype == np.uint16 else -1
             count -= 1
             if not count:
                 break
-    check_range(path, peak, _FULL_RANGE)
 
 
 def check_range(path: Path, peak: int, full: int) -> None:
@@ -204,14 +222,22 @@ def _pixels(path: Path, page: Image.Image) -> np.ndarray:
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:
     width, height = image.size
-    return (height, width) if image.getexif().get(0x0112, 1) in (5, 6, 7, 8) else (width, height)
+    if image.getexif().get(0x0112, 1) not in (5, 6, 7, 8):
+        return width, height
+    if image.format == "TIFF":
+        # Pillow turns TIFFs itself, some versions when they are opened and some when they are loaded.
+        turned = ImageOps.exif_transpose(image) or image
+        return turned.size
+    return height, width
 
 
-def _opened(path: Path) -> Image.Image:
-    with warnings.catch_warnings(action="ignore"):
-        image = Image.open(path, formats=_FORMATS)
-    check_size(path, *image.size)
-    return image
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    # By a stream: Pillow maps a named TIFF into memory with its turned width, and garbles it.
+    with path.open("rb") as stream:
+        image = Image.open(stream, formats=_FORMATS)
+        check_size(path, *image.size)
+        yield image
 
 
 class _readable:
