@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 import yaml
 
@@ -132,13 +132,12 @@ def student_options(source: Source, config: StudentConfig) -> dict:
 
 def load_heads(source: Source, objective: Objective) -> None:
     """Heads of the distillation that trained the student, where they lie beside it and fit."""
-    file = source.path.with_name("heads.npz")
-    if not file.is_file():
-        return
-    with disk_errors(file), np.load(file) as heads:
-        values = [heads[name] for name in heads.files]
-    if [value.shape for value in values] == [value.shape for value in objective.get_weights()]:
-        objective.set_weights(values)
+    from training import heads
+
+    file = source.path.with_name(heads.HEADS)
+    if file.is_file():
+        with contextlib.suppress(InputError):  # of another loss: the heads of this one start as they are
+            heads.load_heads(objective, file)
 
 
 def _shapes(model: keras.Model) -> dict[str, list]:

@@ -68,9 +68,7 @@ def training_batches(
         Batches of ({"frame": float32 [B, H, W, 1] in [0, 1], "gaze": float32 [B, h, w] that
         sums to 1, "gaze_valid": bool [B]}, label int32 [B], weight float32 [B]).
     """
-    examples = _examples(data, split, settings)
-    if data.frames(split) * data.frame_size[0] * data.frame_size[1] <= _CACHE_LIMIT_BYTES:
-        examples = examples.cache()
+    examples = _kept(_examples(data, split, settings), data, split)
     examples = _shuffled(examples, min(data.frames(split), _SHUFFLED_FRAMES), settings.seed)
     batches = _batch(examples, settings.batch_size).skip(skip)
     weights = _class_weights(data, split, settings)
@@ -91,10 +89,17 @@ def evaluation_batches(
     gaze: str = "real",
     seed: int = 0,
     unlabelled: str = "all",
+    keep: bool = False,
 ) -> tf.data.Dataset:
-    """Batches of a split in stored order, once, without augmentation; all weights are 1."""
+    """Batches of a split in stored order, once, without augmentation; all weights are 1.
+
+    Args:
+        keep: hold the frames in memory, as bytes, for going through them again; a split that
+            takes more than 2 GiB is read again each time.
+    """
     settings = PipelineSettings(batch_size=batch_size, sigma=sigma, gaze=gaze, seed=seed, unlabelled=unlabelled)
-    batches = _batch(_examples(data, split, settings), batch_size)
+    examples = _examples(data, split, settings)
+    batches = _batch(_kept(examples, data, split) if keep else examples, batch_size)
     weights = _class_weights(data, split, settings)
     batches = batches.map(lambda example: _to_batch(data, settings, weights, example), num_parallel_calls=2).prefetch(2)
     # Keras warns of a data set that ends at a place it could not know.
@@ -143,6 +148,12 @@ def _shuffled(examples: tf.data.Dataset, buffer: int, seed: int) -> tf.data.Data
         return examples.shuffle(buffer, seed=seed).repeat()
 
     return tf.data.Dataset.range(1).flat_map(endless)
+
+
+def _kept(examples: tf.data.Dataset, data: Dataset, split: str) -> tf.data.Dataset:
+    """Examples that are decoded once, where they fit into memory."""
+    height, width = data.frame_size
+    return examples.cache() if data.frames(split) * height * width <= _CACHE_LIMIT_BYTES else examples
 
 
 def frames_taken(data: Dataset, split: str, unlabelled: str) -> int:

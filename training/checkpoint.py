@@ -1,4 +1,4 @@
-"""Where an interrupted training goes on: all variables of model and optimizer after the last whole epoch."""
+"""Where an interrupted Keras training goes on: all variables after the last whole epoch, see `common.state_file`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Checkpoint(keras.callbacks.Callback):
         super().__init__()
         self._file = file
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         values = tuple(variable.numpy() for variable in _variables(self.model))
         write_state(self._file, State(epoch + 1, values))
 

@@ -60,6 +60,8 @@ def _check_unlabelled(config: TrainConfig, data: Dataset) -> None:
         raise InputError(f"{found} for the teacher {config.teacher}: give a trained one by teacher_path")
     if not config.has_teacher:
         raise InputError(f"{found}, and teacher is 'none': give a trained teacher by teacher_path, or label some")
+    if config.unlabelled == "none":
+        raise InputError(f"{found}, and unlabelled is 'none': there is nothing to learn from, so leave it at 'auto'")
     if config.loss.is_empty(labels=False):
         raise InputError(
             f"{found}, and every weight of loss that needs no label is 0: set one of them, such as loss.alpha"

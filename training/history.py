@@ -1,4 +1,17 @@
-"""What a run logs: `history.csv`, one row an epoch and stage, and TensorBoard scalars."""
+"""What a run logs: `history.csv`, one row an epoch and stage, and TensorBoard scalars.
+
+Columns: `stage` (teacher, pretrain, student, int8), `epoch` (from 1), then what the stage's epoch
+gave, empty where a stage has no such figure:
+
+- `loss`, the total, and each term of it by its name, as the mean over the frames that the term is
+  over (`gaze`: those with valid gaze; the others: all); `regularisation`, the model's own losses;
+- `accuracy`, the share of the labelled frames whose class is right, each counting one;
+- `agreement`, the share of the frames for which student and teacher name the same class;
+- `val_…`, the same over the validation split, without augmentation;
+- `learning_rate`, of the last step of the epoch, of the int8 stage.
+
+The training figures are taken while the weights change, the validation ones at the epoch's end.
+"""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import keras
-import numpy as np
 
 from common.console import console
 from common.files import whole_folder
@@ -15,20 +14,21 @@ from quantization.finetune import FineTuning
 from quantization.qat import FREEZE_BATCH_NORM_FROM, quantize_aware_train
 from quantization.saved_model import export_saved_model
 from quantization.tflite import export_int8, post_training_int8
+from training.heads import HEADS, load_heads
 from training.history import History, show_epoch
 from training.run_folder import artefacts
 from training.stages import Stage
-from training.student import HEADS
 
 
 def quantize_student(stage: Stage, teacher: keras.Model | None, history: History) -> None:
     """Quantization-aware distillation, then the int8 file, its SavedModel and, to compare, the PTQ file."""
     config = stage.config
+    keras.utils.set_random_seed(config.seed)
     source = artefacts(stage.run, "student")[0]
     student = load_keras_model(source)
+    stage.check_source("student")
     objective = build_objective(student, teacher, config.loss)
-    with np.load(source.with_name(HEADS)) as heads:
-        objective.set_weights([heads[name] for name in heads.files])
+    load_heads(objective, source.with_name(HEADS))
     steps = stage.steps_per_epoch(config.quantize)
     history.start("int8", epochs_done(stage.checkpoint))
     frames = [features["frame"] for features in stage.calibration_features()]
@@ -56,7 +56,7 @@ def quantize_student(stage: Stage, teacher: keras.Model | None, history: History
         ),
         on_epoch=log,
     )
-    metadata = stage.metadata(student, config.student, "probabilities", count_macs(student))
+    metadata = stage.metadata(student, config.student, "probabilities", count_macs(student), teacher)
     with console.status("converting to 8 bits"), whole_folder(stage.folder, overwrite=True) as folder:
         export_int8(quantized, folder / "student_int8.tflite", metadata)
         export_saved_model(quantized.model, folder / "saved_model", metadata)

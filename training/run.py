@@ -11,7 +11,7 @@ from common import strict_yaml
 from common.console import console
 from common.errors import InputError
 from common.files import write_text
-from data.dataset import Dataset, open_dataset
+from data.dataset import open_dataset
 from models.ensemble import Ensemble
 from training.checks import check_data, check_models, check_sources
 from training.config import STAGES, TrainConfig
@@ -44,7 +44,7 @@ def train(config: TrainConfig, *, overwrite: bool = False, dry_run: bool = False
     check_data(config, data)
     folder = Path(config.run)
     prints = stage_fingerprints(config, data)
-    stages = {name: Stage(name, config, data, folder, print_) for name, print_ in prints.items()}
+    stages = {name: Stage(name, config, data, folder, print_, prints) for name, print_ in prints.items()}
     check_models(config, data, say=dry_run)
     if dry_run:
         return
@@ -65,11 +65,11 @@ def train(config: TrainConfig, *, overwrite: bool = False, dry_run: bool = False
             train_teacher(stages[name], history)
         elif name == "student":
             before = stages["pretrain"] if config.pretrain.epochs else None
-            train_student(stages[name], _teacher(config, data, folder), history, before)
+            train_student(stages[name], _teacher(stages[name]), history, before)
         else:
             from training.int8 import quantize_student  # brings TF-MOT, which the other stages don't need
 
-            quantize_student(stages[name], _teacher(config, data, folder), history)
+            quantize_student(stages[name], _teacher(stages[name]), history)
         console.print(f"{name} took {time.perf_counter() - start:.0f} s")
     if config.evaluate:
         evaluate_run(config, data, folder, prints)
@@ -100,5 +100,16 @@ def _plan(config: TrainConfig, folder: Path, prints: dict[str, str], overwrite: 
     return todo
 
 
-def _teacher(config: TrainConfig, data: Dataset, folder: Path) -> keras.Model | Ensemble | None:
-    return load_teachers(config, data, artefacts(folder, "teacher")[0])
+def _teacher(stage: Stage) -> keras.Model | Ensemble | None:
+    """The teacher of a stage, the one that the run began with.
+
+    Raises:
+        InputError: it has been replaced since.
+    """
+    config, data = stage.config, stage.data
+    teacher = load_teachers(config, data, artefacts(stage.run, "teacher")[0])
+    if config.trains_teacher:
+        stage.check_source("teacher")
+    elif stage_fingerprints(config, data)["teacher"] != stage.sources["teacher"]:
+        raise InputError("teacher_path: a teacher was replaced while this run went on: start it again")
+    return teacher

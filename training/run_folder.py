@@ -11,7 +11,7 @@ from typing import Any
 from common.errors import InputError
 from evaluation.artefacts import read_metadata
 
-# Artefacts of each stage, relative to the run folder; the first one decides about reuse.
+# What of each stage is evaluated, relative to the run folder; the first one decides about reuse.
 ARTEFACTS = {
     "teacher": ("teacher/teacher.keras",),
     "student": ("student/student.keras", "student/saved_model", "student/student.tflite"),
@@ -52,5 +52,5 @@ def may_train(run: Path, stage: str, overwrite: bool) -> None:
         return
     raise InputError(
         f"{run / stage}: holds a {stage} that is unfinished or was trained with other settings or data: "
-        "name another --run folder or give --overwrite"
+        "name another run folder or set overwrite"
     )

@@ -11,14 +11,16 @@ import keras
 import tensorflow as tf
 
 import models
+from common.errors import InputError
 from common.files import sha256_of
 from data.dataset import Dataset
 from data.pipeline import PipelineSettings, evaluation_batches, frames_taken, training_batches
 from data.saliency import map_size
 from evaluation.artefacts import Metadata
-from models.ensemble import shares
+from evaluation.compression import teacher_of
+from models.ensemble import Ensemble, shares
 from training.config import TrainConfig
-from training.run_folder import fingerprint
+from training.run_folder import fingerprint, holds
 from training.settings import FitSettings, QuantizeSettings
 
 # Raised by one when a change of the code moves what training gives: older runs are then not reused.
@@ -38,6 +40,7 @@ class Stage:
         data: the opened data set.
         run: the run folder.
         fingerprint: of all that decides the outcome; stored in the artefacts.
+        sources: {stage: its fingerprint} of those that this one may load from the run folder.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Stage:
     data: Dataset
     run: Path
     fingerprint: str
+    sources: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -85,10 +89,31 @@ class Stage:
             gaze=pipeline.gaze,
             seed=pipeline.seed,
             unlabelled=self.unlabelled,
-        ).cache()
+            keep=True,
+        )
 
-    def metadata(self, model: keras.Model, name: str, output: str, macs: int | None = None, **extra) -> Metadata:
-        """What goes beside an artefact of this stage."""
+    def check_source(self, stage: str) -> None:
+        """Refuse to go on from a stage that another process has replaced since this run began.
+
+        Raises:
+            InputError: what lies in the run folder was trained with other settings.
+        """
+        if not holds(self.run, stage, self.sources[stage]):
+            raise InputError(
+                f"{self.run / stage}: was replaced while this run went on: two runs share the folder, so name another "
+                "run for one of them"
+            )
+
+    def metadata(
+        self,
+        model: keras.Model,
+        name: str,
+        output: str,
+        macs: int | None = None,
+        teacher: keras.Model | Ensemble | None = None,
+        **extra: Any,
+    ) -> Metadata:
+        """What goes beside an artefact of this stage; `teacher` is what taught it."""
         return Metadata(
             name=name,
             classes=self.data.classes,
@@ -102,6 +127,7 @@ class Stage:
             macs=macs,
             version=f"tensorflow {version('tensorflow')}, keras {version('keras')}",
             dataset_checksum=self.data.checksum,
+            teacher=teacher_of(teacher),
             extra={
                 "fingerprint": self.fingerprint,
                 "gaze": self.config.gaze,

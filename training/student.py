@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 
 import keras
-import numpy as np
 
 import models
 from common.console import console
@@ -19,10 +18,11 @@ from models.ensemble import Ensemble
 from models.inherit import inherit
 from training.config import TrainConfig
 from training.fitting import build_optimizer, fit
+from training.heads import HEADS, save_heads
 from training.history import History
 from training.stages import Stage
 
-HEADS = "heads.npz"
+GAZE_MAP = "gaze_map.keras"
 
 
 def train_student(
@@ -32,8 +32,9 @@ def train_student(
 
     With `before`, the stage "pretrain", the student first learns from the gaze alone.
 
-    The heads that only training needs (saliency head, hint adapters) are saved apart, for
-    the int8 stage to go on with; the deployable student holds neither them nor the teacher.
+    The deployable student holds neither heads nor teacher. What the gaze loss has trained is saved
+    as a model of its own, `gaze_map.keras`: frame → gaze map. The weights of all heads go into
+    `heads.npz` for the int8 stage, see `training.heads`.
     """
     from quantization.saved_model import export_saved_model
     from quantization.tflite import export_float_tflite
@@ -64,9 +65,13 @@ def train_student(
     )
     macs = count_macs(student)
     with console.status("exporting the student"), whole_folder(stage.folder, overwrite=True) as folder:
-        save_keras(student, folder / "student.keras", stage.metadata(student, config.student, "logits", macs))
-        np.savez(folder / HEADS, *distiller.objective.get_weights())
-        metadata = stage.metadata(student, config.student, "probabilities", macs)
+        save_keras(student, folder / "student.keras", stage.metadata(student, config.student, "logits", macs, teacher))
+        gaze_model = distiller.gaze_model()
+        if gaze_model is not None:
+            described = stage.metadata(gaze_model, config.student, "gaze_map", count_macs(gaze_model), teacher)
+            save_keras(gaze_model, folder / GAZE_MAP, dataclasses.replace(described, stage="gaze_map"))
+        save_heads(distiller.objective, folder / HEADS)
+        metadata = stage.metadata(student, config.student, "probabilities", macs, teacher)
         export_saved_model(student, folder / "saved_model", metadata)
         export_float_tflite(student, folder / "student.tflite", metadata)
     for finished in filter(None, (stage, before)):

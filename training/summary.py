@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from common.console import console
 from common.files import write_text
 from data.dataset import Dataset
 from data.report import dataset_warnings
+from evaluation.artefacts import artefact_sha256
+from evaluation.compression import compare
 from evaluation.config import EvaluateConfig
 from evaluation.report import evaluate, write_report
 from evaluation.table import print_table
@@ -25,61 +28,80 @@ def forget_evaluation(folder: Path) -> None:
 def evaluate_run(config: TrainConfig, data: Dataset, folder: Path, prints: dict[str, str]) -> None:
     """Evaluate the run's artefacts on the test split: `metrics.json`, `summary.md`, a table.
 
-    Only what was trained with these settings is in it: a stage left from other settings is
-    not compared with this teacher. An evaluation that is there already is shown again.
+    Only what was trained with these settings is in it: a stage left from other settings is not
+    compared with this teacher. An evaluation that is there already is shown again if it is of
+    these artefacts, byte for byte, and was not edited.
     """
-    file = folder / "metrics.json"
-    stages = [name for name in ARTEFACTS if name != "teacher" or not config.teacher_path]
-    paths = [path for name in stages if holds(folder, name, prints[name]) for path in artefacts(folder, name)]
-    paths = [*config.teacher_path, *paths]
     if not data.info["splits"].get("test", {}).get("frames"):
         console.print("the data set has no test split: nothing is evaluated")
         return
     if not data.labelled_frames("test"):
         console.print("the test split has no labelled frame: nothing is evaluated")
         return
-    report = _stored(file)
-    if report is None or [row["path"] for row in report["artefacts"]] != [str(path) for path in paths]:
+    stages = [name for name in ARTEFACTS if name != "teacher" or not config.teacher_path]
+    paths = [path for name in stages if holds(folder, name, prints[name]) for path in artefacts(folder, name)]
+    paths = [*config.teacher_path, *paths]
+    metrics, summary = folder / "metrics.json", folder / "summary.md"
+    of = {
+        "artefacts": {str(path): artefact_sha256(path) for path in paths},
+        "dataset": data.checksum,
+        "gaze": config.gaze,
+    }
+    report = _stored(metrics, of)
+    if report is None:
+        summary.unlink(missing_ok=True)  # of an evaluation before
         report = evaluate(EvaluateConfig(paths, data.path, gaze=config.gaze))
-        write_report(file, report)
-        write_text(folder / "summary.md", summarise(report, data))
+        write_report(metrics, {**report, "of": {**of, "report": _hash(report)}})
+    if not summary.is_file():
+        write_text(summary, summarise(report, data))
     print_table(report)
     console.print("\n".join(what_lies_where(report)), markup=False, highlight=False)
 
 
-def _stored(file: Path) -> dict | None:
-    """An earlier report, or None where there is none that can be read."""
+def _stored(file: Path, of: dict) -> dict | None:
+    """An earlier report, or None where there is none, or one of other artefacts, or one that was changed."""
     try:
         report = json.loads(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, UnicodeDecodeError, json.JSONDecodeError):
+        found = report.pop("of")
+        return report if found == {**of, "report": _hash(report)} else None
+    except (FileNotFoundError, UnicodeDecodeError, ValueError, AttributeError, TypeError, KeyError):
         return None
-    return report if "artefacts" in report else None
+
+
+def _hash(report: dict) -> str:
+    return hashlib.sha256(json.dumps(report, sort_keys=True).encode()).hexdigest()
 
 
 def summarise(report: dict, data: Dataset) -> str:
-    """A run in Markdown: the table, what the small files cost, what lies where."""
+    """A run in Markdown: a table of its artefacts, and what lies where.
+
+    Args:
+        report: see `evaluation.report.run_evaluation`.
+        data: the opened data set.
+    """
     simulated = ", simulated" if data.info["source"].get("simulated") else ""
+    conventional, rows = report["conventional"]["name"], report["artefacts"]
+    names = ["artefact", "accuracy (95 % interval over patients)", "macro-F1", "parameters", "bytes"]
+    names += ["compression ratio to its teacher", f"compression ratio to {conventional}"]
+    names += ["percentage points below the first row"]
     lines = [
         f"# {report['dataset']['n_frames']} test frames of {report['dataset']['n_patients']} patients{simulated}",
         "",
-        "| artefact | accuracy (95 % interval over patients) | macro-F1 | parameters | bytes | times smaller "
-        "| points below |",
-        "|---|---|---|---|---|---|---|",
+        f"| {' | '.join(names)} |",
+        f"|{'---|' * len(names)}",
     ]
-    several = sum(map(_is_teacher, report["artefacts"])) > 1
+    several = sum(row.get("stage") == "teacher" for row in rows) > 1
     parts = 3 if several else 2  # of a path: every teacher is called teacher/teacher.keras
-    for row in report["artefacts"]:
+    for row in rows:
         low, high = row["accuracy_ci95"] or (float("nan"),) * 2
-        smaller, below = _against_teacher(row, report)
-        lines.append(
-            f"| {_name(row, parts)} | {row['accuracy']:.3f} ({low:.3f}–{high:.3f}) | {row['macro_f1']:.3f} "
-            f"| {row['params'] or 0:,} | {row['bytes']:,} | {smaller} | {below} |"
-        )
+        cells = ["/".join(Path(row["path"]).parts[-parts:]), f"{row['accuracy']:.3f} ({low:.3f}–{high:.3f})"]
+        cells += [f"{row['macro_f1']:.3f}", f"{row['params'] or 0:,}", f"{row['bytes']:,}"]
+        lines.append(f"| {' | '.join([*cells, *compare(row, report).texts()])} |")
     lines += [
         "",
-        "Times smaller: than the teacher's parameters as float32, 4 bytes each. Points below: the teacher's accuracy "
-        "on the same frames, in points of a hundred; negative is above it."
-        + (" Of several teachers it is the first." if several else ""),
+        f"Compression ratio: parameters as float32, 4 bytes each, of the model that taught it, or of {conventional} "
+        "with its default options, over the artefact's bytes. Percentage points: accuracy of the first row minus this "
+        "one's on the same frames; negative is above it.",
         "",
         *(text for line in dataset_warnings(data) for text in (f"{line[0].upper()}{line[1:]}.", "")),
         *what_lies_where(report),
@@ -88,26 +110,11 @@ def summarise(report: dict, data: Dataset) -> str:
 
 
 def what_lies_where(report: dict) -> list[str]:
-    """A line for each artefact: its path, its bytes, how it compares with the teacher."""
+    """A line for each artefact: its path, its bytes, its compression ratios."""
     lines = ["What lies where:", ""]
     for row in report["artefacts"]:
-        smaller, below = _against_teacher(row, report)
-        compared = f", {smaller} times smaller than the teacher, {below} points below it" if smaller else ""
-        lines.append(f"- `{row['path']}`: {row['bytes']:,} bytes{compared}")
+        to_teacher, to_conventional, _ = compare(row, report).texts()
+        own = f"{to_teacher} to its teacher and " if to_teacher else ""
+        ratios = f", compression ratio {own}{to_conventional} to {report['conventional']['name']}"
+        lines.append(f"- `{row['path']}`: {row['bytes']:,} bytes{ratios if to_conventional else ''}")
     return lines
-
-
-def _against_teacher(row: dict, report: dict) -> tuple[str, str]:
-    """(times smaller than the teacher's float32 weights, points below it); empty without a teacher."""
-    teacher = report["artefacts"][0]
-    if _is_teacher(row) or not _is_teacher(teacher) or not teacher["params"]:
-        return "", ""
-    return f"{4 * teacher['params'] // row['bytes']:,}", f"{100 * (teacher['accuracy'] - row['accuracy']):.1f}"
-
-
-def _is_teacher(row: dict) -> bool:
-    return row.get("stage") == "teacher"
-
-
-def _name(row: dict, parts: int) -> str:
-    return "/".join(Path(row["path"]).parts[-parts:])

@@ -1,263 +1,302 @@
 """A whole run on a tiny data set: what comes out, what is reused, what goes on after a stop."""
 
+import dataclasses
 import errno
 import json
+import random
 import shutil
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
+import tensorflow as tf
 
-import losses.hard
-import train
+import train as command
 from common.errors import InputError, run_command
-from data.dataset import FrameRecord, write_dataset
-from evaluation.artefacts import read_metadata
-from tests.training.conftest import CLASSES, write_shapes
-from training import fitting
-from training.history import Diverged
+from evaluation.artefacts import load_keras_model, read_metadata
+from tests.training import tiny
+from training import TrainConfig, summary, train
+from training import run as run_module
+from training.flags import parse
+from training.heads import HEADS, load_heads
+from training.history import Diverged, History
+
+ALONE = {"stages": ["student"], "teacher": "none", "distil": {"epochs": 1, "batch_size": 24}}
 
 
-def test_whole_run_leaves_every_artefact_and_the_second_run_reuses_them(whole_run, capsys):
-    config, run = whole_run
+def table(folder, *stages) -> pd.DataFrame:
+    """The history, or that of some stages, without the columns they don't have."""
+    history = pd.read_csv(folder / "history.csv")
+    part = history[history["stage"].isin(stages)] if stages else history
+    return part.dropna(axis=1, how="all").reset_index(drop=True)
+
+
+def files(folder) -> dict:
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_whole_run_leaves_every_artefact(whole_run):
+    folder = whole_run.run
     for name in (
-        "config.yaml",
-        "history.csv",
         "metrics.json",
         "summary.md",
         "teacher/teacher.keras",
         "student/student.keras",
+        "student/gaze_map.keras",
+        "student/heads.npz",
         "student/saved_model/saved_model.pb",
         "student/student.tflite",
         "int8/student_int8.tflite",
         "int8/student_ptq.tflite",
         "int8/saved_model/saved_model.pb",
     ):
-        assert (run / name).is_file(), name
-    assert list((run / "logs" / "student").glob("events.*"))
-    assert not list((run / "checkpoints").iterdir()), "a finished stage leaves no checkpoint"
-    assert set(pd.read_csv(run / "history.csv")["stage"]) == {"teacher", "student", "int8"}
-    assert yaml.safe_load((run / "config.yaml").read_text())["distil"]["epochs"] == 3
-
-    report = json.loads((run / "metrics.json").read_text())
-    assert report["dataset"]["n_frames"] == 24
+        assert (folder / name).is_file(), name
+    assert list((folder / "logs" / "student").glob("events.*"))
+    assert not list((folder / "checkpoints").iterdir()), "a finished stage leaves no checkpoint"
+    report = json.loads((folder / "metrics.json").read_text())
+    assert report["dataset"]["n_frames"] == 12
     assert {row["kind"] for row in report["artefacts"]} == {"keras", "saved_model", "tflite"}
-    assert read_metadata(run / "student" / "student.keras").inputs == ("frame",)
-    assert read_metadata(run / "teacher" / "teacher.keras").inputs == ("frame", "gaze")
+    assert read_metadata(folder / "student" / "student.keras").inputs == ("frame",)
+    teacher = read_metadata(folder / "teacher" / "teacher.keras")
+    assert teacher.inputs == ("frame", "gaze") and teacher.teacher is None
+    assert read_metadata(folder / "int8" / "student_int8.tflite").teacher.params == teacher.params
 
-    before = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file()}
-    capsys.readouterr()
-    train.main(["--config", str(config), "--evaluate", "true"])
+
+def test_the_summary_gives_both_compression_ratios(whole_run):
+    report = json.loads((whole_run.run / "metrics.json").read_text())
+    text = (whole_run.run / "summary.md").read_text()
+    assert "compression ratio to its teacher" in text and "compression ratio to vgg16" in text
+    (line,) = (line for line in text.splitlines() if line.startswith("| int8/student_int8.tflite"))
+    (row,) = (row for row in report["artefacts"] if row["path"].endswith("student_int8.tflite"))
+    params = read_metadata(whole_run.run / "teacher" / "teacher.keras").params
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert float(cells[5]) == pytest.approx(4 * params / row["bytes"], rel=0.01)
+    assert float(cells[6].replace(",", "")) == pytest.approx(
+        4 * report["conventional"]["params"] / row["bytes"], rel=0.01
+    )
+    assert float(cells[7]) == pytest.approx(100 * (report["artefacts"][0]["accuracy"] - row["accuracy"]), abs=0.06)
+
+
+def test_the_history_has_the_same_columns_for_student_and_int8(whole_run):
+    student, int8 = (set(table(whole_run.run, stage).columns) for stage in ("student", "int8"))
+    assert student <= int8 and int8 - student == {"learning_rate"}
+    assert {"hard", "soft", "gaze", "attention", "agreement", "accuracy", "regularisation", "val_loss"} <= student
+    assert list(table(whole_run.run)["epoch"]) == [1, 2, 1, 2, 1, 2]
+
+
+def test_the_second_run_reuses_it_and_its_config_is_a_preset(whole_run, capsys):
+    before = files(whole_run.run)
+    request = parse(["--config", str(whole_run.run / "config.yaml")])
+    assert request.config == dataclasses.replace(whole_run, sigma=0.03)
+    train(request.config)
     assert "teacher: reused" in capsys.readouterr().out
-    changed = [str(p) for p, when in before.items() if p.stat().st_mtime_ns != when and p.name != "config.yaml"]
-    assert not changed
+    changed = [path.name for path, when in files(whole_run.run).items() if before.get(path) != when]
+    assert set(changed) <= {"config.yaml"}
+
+
+def test_a_summary_that_never_came_is_written_and_a_changed_report_is_computed_again(whole_run, monkeypatch):
+    report, text = (whole_run.run / name for name in ("metrics.json", "summary.md"))
+    stored, written = report.read_text(), text.read_text()
+
+    def evaluate(*args, **kwargs):
+        computed.append(args)
+        return {name: value for name, value in json.loads(stored).items() if name != "of"}
+
+    monkeypatch.setattr(summary, "evaluate", evaluate)
+    computed = []
+    text.unlink()
+    again = dataclasses.replace(whole_run, stages=("teacher",))
+    train(again)
+    assert text.read_text() == written and not computed, "killed between the two files"
+    edited = json.loads(stored)
+    edited["artefacts"][0]["accuracy"] = 1.0
+    other = json.loads(stored)
+    other["of"]["artefacts"][next(iter(other["of"]["artefacts"]))] = "0" * 64
+    for count, wrong in enumerate((json.dumps(edited), json.dumps(other), "{", "[]"), 1):
+        report.write_text(wrong)
+        train(again)
+        assert len(computed) == count and json.loads(report.read_text()) == json.loads(stored)
+
+
+def test_no_stage_depends_on_what_went_before_or_where_it_was_killed(whole_run, run, monkeypatch):
+    """Each stage is killed in its second epoch, in a process whose random states are others each time."""
+    config = dataclasses.replace(whole_run, run=run, evaluate=False)
+
+    def kill(self, stage, epoch, logs):
+        add(self, stage, epoch, logs)
+        if epoch == 2 and stage not in killed:
+            killed.append(stage)
+            raise KeyboardInterrupt
+
+    add, killed = History.add, []
+    monkeypatch.setattr(History, "add", kill)
+    for attempt in range(4):
+        tf.random.set_seed(attempt)
+        np.random.seed(attempt)
+        random.seed(attempt)
+        keras.Sequential([keras.Input((4,)), keras.layers.Dense(3), keras.layers.Dropout(0.5)])
+        if attempt < 3:
+            with pytest.raises(KeyboardInterrupt):
+                train(config)
+            assert not (run / killed[-1]).exists(), "nothing half-written"
+        else:
+            train(config)
+    assert killed == ["teacher", "student", "int8"]
+    for name in ("teacher/teacher.keras", "student/student.keras"):
+        weights = [load_keras_model(folder / name).get_weights() for folder in (whole_run.run, run)]
+        assert all(np.array_equal(one, other) for one, other in zip(*weights, strict=True)), name
+    for name in ("student/student.tflite", "int8/student_int8.tflite", "int8/student_ptq.tflite"):
+        assert (run / name).read_bytes() == (whole_run.run / name).read_bytes(), name
+    pd.testing.assert_frame_equal(table(run), table(whole_run.run), check_exact=True)
+
+
+def test_another_seed_is_another_teacher(whole_run, run, quick_exports):
+    train(dataclasses.replace(whole_run, run=run, seed=4, stages=("teacher",), evaluate=False))
+    assert list(table(run, "teacher")["loss"]) != list(table(whole_run.run, "teacher")["loss"])
 
 
 def test_other_settings_never_mix_with_what_is_there(whole_run):
-    config, run = whole_run
-    before = (run / "config.yaml").read_text()
+    before = files(whole_run.run)
     with pytest.raises(InputError, match=r"holds a teacher .* overwrite"):
-        train.main(["--config", str(config), "--stages", "[teacher]", "--teach.epochs", "1"])
-    assert (run / "config.yaml").read_text() == before
-
-
-def test_a_student_learns_from_a_teacher_given_by_path_and_alone(whole_run, config, tmp_path):
-    teacher = whole_run[1] / "teacher" / "teacher.keras"
-    other = ["--config", str(config), "--stages", "[student]", "--distil.epochs", "1"]
-    train.main([*other, "--run", str(tmp_path / "given"), "--teacher-path", str(teacher)])
-    train.main([*other, "--run", str(tmp_path / "alone"), "--teacher", "none"])
-    given, alone = _history(tmp_path / "given"), _history(tmp_path / "alone")
-    assert {"soft", "gaze", "attention", "agreement"} <= set(given.columns)
-    assert "gaze" in alone.columns and not {"soft", "agreement"} & set(alone.columns)
-
-
-def _history(run) -> pd.DataFrame:
-    return pd.read_csv(run / "history.csv")
-
-
-def _of(history, *stages) -> pd.DataFrame:
-    part = history[history["stage"].isin(stages)].dropna(axis=1, how="all")
-    return part.reset_index(drop=True)
-
-
-def test_the_same_seed_gives_the_same_history_and_another_seed_another(whole_run, config, tmp_path):
-    flags = ["--config", str(config), "--stages"]
-    train.main([*flags, "[teacher, student]", "--run", str(tmp_path / "again")])
-    train.main([*flags, "[teacher]", "--run", str(tmp_path / "other"), "--seed", "4"])
-    first, again = (_of(_history(run), "teacher", "student") for run in (whole_run[1], tmp_path / "again"))
-    pd.testing.assert_frame_equal(first, again, check_exact=True)
-    assert _of(first, "teacher")["loss"].tolist() != _of(_history(tmp_path / "other"), "teacher")["loss"].tolist()
-
-
-def test_a_killed_run_goes_on_where_it_stopped(whole_run, config, tmp_path, monkeypatch):
-    flags = ["--config", str(config), "--stages", "[teacher, student]"]
-
-    class Killed(Exception):
-        pass
-
-    def kill_after_first_epoch(self, epoch, logs=None):
-        original(self, epoch, logs)
-        if self._stage == "student" and epoch == 1:
-            raise Killed
-
-    original = fitting.Reporter.on_epoch_end
-    with monkeypatch.context() as patch:
-        patch.setattr(fitting.Reporter, "on_epoch_end", kill_after_first_epoch)
-        with pytest.raises(Killed):
-            train.main([*flags, "--run", str(tmp_path / "cut")])
-    assert not (tmp_path / "cut" / "student").exists(), "nothing half-written"
-    train.main([*flags, "--run", str(tmp_path / "cut")])
-    whole, cut = (_of(_history(run), "teacher", "student") for run in (whole_run[1], tmp_path / "cut"))
-    assert list(whole["epoch"]) == list(cut["epoch"])
-    np.testing.assert_allclose(cut["loss"], whole["loss"], rtol=1e-4)
-
-
-def test_a_loss_that_is_no_number_stops_the_run_with_step_and_part(config, tmp_path, monkeypatch):
-    original = losses.hard.hard_label_loss
-    monkeypatch.setattr(losses.hard, "hard_label_loss", lambda *given: original(*given) * float("nan"))
-    flags = ["--config", str(config), "--stages", "[student]", "--teacher", "none"]
-    with pytest.raises(Diverged, match="student, step 1: hard is not a finite number"):
-        train.main(flags)
-    assert not (tmp_path / "run" / "student").exists()
+        train(dataclasses.replace(whole_run, stages=("teacher",), augment={"zoom": 0.2}))
+    with pytest.raises(InputError, match="add teacher to stages"):  # what is refused costs nothing
+        train(dataclasses.replace(whole_run, stages=("student",), seed=9), overwrite=True)
+    assert files(whole_run.run) == before
 
 
 @pytest.mark.parametrize(
-    ("flags", "words"),
-    [
-        (["--student", "squeezenet"], "did you mean squeezenet_1_1"),
-        (["--teacher", "vgg17"], "did you mean vgg16"),
-        (["--student-options", "{widht: 0.2}"], "no option 'widht'"),
-        (["--student-options", "{width: -1}"], "width -1: must be above 0"),
-        (["--gaze", "left"], "gaze must be one of"),
-        (["--sigma", "0"], "sigma must be above 0"),
-        (["--stages", "[pupil]"], "stages must be one of"),
-        (["--stages", "[student]"], "add teacher to stages"),
-        (["--stages", "[int8]", "--teacher", "none"], "add student to stages"),
-        (["--stages", "[]"], "stages must name at least one"),
-        (["--seed", "-1"], "seed must be at least 0"),
-        (["--augment.zoom", "1"], "augment.zoom"),
-        (["--distil.learning_rate", ".nan"], "learning_rate must be above 0, not nan"),
-        (["--loss.attention_taps", "[stride5]"], "no tap 'stride5'"),
-        (["--loss.temperature", "0"], "temperature"),
-        (["--teach.epochs", "none"], "teach"),
-        (["--data", "no/such/folder"], "no/such/folder: is not a data set"),
-        (["--teacher-path", "no/such.keras"], "no/such.keras"),
-        (["--epocs", "3"], "--epocs"),
-    ],
+    ("stage", "kept", "other"),
+    [("student", "teacher", {"distil": {"epochs": 1}}), ("int8", "student", {"quantize": {"epochs": 1}})],
 )
-def test_bad_flags_get_one_line_before_any_training(flags, words, config, tmp_path, capsys):
-    assert run_command(train.main, ["--config", str(config), *flags]) == 2
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1 and words in error
-    assert not (tmp_path / "run").exists()
+def test_a_stage_goes_on_only_from_what_its_run_began_with(stage, kept, other, whole_run, run_copy, monkeypatch):
+    """Another process replaces the teacher, or the student, while this one trains."""
+    file = run_copy / kept / f"{kept}.keras.json"
+    fields = json.loads(file.read_text())
+    load = run_module.load_teachers
+
+    def replaced(*args):
+        file.write_text(json.dumps({**fields, "extra": {**fields["extra"], "fingerprint": "other"}}))
+        return load(*args)
+
+    monkeypatch.setattr(run_module, "load_teachers", replaced)
+    with pytest.raises(InputError, match=f"{kept}: was replaced while this run went on"):
+        train(dataclasses.replace(whole_run, run=run_copy, stages=(stage,), **other), overwrite=True)
 
 
-def test_a_teacher_whose_loss_is_no_number_stops_too(config, tmp_path):
-    with pytest.raises(Diverged, match=r"teacher, step .*: hard is not a finite number"):
-        train.main(["--config", str(config), "--stages", "[teacher]", "--teach.learning_rate", "1e30"])
-    assert not (tmp_path / "run" / "teacher").exists()
+@pytest.fixture
+def run_copy(whole_run, tmp_path):
+    """A copy of the whole run, to be changed."""
+    return shutil.copytree(whole_run.run, tmp_path / "copy")
 
 
-def test_without_gaze_its_loss_is_exactly_0(config, tmp_path):
-    flags = ["--config", str(config), "--stages", "[student]", "--teacher", "none", "--distil.epochs", "1"]
-    train.main([*flags, "--gaze", "none"])
-    history = _history(tmp_path / "run")
-    assert history["gaze"].tolist() == [0.0] and history["val_gaze"].tolist() == [0.0]
+def test_an_evaluation_never_outlives_what_it_is_of(whole_run, run_copy, monkeypatch, quick_exports):
+    def evaluate(config):
+        row = {"accuracy": 0.5, "accuracy_ci95": None, "macro_f1": 0.5, "params": 9, "bytes": 9, "stage": "student"}
+        row["compression"] = {"to_teacher": None, "teacher": None, "to_conventional": 4.0}
+        rows = [{**row, "path": str(path)} for path in config.artefacts]
+        dataset = {"n_frames": 12, "n_patients": 2}
+        return {"dataset": dataset, "conventional": {"name": "vgg16", "params": 9}, "artefacts": rows}
+
+    monkeypatch.setattr(summary, "evaluate", evaluate)
+    monkeypatch.setattr(summary, "print_table", lambda report: None)
+    other = dataclasses.replace(whole_run, run=run_copy, **ALONE)
+    train(other, overwrite=True)
+    report = json.loads((run_copy / "metrics.json").read_text())
+    assert {row["path"].split("/")[-2] for row in report["artefacts"]} == {"student"}, "int8 is of the student before"
+    train(dataclasses.replace(other, loss={"gaze": 0.1}, evaluate=False), overwrite=True)
+    assert not (run_copy / "metrics.json").exists() and not (run_copy / "summary.md").exists()
 
 
-def test_a_full_disk_is_one_line_and_the_training_is_kept(config, tmp_path, monkeypatch, capsys):
-    flags = ["--config", str(config), "--stages", "[student]", "--teacher", "none", "--distil.epochs", "1"]
+def test_heads_have_names_and_fit_one_loss_alone(whole_run):
+    from models.distiller import build_objective
+
+    file = whole_run.run / "student" / HEADS
+    with np.load(file) as heads:
+        assert {name: heads[name].shape for name in heads.files} == {
+            "saliency_head/kernel": (1, 1, 8, 1),
+            "saliency_head/bias": (1,),
+        }
+        kernel = heads["saliency_head/kernel"]
+    student = load_keras_model(whole_run.run / "student" / "student.keras")
+    objective = build_objective(student, None, whole_run.loss)
+    load_heads(objective, file)
+    np.testing.assert_array_equal(objective.saliency_head.kernel, kernel)
+    gaze_map = whole_run.run / "student" / "gaze_map.keras"
+    frames = np.random.default_rng(0).random((5, *tiny.FRAME_SIZE, 1), np.float32)
+    features = keras.Model(student.input, student.get_layer("stride8").output)(frames).numpy()
+    logits = (features @ kernel[0, 0]).reshape(5, -1)
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    maps = load_keras_model(gaze_map)(frames).numpy()
+    np.testing.assert_allclose(maps, shares.reshape(5, *tiny.MAP_SIZE), atol=1e-6)
+    metadata = read_metadata(gaze_map)
+    assert (metadata.stage, metadata.output, metadata.gaze_map_size) == ("gaze_map", "gaze_map", tiny.MAP_SIZE)
+    other = build_objective(student, None, dataclasses.replace(whole_run.loss, gaze=0.0))
+    with pytest.raises(InputError, match="holds saliency_head/kernel, saliency_head/bias, and this loss has none"):
+        load_heads(other, file)
+
+
+def test_a_loss_that_is_no_number_stops_the_run_with_stage_step_and_part(shapes, run, quick_exports):
+    with pytest.raises(Diverged, match=r"student, step .*: .*hard.* is not a finite number"):
+        train(tiny.config(shapes, run, **{**ALONE, "distil": {"learning_rate": 1e30, "warmup_epochs": 0}}))
+    with pytest.raises(Diverged, match=r"teacher, step .* is not a finite number"):
+        train(tiny.config(shapes, run, stages=["teacher"], teach={"learning_rate": 1e30, "warmup_epochs": 0}))
+    assert not (run / "student").exists() and not (run / "teacher").exists()
+
+
+def test_a_full_disk_is_one_line_and_the_training_is_kept(shapes, run, monkeypatch, capsys, quick_exports):
+    words = ["--config", str(run.parent / "preset.yaml")]
+    (run.parent / "preset.yaml").write_text(
+        f"data: {shapes}\nrun: {run}\nstages: student\nteacher: none\nstudent: tiny\nevaluate: false\n"
+        "gaze: none\ndistil: {epochs: 1, batch_size: 24}\n"
+    )
 
     def full(*args, **kwargs):
         raise OSError(errno.ENOSPC, "no", "student.keras")
 
     with monkeypatch.context() as patch:
         patch.setattr("training.student.save_keras", full)
-        assert run_command(train.main, flags) == 2
+        assert run_command(command.main, words) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "student.keras: the disk is full" in error
-    assert not (tmp_path / "run" / "student").exists()
-    assert list((tmp_path / "run" / "checkpoints").iterdir()), "the trained weights are still there"
-    train.main(flags)
-    assert (tmp_path / "run" / "student" / "student.keras").is_file()
-    assert len(_history(tmp_path / "run")) == 1
-
-
-def test_an_evaluation_never_outlives_what_it_is_of(whole_run, tmp_path):
-    config, finished = whole_run
-    shutil.copytree(finished, tmp_path / "run")
-    other = ["--config", str(config), "--run", str(tmp_path / "run"), "--teacher", "none", "--overwrite"]
-    train.main([*other, "--stages", "[student]", "--distil.epochs", "1", "--evaluate", "true"])
-    report = json.loads((tmp_path / "run" / "metrics.json").read_text())
-    assert {row["stage"] for row in report["artefacts"]} == {"student"}, "int8 belongs to the student before"
-    train.main([*other, "--stages", "[student]", "--distil.epochs", "2", "--evaluate", "false"])
-    assert not (tmp_path / "run" / "metrics.json").exists()
-
-
-def test_a_damaged_checkpoint_is_named(config, tmp_path, monkeypatch, capsys):
-    flags = ["--config", str(config), "--stages", "[student]", "--teacher", "none", "--distil.epochs", "1"]
-    with monkeypatch.context() as patch:
-        patch.setattr("training.student.save_keras", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
-        assert run_command(train.main, flags) == 130
-    (file,) = (tmp_path / "run" / "checkpoints").iterdir()
-    file.write_bytes(file.read_bytes()[:1000])
-    capsys.readouterr()
-    assert run_command(train.main, flags) == 2
+    assert not (run / "student").exists()
+    (file,) = (run / "checkpoints").iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(whole[:1000])
+    assert run_command(command.main, words) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and file.name in error and "delete it" in error
+    file.write_bytes(whole)
+    assert run_command(command.main, words) == 0
+    assert (run / "student" / "student.keras").is_file()
+    logged = table(run)
+    assert len(logged) == 1
+    assert logged["gaze"].tolist() == [0.0] and logged["val_gaze"].tolist() == [0.0], "without gaze it is exactly 0"
 
 
-def test_refused_flags_cost_nothing_even_with_overwrite(whole_run, tmp_path, capsys):
-    config, finished = whole_run
-    shutil.copytree(finished, tmp_path / "run")
-    flags = ["--config", str(config), "--run", str(tmp_path / "run"), "--stages", "[student]", "--overwrite"]
-    assert run_command(train.main, [*flags, "--teach.epochs", "9"]) == 2
-    assert (tmp_path / "run" / "student" / "student.keras").is_file()
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"data": "no/such/folder"}, "no/such/folder: is not a data set"),
+        ({"student_options": {"widht": 0.2}}, "no option 'widht'"),
+        ({"teacher_path": "no/such.keras"}, "no/such.keras"),
+        ({"stages": ["student"]}, "add teacher to stages"),
+        ({"stages": ["int8"], "teacher": "none"}, "add student to stages"),
+        ({"student_init": "gone.keras"}, "student_init gone.keras: there is no such file"),
+        ({"student_init": "imagenet"}, "there are no ImageNet weights for tiny"),
+        ({"student_init": "teacher"}, "conv8, and teacher plain has none of that name"),
+        ({"teacher": "none", "loss": {"gaze": 0, "hard": 0}}, "every weight is 0"),
+        ({"teacher": "multitask_sonoeyenet", "gaze": "none"}, "learns to predict gaze"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_what_can_not_work_is_known_before_any_training(settings, named, shapes, run):
+    with pytest.raises(InputError) as caught:
+        train(dataclasses.replace(tiny.config(shapes, run), **settings))
+    assert named in str(caught.value) and "\n" not in str(caught.value)
+    assert not run.exists()
 
 
-def test_an_unknown_key_in_a_preset_is_an_error(config, tmp_path, capsys):
-    config.write_text(config.read_text() + "studnet: mobilenet_v1\n")
-    assert run_command(train.main, ["--config", str(config)]) == 2
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1 and "studnet" in error
-    assert not (tmp_path / "run").exists()
-
-
-def test_a_teacher_of_other_classes_is_refused(whole_run, config, tmp_path):
-    write_shapes(tmp_path / "others", classes=("a", "b", "c"))
-    teacher = str(whole_run[1] / "teacher" / "teacher.keras")
-    with pytest.raises(InputError, match=r"teacher.keras.*ring, disc, bar.*a, b, c"):
-        train.main(
-            [
-                "--config",
-                str(config),
-                "--data",
-                str(tmp_path / "others"),
-                "--run",
-                str(tmp_path / "other"),
-                "--teacher-path",
-                teacher,
-            ]
-        )
-    assert not (tmp_path / "other").exists()
-
-
-def test_a_teacher_of_another_frame_size_is_refused(whole_run, tmp_path):
-    source = {"kind": "noise"}
-    rng = np.random.default_rng(0)
-    with write_dataset(tmp_path / "small", classes=CLASSES, frame_size=(40, 56), source=source, seed=0) as writer:
-        for split in ("train", "val"):
-            for label in range(3):
-                frame = rng.integers(0, 255, (40, 56)).astype(np.uint8)
-                writer.add(split, FrameRecord(frame, label, f"{split}{label}", f"{split}{label}", 0, 0.0))
-    flags = ["--config", str(whole_run[0]), "--data", str(tmp_path / "small"), "--run", str(tmp_path / "other")]
-    with pytest.raises(InputError, match=r"teacher.keras: takes frames of \(48, 64\).*\(40, 56\)"):
-        train.main([*flags, "--teacher-path", str(whole_run[1] / "teacher" / "teacher.keras")])
-    assert not (tmp_path / "other").exists()
-
-
-def test_dry_run_trains_nothing(config, tmp_path, capsys):
-    train.main(["--config", str(config), "--dry-run"])
-    assert "TF-MOT takes all" in capsys.readouterr().out
-    assert not (tmp_path / "run").exists()
+def test_a_dry_run_trains_and_writes_nothing(shapes, run, capsys):
+    train(TrainConfig(shapes, run, student="tiny", teacher="none"), dry_run=True)
+    assert "TF-MOT takes all" in capsys.readouterr().out and not run.exists()

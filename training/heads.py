@@ -1,0 +1,55 @@
+"""The heads that only training needs, kept beside the student for whoever trains it further.
+
+`heads.npz` is a NumPy archive with one array a weight, named layer/weight:
+
+    saliency_head/kernel [1, 1, C, 1], saliency_head/bias [1]        of the gaze loss
+    adapter_TAP/kernel [1, 1, C, C'], adapter_TAP/bias [C']          of the hint at each tap
+
+C and C' are the channels of the student's and the teacher's map. A loss without these terms leaves
+an archive without arrays.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from common.errors import InputError, disk_errors
+from models.objective import Objective
+
+HEADS = "heads.npz"
+
+
+def save_heads(objective: Objective, file: Path) -> None:
+    """Write the weights of an objective's heads."""
+    with disk_errors(file):
+        np.savez(file, **{name: variable.numpy() for name, variable in _named(objective).items()})
+
+
+def load_heads(objective: Objective, file: Path) -> None:
+    """Give an objective's heads the weights of a file.
+
+    Raises:
+        InputError: no such file, a damaged one, or one of another loss.
+    """
+    wanted = _named(objective)
+    try:
+        with disk_errors(file), np.load(file) as archive:
+            found = {name: archive[name] for name in archive.files}
+    except (ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(f"{file}: is a damaged archive ({error}): train the student again") from error
+    shapes = {name: tuple(variable.shape) for name, variable in wanted.items()}
+    if {name: value.shape for name, value in found.items()} != shapes:
+        raise InputError(
+            f"{file}: holds {', '.join(found) or 'no heads'}, and this loss has {', '.join(wanted) or 'none'}: train "
+            "the student again with the same loss"
+        )
+    for name, variable in wanted.items():
+        variable.assign(found[name])
+
+
+def _named(objective: Objective) -> dict:
+    """{layer/weight: variable} of an objective."""
+    return {"/".join(variable.path.split("/")[-2:]): variable for variable in objective.weights}
