@@ -8,7 +8,7 @@ import models
 from data.dataset import open_dataset
 from evaluation.artefacts import Metadata, write_metadata
 from tests.quantization import small
-from tests.training.conftest import CLASSES, FRAME_SIZE, write_shapes
+from tests.training.tiny import CLASSES, FRAME_SIZE, write_shapes
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from data.dataset import UNLABELLED, FrameRecord, write_dataset
 from evaluation.artefacts import load_artefact, read_metadata
 from evaluation.predictions import predict_split
 from tests.baselines.runs import call
-from tests.training.conftest import CLASSES, FRAME_SIZE
+from tests.training.tiny import CLASSES, FRAME_SIZE
 
 
 def check_rows(run, out) -> list[dict]:
