@@ -4,6 +4,7 @@ import gzip
 import os
 import time
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -459,3 +460,10 @@ def test_pipes_devices_and_names_that_cannot_be(tmp_path):
         with pytest.raises(InputError, match=r"can't be read|too long") as caught:
             read_gaze(tmp_path / name)
         assert str(caught.value).isprintable() and len(str(caught.value)) < 400
+
+
+def test_the_page_names_only_formats_that_are_read():
+    page = (Path(__file__).parents[2] / "docs" / "data-gaze.md").read_text(encoding="utf-8")
+    table = page.split("## What to export")[1].split("\n\n")[1]
+    named = {line.rsplit("|", 2)[1].strip() for line in table.splitlines()[2:]}
+    assert len(named) > 10 and named <= set(FORMATS)

@@ -11,7 +11,7 @@ from common.errors import InputError, run_command
 from data import dataset as dataset_module
 from data.dataset import open_dataset, read_split
 from data.frames import resize_frame
-from data.report import print_dataset_report
+from data.report import dataset_warnings, print_dataset_report
 from data.sources import RecordingsConfig, prepare_recordings
 from data.sources.recordings import keep_frames
 from tests.data.clips import (
@@ -485,3 +485,26 @@ def test_the_report_tells_what_was_kept_and_refused(tmp_path):
 
 def test_number_of_reads_what_numbered_frame_draws():
     assert [number_of(numbered_frame(k)) for k in range(20)] == list(range(20))
+
+
+def test_one_of_several_recordings_in_a_gaze_file_and_what_was_left_empty(tmp_path):
+    rows = cohort(tmp_path)
+    times = np.arange(90) / 90
+    samples = [f"{who},{t:.5f},{x},0.5" for who, x in (("ann", 0.25), ("ben", 0.75)) for t in times]
+    (tmp_path / "gaze.csv").write_text("\n".join(["participant,time_s,x,y", *samples]))
+    for row in rows[:2]:
+        row["gaze"] = "gaze.csv"
+    refused(tmp_path, rows, "column 'participant' has 'ann', 'ben'", file="gaze.csv")
+    rows[0]["gaze_recording"], rows[1]["gaze_recording"] = "ann", "ben"
+    rows[0]["gaze_offset_s"] = 0
+    data = prepare(tmp_path, rows)
+    found = {
+        name: {round(float(x), 4) for example in examples for x in example["gaze_x"]}
+        for name, examples in frames_of(data).items()
+    }
+    found = {name: points for name, points in found.items() if points}
+    assert found == {rows[0]["recording_id"]: {0.25}, rows[1]["recording_id"]: {0.75}}
+    shown = dataset_warnings(data)
+    assert len(shown) == 2
+    assert "gaze_offset_s is empty" in shown[0] and shown[0].endswith(": 1")
+    assert "image_box_px is empty" in shown[1] and shown[1].endswith(": 2")
