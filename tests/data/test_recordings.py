@@ -504,7 +504,7 @@ def test_one_of_several_recordings_in_a_gaze_file_and_what_was_left_empty(tmp_pa
     }
     found = {name: points for name, points in found.items() if points}
     assert found == {rows[0]["recording_id"]: {0.25}, rows[1]["recording_id"]: {0.75}}
-    shown = dataset_warnings(data)
+    shown = sorted(dataset_warnings(data))
     assert len(shown) == 2
     assert "gaze_offset_s is empty" in shown[0] and shown[0].endswith(": 1")
     assert "image_box_px is empty" in shown[1] and shown[1].endswith(": 2")
