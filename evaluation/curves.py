@@ -9,6 +9,9 @@ from matplotlib.ticker import MaxNLocator
 
 from evaluation.figures import PALETTE
 
+# Cross-entropies and divergences are in nats; attention, hint and similarity are squared distances without a unit.
+_TERMS = "loss terms, unweighted\n(nats, or squared distances)"
+_TOTAL = "total loss"
 _SHARES = ("accuracy", "agreement")
 _STYLES = ("-", (0, (1, 1)))  # a second round through the palette is dotted
 
@@ -42,19 +45,19 @@ def draw_curves(figure: Figure, history: pd.DataFrame, title: str) -> None:
 
 
 def _groups(metrics: list[str]) -> dict[str, list[str]]:
-    """{axis label: columns}; what is no share and no rate is a term of the loss, in nats."""
-    groups: dict[str, list[str]] = {"total loss, nats": [], "loss terms (unweighted), nats": []}
+    """{axis label: columns}; what is no share and no rate is a term of the loss."""
+    groups: dict[str, list[str]] = {_TOTAL: [], _TERMS: []}
     groups |= {"share of frames": [], "learning rate": []}
     for name in metrics:
         base = name.removeprefix("val_")
         if base == "loss":
-            groups["total loss, nats"].append(name)
+            groups[_TOTAL].append(name)
         elif any(word in base for word in _SHARES):
             groups["share of frames"].append(name)
         elif base in ("learning_rate", "lr"):
             groups["learning rate"].append(name)
         else:
-            groups["loss terms (unweighted), nats"].append(name)
+            groups[_TERMS].append(name)
     return {label: names for label, names in groups.items() if names}
 
 

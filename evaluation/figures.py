@@ -75,7 +75,7 @@ def draw_precision_recall(
         axis.set_ylabel("precision")
         axis.set_title(_name(row, report))
         axis.grid(alpha=0.3)
-        axis.legend(fontsize=7, loc="lower left")
+        axis.legend(fontsize=7, loc="best")
 
 
 def draw_reliability(figure: Figure, report: Report, tables: Sequence[pd.DataFrame], classes: Sequence[str]) -> None:

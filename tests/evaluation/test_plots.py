@@ -122,7 +122,7 @@ def test_curves_show_every_column_over_whole_epochs(run_folder):
         ticks = axis.get_xticks()
         np.testing.assert_array_equal(ticks, np.round(ticks))
     labels = [axis.get_ylabel() for axis in figure.axes]
-    assert {"total loss, nats", "loss terms (unweighted), nats", "share of frames"} <= set(labels)
+    assert {"total loss", "loss terms, unweighted\n(nats, or squared distances)", "share of frames"} <= set(labels)
 
 
 def test_reliability_is_of_the_bins_of_the_calibration_error(evaluation):
