@@ -83,7 +83,7 @@ def run_command(main: Callable[[list[str]], int | None], argv: list[str] | None 
         for word in argv:
             if "\0" in word:
                 raise InputError(f"{word!r}: holds a NUL byte: correct it")
-        with disk_errors("the output folder"):
+        with disk_errors("a file or folder that the command uses"):
             return main(argv) or 0
     except InputError as error:
         if debug:

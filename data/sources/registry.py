@@ -31,7 +31,7 @@ class ImageSource:
         patient_column: patient id.
         plane_column: what the image shows.
         train_column: 1 for training, 0 for the test.
-        site_column: hospital or country, or "". Patient ids are then counted anew in each.
+        site_column: hospital or country, or "". Patient ids are then counted in each on its own.
         scanner_column: the machine, or "".
         scanners: {site: machine}, where the machine follows from the site.
         planes: every plane that the set documents.

@@ -87,7 +87,7 @@ def _read(path: Path, **options) -> Any:
 
 
 def _check_inflated(path: Path) -> None:
-    """Refuse a deflated file that grows beyond `_MAX_INFLATED`: pydicom unpacks it whole."""
+    """Refuse a file of compressed elements that grows beyond `_MAX_INFLATED`: pydicom unpacks it whole."""
     if not _has_meta(path):
         return
     meta = read_file_meta_info(path)

@@ -453,10 +453,10 @@ def test_a_full_or_read_only_disk(tmp_path, monkeypatch, capsys, error, words):
 
     monkeypatch.setattr(dataset_module.tf.io, "TFRecordWriter", FullDisk)
 
-    def verb(argv):
+    def command(argv):
         prepare_recordings(RecordingsConfig(manifest=manifest, out=tmp_path / "out", frame_size=SIZE))
 
-    assert run_command(verb, []) == 2
+    assert run_command(command, []) == 2
     shown = capsys.readouterr().err
     assert words in shown and shown.count("\n") == 1 and "Traceback" not in shown
     assert {p.name for p in tmp_path.iterdir()} == before

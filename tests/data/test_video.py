@@ -61,7 +61,7 @@ def test_containers_give_every_frame_at_its_time(tmp_path, name, options):
 def test_lossless_video_is_exact(tmp_path):
     for _, _, frame in (video := open_video(numbered_video(tmp_path / "a.mkv"))):
         np.testing.assert_array_equal(frame, numbered_frame(number_of(frame)))
-    # It can be read again: each iteration opens the file anew.
+    # It can be read again: each iteration opens the file again.
     assert [index for index, _, _ in video] == list(range(20))
 
 

@@ -1,4 +1,4 @@
-"""Maternal-fetal planes from five African countries: 450 images; patients are numbered anew in each country."""
+"""Maternal-fetal planes from five African countries: 450 images; each country numbers its patients from 1."""
 
 from data.sources.registry import ImageSource
 
