@@ -86,7 +86,7 @@ def read_table(
             row with more or fewer cells than the header. A file of another kind is named.
     """
     path = check_file(path, what)
-    lines = _sheet(path) if path.suffix.casefold() == ".xlsx" else _csv(path, separators)
+    lines = _sheet(path) if _is_workbook(path) else _csv(path, separators)
     lines = [(line, cells) for line, cells in lines if any(cells)]
     if not lines:
         raise InputError(f"{path}: the file is empty: {what} needs the columns {', '.join(required)}")
@@ -130,6 +130,14 @@ def _csv(path: Path, separators: str) -> list[tuple[int, list[str]]]:
     except csv.Error as error:
         raise InputError(f"{path}: line {reader.line_num}: is no CSV ({error}): save it as CSV in UTF-8") from error
     return lines
+
+
+def _is_workbook(path: Path) -> bool:
+    """By name and content: a CSV that was only renamed is a CSV."""
+    if path.suffix.casefold() != ".xlsx":
+        return False
+    with disk_errors(path), path.open("rb") as stream:
+        return stream.read(2) == b"PK"
 
 
 def _sheet(path: Path) -> list[tuple[int, list[str]]]:

@@ -54,7 +54,7 @@ def test_every_field_comes_back_exactly_and_in_order(tmp_path):
 
 
 def test_the_same_records_are_the_same_bytes_in_every_process(tmp_path):
-    """Protobuf orders the fields of a map differently in each process, unless asked not to; the checksum is of the bytes."""
+    """Protobuf orders the fields of a map differently in each process unless asked; the checksum is of the bytes."""
     data = write(tmp_path / "d", splits())
     for shard in sorted(data.path.glob("*.tfrecord")):
         for raw in tf.data.TFRecordDataset(str(shard)).as_numpy_iterator():

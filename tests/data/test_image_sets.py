@@ -47,6 +47,7 @@ def with_rows(folder, change):
 
 
 VARIANTS = {
+    "renamed to xlsx": lambda folder: (folder / TABLE).rename(folder / "FETAL_PLANES_DB_data.xlsx"),
     "commas": lambda folder: (folder / TABLE).write_text((folder / TABLE).read_text().replace(";", ",")),
     "workbook": as_workbook,
     "names with extension": lambda folder: with_rows(folder, lambda line: line.replace("_1_of_1;", "_1_of_1.png;")),
