@@ -41,11 +41,11 @@ LONGEST_FUNCTION = 60
 
 # Words of an earlier house dialect, each with the field's word.
 DIALECT = {
-    r"rooms?": "package",
+    r"(?<!leave )(?<!leaves )(?<!leaves_)rooms?": "package",
     r"verbs?": "command",
     r"roads?": "pipeline",
-    r"deflated": "gzipped size",
-    r"told": "say what is meant: misclassified, set, given",
+    r"(?<!ZIP_)deflated(?! file)": "gzipped size",
+    r"told(?![ _]apart)": "say what is meant: misclassified, set, given",
     r"anew": "again",
     r"times smaller": "compression ratio",
     r"points below": "percentage points",

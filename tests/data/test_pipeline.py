@@ -181,7 +181,7 @@ def test_training_keeps_frame_label_and_gaze_together(data):
                 np.testing.assert_allclose(gaze, expected_map(row.gaze_x, row.gaze_y), atol=1e-6)
 
 
-def test_augmentation_changes_training_and_draws_anew_each_epoch(data):
+def test_augmentation_changes_training_and_draws_again_each_epoch(data):
     plain = take(data, 12, batch_size=4, seed=1)
     moved = take(data, 12, batch_size=4, seed=1, augmentation=Augmentation())
     for one, other in zip(plain, moved):

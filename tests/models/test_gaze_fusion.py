@@ -85,7 +85,7 @@ def test_gaze_dropout_is_the_identity_at_inference_and_at_rate_zero():
     np.testing.assert_array_equal(GazeDropout(0.0)(gaze, training=True), gaze)
 
 
-def test_gaze_dropout_draws_anew_each_time_and_repeats_with_its_seed():
+def test_gaze_dropout_draws_again_each_time_and_repeats_with_its_seed():
     gaze = blob(200)
     one, other = GazeDropout(0.5, seed=3), GazeDropout(0.5, seed=3)
     first, second = one(gaze, training=True).numpy(), one(gaze, training=True).numpy()

@@ -1,4 +1,4 @@
-"""The presets: readable, and a thousand times smaller before anything is trained."""
+"""The presets: readable, and a thousandth of the conventional model's bytes before anything is trained."""
 
 from pathlib import Path
 
