@@ -1,8 +1,9 @@
 """Artefacts and a data set in, metrics out.
 
->>> from evaluation import EvaluateConfig, evaluate
->>> report = evaluate(EvaluateConfig(artefacts=["runs/demo/int8/student_int8.tflite"], data="datasets/phantom"))
->>> report["artefacts"][0]["accuracy"]
+    from evaluation import EvaluateConfig, evaluate
+
+    report = evaluate(EvaluateConfig(artefacts=["runs/demo/int8/student_int8.tflite"], data="datasets/phantom"))
+    report["artefacts"][0]["accuracy"]
 
 `run_evaluation` gives the predictions as well, for figures (`evaluation.plots.write_plots`);
 `predict_gaze` gives gaze maps of new frames. What is imported from here is loaded when it is

@@ -12,7 +12,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from common.errors import InputError
 from common.files import whole_file
-from evaluation.plots import PALETTE
+from evaluation.figures import PALETTE
 from evaluation.table import scaled
 from studies.declare import Table
 from studies.table import Line

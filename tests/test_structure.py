@@ -48,7 +48,7 @@ DIALECT = {
     r"told(?![ _]apart)": "say what is meant: misclassified, set, given",
     r"anew": "again",
     r"times smaller": "compression ratio",
-    r"points below": "percentage points",
+    r"(?<!percentage )points below": "percentage points",
     r"twins?": "what it is",
     r"kit": "keras_module",
     r"dear(er|est|ly)?": "costly",
@@ -82,10 +82,16 @@ def _nodes(path: Path) -> list[ast.AST]:
 def _imports(path: Path, modules: set[str] = frozenset()) -> set[str]:
     """Every module that a file imports, at its top or inside a function; of `modules` alone, if they are given.
 
+    What is imported for the type checker alone counts for the direction, and not for circles.
     `from a import b` imports `a.b` where that is a module, else `a`.
     """
-    found = set()
+    found, typing_only = set(), set()
     for node in _nodes(path):
+        if modules and isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            typing_only |= {id(inner) for inner in ast.walk(node)}
+    for node in _nodes(path):
+        if id(node) in typing_only:
+            continue
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
