@@ -59,7 +59,7 @@ class Parser(jsonargparse.ArgumentParser):
                 options["default"] = preset.get(field.name, _default(field))
             elif not positional:
                 options["required"] = True
-            if dataclasses.is_dataclass(hint):
+            if dataclasses.is_dataclass(hint) and isinstance(hint, type):
                 del options["help"]  # of its own fields
                 parts = {f"{flag}.{name}": part for name, part in field_types(hint).items()}
             else:

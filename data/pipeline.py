@@ -174,7 +174,8 @@ def _unlabelled_patients(data: Dataset, split: str) -> dict[str, int]:
     """{patient of whom no frame of the split has a label: number of frames}."""
     if data.labelled_frames(split) == data.frames(split):
         return {}
-    frames, labelled = Counter(), set()
+    frames: Counter[str] = Counter()
+    labelled: set[str] = set()
     for example in read_split(data, split, frames=False).as_numpy_iterator():
         patient = example["patient_id"].decode()
         frames[patient] += 1

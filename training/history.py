@@ -22,6 +22,7 @@ from pathlib import Path
 import keras
 import pandas as pd
 import tensorflow as tf
+from rich.progress import Progress
 
 from common.console import console, progress_bar
 from common.errors import InputError
@@ -77,13 +78,13 @@ class Reporter(keras.callbacks.Callback):
     def __init__(self, history: History, stage: str):
         super().__init__()
         self._history, self._stage = history, stage
-        self._bar = None
+        self._bar: Progress | None = None
 
     def on_train_begin(self, logs=None):
         if console.is_terminal:
-            self._bar = progress_bar()
-            self._task = self._bar.add_task(self._stage, total=self.params["epochs"] * self.params["steps"])
-            self._bar.start()
+            bar = self._bar = progress_bar()
+            self._task = bar.add_task(self._stage, total=self.params["epochs"] * self.params["steps"])
+            bar.start()
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch = epoch

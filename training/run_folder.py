@@ -26,7 +26,7 @@ def fingerprint(shared: dict[str, Any], **settings: Any) -> str:
 
 
 def _as_json(value: Any) -> Any:
-    return dataclasses.asdict(value) if dataclasses.is_dataclass(value) else str(value)
+    return dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else str(value)
 
 
 def artefacts(run: Path, stage: str) -> list[Path]:

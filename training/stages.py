@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import tensorflow as tf
@@ -15,7 +15,7 @@ from common.errors import InputError
 from common.files import sha256_of
 from data.dataset import Dataset
 from data.pipeline import PipelineSettings, evaluation_batches, frames_taken, training_batches
-from data.saliency import map_size
+from data.saliency import DEFAULT_SIGMA, map_size
 from evaluation.artefacts import Metadata
 from evaluation.compression import teacher_of
 from models.ensemble import Ensemble, shares
@@ -58,6 +58,11 @@ class Stage:
     def checkpoint(self) -> Path:
         """Of an interrupted training; its name holds the fingerprint, so only the same run resumes."""
         return self.run / "checkpoints" / f"{self.name}-{self.fingerprint}.npz"
+
+    @property
+    def sigma(self) -> float:
+        """Of the gaze map's Gaussians, as a share of the frame's width."""
+        return DEFAULT_SIGMA if self.config.sigma is None else self.config.sigma
 
     @property
     def unlabelled(self) -> str:
@@ -108,7 +113,7 @@ class Stage:
         self,
         model: keras.Model,
         name: str,
-        output: str,
+        output: Literal["logits", "probabilities", "gaze_map"],
         macs: int | None = None,
         teacher: keras.Model | Ensemble | None = None,
         **extra: Any,
@@ -122,7 +127,7 @@ class Stage:
             stage=self.name,
             inputs=tuple(getattr(tensor, "name", "frame") for tensor in model.inputs),
             gaze_map_size=map_size(self.data.frame_size),
-            sigma=self.config.sigma,
+            sigma=self.sigma,
             params=model.count_params(),
             macs=macs,
             version=f"tensorflow {version('tensorflow')}, keras {version('keras')}",
@@ -139,7 +144,7 @@ class Stage:
     def _pipeline(self, settings: FitSettings | QuantizeSettings) -> PipelineSettings:
         config = self.config
         return PipelineSettings(
-            settings.batch_size, config.sigma, config.gaze, config.seed, config.class_weights, self.unlabelled
+            settings.batch_size, self.sigma, config.gaze, config.seed, config.class_weights, self.unlabelled
         )
 
 
@@ -157,7 +162,7 @@ def unlabelled_of(stage: str, config: TrainConfig, data: Dataset) -> str:
         return "all"
     loss = config.loss if config.has_teacher else config.loss.without_teacher()
     if config.gaze == "none" or not data.gaze_frames("train"):
-        loss = dataclasses.replace(loss, gaze=0.0)
+        loss = dataclasses.replace(loss, **{"gaze": 0.0})
     return "none" if loss.is_empty(labels=False) else "all"
 
 

@@ -49,7 +49,7 @@ def train_student(
     pretrained = _pretrain(before, student, history) if before else None
     steps = stage.steps_per_epoch(config.distil)
     distiller = Distiller(student, teacher, config.loss, total_steps=steps * config.distil.epochs)
-    if pretrained is not None and distiller.objective.saliency_head is not None:
+    if pretrained and distiller.objective.saliency_head is not None:
         distiller.objective.saliency_head.set_weights(pretrained)
     distiller.compile(optimizer=build_optimizer(config.distil, steps))
     fit(
@@ -100,12 +100,13 @@ def _pretrain(stage: Stage, student: keras.Model, history: History) -> list:
         stage.checkpoint,
         config.seed,
     )
-    return distiller.objective.saliency_head.get_weights()
+    head = distiller.objective.saliency_head
+    return head.get_weights() if head is not None else []
 
 
 def gaze_alone(loss: LossSettings) -> LossSettings:
     """The loss of the pretraining: KL(G' ‖ softmax of the saliency head), at its full weight from the first step."""
-    return dataclasses.replace(loss.without_teacher(), hard=0.0, gaze=1.0, warmup=0.0)
+    return dataclasses.replace(loss.without_teacher(), **{"hard": 0.0, "gaze": 1.0, "warmup": 0.0})
 
 
 def build_student(config: TrainConfig, data: Dataset, started: bool = False) -> keras.Model:
