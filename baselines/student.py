@@ -71,7 +71,9 @@ class _Job:
 
         source, config = self.source, self.config
         # Without a teacher it is the labels alone.
-        loss = config.loss if self.teacher is not None else dataclasses.replace(config.loss.without_teacher(), gaze=0.0)
+        loss = config.loss
+        if self.teacher is None:
+            loss = dataclasses.replace(loss.without_teacher(), **{"gaze": 0.0})
         # The heads start at random where none were kept: no training depends on the one before it.
         keras.utils.set_random_seed(config.seed)
         objective = build_objective(source.model, self.teacher, loss)

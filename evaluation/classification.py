@@ -19,6 +19,8 @@ BOOTSTRAP_SEED = 20
 ECE_BINS = 15
 KEYS = ["recording_id", "frame_index", "patient_id", "label"]
 
+Ids = Sequence | pd.Series | np.ndarray
+
 
 def classification_metrics(
     table: pd.DataFrame, classes: Sequence[str], *, draws: int = BOOTSTRAP_DRAWS, seed: int = BOOTSTRAP_SEED
@@ -135,7 +137,7 @@ def vote_accuracy(table: pd.DataFrame, classes: Sequence[str]) -> dict:
 
 
 def accuracy_ci(
-    correct: np.ndarray, patient_id: Sequence, *, draws: int = BOOTSTRAP_DRAWS, seed: int = BOOTSTRAP_SEED
+    correct: np.ndarray, patient_id: Ids, *, draws: int = BOOTSTRAP_DRAWS, seed: int = BOOTSTRAP_SEED
 ) -> tuple[float, float]:
     """95 % percentile-bootstrap interval of the accuracy, patients resampled.
 
@@ -152,7 +154,7 @@ def accuracy_ci(
 def macro_f1_ci(
     label: np.ndarray,
     predicted: np.ndarray,
-    patient_id: Sequence,
+    patient_id: Ids,
     n_classes: int,
     *,
     draws: int = BOOTSTRAP_DRAWS,
@@ -214,7 +216,7 @@ def paired_difference_ci(
     return {"difference": float(difference.mean()), "ci95": _ci(means)}
 
 
-def _resampled_means(values: np.ndarray, patient_id: Sequence, draws: int, seed: int) -> np.ndarray:
+def _resampled_means(values: np.ndarray, patient_id: Ids, draws: int, seed: int) -> np.ndarray:
     """Frame means under `draws` resamplings of whole patients: [draws], empty if < 2 patients."""
     patients, group = _groups(patient_id)
     if len(patients) < 2:
@@ -225,7 +227,7 @@ def _resampled_means(values: np.ndarray, patient_id: Sequence, draws: int, seed:
     return (times @ total) / (times @ count)
 
 
-def _groups(patient_id: Sequence) -> tuple[np.ndarray, np.ndarray]:
+def _groups(patient_id: Ids) -> tuple[np.ndarray, np.ndarray]:
     """The patients' names, and the number of each frame's patient."""
     return np.unique(np.asarray(patient_id).astype(str), return_inverse=True)
 

@@ -46,7 +46,8 @@ def draw_confusions(figure: Figure, report: Report) -> None:
         axis.set_ylabel("true")
         axis.spines[:].set_visible(False)
         axis.set_title(f"{_name(row, report)}\naccuracy {100 * row['accuracy']:.1f} %")
-    figure.colorbar(image, ax=axes[: len(rows)], label="% of the true class", shrink=0.6, pad=0.02)
+    if image is not None:
+        figure.colorbar(image, ax=axes[: len(rows)], label="% of the true class", shrink=0.6, pad=0.02)
 
 
 def draw_precision_recall(

@@ -10,7 +10,6 @@ default sigma, 0.03 of the frame's width, is 1°.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -60,9 +59,9 @@ class FrameFixations:
 
 
 def detect_fixations(
-    time_s: Sequence[float],
-    x: Sequence[float],
-    y: Sequence[float],
+    time_s: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
     *,
     dispersion: float,
     min_duration_s: float = MIN_DURATION_S,

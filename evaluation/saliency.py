@@ -15,7 +15,8 @@ AUC, in which a map that is the same for all frames is worth exactly 0.5.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -120,7 +121,7 @@ def other_fixations(fixated: np.ndarray) -> np.ndarray:
     return np.where(others > 1e-12, others, 0)
 
 
-def fixation_counts(x: Sequence[float], y: Sequence[float], map_size: tuple[int, int]) -> np.ndarray:
+def fixation_counts(x: np.ndarray, y: np.ndarray, map_size: tuple[int, int]) -> np.ndarray:
     """int [h, w]: points in each cell (x, y normalised to the frame; those off it are left out)."""
     height, width = map_size
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
@@ -137,7 +138,7 @@ def static_prior(maps: np.ndarray) -> np.ndarray:
     return _normalised(_normalised(maps).mean(axis=0))
 
 
-def saliency_table(predicted: Mapping[Hashable, np.ndarray], density: np.ndarray, fixated: np.ndarray) -> pd.DataFrame:
+def saliency_table(predicted: Mapping[Any, np.ndarray], density: np.ndarray, fixated: np.ndarray) -> pd.DataFrame:
     """Mean of every metric over the frames, one row per predictor.
 
     Args:
