@@ -44,7 +44,8 @@ test: .venv/.installed-dev
 
 # While one works: what needs no training. Under 90 seconds on two cores.
 test-fast: .venv/.installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" tests/common tests/losses tests/test_structure.py
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" tests/common tests/losses tests/test_structure.py \
+		tests/data/test_gaze_formats.py tests/data/test_manifest.py tests/data/test_saliency.py tests/data/test_splits.py
 
 # Random malformed input for as long as FUZZ_MINUTES says; `make test` holds a short run with a fixed seed.
 FUZZ_MINUTES ?= 10

@@ -86,14 +86,7 @@ def _parser() -> Parser:
     )
     parser.add_argument("--data", required=True, type=str, metavar="DIR", help="a data set made by prepare.py")
     parser.add_argument("--split", default="test", choices=["train", "val", "test"], help="which patients")
-    parser.add_argument("--json", type=str, metavar="FILE", help="write all the numbers there")
-    parser.add_argument("--predictions", type=str, metavar="FILE", help="write a CSV, one row per artefact and frame")
-    parser.add_argument(
-        "--plots",
-        type=str,
-        metavar="DIR",
-        help="write figures there, PNG and SVG: confusion, precision-recall, reliability, curves, size, maps",
-    )
+    _add_outputs(parser)
     parser.add_argument(
         "--run",
         type=str,
@@ -139,6 +132,17 @@ def _parser() -> Parser:
         help="load SavedModels whose graph can reach files, processes, the network or Python",
     )
     return parser
+
+
+def _add_outputs(parser: Parser) -> None:
+    parser.add_argument("--json", type=str, metavar="FILE", help="write all the numbers there")
+    parser.add_argument("--predictions", type=str, metavar="FILE", help="write a CSV, one row per artefact and frame")
+    parser.add_argument(
+        "--plots",
+        type=str,
+        metavar="DIR",
+        help="write figures there, PNG and SVG: confusion, precision-recall, reliability, curves, size, maps",
+    )
 
 
 def command() -> int:

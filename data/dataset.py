@@ -23,6 +23,7 @@ import tensorflow as tf
 from common.documents import checked, read_json
 from common.errors import InputError
 from common.files import path_kind, set_aside, whole_folder, write_text
+from data.frame_record import FrameRecord, to_example
 from data.names import name_fault, refuse_spellings
 from data.pseudonyms import Pseudonyms
 from data.records import check_split, sha256_of_shard
@@ -35,32 +36,6 @@ _FRAMES_PER_SHARD = 2048
 # Up to this many bytes of shards, checksums and records are verified whenever a data set is opened.
 SMALL_BYTES = 64 << 20
 _CURE = "make the data set again with prepare.py"
-
-
-@dataclasses.dataclass(frozen=True)
-class FrameRecord:
-    """One frame with what is known about it.
-
-    Attributes:
-        frame: uint8 [H, W], grey.
-        label: index into the class names, or `UNLABELLED`.
-        recording_id, patient_id: as in the manifest.
-        frame_index: of the frame in its recording, from 0.
-        time_s: presentation time in the recording, s.
-        gaze_x, gaze_y: gaze points shown with this frame, normalised to the frame
-            (0 = left or top edge, 1 = right or bottom edge); empty = no gaze.
-        scanner: the machine, or "" where nobody said.
-    """
-
-    frame: np.ndarray
-    label: int
-    recording_id: str
-    patient_id: str
-    frame_index: int
-    time_s: float
-    gaze_x: Sequence[float] = ()
-    gaze_y: Sequence[float] = ()
-    scanner: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,7 +124,7 @@ class DatasetWriter:
             )
         if self._frames[split] % _FRAMES_PER_SHARD == 0:
             self._next_shard(split)
-        self._open[split].write(_to_example(record).SerializeToString(deterministic=True))
+        self._open[split].write(to_example(record).SerializeToString(deterministic=True))
         name = self._classes[record.label] if record.label != UNLABELLED else "unlabelled"
         self._frames[split] += 1
         self._per_class[split][name] += 1
@@ -379,34 +354,6 @@ def read_split(data: Dataset, split: str, *, frames: bool = True) -> tf.data.Dat
         return example
 
     return tf.data.TFRecordDataset(data.shards(split)).map(parse, num_parallel_calls=tf.data.AUTOTUNE)
-
-
-def _to_example(record: FrameRecord) -> tf.train.Example:
-    if len(record.gaze_x) != len(record.gaze_y):
-        raise ValueError(f"{len(record.gaze_x)} gaze x for {len(record.gaze_y)} gaze y")
-
-    def text(value: str) -> tf.train.Feature:
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value.encode()]))
-
-    def integer(value: int) -> tf.train.Feature:
-        return tf.train.Feature(int64_list=tf.train.Int64List(value=[int(value)]))
-
-    def numbers(values) -> tf.train.Feature:
-        return tf.train.Feature(float_list=tf.train.FloatList(value=[float(v) for v in values]))
-
-    png = tf.io.encode_png(record.frame[..., None]).numpy()
-    feature = {
-        "frame": tf.train.Feature(bytes_list=tf.train.BytesList(value=[png])),
-        "gaze_x": numbers(record.gaze_x),
-        "gaze_y": numbers(record.gaze_y),
-        "label": integer(record.label),
-        "recording_id": text(record.recording_id),
-        "patient_id": text(record.patient_id),
-        "scanner": text(record.scanner),
-        "frame_index": integer(record.frame_index),
-        "time_s": numbers([record.time_s]),
-    }
-    return tf.train.Example(features=tf.train.Features(feature=feature))
 
 
 def _check_patients(patients: Mapping[str, Mapping[str, int]], where) -> None:

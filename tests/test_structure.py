@@ -33,10 +33,9 @@ MAY_IMPORT["phantom"] = {"data", "common"}
 for above in (*COMMANDS, "studies"):
     MAY_IMPORT[above].add("phantom")
 
-# Not strict: what is still to be moved passes as soon as it is.
-_PENDING = pytest.mark.xfail(strict=False, reason="files are still being moved and split")
-
 LONGEST_FILE = 400
+# To be split; nothing is added here.
+LONG_FILES = {"tests/data/test_gaze_cases.py", "tests/data/test_recordings.py", "tests/models/test_distiller.py"}
 LONGEST_FUNCTION = 60
 
 # Words of an earlier house dialect, each with the field's word.
@@ -112,7 +111,6 @@ def test_imports_point_one_way():
     assert not wrong, wrong
 
 
-@_PENDING
 def test_no_files_import_each_other_in_a_circle():
     modules = {_name(path): path for path in _sources() if _name(path).split(".")[0] in PACKAGES}
     graph = {}
@@ -135,13 +133,12 @@ def test_only_quantization_knows_keras_2():
         assert not legacy, f"{relative} imports {legacy}"
 
 
-@_PENDING
 def test_no_file_is_long():
     lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in _sources()}
-    assert not {str(path.relative_to(ROOT)): n for path, n in lines.items() if n > LONGEST_FILE}
+    long = {str(path.relative_to(ROOT)): n for path, n in lines.items() if n > LONGEST_FILE}
+    assert not {name: n for name, n in long.items() if name not in LONG_FILES}
 
 
-@_PENDING
 def test_no_function_is_long():
     long = {}
     for path in _sources():
@@ -153,7 +150,6 @@ def test_no_function_is_long():
     assert not long
 
 
-@_PENDING
 @pytest.mark.parametrize("word", DIALECT)
 def test_the_fields_words_are_used(word):
     pattern = re.compile(rf"(?<![A-Za-z]){word}(?![A-Za-z])", re.IGNORECASE)

@@ -7,6 +7,7 @@ The frame is the ultrasound image: what `crop_px` cuts out of the video picture,
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 
@@ -96,10 +97,7 @@ def gaze_for_frames(
         ValueError: no frames, frame times that don't ascend, or pixels not normalised.
     """
     frame_times_s = np.asarray(frame_times_s, np.float64)
-    if frame_times_s.ndim != 1 or not len(frame_times_s) or not (np.diff(frame_times_s) >= 0).all():
-        raise ValueError("frame_times_s must be [m], m > 0, finite and ascending")
-    if not gaze.normalised:
-        raise ValueError("gaze must be normalised to the screen: read it with read_gaze")
+    _check_times(frame_times_s, gaze)
     end_s = frame_times_s[-1] + _last_duration(frame_times_s, last_frame_duration_s)
     time_s = to_video_time(gaze.time_s, gaze_offset_s, frame_times_s[0])
     shown = (time_s >= frame_times_s[0]) & (time_s < end_s)
@@ -108,22 +106,37 @@ def gaze_for_frames(
     _check_clock(gaze, shown)
 
     screen_x, screen_y, filled = fill_short_gaps(gaze, max_gap_s)
-    x, y = screen_to_frame(
-        screen_x,
-        screen_y,
-        screen_px=gaze.screen_px,
-        video_px=video_px,
-        image_box_px=image_box_px,
-        crop_px=crop_px,
-        where=gaze.path,
-    )
+    place = functools.partial(screen_to_frame, screen_px=gaze.screen_px, video_px=video_px, where=gaze.path)
+    x, y = place(screen_x, screen_y, image_box_px=image_box_px, crop_px=crop_px)
+    spans = to_video_time(gaps(gaze, max_gap_s), gaze_offset_s, frame_times_s[0])
+    shown_gaps = int(((spans[:, 1] > frame_times_s[0]) & (spans[:, 0] < end_s)).sum())
+    return _by_frame(gaze, frame_times_s, time_s, shown, filled, x, y, shown_gaps)
+
+
+def _check_times(frame_times_s: np.ndarray, gaze: GazeRecording) -> None:
+    if frame_times_s.ndim != 1 or not len(frame_times_s) or not (np.diff(frame_times_s) >= 0).all():
+        raise ValueError("frame_times_s must be [m], m > 0, finite and ascending")
+    if not gaze.normalised:
+        raise ValueError("gaze must be normalised to the screen: read it with read_gaze")
+
+
+def _by_frame(
+    gaze: GazeRecording,
+    frame_times_s: np.ndarray,
+    time_s: np.ndarray,
+    shown: np.ndarray,
+    filled: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    shown_gaps: int,
+) -> FrameGaze:
+    """The samples [n] on the video's clock and the frame's axes, each with the frame of its time, and their counts."""
     known = shown & (gaze.valid | filled)
     on_frame = known & (x >= 0) & (x <= 1) & (y >= 0) & (y <= 1)
     rows = np.flatnonzero(on_frame)
     frame = np.searchsorted(frame_times_s, time_s[rows], side="right") - 1
     order = np.argsort(frame, kind="stable")
     cuts = np.searchsorted(frame[order], np.arange(1, len(frame_times_s)))
-    spans = to_video_time(gaps(gaze, max_gap_s), gaze_offset_s, frame_times_s[0])
     return FrameGaze(
         x=tuple(np.split(x[rows[order]], cuts)),
         y=tuple(np.split(y[rows[order]], cuts)),
@@ -133,7 +146,7 @@ def gaze_for_frames(
         missing=int((shown & ~known).sum()),
         off_image=int((known & ~on_frame).sum()),
         outside_video=int((~shown).sum()),
-        gaps=int(((spans[:, 1] > frame_times_s[0]) & (spans[:, 0] < end_s)).sum()),
+        gaps=shown_gaps,
         clock_jumps=len(clock_jumps(gaze.time_s)),
     )
 
