@@ -1,3 +1,5 @@
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -60,7 +62,7 @@ FAMILIES = [
     ("vgg16", {**SMALL, "fusion": "concat"}),
     ("sononet_16", {"width": 0.5, "fusion": "none"}),
     ("sononet_16", {"width": 0.5, "fusion": "multiply"}),
-    ("resnet50", {"width": 0.125, "fusion": "none"}),
+    ("resnet50", {"width": 0.125, "depths": (1, 2, 1, 1), "fusion": "none"}),
     ("squeezenet_1_1", {"width": 0.25}),
     ("mobilenet_v1", {"width": 0.25}),
 ]
@@ -101,9 +103,15 @@ def vgg_parameters(widths, dense, inputs=1, classes=3, cells=1):
     return total + inputs * classes + classes
 
 
-@pytest.mark.parametrize("keep", [1.0, 0.5, 0.25, 1e-9])
-def test_parameters_are_those_of_the_formula(keep):
-    model = build(**SMALL, fusion="none")
+@pytest.fixture(scope="module")
+def vgg():
+    """A VGG-16 without gaze, which no test changes."""
+    return build(**SMALL, fusion="none")
+
+
+@pytest.mark.parametrize("keep", [1.0, 0.25, 1e-9])
+def test_parameters_are_those_of_the_formula(vgg, keep):
+    model = vgg
     smaller = remove_channels(model, choose_channels(model, keep))
     widths = [layer.kernel.shape[-1] for layer in model.layers if type(layer).__name__ == "Conv2D"]
     of_keep = [max(1, round(keep * width)) for width in widths]
@@ -161,9 +169,8 @@ def test_reconstruction_makes_up_for_a_channel_that_was_a_copy():
     np.testing.assert_allclose(reader, both, atol=0.02)
 
 
-@pytest.mark.parametrize("fusion", ["none", "multiply"])
-def test_reconstruction_brings_a_pruned_model_nearer_to_what_it_was(fusion):
-    model = build(**SMALL, fusion=fusion)
+def test_reconstruction_brings_a_pruned_model_nearer_to_what_it_was():
+    model = build(**SMALL, fusion="multiply")
     kept = choose_channels(model, 0.75)
     smaller, unseen = remove_channels(model, kept), features(16, seed=9)
     before = abs(answer(smaller, unseen) - answer(model, unseen)).mean()
@@ -171,6 +178,11 @@ def test_reconstruction_brings_a_pruned_model_nearer_to_what_it_was(fusion):
     reconstruct(smaller, model, kept, [features(32, seed=5)])
     assert abs(answer(smaller, unseen) - answer(model, unseen)).mean() < 0.7 * before
     np.testing.assert_array_equal(smaller.get_layer("conv1_1_conv").get_weights()[0], untouched)
+
+
+@functools.cache
+def without_norm():
+    return build(**SMALL, fusion="none", batch_norm=False)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +195,7 @@ def test_reconstruction_brings_a_pruned_model_nearer_to_what_it_was(fusion):
     ],
 )
 def test_what_cannot_be_is_named(keep, criterion, message):
-    model = build(**SMALL, fusion="none", batch_norm=False)
+    model = without_norm()
     with pytest.raises(InputError, match=message):
         choose_channels(model, keep, criterion)
 

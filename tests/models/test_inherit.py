@@ -12,8 +12,11 @@ from models.inherit import check_inheritable, inherit
 SIZE = (48, 64)
 
 
-def teacher(width=0.5, **options):
-    """A SonoNet-16 whose statistics are those of a network that was trained."""
+def teacher(width=0.25, **options):
+    """A SonoNet-16 whose statistics are those of a network that was trained.
+
+    Its widths of 0.25, 0.5 and 1 are those of a student's `sononet_8` of 0.5, 1 and 2, but for 8 filters at least.
+    """
     keras.utils.set_random_seed(1)
     made = models.create("sononet_16", (*SIZE, 1), 3, width=width, **{"fusion": "none", **options})
     rng = np.random.default_rng(1)
@@ -27,7 +30,7 @@ def teacher(width=0.5, **options):
     return made
 
 
-def student(name="sononet_8", width=1.0):
+def student(name="sononet_8", width=0.5):
     keras.utils.set_random_seed(2)
     return models.create(name, (*SIZE, 1), 3, width=width)
 
@@ -66,9 +69,17 @@ def test_standardisation_goes_into_the_first_convolution():
     np.testing.assert_allclose(first(to)[:, 1:-1, 1:-1], first(of)[:, 1:-1, 1:-1], rtol=1e-3, atol=1e-3)
 
 
-def test_a_narrower_student_is_near_its_teacher_and_a_random_one_is_not():
-    of, to, random = teacher(1.0, standardise=False), student(), student()
+@pytest.fixture(scope="module")
+def narrower():
+    """A teacher and the student with half of its channels that inherited from it; both stay as they are."""
+    of, to = teacher(1.0, standardise=False), student(width=1.0)
     inherit(to, of, batches(6))
+    return of, to
+
+
+def test_a_narrower_student_is_near_its_teacher_and_a_random_one_is_not(narrower):
+    of, to = narrower
+    random = student(width=1.0)
     frame = batches(4, seed=5)[3]["frame"]
     logits = [np.array(model(frame, training=False)) for model in (of, to, random)]
     moved = [each - each.mean(axis=0) for each in logits]  # how the answer changes with the frame
@@ -76,9 +87,8 @@ def test_a_narrower_student_is_near_its_teacher_and_a_random_one_is_not():
     assert near > 0.5 > far
 
 
-def test_the_first_layer_holds_the_channels_with_the_largest_weights():
-    of, to = teacher(1.0, standardise=False), student()
-    inherit(to, of, batches(1))
+def test_the_first_layer_holds_the_channels_with_the_largest_weights(narrower):
+    of, to = narrower
     kernel = of.get_layer("conv1_1_conv").get_weights()[0]
     best = np.sort(np.argsort(-np.abs(kernel).sum(axis=(0, 1, 2)))[:8])
     np.testing.assert_array_equal(best_channels(of, of.get_layer("conv1_1_conv"), 8), best)
@@ -86,7 +96,8 @@ def test_the_first_layer_holds_the_channels_with_the_largest_weights():
 
 
 def test_a_teacher_with_gaze_gives_its_channels_too():
-    of, to = teacher(1.0, fusion="multiply"), student()
+    of, to = teacher(0.5, fusion="multiply"), student()
+    assert of.count_params() > to.count_params()
     inherit(to, of, batches(1))
     assert [tensor.name for tensor in to.inputs] == ["frame"]
     assert np.isfinite(to(batches(1)[0]["frame"], training=False)).all()
@@ -117,7 +128,7 @@ def test_a_pair_that_does_not_fit_is_refused(name, message):
 )
 def test_a_teacher_whose_gaze_is_mixed_into_its_channels_is_refused(fusion, message):
     with pytest.raises(InputError, match=message):
-        check_inheritable(student(), teacher(1.0, fusion=fusion))
+        check_inheritable(student(), teacher(0.5, fusion=fusion))
 
 
 def _cut(model):

@@ -5,17 +5,19 @@ import socket
 import keras
 import numpy as np
 import pytest
+from keras.src.applications import densenet, resnet  # whose depths can be set
 
 import models
 from common.errors import InputError
 from models.preprocess import ImageNetFrame
 from models.registry import create, find
 
-APPLICATIONS = {"vgg16": keras.applications.VGG16, "resnet50": keras.applications.ResNet50}
-APPLICATIONS |= {"densenet121": keras.applications.DenseNet121}
+APPLICATIONS = ("vgg16", "resnet50", "densenet121")
 MODULES = {"vgg16": keras.applications.vgg16, "resnet50": keras.applications.resnet}
 MODULES |= {"densenet121": keras.applications.densenet}
 LAYOUT = {"vgg16": {"batch_norm": False, "preprocess": "imagenet", "dense_units": 8}, "resnet50": {}, "densenet121": {}}
+# Every stage, and a stage of more than one block; that the full networks have their blocks, the registry's sizes say.
+SHALLOW = (1, 2, 1, 1)
 SIZE = (32, 64)
 
 
@@ -37,16 +39,36 @@ def features(model, tap="stride32"):
     return keras.Model(model.input, model.get_layer(tap).output)
 
 
+def published(name):
+    """The library's network without its head; ResNet and DenseNet with `SHALLOW` stages."""
+    options = {"weights": None, "include_top": False, "input_shape": (*SIZE, 3)}
+    if name == "vgg16":
+        return keras.applications.VGG16(**options)
+    if name == "densenet121":
+        return densenet.DenseNet(SHALLOW, **options)
+
+    def stages(x):
+        for number, blocks in enumerate(SHALLOW):
+            stride = 1 if number == 0 else 2
+            x = resnet.stack_residual_blocks_v1(x, 64 * 2**number, blocks, stride1=stride, name=f"conv{number + 2}")
+        return x
+
+    return resnet.ResNet(stages, preact=False, use_bias=True, **options)
+
+
 @pytest.mark.parametrize("name", APPLICATIONS)
 def test_a_grey_frame_gives_what_the_library_gives_for_the_picture_in_colour(name, tmp_path):
     keras.utils.set_random_seed(0)
-    library = as_trained(APPLICATIONS[name](weights=None, include_top=False, input_shape=(*SIZE, 3)))
-    library.save_weights(tmp_path / "imagenet.weights.h5")
+    library = as_trained(published(name))
+    # VGG-16 by a file of weights, the others by one that says how they are built.
+    file = tmp_path / ("imagenet.weights.h5" if name == "vgg16" else "imagenet.keras")
+    library.save_weights(file) if name == "vgg16" else library.save(file)
     colour = np.repeat(255 * grey(), 3, axis=-1)
     wanted = library(MODULES[name].preprocess_input(colour.copy()), training=False).numpy()
-    ours = create(name, (*SIZE, 1), 4, fusion="none", **LAYOUT[name])
-    models.check_pretrained(name, tmp_path / "imagenet.weights.h5", LAYOUT[name])
-    line = models.load_pretrained(ours, name, tmp_path / "imagenet.weights.h5")
+    options = LAYOUT[name] if name == "vgg16" else {**LAYOUT[name], "depths": SHALLOW}
+    ours = create(name, (*SIZE, 1), 4, fusion="none", **options)
+    models.check_pretrained(name, file, options)
+    line = models.load_pretrained(ours, name, file)
     new = ["dense6", "dense7", "logits"] if name == "vgg16" else ["logits"]
     assert line.endswith("new: " + ", ".join(new))
     given = features(ours)(grey(), training=False).numpy()

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 from skimage.io import imread
 from skimage.transform import resize
 
@@ -189,8 +190,20 @@ def test_all_example_screens_are_right(sononet_dir):
         assert np.exp(logits.max() - np.logaddexp.reduce(logits)) > 0.85, file.name
 
 
-def test_untrained_it_classifies_another_hospitals_images(sononet_dir, fetal_planes_dir):
-    """Measured before, with another port: 0.925 of the 750 official test images of the subset."""
-    summed, planes = sononet_benchmark.classify(sononet_dir / "SonoNet16.npz", fetal_planes_dir)
-    share = np.mean(summed.argmax(axis=-1) == planes)
-    assert share == pytest.approx(0.925, abs=0.005) if len(planes) == 750 else share > 0.88
+@pytest.mark.parametrize(
+    "every, images, right",
+    [(5, 151, 140), pytest.param(1, 750, 694, marks=pytest.mark.whole)],
+    ids=["every fifth image of each class", "all"],
+)
+def test_untrained_it_classifies_another_hospitals_images(sononet_dir, fetal_planes_dir, every, images, right):
+    """Measured before, with another port: 0.925 of the 750 official test images of the subset.
+
+    Of every fifth image of each class as many are right, 0.927. Nothing is random here; a tie of two classes may go
+    the other way on another machine, in one image of 150.
+    """
+    summed, planes = sononet_benchmark.classify(sononet_dir / "SonoNet16.npz", fetal_planes_dir, every)
+    found = np.sum(summed.argmax(axis=-1) == planes)
+    if len(planes) == images:
+        assert abs(found - right) <= images / 150
+    else:  # another selection of the data set: as good, at the level of 0.001
+        assert binomtest(int(found), len(planes), 0.925, "less").pvalue > 1e-3

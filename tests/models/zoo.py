@@ -8,6 +8,7 @@ import numpy as np
 from models.registry import create, find, names, outline
 
 
+@functools.cache
 def count(name, frame_shape, classes, **options):
     """Number of parameters, from shapes alone: nothing is allocated."""
     return outline(name, frame_shape, classes, **options).count_params()
@@ -25,9 +26,9 @@ def small(name, frame_shape=None, classes=3, **options):
 
 
 @functools.cache
-def shapes(name, frame_shape):
-    """The small model without values, for what its shapes alone tell."""
-    return outline(name, frame_shape, 3, **find(name).small)
+def full(name):
+    """The model with default options for frames of 112×144 and 4 classes: shapes without values."""
+    return outline(name, (112, 144, 1), 4)
 
 
 def inputs_of(model, frames=4, seed=0):

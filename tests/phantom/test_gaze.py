@@ -373,6 +373,39 @@ def test_the_manifest_holds_the_screen_that_the_gaze_was_made_for(small_recordin
         assert step == pytest.approx(0.6745 * 2**0.5 * 0.16 * 50.9, rel=0.25)
 
 
+def test_gaze_is_sampled_at_90_hz(samples):
+    for sample in samples[::40]:
+        steps = np.diff(sample.clip.gaze.time_s)
+        assert np.median(steps) == pytest.approx(1 / 90, rel=0.02)
+        assert steps.min() > 0 and steps.max() < 1.3 / 90
+
+
+def test_gaze_is_missing_and_off_the_image_as_often_as_real_gaze(samples):
+    left, top, width, height = SCREEN.box
+    clips = [sample.clip for sample in samples]
+    lost = np.concatenate([~c.gaze.valid for c in clips])
+    # Blinks of 0.2 s on average every 4.2 s, and 2 to 5 % of what is left.
+    expected = 1 - (1 - 0.2 / 4.2) * (1 - 0.035)
+    assert lost.mean() == pytest.approx(expected, abs=0.01)
+    x = np.concatenate([c.gaze.x for c in clips])[~lost] * SCREEN.width
+    y = np.concatenate([c.gaze.y for c in clips])[~lost] * SCREEN.height
+    off = (x < left) | (x > left + width) | (y < top) | (y > top + height)
+    assert 0.03 < off.mean() < 0.07
+
+
+def test_recorded_gaze_lies_on_the_body_most_of_the_time(samples):
+    """With the tracker's error; found with the screen's box and the pose alone."""
+    left, top, width, height = SCREEN.box
+    for sample in [one for one in samples if one.own_motion and one.clip.body.defining][::40]:
+        clip = sample.clip
+        inside = (clip.gaze.time_s > 0) & (clip.gaze.time_s < CLIP_S) & clip.gaze.valid
+        x = (clip.gaze.x[inside] * SCREEN.width - left) / width * clip.view.width * clip.view.mm_per_px
+        y = (clip.gaze.y[inside] * SCREEN.height - top) / height * clip.view.height * clip.view.mm_per_px
+        middle = clip.motion.path(clip.gaze.time_s[inside], 0.0, 0.0)
+        far = np.hypot(x + clip.view.left_mm - middle[0], y + clip.view.top_mm - middle[1])
+        assert np.mean(far < 1.5 * clip.body.radius) > 0.75
+
+
 def test_a_pose_moves_the_gaze_with_the_image(acquisitions):
     """The same look at a body that is shown elsewhere is elsewhere by as much."""
     look = next(one for one in acquisitions["head", 2] if one.own_motion)

@@ -22,7 +22,6 @@ from phantom.cast import CLASSES
 from phantom.recordings import Order, worker_count, write_patient, write_video
 from phantom.tracker import draw_bias
 from tests.phantom.conftest import SMALL
-from tests.phantom.simulated import CLIP_S, SCREEN
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -144,39 +143,6 @@ def test_the_workers_do_not_load_tensorflow(tmp_path):
     assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env).returncode == 0
 
 
-def test_gaze_is_sampled_at_90_hz(samples):
-    for sample in samples[::40]:
-        steps = np.diff(sample.clip.gaze.time_s)
-        assert np.median(steps) == pytest.approx(1 / 90, rel=0.02)
-        assert steps.min() > 0 and steps.max() < 1.3 / 90
-
-
-def test_gaze_is_missing_and_off_the_image_as_often_as_real_gaze(samples):
-    left, top, width, height = SCREEN.box
-    clips = [sample.clip for sample in samples]
-    lost = np.concatenate([~c.gaze.valid for c in clips])
-    # Blinks of 0.2 s on average every 4.2 s, and 2 to 5 % of what is left.
-    expected = 1 - (1 - 0.2 / 4.2) * (1 - 0.035)
-    assert lost.mean() == pytest.approx(expected, abs=0.01)
-    x = np.concatenate([c.gaze.x for c in clips])[~lost] * SCREEN.width
-    y = np.concatenate([c.gaze.y for c in clips])[~lost] * SCREEN.height
-    off = (x < left) | (x > left + width) | (y < top) | (y > top + height)
-    assert 0.03 < off.mean() < 0.07
-
-
 def test_calibration_error_has_the_published_median():
     radius = [np.hypot(*draw_bias(np.random.default_rng(seed))) for seed in range(2000)]
     assert np.median(radius) == pytest.approx(1.0, abs=0.05)
-
-
-def test_recorded_gaze_lies_on_the_body_most_of_the_time(samples):
-    """With the tracker's error; found with the screen's box and the pose alone."""
-    left, top, width, height = SCREEN.box
-    for sample in [one for one in samples if one.own_motion and one.clip.body.defining][::40]:
-        clip = sample.clip
-        inside = (clip.gaze.time_s > 0) & (clip.gaze.time_s < CLIP_S) & clip.gaze.valid
-        x = (clip.gaze.x[inside] * SCREEN.width - left) / width * clip.view.width * clip.view.mm_per_px
-        y = (clip.gaze.y[inside] * SCREEN.height - top) / height * clip.view.height * clip.view.mm_per_px
-        middle = clip.motion.path(clip.gaze.time_s[inside], 0.0, 0.0)
-        far = np.hypot(x + clip.view.left_mm - middle[0], y + clip.view.top_mm - middle[1])
-        assert np.mean(far < 1.5 * clip.body.radius) > 0.75
