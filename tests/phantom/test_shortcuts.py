@@ -43,7 +43,7 @@ class Frames:
 def data(tmp_path_factory) -> Dataset:
     out = tmp_path_factory.mktemp("phantom") / "data"
     return prepare_phantom(
-        out, PhantomConfig(patients=48, seed=11, fps=1.0, val_fraction=0, test_fraction=0.4, workers=1)
+        out, PhantomConfig(patients=48, seed=11, fps=2.0, val_fraction=0, test_fraction=0.4, workers=1)
     )
 
 
@@ -121,7 +121,7 @@ def test_border(frames):
 
 def test_place_in_the_clip(frames):
     def powers(f):
-        share = f.index / 4
+        share = f.index / 8
         return np.stack([share, share**2, np.sin(3 * share), np.cos(3 * share)], axis=1)
 
     assert accuracy(frames, powers) < 0.44
