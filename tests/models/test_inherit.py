@@ -73,7 +73,7 @@ def test_standardisation_goes_into_the_first_convolution():
 def narrower():
     """A teacher and the student with half of its channels that inherited from it; both stay as they are."""
     of, to = teacher(1.0, standardise=False), student(width=1.0)
-    inherit(to, of, batches(6))
+    inherit(to, of, batches(3))
     return of, to
 
 
