@@ -109,7 +109,7 @@ def pixel_accuracy(data) -> float:
 
 def _pixels(data, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Block means [n, 12·16] in [0, 1], and labels [n]."""
-    from data.dataset import read_split
+    from data.reading import read_split
 
     rows, columns = PIXELS
     height, width = data.frame_size

@@ -128,7 +128,7 @@ def histogram_distances(p: np.ndarray, q: np.ndarray) -> dict:
 
 def _histograms(data, splits) -> list[np.ndarray]:
     """For each class, each frame's histogram: float [n, 256], rows sum to 1."""
-    from data.dataset import read_split
+    from data.reading import read_split
 
     rows: list[list] = [[] for _ in data.classes]
     for split in splits:
@@ -142,7 +142,8 @@ def _histograms(data, splits) -> list[np.ndarray]:
 
 def _simulated_planes(folder: Path, flags):
     """A data set of the three planes alone, made of simulated recordings; reused if it is there."""
-    from data.dataset import FrameRecord, open_dataset, read_split, write_dataset
+    from data.dataset import FrameRecord, open_dataset, write_dataset
+    from data.reading import read_split
     from phantom import PhantomConfig, prepare_phantom
     from phantom.prepare import describe
 

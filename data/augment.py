@@ -47,22 +47,35 @@ class Augmentation:
             raise InputError(f"augment.zoom {self.zoom}: must be below 1, or a frame could shrink to nothing")
 
 
+DRAWS = 9  # random numbers that one augmentation takes
+
+
+def random_draws(count: int | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """The random numbers of `count` augmentations: float32 [count, DRAWS], uniform in ±1.
+
+    Args:
+        count: of frames.
+        seed: int [2]; the same seed gives the same numbers, whatever was drawn before.
+    """
+    return tf.random.stateless_uniform([count, DRAWS], tf.cast(seed, tf.int64), -1.0, 1.0)
+
+
 def augment_batch(
-    frame: tf.Tensor, x: tf.Tensor, y: tf.Tensor, seed: tf.Tensor, settings: Augmentation
+    frame: tf.Tensor, x: tf.Tensor, y: tf.Tensor, draws: tf.Tensor, settings: Augmentation
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Augment a batch.
+    """Augment a batch; what a frame becomes depends on itself and its own draws alone.
 
     Args:
         frame: float32 [B, H, W, 1] in [0, 1].
         x, y: float32 [B, P], gaze points normalised to the frame; NaN = no point.
-        seed: int [2], of the stateless draws.
+        draws: float32 [B, DRAWS], see `random_draws`.
         settings: how far each change may go.
 
     Returns:
         The frame and the points after the same geometric change. A point may leave the
         frame: its coordinates then lie outside [0, 1], it is not clipped.
     """
-    matrix = _output_to_input(tf.shape(frame), seed, settings)
+    matrix = _output_to_input(tf.shape(frame), draws, settings)
     moved = tf.raw_ops.ImageProjectiveTransformV3(
         images=frame,
         transforms=tf.concat([tf.reshape(matrix, [-1, 6]), tf.zeros([tf.shape(frame)[0], 2])], axis=1),
@@ -73,23 +86,23 @@ def augment_batch(
     )
     moved = tf.ensure_shape(moved, frame.shape)
     x, y = _move_points(x, y, matrix, tf.shape(frame))
-    return _change_grey(moved, seed, settings), x, y
+    return _change_grey(moved, draws, settings), x, y
 
 
-def _output_to_input(shape: tf.Tensor, seed: tf.Tensor, s: Augmentation) -> tf.Tensor:
+def _output_to_input(shape: tf.Tensor, draws: tf.Tensor, s: Augmentation) -> tf.Tensor:
     """Affine matrices [B, 2, 3], in pixels, about the frame's middle."""
     count = shape[0]
     height, width = tf.cast(shape[1], tf.float32), tf.cast(shape[2], tf.float32)
-    draw = _drawer(count, seed)
-    angle = draw(0, math.radians(s.rotation_deg))
-    scale = 1.0 + draw(1, s.zoom)
+    angle = draws[:, 0] * math.radians(s.rotation_deg)
+    scale = 1.0 + draws[:, 1] * s.zoom
     cos, sin = tf.cos(angle) / scale, tf.sin(angle) / scale
-    flip_x = tf.where(draw(2, 1.0) < 0, -1.0, 1.0) if s.flip_horizontal else tf.ones([count])
-    flip_y = tf.where(draw(3, 1.0) < 0, -1.0, 1.0) if s.flip_vertical else tf.ones([count])
+    flip_x = tf.where(draws[:, 2] < 0, -1.0, 1.0) if s.flip_horizontal else tf.ones([count])
+    flip_y = tf.where(draws[:, 3] < 0, -1.0, 1.0) if s.flip_vertical else tf.ones([count])
     linear = tf.stack([tf.stack([cos * flip_x, -sin * flip_y], 1), tf.stack([sin * flip_x, cos * flip_y], 1)], 1)
     middle = tf.stack([(width - 1) / 2, (height - 1) / 2])  # pixel centres are at whole numbers
-    shift = tf.stack([draw(4, s.shift) * width, draw(5, s.shift) * height], 1)
-    offset = middle + shift - tf.einsum("bij,j->bi", linear, middle)
+    shift = s.shift * draws[:, 4:6] * tf.stack([width, height])
+    # Not `einsum`: a sum of two products must not depend on how many frames are in the batch.
+    offset = middle + shift - tf.reduce_sum(linear * middle, axis=2)
     return tf.concat([linear, offset[..., None]], axis=2)
 
 
@@ -102,24 +115,11 @@ def _move_points(x, y, matrix, shape):
     return points[..., 0], points[..., 1]
 
 
-def _change_grey(frame, seed, s: Augmentation):
-    draw = _drawer(tf.shape(frame)[0], seed)
-
+def _change_grey(frame, draws, s: Augmentation):
     def column(index, limit):
-        return draw(index, limit)[:, None, None, None]
+        return limit * draws[:, index, None, None, None]
 
     frame = tf.pow(tf.clip_by_value(frame, 0.0, 1.0), tf.exp(column(6, s.gamma)))
     mean = tf.reduce_mean(frame, axis=(1, 2, 3), keepdims=True)
     frame = (frame - mean) * (1.0 + column(7, s.contrast)) + mean + column(8, s.brightness)
     return tf.clip_by_value(frame, 0.0, 1.0)
-
-
-def _drawer(count, seed):
-    seed = tf.cast(seed, tf.int64)
-
-    def draw(index: int, limit: float):
-        """[count] values, uniform in ±limit; each index is an independent stream."""
-        stream = tf.random.experimental.stateless_fold_in(seed, index)
-        return tf.random.stateless_uniform([count], stream, -limit, limit)
-
-    return draw

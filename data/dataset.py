@@ -52,6 +52,10 @@ class Dataset:
         """Paths of a split's shards, in order."""
         return [str(self.path / name) for name in self._split(split)["shards"]]
 
+    def shard_starts(self, split: str) -> list[int]:
+        """Position in the split of each shard's first frame; all shards but the last are full."""
+        return [_FRAMES_PER_SHARD * number for number in range(len(self.shards(split)))]
+
     def frames(self, split: str) -> int:
         """Number of frames in a split."""
         return self._split(split)["frames"]
@@ -322,38 +326,6 @@ def _checksum(info: Mapping[str, Any]) -> str:
 
 
 _SHARD_KEYS = ("shards", "shard_bytes", "shard_sha256")
-_FEATURES = {
-    "frame": tf.io.FixedLenFeature([], tf.string),
-    "gaze_x": tf.io.RaggedFeature(tf.float32),
-    "gaze_y": tf.io.RaggedFeature(tf.float32),
-    "label": tf.io.FixedLenFeature([], tf.int64),
-    "recording_id": tf.io.FixedLenFeature([], tf.string),
-    "patient_id": tf.io.FixedLenFeature([], tf.string),
-    "scanner": tf.io.FixedLenFeature([], tf.string),
-    "frame_index": tf.io.FixedLenFeature([], tf.int64),
-    "time_s": tf.io.FixedLenFeature([], tf.float32),
-}
-
-
-def read_split(data: Dataset, split: str, *, frames: bool = True) -> tf.data.Dataset:
-    """Parsed examples of a split, in the order they were written.
-
-    Elements: dict of `frame` uint8 [H, W, 1], `gaze_x` and `gaze_y` float32 [n]
-    (normalised to the frame, n may be 0), `label` int32, `recording_id`, `patient_id`
-    and `scanner` string, `frame_index` int64, `time_s` float32. Without `frames` the pixels are
-    not decoded, and left out.
-    """
-    height, width = data.frame_size
-
-    def parse(serialised):
-        example = tf.io.parse_single_example(serialised, _FEATURES)
-        png = example.pop("frame")
-        if frames:
-            example["frame"] = tf.ensure_shape(tf.io.decode_png(png, channels=1), [height, width, 1])
-        example["label"] = tf.cast(example["label"], tf.int32)
-        return example
-
-    return tf.data.TFRecordDataset(data.shards(split)).map(parse, num_parallel_calls=tf.data.AUTOTUNE)
 
 
 def _check_patients(patients: Mapping[str, Mapping[str, int]], where) -> None:

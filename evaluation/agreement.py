@@ -10,8 +10,9 @@ import numpy as np
 from skimage.transform import resize
 
 from common.errors import InputError
-from data.dataset import Dataset, read_split
+from data.dataset import Dataset
 from data.pipeline import evaluation_batches
+from data.reading import read_split
 from evaluation.artefacts import Artefact, check_matches, read_metadata
 from evaluation.attention import attention_maps, has_attention
 from evaluation.fixations import frame_fixations

@@ -13,7 +13,8 @@ import dataclasses
 
 import numpy as np
 
-from data.dataset import Dataset, read_split
+from data.dataset import Dataset
+from data.reading import read_split
 from data.saliency import DEFAULT_SIGMA
 
 DEGREE_OF_WIDTH = DEFAULT_SIGMA

@@ -7,8 +7,9 @@ import pandas as pd
 from rich.markup import escape
 
 from common.console import track
-from data.dataset import Dataset, read_split
+from data.dataset import Dataset
 from data.pipeline import evaluation_batches
+from data.reading import read_split
 from evaluation.artefacts import Artefact
 
 

@@ -14,8 +14,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.figure import Figure
 
-from data.dataset import read_split
 from data.pipeline import evaluation_batches
+from data.reading import read_split
 from evaluation.attention import TAP, attention_maps, has_attention
 from evaluation.classification import probability_array
 from evaluation.figures import figure_title

@@ -46,6 +46,7 @@ def attention_transfer_loss(teacher_features, student_features):
     help="attention transfer, squared distance of the normalised maps of squared activations at attention_taps",
     source="Zagoruyko and Komodakis 2017, arXiv 1612.03928",
     needs_teacher=True,
+    needs_features=False,
     taps="attention_taps",
     options=(Option("attention_taps", ("stride8", "stride16"), "layers that attention transfer compares"),),
     warms_up=True,

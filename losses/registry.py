@@ -105,6 +105,8 @@ class Term:
         bounds: of that field.
         factor: `LossSettings` → the weight in the sum, where it is not the field itself.
         needs_teacher: whether it is left out without one.
+        needs_features: whether the attention maps of the teacher's taps, which a teacher cache keeps, are
+            not enough for it.
         needs_label: whether it has nothing to say about unlabelled frames.
         over: the frames over which it is a mean: all "frames", or those with valid "gaze".
         taps: the maps that it needs of the student, and of the teacher if it needs one: their
@@ -128,6 +130,7 @@ class Term:
     bounds: Bounds = Bounds()
     factor: Callable[[Settings], float] | None = None
     needs_teacher: bool = False
+    needs_features: bool = True
     needs_label: bool = False
     over: Literal["frames", "gaze"] = "frames"
     taps: str | tuple[str, ...] = ()

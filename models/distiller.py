@@ -132,7 +132,8 @@ def teacher_pass(
 ) -> Callable[[dict], dict[str, tf.Tensor]] | None:
     """batch → {"logits", tap: …} of the teacher, float32 without gradient, in inference mode.
 
-    None without a teacher. Of an `Ensemble` it gives what `combine` makes of the
+    A batch that brings the teacher's outputs, "teacher", as a teacher cache gives them, is taken at
+    its word: the teacher does not run. None without a teacher. Of an `Ensemble` it gives what `combine` makes of the
     logits, and the taps of its `source`. The models are held by a closure, so whoever calls
     it neither tracks nor saves them.
     """
@@ -140,7 +141,7 @@ def teacher_pass(
         return None
     taps = settings.teacher_taps()
     if not isinstance(teacher, Ensemble):
-        return _single_pass(teacher, taps)
+        return _unless_given(_single_pass(teacher, taps))
     source = teacher.source(taps)
     passes = [_single_pass(model, taps if model is source else ()) for model in teacher.models]
 
@@ -149,7 +150,11 @@ def teacher_pass(
         maps = outputs[teacher.models.index(source)]
         return maps | combine([output["logits"] for output in outputs], teacher.shares, settings.temperature)
 
-    return run
+    return _unless_given(run)
+
+
+def _unless_given(run: Callable[[dict], dict]) -> Callable[[dict], dict]:
+    return lambda batch: batch["teacher"] if "teacher" in batch else run(batch)
 
 
 def _single_pass(teacher: keras.Model, taps: tuple[str, ...]) -> Callable[[dict], dict[str, tf.Tensor]]:

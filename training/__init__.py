@@ -2,6 +2,14 @@
 
 from training.config import TrainConfig
 from training.run import train
-from training.settings import FitSettings, PretrainSettings, QuantizeSettings, TeachSettings
+from training.settings import DistilSettings, FitSettings, PretrainSettings, QuantizeSettings, TeachSettings
 
-__all__ = ["FitSettings", "PretrainSettings", "QuantizeSettings", "TeachSettings", "TrainConfig", "train"]
+__all__ = [
+    "DistilSettings",
+    "FitSettings",
+    "PretrainSettings",
+    "QuantizeSettings",
+    "TeachSettings",
+    "TrainConfig",
+    "train",
+]

@@ -12,7 +12,7 @@ from data.augment import Augmentation
 from data.pipeline import GAZE_MODES, UNLABELLED_MODES
 from losses import LossSettings
 from models.ensemble import shares
-from training.settings import FitSettings, PretrainSettings, QuantizeSettings, TeachSettings
+from training.settings import DistilSettings, PretrainSettings, QuantizeSettings, TeachSettings
 
 STAGES = ("teacher", "student", "int8")
 UNLABELLED = ("auto", *UNLABELLED_MODES)
@@ -81,7 +81,7 @@ class TrainConfig:
     unlabelled: str = "auto"
     teach: TeachSettings = dataclasses.field(default_factory=TeachSettings)
     pretrain: PretrainSettings = dataclasses.field(default_factory=PretrainSettings)
-    distil: FitSettings = dataclasses.field(default_factory=FitSettings)
+    distil: DistilSettings = dataclasses.field(default_factory=DistilSettings)
     quantize: QuantizeSettings = dataclasses.field(default_factory=QuantizeSettings)
     loss: LossSettings = dataclasses.field(default_factory=LossSettings)
     augment: Augmentation = dataclasses.field(default_factory=Augmentation)

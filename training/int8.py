@@ -18,6 +18,7 @@ from training.heads import HEADS, load_heads
 from training.history import History, show_epoch
 from training.run_folder import artefacts
 from training.stages import Stage
+from training.teacher_cache import teacher_cache
 
 
 def quantize_student(stage: Stage, teacher: keras.Model | None, history: History) -> None:
@@ -29,6 +30,7 @@ def quantize_student(stage: Stage, teacher: keras.Model | None, history: History
     stage.check_source("student")
     objective = build_objective(student, teacher, config.loss)
     load_heads(objective, source.with_name(HEADS))
+    cache = teacher_cache(stage, teacher)
     steps = stage.steps_per_epoch(config.quantize)
     history.start("int8", epochs_done(stage.checkpoint))
     frames = [features["frame"] for features in stage.calibration_features()]
@@ -44,14 +46,14 @@ def quantize_student(stage: Stage, teacher: keras.Model | None, history: History
         calibration=frames,
         training=FineTuning(
             objective=objective,
-            batches=lambda skip: stage.training_batches(config.quantize, skip),
+            batches=lambda skip: stage.training_batches(config.quantize, skip, cache),
             steps=steps * config.quantize.epochs,
             steps_per_epoch=steps,
             teacher=teacher,
             learning_rate=config.quantize.learning_rate,
             freeze_batch_norm_from=FREEZE_BATCH_NORM_FROM,
             seed=config.seed,
-            validation=stage.validation_batches(config.quantize),
+            validation=stage.validation_batches(config.quantize, cache),
             checkpoint=stage.checkpoint,
         ),
         on_epoch=log,

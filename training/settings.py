@@ -40,6 +40,23 @@ class FitSettings:
 
 
 @dataclasses.dataclass(frozen=True)
+class DistilSettings(FitSettings):
+    """How the student is trained.
+
+    Attributes:
+        views: augmented views of each training frame whose teacher outputs are computed once and kept
+            beside the teacher (`training.teacher_cache`); the student goes through them, one an epoch.
+            0 runs the teacher live, on a new view in every epoch.
+    """
+
+    views: int = 8
+
+    def __post_init__(self):
+        super().__post_init__()
+        _at_least(self, self._name, views=0)
+
+
+@dataclasses.dataclass(frozen=True)
 class TeachSettings(FitSettings):
     """How the teacher is trained.
 

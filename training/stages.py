@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import keras
 import tensorflow as tf
@@ -23,9 +23,12 @@ from training.config import TrainConfig
 from training.run_folder import fingerprint, holds
 from training.settings import FitSettings, QuantizeSettings
 
+if TYPE_CHECKING:
+    from training.teacher_cache import TeacherCache
+
 # Raised by one when a change of the code moves what training gives: older runs are then not reused.
 # tests/training/test_golden.py fails until it is.
-TRAINING_VERSION = 1
+TRAINING_VERSION = 2
 # More frames do not move the ranges of activations.
 _CALIBRATION_BATCHES = 8
 
@@ -73,17 +76,24 @@ class Stage:
         """Steps of a pass over the training frames that the stage learns from."""
         return -(-frames_taken(self.data, "train", self.unlabelled) // settings.batch_size)
 
-    def training_batches(self, settings: FitSettings | QuantizeSettings, skip: int = 0) -> tf.data.Dataset:
-        return training_batches(self.data, "train", self._pipeline(settings), self.config.augment, skip)
+    def training_batches(
+        self, settings: FitSettings | QuantizeSettings, skip: int = 0, cache: TeacherCache | None = None
+    ) -> tf.data.Dataset:
+        """Endless augmented batches; with a `cache` they bring the teacher's outputs."""
+        pipeline = self.pipeline(settings, cache.views if cache else 0)
+        lookup = cache.lookup("train") if cache else None
+        return training_batches(self.data, "train", pipeline, self.config.augment, skip, lookup)
 
     def calibration_features(self) -> list[dict]:
         """Features of a few training batches, without augmentation: enough frames for ranges, or for a refit."""
-        pipeline = dataclasses.replace(self._pipeline(self.config.distil), batch_size=32)
+        pipeline = dataclasses.replace(self.pipeline(self.config.distil), batch_size=32)
         return [features for features, *_ in training_batches(self.data, "train", pipeline).take(_CALIBRATION_BATCHES)]
 
-    def validation_batches(self, settings: FitSettings | QuantizeSettings) -> tf.data.Dataset | None:
+    def validation_batches(
+        self, settings: FitSettings | QuantizeSettings, cache: TeacherCache | None = None
+    ) -> tf.data.Dataset | None:
         """Batches of the validation split; None if it has no frame that the stage looks at."""
-        pipeline = self._pipeline(settings)
+        pipeline = self.pipeline(settings)
         if not frames_taken(self.data, "val", self.unlabelled):
             return None
         return evaluation_batches(
@@ -95,6 +105,7 @@ class Stage:
             seed=pipeline.seed,
             unlabelled=self.unlabelled,
             keep=True,
+            teacher=cache.lookup("val") if cache else None,
         )
 
     def check_source(self, stage: str) -> None:
@@ -141,10 +152,11 @@ class Stage:
             },
         )
 
-    def _pipeline(self, settings: FitSettings | QuantizeSettings) -> PipelineSettings:
+    def pipeline(self, settings: FitSettings | QuantizeSettings, views: int = 0) -> PipelineSettings:
+        """What shapes the batches of the stage; `views`: see `PipelineSettings`."""
         config = self.config
         return PipelineSettings(
-            settings.batch_size, self.sigma, config.gaze, config.seed, config.class_weights, self.unlabelled
+            settings.batch_size, self.sigma, config.gaze, config.seed, config.class_weights, self.unlabelled, views
         )
 
 

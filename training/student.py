@@ -21,6 +21,7 @@ from training.fitting import build_optimizer, fit
 from training.heads import HEADS, save_heads
 from training.history import History
 from training.stages import Stage
+from training.teacher_cache import teacher_cache
 
 GAZE_MAP = "gaze_map.keras"
 
@@ -47,6 +48,7 @@ def train_student(
     if before is None:
         history.start("pretrain")  # an earlier student's is no part of this one
     pretrained = _pretrain(before, student, history) if before else None
+    cache = teacher_cache(stage, teacher)
     steps = stage.steps_per_epoch(config.distil)
     distiller = Distiller(student, teacher, config.loss, total_steps=steps * config.distil.epochs)
     if pretrained and distiller.objective.saliency_head is not None:
@@ -56,8 +58,8 @@ def train_student(
         distiller,
         "student",
         config.distil,
-        lambda skip: stage.training_batches(config.distil, skip),
-        stage.validation_batches(config.distil),
+        lambda skip: stage.training_batches(config.distil, skip, cache),
+        stage.validation_batches(config.distil, cache),
         steps,
         history,
         stage.checkpoint,

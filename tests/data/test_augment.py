@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data.augment import Augmentation, augment_batch
+from data.augment import Augmentation, augment_batch, random_draws
 from data.saliency import map_size, render_saliency
 
 FRAME = (64, 96)
@@ -51,9 +51,8 @@ def blobs(x, y, size=FRAME, sigma_px=2.5):
 
 
 def augmented(frame, x, y, seed, chosen):
-    frame, x, y = augment_batch(
-        frame, tf.constant(x, tf.float32), tf.constant(y, tf.float32), tf.constant([seed, 1]), chosen
-    )
+    draws = random_draws(len(x), tf.constant([seed, 1]))
+    frame, x, y = augment_batch(frame, tf.constant(x, tf.float32), tf.constant(y, tf.float32), draws, chosen)
     return frame.numpy(), x.numpy(), y.numpy()
 
 
@@ -207,7 +206,8 @@ def test_inside_tf_data_as_outside():
     frame = blobs(x[:, 0], y[:, 0])
     outside = augmented(frame, x, y, 5, Augmentation())
     pipeline = tf.data.Dataset.from_tensors((frame, x, y)).map(
-        lambda f, a, b: augment_batch(f, a, b, tf.constant([5, 1]), Augmentation()), num_parallel_calls=2
+        lambda f, a, b: augment_batch(f, a, b, random_draws(6, tf.constant([5, 1])), Augmentation()),
+        num_parallel_calls=2,
     )
     for inside, out in zip(next(pipeline.as_numpy_iterator()), outside):
         np.testing.assert_allclose(inside, out, atol=1e-5)

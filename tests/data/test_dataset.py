@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from common.errors import InputError
 from data import dataset
-from data.dataset import UNLABELLED, open_dataset, read_split
+from data.dataset import UNLABELLED, open_dataset
+from data.reading import read_split
 from tests.data.tiny_dataset import CLASSES, FRAME, records, write
 
 
@@ -91,6 +92,22 @@ def test_many_frames_are_spread_over_shards_in_order(tmp_path, monkeypatch):
     assert len(data.shards("train")) == 4
     read = [got["frame"][..., 0] for got in read_split(data, "train").as_numpy_iterator()]
     np.testing.assert_array_equal(read, [record.frame for record in rows])
+
+
+def test_shards_are_mixed_and_each_frame_keeps_its_place(tmp_path, monkeypatch):
+    monkeypatch.setattr(dataset, "_FRAMES_PER_SHARD", 4)
+    rows = records(4, 5)
+    data = write(tmp_path / "d", {"train": rows})
+    orders = []
+    for epoch in (0, 1):
+        order = tf.constant([0, epoch], tf.int64)
+        found = list(read_split(data, "train", order=order).as_numpy_iterator())
+        for example in found:
+            np.testing.assert_array_equal(example["frame"][..., 0], rows[example["index"]].frame)
+        orders.append([int(example["index"]) for example in found])
+        assert sorted(orders[-1]) == list(range(len(rows)))
+        assert {index // 4 for index in orders[-1][:5]} == set(range(5))  # one of each shard before a second of any
+    assert orders[0] != orders[1]
 
 
 def test_the_checksum_is_of_the_content(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from skimage import io
 
 from common.errors import InputError
-from data.dataset import read_split
+from data.reading import read_split
 from data.sources import ImageSetConfig, example_images, image_sets, image_source, image_sources, prepare_images
 from tests.data.planes import MACHINES, PLANES, TABLE, write_planes
 

@@ -12,6 +12,7 @@ from data.augment import Augmentation
 from data.dataset import UNLABELLED
 from data.pipeline import GAZE_MODES, PipelineSettings, evaluation_batches, training_batches
 from data.saliency import map_size, render_saliency
+from data.selection import selected_examples
 from tests.data.tiny_dataset import CLASSES, FRAME, records, write
 
 MAP = map_size(FRAME)
@@ -105,11 +106,8 @@ def marked(tmp_path_factory):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_shuffled_gaze_comes_from_another_recording_and_loses_none(marked, seed):
-    from data import pipeline
-
     data, rows = marked
-    settings = PipelineSettings(gaze="shuffled", seed=seed)
-    examples = list(pipeline._examples(data, "train", settings).as_numpy_iterator())
+    examples = list(selected_examples(data, "train", gaze="shuffled", seed=seed)().as_numpy_iterator())
     source = {np.float32(row.gaze_x[0]): row.recording_id for row in rows if row.gaze_x}
     for example, row in zip(examples, rows, strict=True):
         np.testing.assert_array_equal(example["frame"][..., 0], row.frame)
@@ -120,9 +118,7 @@ def test_shuffled_gaze_comes_from_another_recording_and_loses_none(marked, seed)
 
 
 def test_shuffled_gaze_keeps_lists_of_points_together(data):
-    from data import pipeline
-
-    examples = pipeline._examples(data, "train", PipelineSettings(gaze="shuffled", seed=3))
+    examples = selected_examples(data, "train", gaze="shuffled", seed=3)()
     given = Counter((tuple(e["x"]), tuple(e["y"])) for e in examples.as_numpy_iterator())
     assert given == Counter((tuple(np.float32(r.gaze_x)), tuple(np.float32(r.gaze_y))) for r in ROWS)
     assert max(len(x) for x, _ in given) > 1
@@ -162,13 +158,22 @@ def test_skipping_is_dropping_the_first_batches(data, skip):
     same(take(data, 3, skip=skip, **options), take(data, skip + 3, **options)[skip:])
 
 
-def test_training_sees_every_frame_once_an_epoch_in_a_new_order(data):
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_training_sees_every_frame_once_an_epoch_in_a_new_order(data, in_memory, monkeypatch):
+    if not in_memory:
+        monkeypatch.setattr("data.pipeline._CACHE_LIMIT_BYTES", 0)
     batches = take(data, 2 * len(ROWS), batch_size=1)
     frames = [batch[0]["frame"].tobytes() for batch in batches]
     first, second = frames[: len(ROWS)], frames[len(ROWS) :]
     stored = [(row.frame[None, ..., None].astype(np.float32) / np.float32(255)).tobytes() for row in ROWS]
     assert Counter(first) == Counter(second) == Counter(stored)
     assert first != second and first != stored
+
+
+def test_a_set_too_large_for_memory_goes_on_where_it_was(data, monkeypatch):
+    monkeypatch.setattr("data.pipeline._CACHE_LIMIT_BYTES", 0)
+    options = {"batch_size": 5, "seed": 0, "augmentation": Augmentation()}
+    same(take(data, 3, skip=7, **options), take(data, 10, **options)[7:])
 
 
 def test_training_keeps_frame_label_and_gaze_together(data):

@@ -9,8 +9,9 @@ import tensorflow as tf
 from common.console import console
 from common.errors import InputError, run_command
 from data import dataset as dataset_module
-from data.dataset import open_dataset, read_split
+from data.dataset import open_dataset
 from data.frames import resize_frame
+from data.reading import read_split
 from data.report import dataset_warnings, print_dataset_report
 from data.sources import RecordingsConfig, prepare_recordings
 from data.sources.recordings import keep_frames

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from common.errors import InputError
-from data.dataset import read_split
+from data.reading import read_split
 from evaluation.artefacts import load_artefact
 from evaluation.predictions import predict_split, split_rows
 from tests.evaluation.conftest import CLASSES, artefact_paths

@@ -17,8 +17,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from data.dataset import Dataset, read_split
+from data.dataset import Dataset
 from data.gaze.read import read_gaze
+from data.reading import read_split
 from data.sources.manifest import read_manifest
 from phantom import PhantomConfig, prepare_phantom
 from phantom.cast import CLASSES

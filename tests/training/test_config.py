@@ -8,7 +8,7 @@ import pytest
 from common import strict_yaml
 from common.errors import InputError
 from data.augment import Augmentation
-from training import FitSettings, TeachSettings, TrainConfig
+from training import DistilSettings, TeachSettings, TrainConfig
 from training.flags import parse
 from training.stages import stage_fingerprints, unlabelled_of
 
@@ -29,7 +29,7 @@ def test_flags_preset_and_notebook_give_the_same(tmp_path):
         student_options={"width": 0.2},
         teacher_path="t.keras",
         teach={"epochs": 3},
-        distil=FitSettings(epochs=4),
+        distil=DistilSettings(epochs=4),
     )
     words = ["--data", "data", "--run", str(tmp_path / "run"), "--student", "mobilenet_v1", "--teacher-path", "t.keras"]
     words += ["--student-options", "{width: 0.2}", "--teach.epochs", "3", "--distil.epochs", "4"]
@@ -86,7 +86,7 @@ CHANGES = [
     ({"teach": TeachSettings(epochs=3)}, "teacher student int8"),
     ({"teacher_options": {"width": 0.5}}, "teacher student int8"),
     ({"teacher": "none"}, "teacher student int8"),
-    ({"distil": FitSettings(epochs=3)}, "student int8"),
+    ({"distil": DistilSettings(epochs=3)}, "student int8"),
     ({"student_options": {"width": 0.5}}, "pretrain student int8"),
     ({"student_init": "teacher"}, "pretrain student int8"),
     ({"pretrain": {"epochs": 3}}, "pretrain student int8"),

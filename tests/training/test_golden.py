@@ -6,15 +6,15 @@ import pytest
 from training.stages import TRAINING_VERSION
 
 # Of the two epochs of each stage of `tests.training.tiny.config`, in this version. Another machine rounds otherwise.
-VERSION = 1
+VERSION = 2
 GOLDEN = {
-    "teacher": {"loss": [1.1005615, 1.1016415], "val_loss": [1.0888567, 1.0888597]},
+    "teacher": {"loss": [1.1069123, 1.1089506], "val_loss": [1.0888951, 1.0887408]},
     "student": {
-        "loss": [2.1078284, 2.5251839],
-        "soft": [0.2789029, 0.2422269],
-        "attention": [1.1824018, 1.0360765],
-        "gaze": [3.5549707, 3.3176577],
-        "val_loss": [1.3727721, 1.3632053],
+        "loss": [2.1173322, 2.4075394],
+        "soft": [0.3498438, 0.1890342],
+        "attention": [1.0643009, 1.0443918],
+        "gaze": [3.2842152, 3.2050500],
+        "val_loss": [1.3693552, 1.3610522],
     },
 }
 

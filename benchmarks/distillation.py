@@ -1,0 +1,177 @@
+"""Claim: with its teacher's outputs cached, distillation costs little more than training the student alone.
+
+    python benchmarks/distillation.py
+    python benchmarks/distillation.py --frame-size 224 288 --frames 128
+
+Frames a second of an epoch, data pipeline included, VGG-16 → SqueezeNet 1.1 ×0.45, batch 32, float32: the student
+alone, this project's Distiller with the cache and with the live teacher, and `keras.distillation.Distiller` with its
+logits loss, on the same batches. The arms take turns in one run, so that other load on the machine touches all alike;
+what counts is the ratios. "with filling" adds the cache's filling to the epochs that a training has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from common import quiet  # noqa: F401  (before TensorFlow)
+
+CLASSES = ("abdomen", "femur", "head", "background")
+TEACHER, STUDENT, STUDENT_OPTIONS = "vgg16", "squeezenet_1_1", {"width": 0.45}
+BATCH = 32
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--frame-size", type=int, nargs=2, default=[112, 144], metavar=("H", "W"))
+    parser.add_argument("--frames", type=int, default=256, help="of the training split")
+    parser.add_argument("--views", type=int, default=8, help="of the cache")
+    parser.add_argument("--epochs", type=int, default=50, help="of the training that the filling is spread over")
+    parser.add_argument("--rounds", type=int, default=2, help="epochs measured of each arm")
+    flags = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        _measure(Path(folder), tuple(flags.frame_size), flags)
+
+
+def _measure(folder: Path, size: tuple[int, int], flags: argparse.Namespace) -> None:
+    from common.console import console
+
+    stage, teacher = _prepare(folder, size, flags)
+    start = time.perf_counter()
+    from training.teacher_cache import teacher_cache
+
+    cache = teacher_cache(stage, teacher)
+    filling = time.perf_counter() - start
+    arms = {
+        "student alone": _ours(stage, None, None),
+        "Distiller, cached": _ours(stage, teacher, cache),
+        "Distiller, live": _ours(stage, teacher, None),
+        "keras.distillation": _keras(stage, teacher),
+    }
+    for run in arms.values():
+        run()  # traces, and fills the pipeline's own cache
+    seconds = {name: float(np.median(times)) for name, times in _in_turns(arms, flags.rounds).items()}
+    _print(console, seconds, flags, filling)
+
+
+def _print(console, seconds: dict[str, float], flags: argparse.Namespace, filling: float) -> None:
+    from rich.table import Table
+
+    cached = seconds["Distiller, cached"]
+    seconds["Distiller, cached, with filling"] = cached + filling / flags.epochs
+    reference, alone = seconds["keras.distillation"], seconds["student alone"]
+    table = Table("arm", "frames/s", "× keras.distillation", "share of the student alone")
+    for name, value in seconds.items():
+        table.add_row(name, f"{flags.frames / value:.1f}", f"{reference / value:.2f}", f"{alone / value:.2f}")
+    console.print(table)
+    height, width = flags.frame_size
+    console.print(
+        f"{TEACHER} → {STUDENT}, {height}×{width}, {flags.frames} frames; cache of {flags.views} views filled in "
+        f"{filling:.1f} s, spread over {flags.epochs} epochs"
+    )
+
+
+def _prepare(folder: Path, size: tuple[int, int], flags: argparse.Namespace):
+    """A data set of noise, an untrained teacher on disk, and the student's stage."""
+    import keras
+
+    import models
+    from common.grid import map_size
+    from data.dataset import FrameRecord, open_dataset, write_dataset
+    from evaluation.artefacts import Metadata, save_keras
+    from training import TrainConfig
+    from training.stages import Stage, stage_fingerprints
+
+    noise = np.random.default_rng(0)
+    source = {"kind": "noise", "simulated": True, "checksum": "0"}
+    with write_dataset(folder / "data", classes=CLASSES, frame_size=size, source=source, seed=0) as writer:
+        for split, count in (("train", flags.frames), ("val", len(CLASSES))):
+            for index in range(count):
+                frame, name = noise.integers(0, 256, size, dtype=np.uint8), f"{split}{index // 16}"
+                writer.add(
+                    split, FrameRecord(frame, index % len(CLASSES), name, name, index, float(index), [0.5], [0.5])
+                )
+    keras.utils.set_random_seed(0)
+    teacher = models.create(TEACHER, (*size, 1), len(CLASSES))
+    metadata = Metadata(
+        TEACHER, CLASSES, size, "logits", "teacher", ("frame", "gaze"), gaze_map_size=map_size(size), sigma=0.03
+    )
+    save_keras(teacher, folder / "teacher.keras", metadata)
+    config = TrainConfig(
+        folder / "data",
+        folder / "run",
+        teacher_path=(folder / "teacher.keras",),
+        sigma=0.03,
+        student=STUDENT,
+        student_options=STUDENT_OPTIONS,
+        distil={"epochs": flags.epochs, "views": flags.views, "batch_size": BATCH},
+        loss={"attention_taps": ["stride16"]},
+    )
+    data = open_dataset(config.data)
+    prints = stage_fingerprints(config, data)
+    return Stage("student", config, data, Path(config.run), prints["student"], prints), teacher
+
+
+def _ours(stage, teacher, cache):
+    """One epoch of this project's Distiller; without a teacher, of the student alone."""
+    from models.distiller import Distiller
+    from training.fitting import build_optimizer
+    from training.student import build_student
+
+    config = stage.config
+    loss = config.loss if teacher is not None else dataclasses.replace(config.loss.without_teacher(), gaze=0.0)
+    steps = stage.steps_per_epoch(config.distil)
+    distiller = Distiller(build_student(config, stage.data), teacher, loss, total_steps=steps * config.distil.epochs)
+    distiller.compile(optimizer=build_optimizer(config.distil, steps))
+    batches = iter(stage.training_batches(config.distil, 0, cache))
+    return lambda: distiller.fit(batches, steps_per_epoch=steps, epochs=1, verbose=0, shuffle=False)
+
+
+def _keras(stage, teacher):
+    """One epoch of the built-in Distiller: logits alone, since maps of other widths it can't compare."""
+    import keras
+
+    from training.fitting import build_optimizer
+    from training.student import build_student
+
+    config = stage.config
+    steps = stage.steps_per_epoch(config.distil)
+    distiller = keras.distillation.Distiller(
+        teacher=_blind(teacher),
+        student=build_student(config, stage.data),
+        distillation_losses=keras.distillation.LogitsDistillation(temperature=4.0),
+    )
+    distiller.compile(
+        optimizer=build_optimizer(config.distil, steps),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    batches = iter(
+        stage.training_batches(config.distil).map(lambda features, label, weight: (features["frame"], label))
+    )
+    return lambda: distiller.fit(batches, steps_per_epoch=steps, epochs=1, verbose=0, shuffle=False)
+
+
+def _blind(teacher):
+    """The same network without its gaze input: the built-in Distiller refuses a teacher with other inputs."""
+    import models
+
+    return models.create(TEACHER, teacher.inputs[0].shape[1:], len(CLASSES), fusion="none")
+
+
+def _in_turns(arms: dict, rounds: int) -> dict[str, list[float]]:
+    times: dict[str, list[float]] = {name: [] for name in arms}
+    for _ in range(rounds):
+        for name, run in arms.items():
+            start = time.perf_counter()
+            run()
+            times[name].append(time.perf_counter() - start)
+    return times
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""Shards of a split → parsed examples, in stored order or mixed."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from data.dataset import Dataset
+
+_MIXED_SHARDS = 16  # read side by side, where frames are mixed
+_FEATURES = {
+    "frame": tf.io.FixedLenFeature([], tf.string),
+    "gaze_x": tf.io.RaggedFeature(tf.float32),
+    "gaze_y": tf.io.RaggedFeature(tf.float32),
+    "label": tf.io.FixedLenFeature([], tf.int64),
+    "recording_id": tf.io.FixedLenFeature([], tf.string),
+    "patient_id": tf.io.FixedLenFeature([], tf.string),
+    "scanner": tf.io.FixedLenFeature([], tf.string),
+    "frame_index": tf.io.FixedLenFeature([], tf.int64),
+    "time_s": tf.io.FixedLenFeature([], tf.float32),
+}
+
+
+def read_split(data: Dataset, split: str, *, frames: bool = True, order: tf.Tensor | None = None) -> tf.data.Dataset:
+    """Parsed examples of a split, in the order they were written.
+
+    With `order`, int64 [2] as `shuffled` takes it, the shards come in random order and interleaved: the frames of one
+    clip lie in one shard, so that mixing starts between shards.
+
+    Elements: dict of `frame` uint8 [H, W, 1], `gaze_x` and `gaze_y` float32 [n]
+    (normalised to the frame, n may be 0), `label` int32, `recording_id`, `patient_id`
+    and `scanner` string, `frame_index` int64, `time_s` float32, and `index` int64, the position
+    in the split. Without `frames` the pixels are not decoded, and left out.
+    """
+    height, width = data.frame_size
+
+    def parse(index, serialised):
+        example = tf.io.parse_single_example(serialised, _FEATURES)
+        example["index"] = index
+        png = example.pop("frame")
+        if frames:
+            example["frame"] = tf.ensure_shape(tf.io.decode_png(png, channels=1), [height, width, 1])
+        example["label"] = tf.cast(example["label"], tf.int32)
+        return example
+
+    shards = data.shards(split)
+    if order is None:
+        records = tf.data.TFRecordDataset(shards).enumerate()
+    else:
+        starts = tf.constant(data.shard_starts(split), tf.int64)
+        records = tf.data.Dataset.from_tensor_slices((shards, starts))
+        records = shuffled(records, len(shards), order).interleave(
+            lambda shard, start: tf.data.TFRecordDataset(shard).enumerate(start),
+            cycle_length=min(_MIXED_SHARDS, len(shards)),
+        )
+    return records.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def shuffled(examples: tf.data.Dataset, buffer: int, seed: tf.Tensor) -> tf.data.Dataset:
+    """`examples.shuffle` with a seed that is a tensor, and alone decides: TensorFlow's global seed has no part in it.
+
+    Args:
+        examples: elements that are tensors, or dicts or tuples of them.
+        buffer: elements to choose from.
+        seed: int64 [2], of the run and of the epoch, neither negative.
+    """
+    specs = tf.nest.flatten(examples.element_spec)
+    shuffled_variant = tf.raw_ops.ShuffleDataset(
+        input_dataset=tf.data.experimental.to_variant(examples),
+        buffer_size=buffer,
+        seed=seed[0],
+        seed2=seed[1] + 1,  # two zeros would mean: at random
+        output_types=[spec.dtype for spec in specs],
+        output_shapes=[spec.shape for spec in specs],
+        reshuffle_each_iteration=False,
+    )
+    return tf.data.experimental.from_variant(shuffled_variant, examples.element_spec)

@@ -1,0 +1,179 @@
+"""The cached outputs of a teacher are those of the live one, on the very frames that the student sees."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from common.errors import InputError
+from data.dataset import open_dataset
+from losses import LossSettings
+from losses.attention import attention_map
+from models.distiller import teacher_pass
+from tests.training import tiny
+from training import train
+from training.stages import Stage, stage_fingerprints
+from training.teacher import load_teachers, with_sigma
+from training.teacher_cache import needs_features, teacher_cache
+
+VIEWS = 3
+
+
+@pytest.fixture(scope="module")
+def stage(whole_run, tmp_path_factory):
+    """The student's stage of a new run, taught by the whole run's teacher, and that teacher."""
+    folder = tmp_path_factory.mktemp("cache")
+    for file in (whole_run.run / "teacher").glob("teacher.keras*"):
+        (folder / file.name).write_bytes(file.read_bytes())
+    distil = dataclasses.replace(whole_run.distil, views=VIEWS, epochs=VIEWS + 1)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        tiny.register(monkeypatch)
+        path = (folder / "teacher.keras",)
+        config = with_sigma(dataclasses.replace(whole_run, run=folder / "run", distil=distil, teacher_path=path))
+        data = open_dataset(config.data)
+        prints = stage_fingerprints(config, data)
+        made = Stage("student", config, data, config.run, prints["student"], prints)
+        yield made, load_teachers(config, data, config.run)
+
+
+def test_a_cached_batch_is_the_live_one_to_float16(stage):
+    stage, teacher = stage
+    loss = stage.config.loss
+    live = teacher_pass(teacher, loss)
+    cache = teacher_cache(stage, teacher)
+    steps = stage.steps_per_epoch(stage.config.distil)
+    seen = 0
+    for features, *_ in stage.training_batches(stage.config.distil, 0, cache).take(steps * VIEWS):
+        cached, alive = features["teacher"], live({k: v for k, v in features.items() if k != "teacher"})
+        np.testing.assert_allclose(cached["logits"], alive["logits"], rtol=2e-3, atol=2e-3)
+        for tap in loss.teacher_taps():
+            np.testing.assert_allclose(attention_map(cached[tap]), attention_map(alive[tap]), atol=1e-3)
+        seen += len(features["frame"])
+    assert seen >= VIEWS * stage.data.frames("train")
+
+
+def test_validation_is_cached_without_augmentation(stage):
+    stage, teacher = stage
+    cache = teacher_cache(stage, teacher)
+    live = teacher_pass(teacher, stage.config.loss)
+    for features, *_ in stage.validation_batches(stage.config.distil, cache):
+        alive = live({k: v for k, v in features.items() if k != "teacher"})
+        np.testing.assert_allclose(features["teacher"]["logits"], alive["logits"], rtol=2e-3, atol=2e-3)
+
+
+def test_views_come_back_and_each_epoch_has_another_order(stage):
+    stage, teacher = stage
+    cache = teacher_cache(stage, teacher)
+    settings = dataclasses.replace(stage.config.distil, batch_size=stage.data.frames("train"))
+    batches = [f["frame"].numpy() for f, *_ in stage.training_batches(settings, 0, cache).take(VIEWS + 1)]
+
+    def ordered(frames):
+        return frames[np.lexsort(frames.reshape(len(frames), -1).T)]
+
+    np.testing.assert_array_equal(ordered(batches[0]), ordered(batches[VIEWS]))
+    assert not np.array_equal(batches[0], batches[VIEWS])
+    assert not np.array_equal(ordered(batches[0]), ordered(batches[1]))
+
+
+def test_a_filled_cache_is_not_filled_again(stage):
+    stage, teacher = stage
+    files = {file: file.stat().st_mtime_ns for file in teacher_cache(stage, teacher).folder.iterdir()}
+    other = dataclasses.replace(stage, config=dataclasses.replace(stage.config, student_options={"width": 9}))
+    assert {file: file.stat().st_mtime_ns for file in teacher_cache(other, teacher).folder.iterdir()} == files
+
+
+@pytest.mark.parametrize("change", ["seed", "sigma", "views"])
+def test_other_settings_have_a_cache_of_their_own(stage, change):
+    stage, teacher = stage
+    changed = {
+        "seed": {"seed": 5},
+        "sigma": {"sigma": 0.05},
+        "views": {"distil": dataclasses.replace(stage.config.distil, views=1)},
+    }[change]
+    other = dataclasses.replace(stage, config=dataclasses.replace(stage.config, **changed))
+    assert teacher_cache(other, teacher).folder != teacher_cache(stage, teacher).folder
+
+
+def test_an_interrupted_filling_goes_on_and_gives_the_same_bytes(stage, monkeypatch):
+    stage, teacher = stage
+    config = dataclasses.replace(stage.config, seed=11)
+    stage = dataclasses.replace(stage, config=config)
+    whole = teacher_cache(stage, teacher).folder
+    expected = json.loads((whole / "cache.json").read_text())
+    for file in whole.iterdir():
+        file.unlink()
+    whole.rmdir()
+    views = []
+
+    def stop_at_the_last_view(data, split, settings, augmentation, view):
+        views.append((split, view))
+        if views.count(("train", VIEWS - 1)):
+            raise KeyboardInterrupt
+        return batches(data, split, settings, augmentation, view)
+
+    from training import teacher_cache as module
+
+    batches = module.view_batches
+    monkeypatch.setattr(module, "view_batches", stop_at_the_last_view)
+    with pytest.raises(KeyboardInterrupt):
+        teacher_cache(stage, teacher)
+    assert not whole.exists()
+    monkeypatch.undo()
+    tiny.register(monkeypatch)
+    again = teacher_cache(stage, teacher).folder
+    assert json.loads((again / "cache.json").read_text()) == expected
+
+
+@pytest.mark.parametrize(
+    "damage, told",
+    [
+        (lambda folder: (folder / "train-logits.npy").write_bytes(b"torn"), "train-logits.npy.*torn"),
+        (lambda folder: _flip(folder / "train-logits.npy"), "train-logits.npy.*content"),
+        (lambda folder: (folder / "val-logits.npy").unlink(), "val-logits.npy.*missing"),
+        (lambda folder: (folder / "cache.json").write_text("{}"), "cache.json.*another teacher"),
+    ],
+)
+def test_a_damaged_cache_is_named(stage, damage, told):
+    stage, teacher = stage
+    stage = dataclasses.replace(stage, config=dataclasses.replace(stage.config, seed=21))
+    folder = teacher_cache(stage, teacher).folder
+    damage(folder)
+    with pytest.raises(InputError, match=told):
+        teacher_cache(stage, teacher)
+    for file in folder.iterdir():
+        file.unlink()
+    folder.rmdir()
+
+
+def _flip(file):
+    content = bytearray(file.read_bytes())
+    content[-3] ^= 1
+    file.write_bytes(content)
+
+
+def test_a_full_disk_is_said_before_anything_is_written(stage, monkeypatch):
+    stage, teacher = stage
+    stage = dataclasses.replace(stage, config=dataclasses.replace(stage.config, seed=31))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 100})())
+    with pytest.raises(InputError, match=r"takes .* MB and the disk has"):
+        teacher_cache(stage, teacher)
+
+
+def test_terms_that_need_features_keep_the_teacher_live(stage):
+    stage, teacher = stage
+    assert needs_features(LossSettings()) is None
+    assert needs_features(LossSettings(hint=1.0)) == "hint"
+    live = dataclasses.replace(stage.config, loss=dataclasses.replace(stage.config.loss, hint=1.0))
+    assert teacher_cache(dataclasses.replace(stage, config=live), teacher) is None
+    none = dataclasses.replace(stage.config, distil=dataclasses.replace(stage.config.distil, views=0))
+    assert teacher_cache(dataclasses.replace(stage, config=none), teacher) is None
+
+
+def test_the_teacher_does_not_run_while_the_student_trains(stage, monkeypatch):
+    """A run that finds the cache never calls the teacher."""
+    stage, teacher = stage
+    teacher_cache(stage, teacher)
+    monkeypatch.setattr("models.distiller._single_pass", lambda *_: lambda batch: tf.debugging.assert_equal(0, 1))
+    train(dataclasses.replace(stage.config, stages=("student",), evaluate=False))

@@ -1,0 +1,252 @@
+"""The outputs of a frozen teacher, computed once for several augmented views of every training frame.
+
+A teacher costs many times what its student costs, and it is frozen: with its outputs on disk a
+distillation step costs a student step. View `v` of frame `i` is one function of (seed, v, i), so
+the student trains on exactly the pixels that the teacher saw (`data.pipeline`). Stored are the
+logits and, at the taps that the loss compares, the attention maps Q/‖Q‖₂ as float16. Terms that
+need the features themselves (hints, similarity preserving) can't live on that: they want the live
+teacher, `distil.views 0`.
+
+The cache lies beside the teacher, so every student, and every row of a study, that uses the same
+teacher, data, augmentation and seed shares it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from common.console import console, track
+from common.documents import read_json
+from common.errors import InputError, disk_errors
+from common.files import sha256_of, write_text
+from common.locks import exclusive
+from data.dataset import Dataset
+from data.pipeline import view_batches
+from losses import LossSettings
+from losses.attention import attention_map
+from models.distiller import teacher_pass
+from models.ensemble import Ensemble
+from training.run_folder import artefacts
+from training.stages import TRAINING_VERSION, Stage
+
+CACHE_VERSION = 1
+_INDEX = "cache.json"
+_PROGRESS = "progress.json"
+_VERIFIED_BYTES = 1 << 30  # up to here the content is verified on opening, above it the sizes alone
+
+
+@dataclasses.dataclass(frozen=True)
+class TeacherCache:
+    """An opened cache.
+
+    Attributes:
+        folder: where it lies.
+        views: number of augmented views of each training frame.
+        arrays: {"train" or "val": {name: float16 [views, frames, ...], memory-mapped}}; the names
+            are "logits" (and of several teachers "soft_logits", "mean_logits") and the taps.
+    """
+
+    folder: Path
+    views: int
+    arrays: Mapping[str, Mapping[str, np.ndarray]]
+
+    def lookup(self, split: str) -> Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]:
+        """(view int64 [B], index int64 [B]) → the teacher's outputs, float32, as `teacher_pass` gives them.
+
+        A tap's map is [B, h, w, 1]: the square root of the stored attention map, so that its
+        attention map is the stored one.
+        """
+        arrays = self.arrays[split]
+
+        def gather(view: np.ndarray, index: np.ndarray) -> list[np.ndarray]:
+            return [array[view, index] for array in arrays.values()]
+
+        def run(view: tf.Tensor, index: tf.Tensor) -> dict[str, tf.Tensor]:
+            values = tf.numpy_function(gather, [view, index], [tf.float16] * len(arrays), stateful=False)
+            outputs = {}
+            for (name, array), value in zip(arrays.items(), values, strict=True):
+                value = tf.cast(tf.ensure_shape(value, [None, *array.shape[2:]]), tf.float32)
+                outputs[name] = value if value.shape.rank == 2 else tf.sqrt(value)[..., None]
+            return outputs
+
+        return run
+
+
+def teacher_cache(stage: Stage, teacher: keras.Model | Ensemble | None) -> TeacherCache | None:
+    """The cache that a stage distils from, filled where it is not there; None where the teacher runs live.
+
+    Raises:
+        InputError: see `open_teacher_cache`.
+    """
+    config = stage.config
+    views = min(config.distil.views, config.distil.epochs)
+    if teacher is None or not views:
+        return None
+    term = needs_features(config.loss)
+    if term is not None:
+        console.print(f"the teacher runs live: the term {term} needs its features, which a teacher cache does not hold")
+        return None
+    paths = config.teacher_path or artefacts(stage.run, "teacher")
+    settings = stage.pipeline(config.distil, views)
+    identity = {
+        "training": TRAINING_VERSION,
+        "teacher": sha256_of(paths),
+        "ensemble": [teacher.shares, config.loss.temperature] if isinstance(teacher, Ensemble) else None,
+        "taps": config.loss.teacher_taps(),
+        "data": stage.data.checksum,
+        "augmentation": dataclasses.asdict(config.augment),
+        **{name: getattr(settings, name) for name in ("gaze", "sigma", "seed", "unlabelled")},
+    }
+
+    def batches(split: str, view: int) -> tf.data.Dataset:
+        return view_batches(stage.data, split, settings, config.augment if split == "train" else None, view)
+
+    root = paths[0].parent / "cache"
+    if not os.access(root.parent, os.W_OK):
+        root = stage.run / "cache"
+    return open_teacher_cache(root, identity, teacher, config.loss, stage.data, views, batches)
+
+
+def needs_features(loss: LossSettings) -> str | None:
+    """Name of a term that is switched on and needs the teacher's features themselves; None without one."""
+    found = (t.name for t in loss.active() if t.needs_teacher and t.taps and t.needs_features)
+    return next(found, None)
+
+
+def open_teacher_cache(
+    root: Path,
+    identity: Mapping[str, Any],
+    teacher: keras.Model | Ensemble,
+    loss: LossSettings,
+    data: Dataset,
+    views: int,
+    batches: Callable[[str, int], tf.data.Dataset],
+) -> TeacherCache:
+    """Open the cache of these settings; fill it first, or go on filling it, where it is not whole.
+
+    Args:
+        root: folder of the caches, beside the teacher.
+        identity: all that decides the outputs, JSON-serialisable: teacher, data, augmentation, seed, ...
+        teacher: frozen.
+        loss: its temperature and taps decide what is stored.
+        data: the opened data set.
+        views: augmented views of each training frame, at least 1.
+        batches: (split, view) → the split once, in stored order: batches ({features, "index"}, label,
+            weight); "val" is not augmented.
+
+    Raises:
+        InputError: a damaged cache, a full disk, another process that fills it.
+    """
+    live = teacher_pass(teacher, loss)
+    assert live is not None
+    identity = json.loads(json.dumps({"version": CACHE_VERSION, "views": views, **identity}, sort_keys=True))
+    folder = root / hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+    with exclusive(folder):
+        if not folder.is_dir():
+            _fill(folder, dict(identity), live, data, views, batches)
+        return _open(folder, dict(identity), views)
+
+
+def _fill(folder: Path, identity: dict, live: Callable, data: Dataset, views: int, batches: Callable) -> None:
+    """Write the arrays into a sibling folder, which gets its name once all of them are whole.
+
+    An interrupted filling goes on after its last whole view.
+    """
+    part = folder.with_name(folder.name + ".part")
+    work = [("train", view) for view in range(views)] + ([("val", 0)] if data.info["splits"]["val"]["frames"] else [])
+    compute = tf.function(lambda features: _stored(live(features)), autograph=False, reduce_retracing=True)
+    shapes = _shapes(compute, batches("train", 0))
+    with disk_errors(part):
+        part.mkdir(parents=True, exist_ok=True)
+        done = (
+            read_json(part / _PROGRESS, "the progress of a teacher cache", "delete its folder")["done"]
+            if (part / _PROGRESS).is_file()
+            else 0
+        )
+        if not done:
+            _check_space(part, shapes, data, views)
+        for number, (split, view) in enumerate(work[done:], done):
+            arrays = _arrays(part, split, shapes, data, views, new=view == 0)
+            what = f"teacher, view {view + 1} of {views}" if split == "train" else "teacher, validation"
+            for features, *_ in track(batches(split, view), what):
+                index = features["index"].numpy()
+                for name, values in compute(features).items():
+                    arrays[name][view, index] = values.numpy()
+            for array in arrays.values():
+                array.flush()
+            write_text(part / _PROGRESS, json.dumps({"done": number + 1}))
+        files = {file.name: {"sha256": sha256_of([file]), "bytes": file.stat().st_size} for file in part.glob("*.npy")}
+        write_text(part / _INDEX, json.dumps({"identity": identity, "files": files}, indent=2) + "\n")
+        (part / _PROGRESS).unlink()
+        part.rename(folder)
+
+
+def _stored(outputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """The teacher's outputs as they are stored: logits as they are, maps as attention maps; float16."""
+    found = {name: value if value.shape.rank == 2 else attention_map(value) for name, value in outputs.items()}
+    return {name: tf.cast(value, tf.float16) for name, value in found.items()}
+
+
+def _shapes(compute: Callable, batches: tf.data.Dataset) -> dict[str, tuple[int, ...]]:
+    """{name of an output: its shape for one frame}."""
+    for features, *_ in batches.take(1):
+        return {name: tuple(map(int, value.shape[1:])) for name, value in compute(features).items()}
+    raise InputError("the training split has no frame: there is nothing to teach on")
+
+
+def _arrays(part: Path, split: str, shapes: Mapping, data: Dataset, views: int, new: bool) -> dict[str, np.memmap]:
+    count = (views if split == "train" else 1, data.frames(split))
+    return {
+        name: np.lib.format.open_memmap(
+            part / f"{split}-{name}.npy", "w+" if new else "r+", dtype=np.float16, shape=(*count, *shape)
+        )
+        for name, shape in shapes.items()
+    }
+
+
+def _check_space(part: Path, shapes: Mapping[str, Sequence[int]], data: Dataset, views: int) -> None:
+    """Say what the cache will take on disk, before anything is written; refuse it where that is not there."""
+    frames = views * data.frames("train") + data.info["splits"]["val"]["frames"]
+    size = 2 * frames * sum(int(np.prod(shape)) for shape in shapes.values())
+    free = shutil.disk_usage(part).free
+    console.print(
+        f"teacher cache: {size / 1e6:.1f} MB in {part.parent}, {views} views of {data.frames('train')} frames"
+    )
+    if size > free:
+        raise InputError(
+            f"{part.parent}: the teacher cache takes {size / 1e6:.0f} MB and the disk has {free / 1e6:.0f} MB free: "
+            "make room, take fewer distil.views, or 0 for the live teacher"
+        )
+
+
+def _open(folder: Path, identity: dict, views: int) -> TeacherCache:
+    """Open and check what is there.
+
+    Raises:
+        InputError: a file is missing, has another size or other content, or belongs to other settings.
+    """
+    cure = "delete the folder, the next run fills it again"
+    index = read_json(folder / _INDEX, "the index of a teacher cache", cure)
+    if not isinstance(index, dict) or index.get("identity") != identity or not isinstance(index.get("files"), dict):
+        raise InputError(f"{folder / _INDEX}: is of another teacher, data set, augmentation or code: {cure}")
+    arrays: dict[str, dict[str, np.ndarray]] = {}
+    for name, expected in index["files"].items():
+        file = folder / name
+        if not file.is_file() or file.stat().st_size != expected["bytes"]:
+            raise InputError(f"{file}: is missing or torn, {expected['bytes']} bytes were written: {cure}")
+        if expected["bytes"] <= _VERIFIED_BYTES and sha256_of([file]) != expected["sha256"]:
+            raise InputError(f"{file}: its content is not what was written: {cure}")
+        split, output = file.stem.split("-", 1)
+        arrays.setdefault(split, {})[output] = np.load(file, mmap_mode="r")
+    return TeacherCache(folder, views, arrays)
