@@ -226,7 +226,7 @@ def _check_space(part: Path, shapes: Mapping[str, Sequence[int]], data: Dataset,
     if size > free:
         raise InputError(
             f"{part.parent}: the teacher cache takes {size / 1e6:.0f} MB and the disk has {free / 1e6:.0f} MB free: "
-            "make room, take fewer distil.views, or 0 for the live teacher"
+            "free some, take fewer distil.views, or 0 for the live teacher"
         )
 
 

@@ -127,7 +127,7 @@ def test_an_interrupted_filling_goes_on_and_gives_the_same_bytes(stage, monkeypa
 
 
 @pytest.mark.parametrize(
-    "damage, told",
+    "damage, message",
     [
         (lambda folder: (folder / "train-logits.npy").write_bytes(b"torn"), "train-logits.npy.*torn"),
         (lambda folder: _flip(folder / "train-logits.npy"), "train-logits.npy.*content"),
@@ -135,12 +135,12 @@ def test_an_interrupted_filling_goes_on_and_gives_the_same_bytes(stage, monkeypa
         (lambda folder: (folder / "cache.json").write_text("{}"), "cache.json.*another teacher"),
     ],
 )
-def test_a_damaged_cache_is_named(stage, damage, told):
+def test_a_damaged_cache_is_named(stage, damage, message):
     stage, teacher = stage
     stage = dataclasses.replace(stage, config=dataclasses.replace(stage.config, seed=21))
     folder = teacher_cache(stage, teacher).folder
     damage(folder)
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         teacher_cache(stage, teacher)
     for file in folder.iterdir():
         file.unlink()
