@@ -13,6 +13,7 @@ import yaml
 from studies.commands import row_command
 from studies.declare import read_study
 from studies.estimate import parse_compress, parse_train
+from tests.models.sononet_file import made_up, write
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -44,10 +45,11 @@ def test_the_reduced_study(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["lineage", "lineage_ci"])
-def test_every_row_is_a_command_that_its_script_takes(name, monkeypatch):
+def test_every_row_is_a_command_that_its_script_takes(name, monkeypatch, tmp_path):
     """Flags, model names and loss weights of every row are read by the parsers of train.py and compress.py."""
     monkeypatch.chdir(ROOT)
-    monkeypatch.setenv("SONONET_DIR", "weights")
+    write(tmp_path / "SonoNet16.npz", made_up())
+    monkeypatch.setenv("SONONET_DIR", str(tmp_path))
     study = read_study(f"configs/{name}.yaml")
     for row in study.rows():
         if row.how == "train":

@@ -215,7 +215,7 @@ def test_what_was_not_timed_is_timed_later_and_again_when_asked(finished, stand_
         (
             "distil.epochs: 3",
             "loss.attention_taps: [stride5]",
-            "stride5: squeezenet_1_1 has no tap",
+            "squeezenet_1_1 has no tap 'stride5'",
         ),
         ("distil.epochs: 3", "loss.alpha: 2", "alpha"),
     ],
