@@ -4,7 +4,7 @@
         --data datasets/phantom --split test --json metrics.json --plots plots
 
 An artefact is a .keras file, a .tflite file or a SavedModel folder, with its metadata
-beside it (student.keras.json, ...). The first one named is what the others are compared
+next to it (student.keras.json, ...). The first one named is what the others are compared
 with. Intervals are 95 %, by bootstrap over patients. Compression is to the artefact's own
 teacher and to a conventional model. A teacher sees gaze maps of the sigma that it was
 trained with, whatever the others were trained with.

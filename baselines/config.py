@@ -19,7 +19,7 @@ class BaselineConfig:
     """What every baseline takes.
 
     Attributes:
-        source: trained model (.keras) with its metadata beside it.
+        source: trained model (.keras) with its metadata next to it.
         data: data set folder, made by prepare.py.
         out: folder of what comes out; must not exist yet.
         seed: of everything random.

@@ -131,7 +131,7 @@ def student_options(source: Source, config: StudentConfig) -> dict:
 
 
 def load_heads(source: Source, objective: Objective) -> None:
-    """Heads of the distillation that trained the student, where they lie beside it and fit."""
+    """Heads of the distillation that trained the student, where they lie next to it and fit."""
     from training import heads
 
     file = source.path.with_name(heads.HEADS)

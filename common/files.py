@@ -67,7 +67,7 @@ def whole_folder(path: str | os.PathLike, *, overwrite: bool = False, marker: st
     """Give a temporary sibling of `path` that takes its name when the block ends well.
 
     If the block raises, the temporary folder is removed and `path` is as it was. `path` is
-    locked for this process meanwhile; what killed processes left beside it is put right first
+    locked for this process meanwhile; what killed processes left next to it is put right first
     and said: a folder that --overwrite had set aside comes back, half-written ones are removed.
 
     Args:

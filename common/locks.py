@@ -21,7 +21,7 @@ _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 def exclusive(path: str | os.PathLike) -> Iterator[None]:
     """Hold `path` (a folder or file to be written) for this process alone.
 
-    The lock is `.NAME.lock` beside it, held by the operating system: it ends with its
+    The lock is `.NAME.lock` next to it, held by the operating system: it ends with its
     process, however that ends, so that a file left by a killed process locks nobody out.
 
     Raises:

@@ -20,7 +20,7 @@ class EvaluateConfig:
 
     Attributes:
         artefacts: `.keras` files, `.tflite` files or SavedModel folders, each with its
-            metadata beside it. The first one is what the others are compared with.
+            metadata next to it. The first one is what the others are compared with.
         data: a data set folder made by prepare.py.
         split: which patients: "train", "val" or "test".
         gaze: what a teacher sees: "real", "none", "shuffled" or "centre"; students see frames

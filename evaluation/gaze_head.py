@@ -33,7 +33,7 @@ def load_gaze_head(path: str | os.PathLike) -> keras.Model:
         InputError: as `load_keras_model`, or an artefact that gives no gaze map.
     """
     if Path(path).is_file() and read_metadata(path).output != "gaze_map":
-        raise InputError(f"{path}: gives classes, not gaze maps: name the {NAME} beside it")
+        raise InputError(f"{path}: gives classes, not gaze maps: name the {NAME} next to it")
     return load_keras_model(path)
 
 

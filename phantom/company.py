@@ -52,7 +52,7 @@ def beside(
     """Lay a second body beside a first one.
 
     Args:
-        body: for which the motion was sampled. second: what lies beside it.
+        body: for which the motion was sampled. second: what lies next to it.
         place: where the second lies while the first is held: x, y and angle.
         motion: of the probe over the clip.
         rival_spread: show both planes while the first one's is held, missing the second one's by up

@@ -14,7 +14,7 @@ from common.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class Difficulty:
-    """What makes a plane hard to tell from what lies beside it.
+    """What makes a plane hard to tell from what lies next to it.
 
     Attributes:
         landmark_contrast: factor on the contrast, in dB, of the small landmarks against

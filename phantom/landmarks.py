@@ -86,7 +86,7 @@ def draw_targets(body: Body, plane: str | None, trimester: int, rng: np.random.G
 
 
 def look_around(body: Body, name: str, rng: np.random.Generator) -> tuple[float, float]:
-    """A place (u, v) inside the body that is no landmark, or, for "outside", beside it; mm."""
+    """A place (u, v) inside the body that is no landmark, or, for "outside", next to it; mm."""
     for _ in range(20):
         turn = rng.uniform(0, 2 * np.pi)
         if name == "outside":

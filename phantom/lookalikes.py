@@ -15,7 +15,7 @@ from phantom.shapes import Ellipsoid, Rod, Solid
 
 
 def of_cavum(rng: np.random.Generator, mean_count: float, bpd: float, ofd: float, dark_db, line_db) -> list[Solid]:
-    """Dark slits between two bright lines: the third ventricle on the midline, sulci and vessels beside it."""
+    """Dark slits between two bright lines: the third ventricle on the midline, sulci and vessels next to it."""
     solids: list[Solid] = []
     ventricle = int(rng.uniform() < min(1.0, mean_count / 4))
     for number in range(ventricle + rng.poisson(mean_count)):

@@ -48,7 +48,7 @@ class Ellipsoid:
         return self.u, self.v
 
     def visible(self, pose: Pose) -> float:
-        """How much of its thickness the plane cuts: 1 through the middle, 0 beside it."""
+        """How much of its thickness the plane cuts: 1 through the middle, 0 next to it."""
         return max(0.0, 1 - ((pose.cut(self.u, self.v) - self.e) / self.c) ** 2) ** 0.5
 
     def draw(self, section: Section) -> None:

@@ -26,7 +26,7 @@ _TENSORS = {
 
 
 def export_saved_model(model, path: str | os.PathLike, metadata: Metadata) -> int:
-    """Write a student as a SavedModel folder, with its metadata beside it.
+    """Write a student as a SavedModel folder, with its metadata next to it.
 
     `tf.saved_model.load(path).serve(frames)` takes frames [B, H, W, C], uint8 as they come
     or float32 in [0, 1], and gives {"probabilities": float32 [B, K], "class_names": string

@@ -37,7 +37,7 @@ _FLOAT_TENSORS = {
 def export_int8(
     quantized: QuantizedStudent, path: str | os.PathLike, metadata: Metadata, *, sparse: bool = False
 ) -> int:
-    """Write the full-int8 model, with its metadata beside it.
+    """Write the full-int8 model, with its metadata next to it.
 
     The ranges are those of the fake-quantized student, so that it needs no calibration.
 

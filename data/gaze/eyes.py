@@ -72,7 +72,7 @@ def eyes_or_combined(
             xy = np.stack([table.numbers(name, empty=True, nan_where=bad) for name in (x, y)], axis=1)
             xy[bad | np.isnan(xy).any(axis=1)] = np.nan
         return xy[:, 0], xy[:, 1]
-    raise InputError(f"{table.path}: has {combined[0]!r} or its like without the y beside it: export both")
+    raise InputError(f"{table.path}: has {combined[0]!r} or its like without the y next to it: export both")
 
 
 def need_samples(table: Table) -> None:

@@ -26,7 +26,7 @@ class ImageSource:
         licence: of the images.
         table: file name of the table in the folder.
         images: folder with the images under the one that holds the table; "" where they lie
-            beside it or in folders named by `site_column`.
+            next to it or in folders named by `site_column`.
         image_column: name of the image file, with or without its extension.
         patient_column: patient id.
         plane_column: what the image shows.

@@ -31,7 +31,7 @@ class Artefact:
     Attributes:
         path: of the file or folder.
         kind: one of `KINDS`.
-        metadata: as read from beside it.
+        metadata: as read from next to it.
         model: the Keras model, for `.keras` alone; None otherwise.
         runner: what runs it.
     """
@@ -68,7 +68,7 @@ class Artefact:
 
 
 def save_keras(model: keras.Model, path: str | os.PathLike, metadata: Metadata) -> None:
-    """Write a model as a `.keras` file, with its metadata beside it and without its optimizer.
+    """Write a model as a `.keras` file, with its metadata next to it and without its optimizer.
 
     Args:
         model: Functional model.
@@ -108,7 +108,7 @@ def load_keras_model(path: str | os.PathLike) -> keras.Model:
         what = f"{len(metadata.classes)} classes" if len(expected) == 1 else f"maps of {list(expected)}"
         raise InputError(
             f"{path}: gives an output of {list(found)}, its metadata names {what}: "
-            "the .json beside it belongs to another artefact"
+            "the .json next to it belongs to another artefact"
         )
     return model
 
@@ -131,7 +131,7 @@ def load_artefact(path: str | os.PathLike, *, threads: int | None = None, trust:
     metadata = read_metadata(path)
     if metadata.output == "gaze_map":
         raise InputError(
-            f"{path}: gives gaze maps, not classes: name the student beside it; --saliency evaluates its gaze map too"
+            f"{path}: gives gaze maps, not classes: name the student next to it; --saliency evaluates its gaze map too"
         )
     model = None
     if kind == "keras":
@@ -148,7 +148,7 @@ def load_artefact(path: str | os.PathLike, *, threads: int | None = None, trust:
     if found != (1, len(metadata.classes)):
         raise InputError(
             f"{path}: gives an output of {list(found[1:])}, its metadata names {len(metadata.classes)} classes: "
-            "the .json beside it belongs to another artefact"
+            "the .json next to it belongs to another artefact"
         )
     return artefact
 
@@ -224,7 +224,7 @@ def _check_inputs(path: Path, model: keras.Model, metadata: Metadata) -> None:
     if sorted(names) != sorted(metadata.inputs):
         raise InputError(
             f"{path}: its inputs are {', '.join(names)}, its metadata says {', '.join(metadata.inputs)}: "
-            "the .json beside it belongs to another artefact, export it again"
+            "the .json next to it belongs to another artefact, export it again"
         )
     features = blank_features(metadata)
     for tensor in model.inputs:
@@ -232,5 +232,5 @@ def _check_inputs(path: Path, model: keras.Model, metadata: Metadata) -> None:
         if found != expected:
             raise InputError(
                 f"{path}: its input {tensor.name} is {found}, its metadata says {expected}: "
-                "the .json beside it belongs to another artefact, export it again"
+                "the .json next to it belongs to another artefact, export it again"
             )

@@ -1,8 +1,8 @@
-"""What travels with every artefact: `student.keras` has `student.keras.json` beside it.
+"""What travels with every artefact: `student.keras` has `student.keras.json` next to it.
 
 A model file alone does not say which class output 2 is, nor that it takes frames in [0, 1].
 The metadata does, in the same words for `.keras`, SavedModel folders (`saved_model/` has
-`saved_model.json` beside it) and `.tflite`. It also holds the artefact's SHA-256.
+`saved_model.json` next to it) and `.tflite`. It also holds the artefact's SHA-256.
 """
 
 from __future__ import annotations

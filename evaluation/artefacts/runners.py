@@ -100,7 +100,7 @@ def _check_serve(path: Path, loaded: Any, metadata: Metadata) -> None:
         if inside != metadata.classes:
             raise InputError(
                 f"{path}: its class names are {', '.join(inside)}, its metadata says "
-                f"{', '.join(metadata.classes)}: the .json beside it belongs to another artefact"
+                f"{', '.join(metadata.classes)}: the .json next to it belongs to another artefact"
             )
 
 
@@ -123,7 +123,7 @@ def tflite_runner(path: Path, metadata: Metadata, threads: int | None = None) ->
     if tuple(source["shape"]) != expected:
         raise InputError(
             f"{path}: takes {list(map(int, source['shape']))}, its metadata says {list(expected)}: "
-            "the .json beside it belongs to another artefact, export it again"
+            "the .json next to it belongs to another artefact, export it again"
         )
 
     def run(frame: np.ndarray) -> np.ndarray:

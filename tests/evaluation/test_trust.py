@@ -156,7 +156,7 @@ def test_nesting_and_a_foreign_archive_are_one_line(keras_copy, tmp_path):
 
 
 def save_serving(path, act):
-    """A SavedModel whose `serve` keeps the contract and does `act()` beside it."""
+    """A SavedModel whose `serve` keeps the contract and does `act()` next to it."""
 
     class Serving(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec([None, *SIZE, 1], tf.float32)])
