@@ -49,7 +49,7 @@ class DistilSettings(FitSettings):
             0 runs the teacher live, on a new view in every epoch.
     """
 
-    views: int = 8
+    views: int = 0
 
     def __post_init__(self):
         super().__post_init__()

@@ -75,7 +75,7 @@ def config(data, run, **settings) -> TrainConfig:
             "teacher": "plain",
             "student": "tiny",
             "teach": {"epochs": 2, "batch_size": 16, "warmup_epochs": 0.5, "precision": "float32"},
-            "distil": {"epochs": 2, "batch_size": 16, "warmup_epochs": 0.5},
+            "distil": {"epochs": 2, "batch_size": 16, "warmup_epochs": 0.5, "views": 2},
             "quantize": {"epochs": 2, "batch_size": 16},
             "evaluate": False,
             **settings,
