@@ -66,7 +66,7 @@ def quantized_logs():
     copy = tiny.student(keras_module=tf_keras())
     copy.set_weights(student.get_weights())
     steps = {"steps": 1, "steps_per_epoch": 1, "learning_rate": 1e-12}
-    tuning = FineTuning(objective, BATCHES.repeat(), teacher=teacher, validation=BATCHES, **steps)
+    tuning = FineTuning(objective, BATCHES.repeat().skip, teacher=teacher, validation=BATCHES, **steps)
     logits, heat = outputs(student, objective.saliency_head)
     (row,) = fine_tune(copy, tuning, "a test")
     logs = {name.removeprefix("val_"): value for name, value in row.items() if name.startswith("val_")}
