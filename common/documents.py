@@ -11,7 +11,7 @@ import pydantic
 from common.errors import InputError, disk_errors
 from common.files import check_file
 
-M = TypeVar("M", bound=pydantic.BaseModel)
+M = TypeVar("M")
 _LIMIT_BYTES = 256 << 20
 
 
@@ -39,13 +39,13 @@ def read_json(path: str | os.PathLike, what: str, cure: str) -> Any:
 
 
 def checked(model: type[M], value: Any, where: object, cure: str) -> M:
-    """`value` as the pydantic `model`.
+    """`value` as `model`, a model or a dataclass of pydantic.
 
     Raises:
         InputError: names `where`, the field, what was found and what was expected.
     """
     try:
-        return model.model_validate(value)
+        return pydantic.TypeAdapter(model).validate_python(value)
     except RecursionError:
         raise InputError(f"{where}: can't be read (nested too deeply): {cure}") from None
     except pydantic.ValidationError as error:
@@ -59,6 +59,8 @@ def _first_fault(error: pydantic.ValidationError) -> str:
     found = _short(first["input"])
     more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
     reason = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "value_error" and not first["loc"]:  # it names the fields itself
+        return f"{reason}{more}"
     if first["type"] == "missing":
         return f"{field} is missing{more}"
     return f"{field}: {reason}, found {found}{more}"

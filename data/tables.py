@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import difflib
-import io
 import math
 import warnings
 import zipfile
@@ -15,10 +13,12 @@ from pathlib import Path
 
 from common.errors import InputError, disk_errors
 from common.files import check_file
-from data.filetypes import binary_kind, text_kind
+from data.delimited import lines_of, separator_of, split_rows
+from data.filetypes import known_kind
 
 _LIMIT_BYTES = 512 << 20
 _LIMIT_COLUMNS = 1000
+_SAVE = "save it as CSV in UTF-8"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,28 +108,19 @@ def _csv(path: Path, separators: str) -> list[tuple[int, list[str]]]:
         if path.stat().st_size > _LIMIT_BYTES:
             raise InputError(f"{path}: has more than {_LIMIT_BYTES >> 20} MB, too much for a table: check the path")
         data = path.read_bytes()
-    kind = binary_kind(data[:4096]) or text_kind(data[:4096])
-    if kind:
-        raise InputError(f"{path}: {kind}")
+    if kind := known_kind(data):
+        raise InputError(f"{path}: is {kind.what}: {kind.cure}")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is no UTF-8 text ({error.reason}): save it as CSV in UTF-8") from error
-    before, nul, _ = text.partition("\0")
-    if nul:  # newer csv modules let it through, and it would end in a name
-        raise InputError(f"{path}: line {before.count(chr(10)) + 1}: holds a NUL byte: save it as CSV in UTF-8")
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    separator = max(separators, key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    lines, last = [], 0
-    try:
-        for cells in reader:
-            # A quoted cell may span lines; a row is named by the line it starts on.
-            lines.append((last + 1, [cell.strip() for cell in cells]))
-            last = reader.line_num
-    except csv.Error as error:
-        raise InputError(f"{path}: line {reader.line_num}: is no CSV ({error}): save it as CSV in UTF-8") from error
-    return lines
+        raise InputError(f"{path}: is no UTF-8 text ({error.reason}): {_SAVE}") from error
+    lines = lines_of(text)
+    for number, line in enumerate(lines, 1):
+        if "\0" in line:  # newer csv modules let it through, and it would end in a name
+            raise InputError(f"{path}: line {number}: holds a NUL byte: {_SAVE}")
+    separator = separator_of(next((line for line in lines if line.strip()), ""), separators)
+    rows = split_rows(lines, separator, path, _SAVE, strict=True)
+    return [(number, [cell.strip() for cell in cells]) for number, cells in rows]
 
 
 def _is_workbook(path: Path) -> bool:
@@ -148,7 +139,7 @@ def _sheet(path: Path) -> list[tuple[int, list[str]]]:
         with zipfile.ZipFile(path) as archive:
             size = sum(member.file_size for member in archive.infolist())
         if size > _LIMIT_BYTES or size > 1000 * path.stat().st_size:
-            raise InputError(f"{path}: unpacks to {size:,} bytes, too much for a table: save it as CSV in UTF-8")
+            raise InputError(f"{path}: unpacks to {size:,} bytes, too much for a table: {_SAVE}")
         with warnings.catch_warnings(action="ignore"):
             workbook = openpyxl.load_workbook(path, read_only=True, data_only=True)
             rows = workbook.worksheets[0].iter_rows(values_only=True)
@@ -158,7 +149,7 @@ def _sheet(path: Path) -> list[tuple[int, list[str]]]:
         raise
     # openpyxl says what is wrong with a workbook by whatever its parts raise.
     except Exception as error:
-        raise InputError(f"{path}: can't be read as a workbook ({error}): save it as CSV in UTF-8") from error
+        raise InputError(f"{path}: can't be read as a workbook ({error}): {_SAVE}") from error
     columns = max((index + 1 for _, row in lines for index, cell in enumerate(row) if cell), default=0)
     return [(line, (row + [""] * columns)[:columns]) for line, row in lines]
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from common.errors import InputError
+from data.delimited import lines_of, separator_of
 from data.gaze.clock import CLOCK_RESOLUTION_S, check_rate, clock_sections
 from data.gaze.formats import gaze_formats
 from data.gaze.raw import Event, GazeText, RawGaze, TableFormat, TextFormat
 from data.gaze.selection import select_recording, selecting_columns
-from data.gaze.table import fill_table, find_header, separator_of
+from data.gaze.table import fill_table, find_header
 from data.gaze.unreadable import refuse_binary, refuse_markup, refuse_table
 from data.text_files import GZIP_MAGIC, decode_text, read_file, unpack_gzip
 
@@ -159,7 +160,7 @@ def read_raw_gaze(
             rows, raw = known.parse(GazeText(path, lines))
             return known.name, rows, raw
     tables = [known for known in gaze_formats() if isinstance(known, TableFormat)]
-    found = find_header(lines, lambda header: next((known for known in tables if known.matches(header)), None))
+    found = find_header(path, lines, lambda header: next((known for known in tables if known.matches(header)), None))
     if found is None:
         refuse_markup(path, "\n".join(head))
         first = next((line for line in lines if line.strip()), "")
@@ -197,7 +198,7 @@ def _lines(path: Path) -> list[str]:
     if "\0" in text:
         refuse_markup(path, text)
         raise InputError(f"{path}: has a zero byte in it: the file is damaged, export it again")
-    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return lines_of(text)
 
 
 def _screen(path, raw: RawGaze, given: tuple[int, int] | None) -> tuple[int, int] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import functools
 import re
@@ -13,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from common.errors import InputError
+from data.delimited import separator_of, split_rows
 from data.gaze.numbers import AmbiguousNumber, find_signs, to_number
 from data.text_files import printable
 
@@ -202,7 +202,9 @@ class Table:
         return value
 
 
-def find_header(lines: list[str], recognise: Callable[[Header], T | None]) -> tuple[T, Header, int, str] | None:
+def find_header(
+    path: Path, lines: list[str], recognise: Callable[[Header], T | None]
+) -> tuple[T, Header, int, str] | None:
     """The first of the upper lines that `recognise` takes for a header.
 
     Returns:
@@ -213,18 +215,14 @@ def find_header(lines: list[str], recognise: Callable[[Header], T | None]) -> tu
         if not line or line.count(separator) >= _MOST_COLUMNS:
             continue
         try:
-            header = Header(next(csv.reader([line], delimiter=separator, quoting=_quoting(separator))))
-        except (csv.Error, StopIteration):
+            ((_, names),) = _rows([line], separator, path, number + 1)
+        except InputError:  # a line about the study
             continue
+        header = Header(names)
         found = recognise(header)
         if found is not None:
             return found, header, number, separator
     return None
-
-
-def separator_of(line: str) -> str:
-    """Tab, semicolon or comma: whichever comes most often."""
-    return max("\t;,", key=line.count)
 
 
 def fill_table(
@@ -247,7 +245,7 @@ def fill_table(
     numbers: list[int] = []
     cells: dict[str, list[str]] = {name: [] for name, _ in picks}
     width = len(header.names)
-    for number, row in _rows(lines[above + 1 :], separator, path):
+    for number, row in _rows(lines[above + 1 :], separator, path, above + 2):
         if not any(row):
             continue
         if ragged and len(row) < needed:
@@ -255,10 +253,10 @@ def fill_table(
         if len(row) < needed or any(row[width:]):
             # Too many is what unquoted decimal commas between commas come to.
             raise InputError(
-                f"{path}: row {number + above + 1} has {len(row)} cells, the header {width}: "
+                f"{path}: row {number} has {len(row)} cells, the header {width}: "
                 "the row was cut or has a stray separator; export the file again or correct the row"
             )
-        numbers.append(number + above + 1)
+        numbers.append(number)
         for name, column in picks:
             cells[name].append(clean(row[column]))
     if not numbers:
@@ -271,15 +269,6 @@ def clean(text: str) -> str:
     return text.strip().strip('"').strip()
 
 
-def _rows(lines: list[str], separator: str, path: Path):
-    reader = csv.reader((line + "\n" for line in lines), delimiter=separator, quoting=_quoting(separator))
-    try:
-        for row in reader:
-            yield reader.line_num, row
-    except csv.Error as error:
-        raise InputError(f"{path}: row {reader.line_num} can't be read ({error}): export it again") from error
-
-
-def _quoting(separator: str):
+def _rows(lines: list[str], separator: str, path: Path, first: int):
     # Tobii's TSV exports do not quote, so a quotation mark in an event's text is only that.
-    return csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL
+    return split_rows(lines, separator, path, "export it again", first=first, quotes=separator != "\t")

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps, ImageSequence
 
 from common.errors import InputError
 from common.files import path_kind
-from data.filetypes import other_kind
+from data.filetypes import file_kind
 from data.frames import grey_frame
 from data.video.clip import Video, check_fps, check_size
 
@@ -262,9 +262,9 @@ class _readable:
         if isinstance(
             error, (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, MemoryError)
         ):
-            kind = other_kind(self._path) if isinstance(error, OSError) else None
-            if kind and "for what it is" not in kind:
-                raise InputError(f"{self._path}: {kind}") from error
+            found = file_kind(self._path) if isinstance(error, OSError) else None
+            if found and not found.is_clip:
+                raise InputError(f"{self._path}: is {found.what}: {found.cure}") from error
             raise InputError(f"{self._path}: can't be read as an image ({_words(error)}): {_BROKEN}") from error
 
 

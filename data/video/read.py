@@ -7,7 +7,7 @@ from pathlib import Path
 
 from common.errors import InputError, disk_errors
 from common.files import path_kind
-from data.filetypes import binary_kind, text_kind
+from data.filetypes import known_kind
 from data.video.clip import Video
 from data.video.folder import open_folder
 from data.video.images import IMAGE_SUFFIXES, is_image, open_image
@@ -53,9 +53,8 @@ def _open_file(path: Path, fps: float | None) -> Video:
         return open_dicom(path, fps)
     if is_image(head) or path.suffix.casefold() in IMAGE_SUFFIXES:
         return open_image(path, fps)
-    for found in (binary_kind(head), text_kind(head)):
-        if found and "for what it is" not in found:
-            raise InputError(f"{path}: {found}")
+    if (found := known_kind(head)) and not found.is_clip:
+        raise InputError(f"{path}: is {found.what}: {found.cure}")
     if fps is not None:
         raise InputError(
             f"{path}: fps {fps:g} is given, but this clip has times of its own: leave fps empty "

@@ -17,10 +17,11 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic.dataclasses import dataclass
 
+from common.documents import checked, read_json
 from common.errors import InputError, disk_errors
 from common.files import write_text
 
-_MOST_BYTES = 4 << 20
+_CURE = "correct the field or export the artefact again"
 _CONFIG = pydantic.ConfigDict(extra="forbid", allow_inf_nan=False)
 
 Text = Annotated[str, pydantic.Field(min_length=1, max_length=200)]
@@ -128,11 +129,7 @@ def read_metadata(artefact_path: str | os.PathLike) -> Metadata:
             f"{path}: there is no metadata beside the artefact {Path(artefact_path).name}: copy this file "
             "together with the artefact from its run folder, or export it again with train.py"
         )
-    fields = _read_object(path)
-    try:
-        metadata = Metadata(**fields)
-    except pydantic.ValidationError as error:
-        raise InputError(f"{path}: {describe_error(error)}: correct the field or export the artefact again") from error
+    metadata = checked(Metadata, read_json(path, "the metadata", _CURE), path, _CURE)
     if not metadata.sha256:
         raise InputError(f"{path}: sha256 is missing: export the artefact again")
     return metadata
@@ -166,35 +163,3 @@ def artefact_sha256(path: str | os.PathLike) -> str:
                 while block := stream.read(1 << 20):
                     digest.update(block)
     return digest.hexdigest()
-
-
-def describe_error(error: pydantic.ValidationError) -> str:
-    """The first fault in words: field, what is wrong, what was found."""
-    fault = error.errors(include_url=False)[0]
-    if fault["type"] == "value_error":
-        return str(fault["ctx"]["error"])
-    field = ".".join(map(str, fault["loc"]))
-    found = "" if fault["type"].startswith("missing") else f", not {fault['input']!r:.60}"
-    return f"{field}: {fault['msg']}{found}"
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    def refuse(constant: str):
-        raise ValueError(f"{constant} is no JSON number")
-
-    try:
-        with disk_errors(path):
-            if path.stat().st_size > _MOST_BYTES:
-                raise ValueError(f"{path.stat().st_size:,} bytes, at most {_MOST_BYTES:,} are read")
-            fields = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
-        if not isinstance(fields, dict):
-            raise ValueError(f"a {type(fields).__name__}, expected an object")
-    except InputError:
-        raise
-    except RecursionError as error:
-        raise InputError(
-            f"{path}: the metadata can't be read (too deeply nested): export the artefact again"
-        ) from error
-    except ValueError as error:
-        raise InputError(f"{path}: the metadata can't be read ({error}): export the artefact again") from error
-    return fields

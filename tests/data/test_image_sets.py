@@ -122,7 +122,7 @@ def test_a_plane_that_nobody_documents_is_refused_unless_a_class_takes_the_rest(
         (lambda lines: [*lines, "", lines[2]], "line 51, column Image_name: .*Plane1_1_of_1 was in line 3 too"),
         (lambda lines: [lines[0], "", "", lines[1].replace("0 ", "x ")], "line 4, column Train"),
         (lambda lines: [*lines[:2], lines[2].replace("_1_of_1", "\0")], "line 3: holds a NUL byte"),
-        (lambda lines: [*lines[:2], "x" * 200_000], r"line 3: is no CSV \(field larger"),
+        (lambda lines: [*lines[:2], "x" * 200_000], r"line 3: can.t be read \(field larger"),
         (lambda lines: [lines[0], lines[1].replace("Patient", "../Patient")], "line 2, column Image_name: .*is a path"),
         (lambda lines: [lines[0], *lines[1:5], lines[5].replace(";1;", ";０;")], "patients '0' and '０' .*differ only"),
     ],

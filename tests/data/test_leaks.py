@@ -97,10 +97,13 @@ def test_given_classes_decide_the_spelling(tmp_path):
 
 
 TOOLS = {
-    "cvat.xml": ('<?xml version="1.0"?>\n<annotations><version>1.1</version></annotations>', "is CVAT XML: .*start_s"),
+    "cvat.xml": (
+        '<?xml version="1.0"?>\n<annotations><version>1.1</version></annotations>',
+        r"is an annotation file of CVAT \(XML\): .*start_s",
+    ),
     "cvat.json": ('[{"version":0,"tags":[{"frame":0,"label":"head"}],"shapes":[]}]', "is CVAT JSON: .*start_s"),
     "studio.json": ('[{"id":1,"annotations":[{"result":[{"type":"timelinelabels"}]}]}]', "is Label Studio JSON"),
-    "elan.eaf": ("<?xml version='1.0'?><ANNOTATION_DOCUMENT/>", r"is ELAN \(EAF\): .*start_s"),
+    "elan.eaf": ("<?xml version='1.0'?><ANNOTATION_DOCUMENT/>", r"is an annotation file of ELAN \(EAF\): .*start_s"),
     "labelme.json": ('{"version":"5.0","flags":{},"shapes":[],"imagePath":"0001.png"}', "is LabelMe JSON"),
     "coco.json": ('{"images":[],"annotations":[],"categories":[]}', "is COCO JSON"),
     "boris.csv": ("Observation id,Media file,Behavior,Start (s)\n1,a,head,0\n", "is a BORIS export"),

@@ -86,7 +86,7 @@ def test_a_byte_order_mark_blank_lines_and_crlf_do_no_harm(folder):
             "line 2 has 8 cells, the header has 5.*quotes",
         ),
         (f"{HEADER}\na,p,a.mkv,h\xe9ad\n".encode("latin-1"), "no UTF-8"),
-        (f'{HEADER}\na,p,"a.mkv,head\n'.encode(), "is no CSV"),
+        (f'{HEADER}\na,p,"a.mkv,head\n'.encode(), "line 2: can.t be read"),
     ],
 )
 def test_a_bad_table_is_refused(folder, content, words):

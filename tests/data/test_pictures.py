@@ -191,9 +191,9 @@ def test_a_picture_too_large_is_refused_before_it_is_decoded(tmp_path):
 @pytest.mark.parametrize(
     ("name", "head", "words"),
     [
-        ("a.h5", b"\x89HDF\r\n\x1a\n", "is HDF5"),
-        ("a.nii", b"\x5c\x01\0\0", "is NIfTI"),
-        ("a.mhd", b"ObjectType = Image\nNDims = 3\n", "is MetaImage"),
+        ("a.h5", b"\x89HDF\r\n\x1a\n", "is an HDF5 file"),
+        ("a.nii", b"\x5c\x01\0\0", "is a NIfTI image"),
+        ("a.mhd", b"ObjectType = Image\nNDims = 3\n", "is a MetaImage"),
         ("a.zip", b"PK\x03\x04", "is a ZIP archive: unpack it"),
         ("a.mp4.gz", b"\x1f\x8b", "is a gzip archive: unpack it"),
         ("a.mat", b"MATLAB 5.0 MAT-file", "is a MATLAB file"),

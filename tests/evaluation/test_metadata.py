@@ -140,7 +140,7 @@ def test_a_wrong_field_is_one_line_that_names_it(written, field, value):
 def test_a_missing_field_is_named(written, field):
     artefact, path, fields = written
     path.write_text(json.dumps({name: value for name, value in fields.items() if name != field}))
-    with pytest.raises(InputError, match=rf"m\.keras\.json: {field}"):
+    with pytest.raises(InputError, match=rf"m\.keras\.json: .*{field} is missing"):
         read_metadata(artefact)
 
 
@@ -162,7 +162,7 @@ def test_a_missing_field_is_named(written, field):
 )
 def test_a_corrupt_file_is_one_line(tmp_path, text):
     metadata_path(tmp_path / "m.tflite").write_bytes(text)
-    with pytest.raises(InputError, match=r"m\.tflite\.json: the metadata can't be read .*again") as raised:
+    with pytest.raises(InputError, match=r"m\.tflite\.json: can't be read .*again") as raised:
         read_metadata(tmp_path / "m.tflite")
     assert len(str(raised.value).splitlines()) == 1
 
