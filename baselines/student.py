@@ -18,7 +18,7 @@ from baselines.unfinished import Unfinished
 from common.console import console
 from common.errors import InputError
 from common.files import whole_folder
-from evaluation.artefacts import Metadata, metadata_path, save_keras
+from evaluation.artefacts import Metadata, metadata_path, read_metadata, save_keras
 from models.distiller import build_objective
 
 _STAGES = {"sparsity": "pruned", "clusters": "clustered"}
@@ -128,6 +128,12 @@ def _teacher(source: Source, config: TrainedConfig) -> keras.Model | None:
     teacher = load_teacher(Path(config.teacher), source.data)
     if teacher.output_shape[-1] != source.model.output_shape[-1]:
         raise InputError(f"teacher {config.teacher}: gives other classes than {source.path}: name another")
+    taught = read_metadata(config.teacher)
+    if "gaze" in taught.inputs and taught.sigma != source.metadata.sigma:
+        raise InputError(
+            f"teacher {config.teacher}: was trained with gaze maps of sigma {taught.sigma:g}, and {source.path} with "
+            f"those of {source.metadata.sigma:g}: name a teacher of the same sigma"
+        )
     return teacher
 
 

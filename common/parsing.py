@@ -33,7 +33,9 @@ class Parser(jsonargparse.ArgumentParser):
         super().__init__(*args, **kwargs)
         self._listed: dict[str, bool] = {}  # flags of tuples; whether of numbers
 
-    def add_settings(self, cls: type, preset: Mapping[str, Any] | None = None) -> None:
+    def add_settings(
+        self, cls: type, preset: Mapping[str, Any] | None = None, about: Mapping[str, str] | None = None
+    ) -> None:
         """Add a flag for each field of a dataclass; its help is the docstring's "Attributes".
 
         `teacher_path` is `--teacher-path`; a field that is a dataclass itself gives `--teach.epochs`
@@ -44,9 +46,11 @@ class Parser(jsonargparse.ArgumentParser):
         Args:
             cls: dataclass, with annotations as in `common.typed`.
             preset: values that replace the defaults, converted.
+            about: {field: the help to show instead of what the docstring says}.
         """
         preset = preset or {}
         said = {name.strip(): text for names, text in _attributes(cls) for name in names.split(",")}
+        said |= about or {}
         for field in dataclasses.fields(cls):
             hint = field_types(cls)[field.name]
             positional = field.metadata.get("positional", False)

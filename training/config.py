@@ -33,7 +33,7 @@ class TrainConfig:
         data: data set folder, made by prepare.py.
         run: run folder; everything that comes out lies there.
         stages: any of teacher, student, int8.
-        teacher: none, or the model that teaches; vgg16, resnet50 and the others of `models.names("teacher")`.
+        teacher: none, or the model that teaches; one of `models.names("teacher")`.
         teacher_options: of its family, such as '{fusion: concat, width: 0.5}'; a wrong one is answered with
             those there are.
         teacher_path: trained teachers (.keras) instead of training one; several, one after the other, teach as
@@ -41,7 +41,7 @@ class TrainConfig:
         teacher_weights: one for each of teacher_path, of its soft targets; without them all count alike.
         pretrained: what the teacher starts from; imagenet, or a file of weights (.keras, .h5, the .npz of
             SonoNet's authors).
-        student: the model that learns; squeezenet_1_1, mobilenet_v1 and the others of `models.names("student")`.
+        student: the model that learns; one of `models.names("student")`.
         student_options: of its family, such as '{width: 0.45}'; a wrong one is answered with those there are.
         student_init: what the student starts from; random weights, teacher (the best channels of a teacher of its
             family), imagenet (MobileNets of 0.25 or 0.35 and wider) or a file of weights (.keras, .h5).

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import models
 from common.parsing import Parser, read_presets, settings_of, split_presets
 from training.config import TrainConfig
 
@@ -41,7 +42,11 @@ def build_parser(preset: dict[str, Any] | None = None) -> Parser:
         help="YAML preset, such as configs/demo.yaml or the config.yaml of a run; may be given several times, and "
         "every other flag wins",
     )
-    parser.add_settings(TrainConfig, preset)
+    about = {
+        "teacher": f"none, or the model that teaches; one of {', '.join(models.names('teacher'))}",
+        "student": f"the model that learns; one of {', '.join(models.names('student'))}",
+    }
+    parser.add_settings(TrainConfig, preset, about)
     parser.add_argument(
         "--overwrite", action="store_true", help="replace the stages that the run folder holds of other settings"
     )

@@ -20,6 +20,7 @@ from evaluation.artefacts import Metadata
 from evaluation.compression import teacher_of
 from models.ensemble import Ensemble, shares
 from training.config import TrainConfig
+from training.fitting import resolve_precision
 from training.run_folder import fingerprint, holds
 from training.settings import FitSettings, QuantizeSettings
 
@@ -228,7 +229,8 @@ def _teacher_settings(config: TrainConfig) -> dict[str, Any]:
     return {
         "teacher": config.teacher,
         "teacher_options": config.teacher_options,
-        "teach": config.teach,
+        # What "auto" comes to on this machine: a teacher trained on another in another precision is another.
+        "teach": dataclasses.replace(config.teach, precision=resolve_precision(config.teach.precision)),
         "gaze_uniform_share": config.loss.gaze_uniform_share if models.find(config.teacher).predicts_gaze else None,
         "pretrained": _content(config.pretrained),
     }

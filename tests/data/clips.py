@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import functools
+import tempfile
 from fractions import Fraction
 from pathlib import Path
 
@@ -63,7 +65,18 @@ def write_video(
 
 def numbered_video(path: Path, count: int = 20, *, shift: int = 0, **options) -> Path:
     """A clip of `count` numbered frames at 25 frames per s, lossless unless options say otherwise."""
+    if not options:
+        path.write_bytes(_coded(path.suffix, count, shift))
+        return path
     return write_video(path, [numbered_frame(k, shift=shift) for k in range(count)], **options)
+
+
+@functools.cache
+def _coded(suffix: str, count: int, shift: int) -> bytes:
+    """The bytes of a lossless clip; many tests begin with the same ones."""
+    with tempfile.TemporaryDirectory() as folder:
+        frames = [numbered_frame(k, shift=shift) for k in range(count)]
+        return write_video(Path(folder) / f"clip{suffix}", frames).read_bytes()
 
 
 def write_dicom(

@@ -12,15 +12,7 @@ from common.errors import InputError
 from data import dataset
 from data.dataset import UNLABELLED, open_dataset
 from data.reading import read_split
-from tests.data.tiny_dataset import CLASSES, FRAME, records, write
-
-
-def splits(**kwargs):
-    return {
-        "train": records(seed=1, prefix="a", **kwargs),
-        "val": records(2, seed=2, prefix="b", **kwargs),
-        "test": records(3, seed=3, prefix="c", **kwargs),
-    }
+from tests.data.tiny_dataset import CLASSES, FRAME, records, splits, write
 
 
 def tamper(path, change):

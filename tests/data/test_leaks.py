@@ -12,7 +12,7 @@ from common.errors import InputError, run_command
 from data.sources import RecordingsConfig, prepare_recordings
 from data.sources.labels import read_intervals
 from tests.data.clips import numbered_frame, numbered_video, write_csv, write_dicom, write_video
-from tests.data.test_recordings import SIZE, cohort, frames_of, prepare, refused
+from tests.data.cohort import SIZE, cohort, frames_of, prepare, refused
 
 
 def test_a_copied_video_under_another_patient_is_refused(tmp_path):

@@ -1,91 +1,29 @@
-import errno
+"""Recordings become a data set: every frame with its pixels, time, label and gaze."""
+
 import hashlib
 import json
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from common.console import console
-from common.errors import InputError, run_command
-from data import dataset as dataset_module
 from data.dataset import open_dataset
 from data.frames import resize_frame
-from data.reading import read_split
 from data.report import dataset_warnings, print_dataset_report
 from data.sources import RecordingsConfig, prepare_recordings
 from data.sources.recordings import keep_frames
 from tests.data.clips import (
     HEIGHT,
     WIDTH,
-    cut,
     number_of,
     numbered_frame,
-    numbered_video,
     write_csv,
     write_dicom,
     write_gaze,
     write_pngs,
     write_video,
 )
-
-SIZE = (HEIGHT, WIDTH)
-PLANES = ("abdomen", "femur", "head", "background")
-
-
-def cohort(folder, patients=6, planes=("head", "abdomen"), count=8):
-    """A manifest of one short clip per patient and plane, labelled as a whole, no gaze."""
-    rows = []
-    for patient in range(patients):
-        for plane in planes:
-            name = f"p{patient}_{plane}"
-            numbered_video(folder / f"{name}.mkv", count, shift=shift_of(name))
-            rows.append(
-                {
-                    "recording_id": name,
-                    "patient_id": f"p{patient}",
-                    "video": f"{name}.mkv",
-                    "label": plane,
-                    "labels": "",
-                    "gaze": "",
-                    "gaze_offset_s": "",
-                    "split": "",
-                    "crop_px": "",
-                }
-            )
-    return rows
-
-
-def shift_of(recording):
-    """Grey levels by which a recording of `cohort` is brighter outside its block: no two show the same frames."""
-    patient, plane = recording[1:].split("_")
-    return 5 * int(patient) + PLANES.index(plane)
-
-
-def prepare(folder, rows, **options):
-    source = options.pop("source", None)
-    manifest = write_csv(folder / "manifest.csv", rows)
-    config = RecordingsConfig(manifest=manifest, out=folder / "out", **{"frame_size": SIZE, **options})
-    return prepare_recordings(config, source=source)
-
-
-def frames_of(data, *splits):
-    """{recording id: list of examples} with NumPy values."""
-    found = {}
-    for split in splits or [s for s in ("train", "val", "test") if data.info["splits"][s]["frames"]]:
-        for example in read_split(data, split).as_numpy_iterator():
-            found.setdefault(example["recording_id"].decode(), []).append(example)
-    return found
-
-
-def refused(folder, rows, words, file="manifest.csv", **options):
-    """prepare_recordings refuses, names the file, and leaves nothing behind."""
-    before = {p.name for p in folder.iterdir()} | {"manifest.csv"}
-    with pytest.raises(InputError, match=words) as caught:
-        prepare(folder, rows, **options)
-    assert str(folder / file) in str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert {p.name for p in folder.iterdir()} == before
+from tests.data.cohort import PLANES, SIZE, cohort, frames_of, prepare, refused, shift_of
 
 
 def test_every_frame_arrives_with_its_pixels_time_and_label(tmp_path):
@@ -305,164 +243,6 @@ def test_the_canonical_order_puts_background_last(tmp_path):
     assert prepare(tmp_path, cohort(tmp_path, planes=sorted(PLANES), count=2)).classes == PLANES
 
 
-def test_a_missing_video(tmp_path):
-    rows = cohort(tmp_path)
-    rows[3]["video"] = "gone.mkv"
-    refused(tmp_path, rows, r"line 5, column video: there is no .*gone\.mkv")
-
-
-def test_a_truncated_video(tmp_path):
-    rows = cohort(tmp_path)
-    cut(tmp_path / "p3_head.mkv", 0.6)
-    refused(tmp_path, rows, "truncated", file="p3_head.mkv")
-
-
-def test_a_file_that_is_no_video(tmp_path):
-    rows = cohort(tmp_path)
-    (tmp_path / "p3_head.mkv").write_text("these are notes\n" * 30)
-    refused(tmp_path, rows, "no video", file="p3_head.mkv")
-
-
-def test_a_label_outside_the_video(tmp_path):
-    rows = cohort(tmp_path)
-    rows[1] |= {"label": "", "labels": "labels.csv"}
-    write_csv(
-        tmp_path / "labels.csv",
-        [{"start_s": 0, "end_s": 0.1, "label": "head"}, {"start_s": 0.2, "end_s": 3.5, "label": "abdomen"}],
-    )
-    refused(tmp_path, rows, "line 3, column end_s: 3.5 s is outside the video", file="labels.csv")
-
-
-def test_a_label_that_is_rounded_up_is_not_outside(tmp_path):
-    rows = cohort(tmp_path)
-    rows[1] |= {"label": "", "labels": "labels.csv"}
-    write_csv(tmp_path / "labels.csv", [{"start_s": 0, "end_s": 0.35, "label": "abdomen"}])
-    assert len(frames_of(prepare(tmp_path, rows))["p0_abdomen"]) == 8
-
-
-def test_an_unknown_class(tmp_path):
-    rows = cohort(tmp_path)
-    rows[4]["label"] = "haed"
-    refused(
-        tmp_path,
-        rows,
-        r"line 6, column label: unknown class 'haed' \(did you mean 'head'\?\)",
-        classes=["abdomen", "head"],
-    )
-
-
-def test_a_patient_in_two_splits(tmp_path):
-    rows = cohort(tmp_path)
-    rows[0]["split"], rows[1]["split"] = "train", "test"
-    refused(tmp_path, rows, "line 3, column split: 'test', but patient p0 is in 'train' in line 2")
-
-
-def test_a_split_without_a_class(tmp_path):
-    rows = [row for row in cohort(tmp_path) if row["recording_id"] != "p5_head"]
-    for row in rows:
-        row["split"] = {"p4": "val", "p5": "test"}.get(row["patient_id"], "train")
-    with pytest.raises(InputError, match="split 'test' has no frame of class head"):
-        prepare(tmp_path, rows)
-    assert not (tmp_path / "out").exists()
-
-
-def test_gaze_of_an_unknown_format(tmp_path):
-    rows = cohort(tmp_path)
-    rows[2]["gaze"] = "gaze.csv"
-    (tmp_path / "gaze.csv").write_text("a,b\n1,2\n")
-    refused(tmp_path, rows, "format", file="gaze.csv")
-
-
-def test_gaze_that_does_not_overlap_the_video(tmp_path):
-    rows = cohort(tmp_path)
-    rows[2] |= {"gaze": "gaze.csv", "gaze_offset_s": 50}
-    write_gaze(tmp_path / "gaze.csv", 1.0)
-    refused(tmp_path, rows, "does not overlap.*gaze_offset_s", file="gaze.csv")
-
-
-def test_a_crop_partly_outside_the_video(tmp_path):
-    rows = cohort(tmp_path)
-    rows[2]["crop_px"] = "10,0,64,48"
-    refused(tmp_path, rows, "line 4, column crop_px: the box 10,0,64,48 is partly outside .* 64x48")
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"fps": 0}, "fps must be .*, not 0"),
-        ({"fps": float("nan")}, "fps must be .*, not nan"),
-        ({"fps": 1e300}, "fps must be .*, not 1e"),
-        ({"fps": 1e-300}, "fps must be .*, not 1e"),
-        ({"frame_size": (0, 10)}, r"frame_size must be .*, not \(0, 10\)"),
-        ({"frame_size": (200_000, 200_000)}, "frame_size must be"),
-        ({"seed": -1}, "seed must be"),
-        ({"classes": ["head", "head"]}, "comes twice"),
-        ({"val_fraction": 0.6, "test_fraction": 0.5}, "leave nothing to train on"),
-    ],
-)
-def test_impossible_settings(tmp_path, options, words):
-    with pytest.raises(InputError, match=words):
-        prepare(tmp_path, cohort(tmp_path, patients=1), **options)
-    assert not (tmp_path / "out").exists()
-
-
-def test_an_output_folder_that_exists_is_kept(tmp_path):
-    rows = cohort(tmp_path)
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "mine.txt").write_text("mine")
-    refused(tmp_path, rows, "exists already", file="out")
-    assert (tmp_path / "out" / "mine.txt").read_text() == "mine"
-    refused(tmp_path, rows, "no dataset.json", file="out", overwrite=True)
-    assert (tmp_path / "out" / "mine.txt").read_text() == "mine"
-
-
-def test_overwrite_replaces_a_data_set_and_never_the_source(tmp_path):
-    rows = cohort(tmp_path)
-    prepare(tmp_path, rows[2:])
-    assert open_dataset(prepare(tmp_path, rows, overwrite=True).path).info["splits"]["train"]["recordings"] == 8
-    manifest = write_csv(tmp_path / "manifest.csv", rows)
-    with pytest.raises(InputError, match="holds the manifest"):
-        prepare_recordings(RecordingsConfig(manifest=manifest, out=tmp_path, frame_size=SIZE, overwrite=True))
-    assert (tmp_path / "p0_head.mkv").is_file()
-
-
-@pytest.mark.parametrize(
-    ("error", "words"),
-    [
-        (OSError(errno.ENOSPC, "No space left on device"), "disk is full"),
-        (OSError(errno.EROFS, "Read-only file system"), "disk is read-only"),
-        (tf.errors.ResourceExhaustedError(None, None, "x.tfrecord; No space left on device"), "disk is full"),
-    ],
-)
-def test_a_full_or_read_only_disk(tmp_path, monkeypatch, capsys, error, words):
-    rows = cohort(tmp_path)
-    manifest = write_csv(tmp_path / "manifest.csv", rows)
-    before = {p.name for p in tmp_path.iterdir()}
-    written = []
-
-    class FullDisk:
-        def __init__(self, path):
-            pass
-
-        def write(self, record):
-            written.append(record)
-            if len(written) > 10:
-                raise error
-
-        def close(self):
-            pass
-
-    monkeypatch.setattr(dataset_module.tf.io, "TFRecordWriter", FullDisk)
-
-    def command(argv):
-        prepare_recordings(RecordingsConfig(manifest=manifest, out=tmp_path / "out", frame_size=SIZE))
-
-    assert run_command(command, []) == 2
-    shown = capsys.readouterr().err
-    assert words in shown and shown.count("\n") == 1 and "Traceback" not in shown
-    assert {p.name for p in tmp_path.iterdir()} == before
-
-
 def test_the_report_tells_what_was_kept_and_refused(tmp_path):
     rows = cohort(tmp_path)
     frames = [numbered_frame(k, shift=shift_of("p0_head")) for k in range(8)]
@@ -509,3 +289,10 @@ def test_one_of_several_recordings_in_a_gaze_file_and_what_was_left_empty(tmp_pa
     assert len(shown) == 2
     assert "gaze_offset_s is empty" in shown[0] and shown[0].endswith(": 1")
     assert "image_box_px is empty" in shown[1] and shown[1].endswith(": 2")
+
+
+def test_a_label_that_is_rounded_up_is_not_outside(tmp_path):
+    rows = cohort(tmp_path)
+    rows[1] |= {"label": "", "labels": "labels.csv"}
+    write_csv(tmp_path / "labels.csv", [{"start_s": 0, "end_s": 0.35, "label": "abdomen"}])
+    assert len(frames_of(prepare(tmp_path, rows))["p0_abdomen"]) == 8

@@ -12,8 +12,7 @@ import prepare
 from common.errors import InputError, run_command
 from data import dataset as dataset_module
 from data.dataset import open_dataset
-from tests.data.test_dataset import splits
-from tests.data.tiny_dataset import write
+from tests.data.tiny_dataset import splits, write
 
 SHARD = "val-00000.tfrecord"
 

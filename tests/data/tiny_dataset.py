@@ -46,3 +46,12 @@ def write(path, splits, **kwargs):
             for record in rows:
                 writer.add(split, record)
     return open_dataset(path)
+
+
+def splits(**kwargs):
+    """Records of each split; `kwargs` are those of `records`."""
+    return {
+        "train": records(seed=1, prefix="a", **kwargs),
+        "val": records(2, seed=2, prefix="b", **kwargs),
+        "test": records(3, seed=3, prefix="c", **kwargs),
+    }

@@ -124,6 +124,20 @@ def test_a_teacher_that_predicts_gaze_is_known_by_its_target_too():
     assert given[0]["teacher"] != given[1]["teacher"]
 
 
+def test_a_teacher_is_known_by_the_precision_that_auto_comes_to(monkeypatch):
+    """Once "auto" stood in the fingerprint: a run folder moved to another machine was taken for its own."""
+    found = {}
+    for machine in ("float32", "mixed_bfloat16"):
+        monkeypatch.setattr(
+            "training.stages.resolve_precision", lambda name, at=machine: at if name == "auto" else name
+        )
+        given = [stage_fingerprints(config(teach={"precision": name}), data()) for name in ("auto", machine)]
+        assert given[0] == given[1]
+        found[machine] = given[0]
+    assert found["float32"]["teacher"] != found["mixed_bfloat16"]["teacher"]
+    assert found["float32"]["int8"] != found["mixed_bfloat16"]["int8"]
+
+
 def test_a_stage_is_known_by_the_content_of_what_it_starts_from(tmp_path):
     file, given = tmp_path / "w.keras", {}
     for content in (b"one", b"two"):

@@ -33,8 +33,11 @@ def test_help_says_what_each_setting_of_a_stage_is():
         "half cosine",
         "weight of the term attention",
         "uniform in ±rotation_deg",
+        *models.names("teacher"),
+        *models.names("student"),
     ):
         assert text in said
+    assert "models.names" not in said
 
 
 @pytest.mark.parametrize(("preset", "frame"), [("demo", (96, 128)), ("fetal_planes", (112, 144))])

@@ -1,0 +1,101 @@
+"""Gaze files that hold several recordings: refused by name, or one of them chosen."""
+
+import numpy as np
+import pytest
+
+from common.errors import InputError
+from data.gaze.alignment import gaze_for_frames
+from data.gaze.read import read_gaze
+from data.gaze.report import describe_gaze
+from tests.data.gaze_cases import SCREEN, TIMES, plain, pro_lab, refused, write
+
+TWO = (("P01", "Recording1", 0.25), ("P02", "Recording1", 0.75))
+
+MERGED = {
+    "Pro Lab": (pro_lab(TWO), "column 'Participant name' has 'P01', 'P02'", "P02"),
+    "Pro Lab, one person": (
+        pro_lab((("P01", "Rec1", 0.25), ("P01", "Rec2", 0.75))),
+        "column 'Recording name' has 'Rec1', 'Rec2'",
+        "Rec2",
+    ),
+    "Studio 3": (
+        "RecordingName\tRecordingTimestamp\tGazePointX (ADCSpx)\tGazePointY (ADCSpx)\n"
+        + "".join(f"{name}\t{t * 1000:.0f}\t{x}\t540\n" for name, x in (("a", 480), ("b", 1440)) for t in TIMES),
+        "column 'RecordingName' has 'a', 'b'",
+        "b",
+    ),
+    "E-Prime": (
+        "Subject\tSession\tTETTime\tXGazePosLeftEye\tYGazePosLeftEye\tXGazePosRightEye\tYGazePosRightEye\n"
+        + "".join(f"{s}\t1\t{t * 1000:.3f}\t{x}\t.5\t{x}\t.5\n" for s, x in ((1, 0.25), (2, 0.75)) for t in TIMES),
+        "column 'Subject' has '1', '2'",
+        "Subject=2",
+    ),
+    "Gazepoint": (
+        "MEDIA_ID,MEDIA_NAME,TIME(2024/01/01),BPOGX,BPOGY,BPOGV\n"
+        + "".join(f"{i},v{i}.mp4,{t:.5f},{x},0.5,1\n" for i, x in ((0, 0.25), (1, 0.75)) for t in TIMES),
+        "column 'MEDIA_ID' has '0', '1'",
+        "v1.mp4",
+    ),
+    "fixations": (
+        "image,index,start_ms,duration_ms,x,y\n"
+        + "".join(f"{n},{i},{2000 + 300 * i},280,{x},0.5\n" for n, x in (("a", 0.25), ("b", 0.75)) for i in range(6)),
+        "column 'image' has 'a', 'b'",
+        "b",
+    ),
+    "plain": (
+        "session;time_s;x;y\n" + "".join(f"{s};{t:.4f};{x};0.5\n" for s, x in ((1, 0.25), (2, 0.75)) for t in TIMES),
+        "column 'session' has '1', '2'",
+        "2",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", MERGED)
+def test_several_recordings_are_refused_by_name_and_one_can_be_chosen(tmp_path, kind):
+    text, words, name = MERGED[kind]
+    path = write(tmp_path, text)
+    assert "gaze_recording" in refused(path, words, screen_px=SCREEN)
+    chosen = read_gaze(path, SCREEN, gaze_recording=name)
+    np.testing.assert_allclose(chosen.x[chosen.valid], 0.75)
+    assert chosen.time_s.max() < TIMES[-1] + 0.1
+    refused(path, "nobody", screen_px=SCREEN, gaze_recording="nobody")
+
+
+def test_a_name_in_two_columns_is_told_apart_by_the_column(tmp_path):
+    rows = [(s, e, 0.1 * s + 0.01 * e) for s in (1, 2) for e in (1, 2)]
+    text = "subject,session,time_s,x,y\n" + "".join(f"{s},{e},{t:.4f},{x},0.5\n" for s, e, x in rows for t in TIMES)
+    path = write(tmp_path, text)
+    refused(path, "write it as subject=2", gaze_recording="2")
+    refused(path, "column 'session' has '1', '2'", gaze_recording="subject=2")
+    np.testing.assert_allclose(read_gaze(path, gaze_recording="subject=2;session=1").x, 0.21)
+
+
+def test_several_media_on_one_clock_need_an_offset_or_a_name(tmp_path):
+    half = len(TIMES) // 2
+    media = ["a.mp4"] * half + ["b.mp4"] * half
+    rows = [f"{t * 1000:.0f}\t{m}\t480\t540" for t, m in zip(TIMES, media)]
+    text = "\n".join(["Recording timestamp [ms]\tPresented Stimulus name\tGaze point X\tGaze point Y", *rows])
+    path = write(tmp_path, text)
+    refused(path, "several media.*'a.mp4', 'b.mp4'.*gaze_offset_s", screen_px=SCREEN, clock_known=False)
+    assert len(read_gaze(path, SCREEN).time_s) == 120
+    assert len(read_gaze(path, SCREEN, gaze_recording="b.mp4", clock_known=False).time_s) == half
+    assert describe_gaze(path, SCREEN)["media"] == ["a.mp4", "b.mp4"]
+
+
+def test_two_screens_in_one_file_are_not_one(tmp_path):
+    text = pro_lab(**{"Recording resolution width": "1920", "Recording resolution height": "1080"})
+    path = write(tmp_path, text.replace("1920\t1080", "1280\t1024", 60))
+    refused(path, "found '1920': other rows have 1280")
+
+
+def test_a_clock_that_went_back_into_the_video_stops_the_run(tmp_path):
+    twice = np.concatenate([TIMES, TIMES])
+    gaze = read_gaze(write(tmp_path, plain(0.5, 0.5, times=twice)))
+    with pytest.raises(InputError, match=r"clock went back, from 3\.983 to 2\.000 s, in the time of the video"):
+        gaze_for_frames(gaze, np.arange(20) / 10, video_px=(9, 9), gaze_offset_s=2.0)
+    before = read_gaze(write(tmp_path, plain(0.5, 0.5, times=np.concatenate([TIMES - 60, TIMES]))))
+    assert gaze_for_frames(before, np.arange(20) / 10, video_px=(9, 9), gaze_offset_s=2.0).samples == 120
+    swapped = TIMES.copy()
+    swapped[[50, 51]] = swapped[[51, 50]]
+    gaze = read_gaze(write(tmp_path, plain(0.5, 0.5, times=swapped)))
+    assert gaze_for_frames(gaze, np.arange(20) / 10, video_px=(9, 9), gaze_offset_s=2.0).samples == 120

@@ -1,0 +1,145 @@
+"""Units, rates, numbers and origins of gaze files: what fits alone is taken, the rest is refused with its cure."""
+
+import numpy as np
+import pytest
+
+from data.gaze.alignment import gaze_for_frames
+from data.gaze.read import read_gaze
+from data.gaze.report import describe_gaze
+from tests.data.gaze_cases import SCREEN, TIMES, plain, pro_lab, refused, write
+
+SDK2 = "Subject\tTETTime\tXGazePosLeftEye\tYGazePosLeftEye\tXGazePosRightEye\tYGazePosRightEye\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pro_lab(unit="", factor=1e6),
+        pro_lab(unit="", factor=1e3),
+        pro_lab(unit=" [μs]", factor=1e6),
+        plain(0.25, 0.5, "time [s],x,y"),
+        plain(0.25, 0.5, "Timestamp (ms),x,y", TIMES * 1e3),
+        SDK2 + "".join(f"1\t{t * 1e3:.3f}\t.25\t.5\t.25\t.5\n" for t in TIMES),
+        SDK2 + "".join(f"1\t{t * 1e6:.0f}\t.25\t.5\t.25\t.5\n" for t in TIMES),
+    ],
+)  # fmt: skip
+def test_time_is_in_the_unit_that_is_written_or_the_only_one_that_fits(tmp_path, text):
+    gaze = read_gaze(write(tmp_path, text), SCREEN if "px" in text else None)
+    np.testing.assert_allclose(gaze.time_s, TIMES, atol=6e-4)
+    np.testing.assert_allclose(gaze.x, 0.25)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (plain(0.5, 0.5, times=TIMES * 1e3), r"read in s.*0\.06 Hz.*in ms they would make 60 Hz"),
+        (plain(0.5, 0.5, "time_ms,x,y"), r"read in ms.*60,00. Hz.*in s they would make 60 Hz"),
+        (pro_lab(factor=1e6), r"read in ms.*in µs they would make 60 Hz"),
+        (pro_lab(unit="", times=TIMES[0] + np.arange(20) / 5), "5 Hz.*every n-th sample"),
+        (plain(0.5, 0.5, times=np.arange(50) / 3), "3 Hz.*fixations"),
+        (plain(0.5, 0.5, times=np.full(50, 2.0)), "all 50 samples have one time"),
+        ("time,x,y\n0,0.5,0.5\n0.02,0.5,0.5\n", "'time' has no unit: name it time_s"),
+    ],
+)
+def test_a_rate_that_no_tracker_has_is_refused_with_the_likely_unit(tmp_path, text, words):
+    refused(write(tmp_path, text), words, screen_px=SCREEN)
+
+
+def test_fixations_are_not_samples(tmp_path):
+    head = "MEDIA_ID,TIME(2024/01/01),FPOGX,FPOGY,FPOGS,FPOGD,FPOGID,FPOGV,BPOGX,BPOGY,BPOGV\n"
+    rows = "".join(f"0,{0.3 + 0.5 * i},0.4,0.5,{0.5 * i},0.3,{i + 1},1,0.4,0.5,1\n" for i in range(8))
+    refused(write(tmp_path, head + rows), "FPOGID never repeats.*User N_all_gaze.csv")
+
+
+def test_a_fixation_covers_the_frames_that_it_lasts(tmp_path):
+    text = "start_ms,duration_ms,x,y\n100,200,0.2,0.3\n330,100,0.8,0.9\n"
+    gaze = read_gaze(write(tmp_path, text))
+    assert gaze.fixations and gaze.format == "fixations"
+    found = gaze_for_frames(gaze, np.arange(6) / 10, video_px=(9, 9))
+    assert [sorted(set(x.tolist())) for x in found.x] == [[], [0.2], [0.2], [0.8], [0.8], []]
+    # 200 ms are 20 samples and 100 ms are 10: dwell times weigh as they were.
+    assert (len(np.concatenate(found.x)), found.interpolated) == (30, 0)
+    refused(write(tmp_path, text + "400,10,0.1,0.1\n"), "row 4 begins at 0.4 s, before the fixation above")
+    refused(write(tmp_path, text.replace(",200,", ",200000,")), "a fixation of 200 s: correct the unit")
+    seconds = "time_s,duration_s,x,y\n0.1,0.2,0.2,0.3\n0.33,0.1,0.8,0.9\n"
+    np.testing.assert_allclose(read_gaze(write(tmp_path, seconds)).time_s, gaze.time_s)
+    report = "\t".join(f"CURRENT_FIX_{name}" for name in ("START", "DURATION", "X", "Y"))
+    report += "\n100\t200\t384\t324\n330\t100\t1536\t972\n"
+    np.testing.assert_allclose(read_gaze(write(tmp_path, report), SCREEN).x, gaze.x)
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["998,5", "1.056,5", "1.100,25"], [998.5, 1056.5, 1100.25]),
+        (["998.5", "1,056.5", "1,100.25"], [998.5, 1056.5, 1100.25]),
+        (["998,25", "1056,125", "960,123"], [998.25, 1056.125, 960.123]),
+        (["960,123", "961,500", "999,001"], [960.123, 961.5, 999.001]),
+        (["998.5", "1,056", "1,100"], [998.5, 1056, 1100]),
+        (["998", "1\u202f056,5", "1100,25"], [998, 1056.5, 1100.25]),
+    ],
+)
+def test_thousands_and_decimals_are_told_apart_by_the_other_cells(tmp_path, cells, expected):
+    rows = "".join(f"{i * 16}\t{cell}\t500\n" for i, cell in enumerate(cells))
+    path = write(tmp_path, "time_ms\tx_px\ty_px\n" + rows)
+    np.testing.assert_allclose(read_gaze(path, (2000, 1000)).x * 2000, expected)
+
+
+@pytest.mark.parametrize("cells", [["998", "1,056", "1,100"], ["998", "1.056", "1.100"]])
+def test_a_number_that_is_a_thousand_times_more_elsewhere_is_refused(tmp_path, cells):
+    rows = "".join(f"{i * 16}\t{cell}\t500\n" for i, cell in enumerate(cells))
+    path = write(tmp_path, "time_ms\tx_px\ty_px\n" + rows)
+    refused(path, "may be 1056 or 1.056: export the numbers without thousands separators", screen_px=(2000, 1000))
+
+
+def test_gaze_in_other_systems_than_the_screens_pixels(tmp_path):
+    for system in ("DACS mm", "MCS px", "MCS norm"):
+        refused(write(tmp_path, pro_lab().replace("DACS px", system)), f"'{system.lower()}' only.*DACS px")
+    shares = pro_lab().replace("DACS px", "DACS norm").replace("480\t540", "0.25\t0.5")
+    np.testing.assert_allclose(read_gaze(write(tmp_path, shares)).x, 0.25)
+
+
+def test_points_with_the_origin_in_the_centre_are_refused(tmp_path):
+    angle = np.linspace(0, 6, 120)
+    for radius in (0.3, 1.0):
+        path = write(tmp_path, plain(radius * np.sin(angle), radius * np.cos(angle)))
+        refused(path, "origin seems to be in the centre, with y upwards")
+    pixels = plain(500 * np.sin(angle), 300 * np.cos(angle), "time_s,x_px,y_px")
+    refused(write(tmp_path, pixels), "origin seems to be in the centre", screen_px=SCREEN)
+    # A tenth of the time on the keyboard is no other origin.
+    x = np.where(np.arange(120) % 10 == 0, -0.1, 0.4)
+    assert read_gaze(write(tmp_path, plain(x, 0.5))).valid.all()
+
+
+def test_percent_and_pixels_are_named(tmp_path):
+    refused(write(tmp_path, plain(51.0, 40.0)), r"look like percent \(divide by 100\)")
+    refused(write(tmp_path, plain(640.0, 360.0)), r"look like pixels \(name them x_px and y_px\)")
+
+
+@pytest.mark.parametrize(
+    ("text", "tool"),
+    [
+        (
+            "gaze_timestamp,confidence,norm_pos_x,norm_pos_y\n" + "".join(f"{t:.4f},.9,.5,.4\n" for t in TIMES),
+            "Pupil Player",
+        ),
+        (
+            "recording id,timestamp [ns],gaze x [px],gaze y [px],worn\n"
+            + "".join(f"r,{t * 1e9:.0f},800,600,1.0\n" for t in TIMES),
+            "Neon",
+        ),
+        (pro_lab(**{"Gyro X": "1", "Accelerometer X": "2"}), "glasses"),
+    ],
+)  # fmt: skip
+def test_gaze_in_a_scene_camera_is_described_and_not_used(tmp_path, text, tool):
+    path = write(tmp_path, text)
+    refused(path, f"{tool}.*scene camera's picture.*map gaze to the screen first", screen_px=SCREEN)
+    assert "map it to the screen first" in describe_gaze(path)["place"]
+
+
+def test_a_surface_of_pupil_core_has_its_origin_at_the_bottom_left(tmp_path):
+    text = "gaze_timestamp,x_norm,y_norm,on_surf,confidence\n"
+    rows = "".join(f"{t:.4f},0.2,0.9,True,{c}\n" for t, c in zip(TIMES, [0.3, *[0.9] * 119]))
+    gaze = read_gaze(write(tmp_path, text + rows))
+    np.testing.assert_allclose((gaze.x[1], gaze.y[1]), (0.2, 0.1))
+    assert not gaze.valid[0] and gaze.valid[1:].all()
