@@ -11,7 +11,7 @@ from data.dataset import UNLABELLED, FrameRecord, write_dataset
 from evaluation.artefacts import load_artefact, read_metadata
 from evaluation.predictions import predict_split
 from tests.baselines.runs import call
-from tests.training.tiny import CLASSES, FRAME_SIZE
+from tests.training.tiny import CLASSES, FRAME_SIZE, write_teacher
 
 
 def check_rows(run, out) -> list[dict]:
@@ -131,6 +131,15 @@ def test_a_source_that_is_no_student_or_no_keras_file_is_refused(run, tmp_path, 
     assert "no student 'vgg16'" in capsys.readouterr().err
     assert call(run, "ptq", tmp_path / "out", source="student/student.tflite") == 2
     assert "a .keras file is needed" in capsys.readouterr().err
+
+
+def test_a_teacher_of_other_gaze_maps_than_the_students_is_refused(run, tmp_path, capsys):
+    """Once it was fed the student's maps without a word."""
+    teacher = write_teacher(tmp_path / "teacher.keras", sigma=0.1)
+    assert call(run, "prune", tmp_path / "out", "--teacher", teacher) == 2
+    error = capsys.readouterr().err
+    assert "was trained with gaze maps of sigma 0.1, and " in error and "with those of 0.03" in error
+    assert not (tmp_path / "out").exists()
 
 
 def test_somebody_elses_folder_is_never_replaced(run, tmp_path, capsys):
