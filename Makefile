@@ -40,11 +40,11 @@ fetal-planes-sononet: .venv/.installed datasets/fetal_planes
 	$(BIN)/python train.py --config configs/fetal_planes_sononet.yaml --pretrained "$(SONONET_DIR)/SonoNet16.npz"
 
 test: .venv/.installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 # While one works: what needs no training. Under 90 seconds on two cores.
 test-fast: .venv/.installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" tests/common tests/losses tests/test_structure.py \
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow" tests/common tests/losses tests/test_structure.py \
 		tests/data/test_gaze_formats.py tests/data/test_manifest.py tests/data/test_saliency.py tests/data/test_splits.py
 
 # Random malformed input for as long as FUZZ_MINUTES says; `make test` holds a short run with a fixed seed.

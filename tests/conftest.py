@@ -1,12 +1,36 @@
 """Shared by all tests: a quiet TensorFlow, and where real data may lie."""
 
+import gc
 import os
 from pathlib import Path
 
+import pytest
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+# The networks of tests are too small for more than one thread, and each worker has a core of its own.
+for threads in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+    os.environ.setdefault(threads, "1")
 
-import pytest
+ROOT = Path(__file__).resolve().parent
+# The tests of these folders share trainings and simulations, which one worker makes once (`--dist loadgroup`).
+TOGETHER = ("baselines", "evaluation", "phantom", "quantization", "studies", "training")
+
+
+def pytest_collection_modifyitems(config, items):
+    """What shares costly fixtures runs in one worker: a folder of `TOGETHER`, elsewhere a file."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    for item in items:
+        place = item.path.relative_to(ROOT)
+        item.add_marker(pytest.mark.xdist_group(place.parts[0] if place.parts[0] in TOGETHER else str(place)))
+
+
+def pytest_collection_finish():
+    """What importing left behind stays: the garbage collector need not walk through TensorFlow again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,22 @@ import sys
 import tomllib
 from pathlib import Path
 
+# What the page's loss term and student are to everything else, which was not edited.
+KNOWN_EVERYWHERE = """
+from losses import LossSettings
+from models import names
+from models.distiller import Distiller
+from training.flags import build_parser
+
+help_text = " ".join(build_parser().format_help().split())
+assert "--loss.confidence" in help_text and "minus the entropy" in help_text and "plain_net" in names("student")
+made = Distiller(create("plain_net", (32, 32, 1), 3, width=0.25), None, LossSettings(confidence=0.5).without_teacher())
+made.compile("sgd", jit_compile=False)
+features = {"frame": np.ones((2, 32, 32, 1), "float32"), "gaze": np.full((2, 4, 4), 1 / 16, "float32")}
+logs = made.train_step((features | {"gaze_valid": np.array([True, False])}, np.array([0, 2]), np.ones(2, "float32")))
+assert float(logs["confidence"]) >= 0 and float(logs["loss"]) > 0
+"""
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 
@@ -25,7 +41,7 @@ def test_the_files_of_the_page_are_found_and_its_examples_hold(tmp_path):
     assert len(runs) == len(files) == len(re.findall("^## ", PAGE, re.MULTILINE))
     # One process for all: each example starts TensorFlow, and none depends on another.
     done = subprocess.run(
-        [sys.executable, "-c", "import common.quiet\n" + "\n".join(runs)],
+        [sys.executable, "-c", "\n".join(["import common.quiet", *runs, KNOWN_EVERYWHERE])],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         capture_output=True,

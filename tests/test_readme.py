@@ -1,62 +1,18 @@
-"""What the README and the pages of docs/ show is run: the loading snippets, the worked example, the flags they name."""
+"""What the README and the pages of docs/ say is true: the worked example, the flags, paths and targets they name."""
 
 import csv
 import io
 import re
 import runpy
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from data.dataset import FrameRecord, write_dataset
+from tests.pages import PAGES, ROOT, block
 
-ROOT = Path(__file__).resolve().parent.parent
-PAGES = {
-    path.relative_to(ROOT): path.read_text(encoding="utf-8") for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
-}
 README = PAGES[Path("README.md")]
-CLASSES = ("abdomen", "femur", "head", "background")
 COMMANDS = ("prepare", "train", "evaluate", "compress", "study")
-
-
-def block(name: str, language: str) -> str:
-    """The fenced block behind `<!-- snippet: name -->`, on whichever page it stands."""
-    pattern = rf"<!-- snippet: {name} -->\n```{language}\n(.*?)```"
-    found = [match for text in PAGES.values() for match in re.findall(pattern, text, re.DOTALL)]
-    assert len(found) == 1, f"{len(found)} snippets are named {name}"
-    return found[0]
-
-
-@pytest.fixture(scope="module")
-def demo_run(tmp_path_factory):
-    """A folder with `runs/demo` as the snippets expect it, from a training of seconds."""
-    import train
-
-    folder = tmp_path_factory.mktemp("readme")
-    rng = np.random.default_rng(0)
-    source = {"kind": "noise", "simulated": True}
-    with write_dataset(folder / "data", classes=CLASSES, frame_size=(96, 128), source=source, seed=0) as writer:
-        for split in ("train", "val"):
-            for index in range(8):
-                frame = rng.integers(0, 255, (96, 128)).astype(np.uint8)
-                writer.add(split, FrameRecord(frame, index % 4, f"{split}{index}", f"{split}{index}", 0, 0.0))
-    flags = ["--config", str(ROOT / "configs" / "demo.yaml"), "--data", str(folder / "data")]
-    flags += ["--run", str(folder / "runs" / "demo"), "--teacher", "none", "--evaluate", "false"]
-    flags += ["--distil.epochs", "1", "--quantize.epochs", "1"]
-    train.main([*flags, "--distil.batch_size", "8", "--quantize.batch_size", "8"])
-    return folder
-
-
-@pytest.mark.parametrize("name", ["saved_model", "tflite"])
-def test_loading_snippet_runs_and_names_the_classes(name, demo_run):
-    done = subprocess.run(
-        [sys.executable, "-c", block(name, "python")], cwd=demo_run, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert all(name in done.stdout for name in CLASSES)
 
 
 def test_worked_example_becomes_a_data_set(tmp_path):

@@ -1,5 +1,7 @@
 """Every registered student, and every registered teacher, distils with all terms on."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -31,13 +33,20 @@ CASES += [("squeezenet_1_1", teacher, {}) for teacher in families("teacher")]
 CASES += [("squeezenet_1_1", "vgg16", {"fusion": "none"})]
 
 
+@functools.cache
+def built(name, fusion=None):
+    """A small model and its first weights; each is built once."""
+    keras.utils.set_random_seed(0)
+    options = {"fusion": fusion} if fusion else {}
+    model = create(name, (*FRAME, 1), 3, **find(name).small, **options)
+    return model, model.get_weights()
+
+
 @pytest.mark.parametrize("student_name, teacher_name, options", CASES)
 def test_one_step(student_name, teacher_name, options):
+    (student, start), (teacher, _) = built(student_name), built(teacher_name, **options)
+    student.set_weights(start)
     keras.utils.set_random_seed(0)
-    student, teacher = (
-        create(name, (*FRAME, 1), 3, **find(name).small, **options)
-        for name, options in ((student_name, {}), (teacher_name, options))
-    )
     settings = LossSettings(hint=0.1, similarity=1.0, warmup=0.0)
     made = Distiller(student, teacher, settings, total_steps=4)
     made.compile(optimizer=keras.optimizers.SGD(0.01), jit_compile=False)

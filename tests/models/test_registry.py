@@ -184,6 +184,17 @@ def test_only_training_is_random(name):
     step.model.set_weights(before)
 
 
+@pytest.mark.parametrize("name", families("student"))
+def test_a_students_taps_are_not_negative(name):
+    """A tap is an activation, not a linear bottleneck: what attention transfer squares keeps its order."""
+    step = stepped(name)
+    before = step.model.get_weights()
+    maps = keras.Model(step.model.input, [step.model.get_layer(tap).output for tap in find(name).taps])
+    for values in maps(step.given, training=True):
+        assert np.min(values) == 0 and np.max(values) > 0
+    step.model.set_weights(before)
+
+
 @every_builder
 def test_what_can_not_be_built_is_an_input_error(name):
     for wrong in (0, -1, 99, "wide"):

@@ -5,7 +5,6 @@ import subprocess
 import sys
 import types
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -101,45 +100,49 @@ def test_float_tflite_gives_the_students_probabilities(exported, trained, held_o
     np.testing.assert_allclose(given, probabilities(trained.student, images), atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["saved_float", "saved_int8"])
-def test_saved_model_needs_tensorflow_alone(exported, trained, quantized, held_out, tmp_path, kind):
+# Two SavedModel folders in a process without this project.
+SERVE = """
+import json, sys
+import numpy as np
+import tensorflow as tf
+said = []
+for number, path in enumerate(sys.argv[1:]):
+    loaded = tf.saved_model.load(path)
+    raw = np.load("frames.npy")
+    of_bytes = loaded.serve(raw)
+    of_floats = loaded.serve(tf.constant(raw, tf.float32) / 255)
+    signatures = loaded.signatures
+    by_signature = signatures["serve_uint8"](frames=tf.constant(raw))
+    default = signatures["serving_default"](frames=tf.constant(raw, tf.float32) / 255)
+    names = [name.decode() for name in of_bytes["class_names"].numpy()]
+    answers = [of_bytes, of_floats, by_signature, default]
+    np.save(f"given{number}.npy", np.stack([a["probabilities"].numpy() for a in answers]))
+    said.append([names, sorted(signatures)])
+foreign = [m for m in ("tf_keras", "models", "quantization") if m in sys.modules]
+print(json.dumps([said, foreign]))
+"""
+
+
+def test_saved_models_need_tensorflow_alone(exported, trained, quantized, held_out, tmp_path):
     images = held_out[0][:32]
-    keras_file = tmp_path / "student.keras"
-    trained.student.save(keras_file)
-    model = quantized.result.model if kind == "saved_int8" else keras.saving.load_model(keras_file)
     np.save(tmp_path / "frames.npy", images)
-    code = """if True:
-        import json, sys
-        import numpy as np
-        import tensorflow as tf
-        loaded = tf.saved_model.load(sys.argv[1])
-        raw = np.load("frames.npy")
-        of_bytes = loaded.serve(raw)
-        of_floats = loaded.serve(tf.constant(raw, tf.float32) / 255)
-        signatures = loaded.signatures
-        by_signature = signatures["serve_uint8"](frames=tf.constant(raw))
-        default = signatures["serving_default"](frames=tf.constant(raw, tf.float32) / 255)
-        names = [name.decode() for name in of_bytes["class_names"].numpy()]
-        answers = [of_bytes, of_floats, by_signature, default]
-        np.save("given.npy", np.stack([a["probabilities"].numpy() for a in answers]))
-        foreign = [m for m in ("tf_keras", "models", "quantization") if m in sys.modules]
-        print(json.dumps([names, sorted(signatures), foreign]))
-    """
     environment = {**os.environ, "PYTHONPATH": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(
-        [sys.executable, "-c", code, str(exported.paths[kind])],
+        [sys.executable, "-c", SERVE, str(exported.paths["saved_float"]), str(exported.paths["saved_int8"])],
         cwd=tmp_path,
         env=environment,
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    names, signatures, foreign = json.loads(done.stdout.splitlines()[-1])
-    assert tuple(names) == blobs.CLASSES
-    assert signatures == ["serve", "serve_uint8", "serving_default"]
+    said, foreign = json.loads(done.stdout.splitlines()[-1])
     assert foreign == []
-    for given in np.load(tmp_path / "given.npy"):
-        np.testing.assert_allclose(given, probabilities(model, images), atol=1e-5)
+    for number, model in enumerate((trained.student, quantized.result.model)):
+        names, signatures = said[number]
+        assert tuple(names) == blobs.CLASSES
+        assert signatures == ["serve", "serve_uint8", "serving_default"]
+        for given in np.load(tmp_path / f"given{number}.npy"):
+            np.testing.assert_allclose(given, probabilities(model, images), atol=1e-5)
 
 
 def test_no_artefact_holds_the_teacher(exported, trained):

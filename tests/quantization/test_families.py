@@ -31,7 +31,7 @@ def images():
     return blobs.frames(100, seed=12)[0]
 
 
-@pytest.mark.parametrize("name", [name for name in families.NAMES if name not in families.SISTERS])
+@pytest.mark.parametrize("name", families.NAMES)
 def test_the_copy_in_legacy_keras_gives_the_students_logits_and_tfmot_takes_it(exported, images, name):
     family, frames = exported[name], images[:8] / np.float32(255)
     logits = family.student(frames, training=False).numpy()
