@@ -15,7 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
@@ -29,12 +29,14 @@ from data.pseudonyms import Pseudonyms
 from data.records import check_split, sha256_of_shard
 from data.schema import FORMAT_VERSION, DatasetInfo
 from data.splits import SPLITS
+from data.video.framing import OLD_FIT, FrameRule
 
 UNLABELLED = -1
 UNKNOWN_SCANNER = "unknown"
 _FRAMES_PER_SHARD = 2048
 # Up to this many bytes of shards, checksums and records are verified whenever a data set is opened.
 SMALL_BYTES = 64 << 20
+_UNSAID = FrameRule(fit=OLD_FIT)
 _CURE = "make the data set again with prepare.py"
 
 
@@ -45,8 +47,18 @@ class Dataset:
     path: Path
     classes: tuple[str, ...]
     frame_size: tuple[int, int]  # (H, W), pixels
-    checksum: str  # sha256 over the shards' checksums, names and sizes, the classes and the frame size
+    checksum: str  # sha256 over the shards' checksums, names and sizes, the classes, the frame size and the frame rule
     info: dict[str, Any]  # the whole of dataset.json
+
+    @property
+    def fit(self) -> Literal["pad", "stretch"]:
+        """Whether images were padded to the frame's ratio or stretched."""
+        return self.info.get("fit", OLD_FIT)
+
+    @property
+    def fan(self) -> Literal["keep", "blank"]:
+        """Whether what lies outside the fan was blanked."""
+        return self.info.get("fan", "keep")
 
     def shards(self, split: str) -> list[str]:
         """Paths of a split's shards, in order."""
@@ -94,8 +106,10 @@ class DatasetWriter:
         classes: Sequence[str],
         frame_size: tuple[int, int],
         pseudonyms: Pseudonyms | None = None,
+        rule: FrameRule = _UNSAID,
     ):
         self._folder = folder
+        self._rule = rule
         self._pseudonyms = pseudonyms
         self._classes = tuple(classes)
         self._frame_size = tuple(int(n) for n in frame_size)
@@ -166,6 +180,7 @@ class DatasetWriter:
             "format": FORMAT_VERSION,
             "classes": list(self._classes),
             "frame_size": list(self._frame_size),
+            **dataclasses.asdict(self._rule),
             "source": dict(source),
             "split_seed": seed,
             "splits": {split: self._split_info(split) for split in SPLITS},
@@ -223,6 +238,7 @@ def write_dataset(
     overwrite: bool = False,
     require_all_classes: bool = True,
     pseudonyms: Pseudonyms | None = None,
+    rule: FrameRule = _UNSAID,
 ) -> Iterator[DatasetWriter]:
     """Write a data set, whole or not at all.
 
@@ -236,6 +252,7 @@ def write_dataset(
         overwrite: replace `path` if it exists.
         require_all_classes: refuse a split that lacks a class.
         pseudonyms: replace patient and recording ids by theirs.
+        rule: how images became frames; where nobody says it, they count as stretched.
 
     Raises:
         InputError: nothing to write, a class missing from a split, a patient in two
@@ -247,7 +264,7 @@ def write_dataset(
         if name == "unlabelled" or name_fault(name):
             raise InputError(f"class {name!r}: {name_fault(name) or 'stands for frames without a label'}: rename it")
     with whole_folder(path, overwrite=overwrite, marker="dataset.json") as folder:
-        writer = DatasetWriter(folder, classes, frame_size, pseudonyms)
+        writer = DatasetWriter(folder, classes, frame_size, pseudonyms, rule)
         try:
             yield writer
             writer.finish(source, seed, require_all_classes)
@@ -316,15 +333,19 @@ def _check_content(data: Dataset, decode: bool) -> None:
 
 
 def _checksum(info: Mapping[str, Any]) -> str:
-    """Of the shards' bytes, and of what tells them apart: splits, sizes, class names and frame size."""
+    """Of the shards' bytes, and of what tells them apart: splits, sizes, class names, frame size and frame rule."""
     shards = [
         [name, size, digest]
         for split in SPLITS
         for name, size, digest in zip(*(info["splits"][split][key] for key in _SHARD_KEYS))
     ]
-    return hashlib.sha256(json.dumps([shards, info["classes"], info["frame_size"]]).encode()).hexdigest()
+    said = [shards, info["classes"], info["frame_size"]]
+    if "fit" in info:
+        said += [info.get(key) for key in _RULE_KEYS]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
+_RULE_KEYS = tuple(field.name for field in dataclasses.fields(FrameRule))
 _SHARD_KEYS = ("shards", "shard_bytes", "shard_sha256")
 
 

@@ -141,6 +141,8 @@ def _dataset_row(data: Dataset, split: str) -> dict[str, Any]:
         "split": split,
         "classes": list(data.classes),
         "frame_size": list(data.frame_size),
+        "fit": data.fit,
+        "fan": data.fan,
         "n_frames": data.frames(split),
         "n_patients": data.patients(split),
         "n_gaze_frames": data.gaze_frames(split),

@@ -177,12 +177,12 @@ def _beside(scenes: dict[tuple, Scene], real: dict[str, list[np.ndarray]]) -> Fi
 
 def _real_images(reference, frame_size: tuple[int, int]) -> dict[str, list[np.ndarray]]:
     # Imported late: it loads TensorFlow, which a preview without real images does not need.
-    from data.frames import resize_frame
     from data.sources import example_images
+    from data.video.framing import prepare_image
 
     return {
         label: [
-            resize_frame(image, frame_size) for image in example_images("fetal-planes", reference, plane, len(LOOKS))
+            prepare_image(image, frame_size) for image in example_images("fetal-planes", reference, plane, len(LOOKS))
         ]
         for label, plane in REAL_PLANES.items()
     }

@@ -135,6 +135,8 @@ class Stage:
             name=name,
             classes=self.data.classes,
             frame_size=self.data.frame_size,
+            fit=self.data.fit,
+            fan=self.data.fan,
             output=output,
             stage=self.name,
             inputs=tuple(getattr(tensor, "name", "frame") for tensor in model.inputs),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from common.errors import InputError
 from data.video.clip import MAX_FPS, MIN_FPS
+from data.video.framing import FanRule, Fit, FrameRule
 
 MAX_SIDE = 4096
 MIN_SIDE = 4
@@ -20,6 +21,9 @@ class PrepareConfig:
     Attributes:
         out: folder of the data set; must not exist yet
         frame_size: height and width of the frames, pixels
+        fit: pad images to the frame's ratio of width to height, or stretch them to it
+        pixel_aspect: width over height of one pixel of the images, where an export lost their ratio
+        fan: keep what lies outside the fan (names of presets, grey bars, depth ticks), or blank it
         val_fraction: share of the patients for validation
         seed: of the split by patients
         overwrite: replace the folder if it is there
@@ -29,6 +33,9 @@ class PrepareConfig:
 
     out: Path
     frame_size: tuple[int, int] = (224, 288)
+    fit: Fit = "pad"
+    pixel_aspect: float = 1.0
+    fan: FanRule = "keep"
     val_fraction: float = 0.15
     seed: int = 0
     overwrite: bool = False
@@ -36,8 +43,14 @@ class PrepareConfig:
 
     def __post_init__(self) -> None:
         check_frame_size(self.frame_size)
+        _ = self.rule
         if not 0 <= self.seed < 2**32:
             raise InputError(f"seed must be from 0 to {2**32 - 1}, not {self.seed}")
+
+    @property
+    def rule(self) -> FrameRule:
+        """How images become frames."""
+        return FrameRule(self.fit, self.pixel_aspect, self.fan)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

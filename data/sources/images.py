@@ -14,13 +14,13 @@ from common.console import notice, track
 from common.errors import InputError
 from data.dataset import Dataset, DatasetWriter, FrameRecord, open_dataset, write_dataset
 from data.duplicates import frame_digest
-from data.frames import resize_frame
 from data.names import one_spelling, refuse_spellings, spelling_key
 from data.pseudonyms import open_pseudonyms
 from data.sources.config import ImageSetConfig
 from data.sources.image_table import ImageRow, find_images, read_image_table
 from data.sources.registry import ImageSource, image_source
 from data.splits import split_patients
+from data.video.framing import prepare_image
 from data.video.images import read_image
 
 COPIES = "images that another patient of the test has too (the training copy is left out)"
@@ -34,7 +34,7 @@ def prepare_images(config: ImageSetConfig) -> Dataset:
     split; where the official split parts them, the training copy is left out and counted.
 
     Args:
-        config: see `ImageSetConfig`. Images are resized to `frame_size` whatever their shape.
+        config: see `ImageSetConfig`. Images become frames as `data.video.framing` says.
 
     Returns:
         The opened data set.
@@ -61,6 +61,7 @@ def prepare_images(config: ImageSetConfig) -> Dataset:
         config.out,
         classes=names,
         frame_size=config.frame_size,
+        rule=config.rule,
         source=about,
         seed=config.seed,
         overwrite=config.overwrite,
@@ -74,7 +75,7 @@ def prepare_images(config: ImageSetConfig) -> Dataset:
         left_out = _parted_copies(same, official)
         writer.refuse(COPIES, len(left_out))
         split_of = _split(kept, same, official, config)
-        _write(kept, images, left_out, split_of, class_of, config.frame_size, writer)
+        _write(kept, images, left_out, split_of, class_of, config, writer)
         about["checksum"] = digest.hexdigest()
     return open_dataset(config.out)
 
@@ -222,7 +223,7 @@ def _split(rows, same, official: dict[str, str], config: ImageSetConfig) -> dict
     return {p: drawn[lead(p)] if official[p] == "train" else "test" for p in leader}
 
 
-def _write(rows, images, left_out, split_of, class_of, frame_size, writer: DatasetWriter) -> None:
+def _write(rows, images, left_out, split_of, class_of, config: ImageSetConfig, writer: DatasetWriter) -> None:
     for row in track(rows, "importing images"):
         if row.image in left_out:
             continue
@@ -233,7 +234,7 @@ def _write(rows, images, left_out, split_of, class_of, frame_size, writer: Datas
         writer.add(
             split_of[row.patient],
             FrameRecord(
-                frame=resize_frame(frame, frame_size),
+                frame=prepare_image(frame, config.frame_size, config.fit, config.pixel_aspect),
                 label=class_of[row.plane],
                 recording_id=row.image,
                 patient_id=row.patient,

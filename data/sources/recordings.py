@@ -13,7 +13,6 @@ from common.errors import InputError
 from common.files import sha256_of
 from data.dataset import UNLABELLED, Dataset, DatasetWriter, FrameRecord, open_dataset, write_dataset
 from data.duplicates import FrameRegister
-from data.frames import resize_frame
 from data.gaze.alignment import FrameGaze, gaze_for_frames
 from data.gaze.read import read_gaze
 from data.names import leading_zero_groups, spelling_key
@@ -32,6 +31,7 @@ from data.sources.manifest import Recording, check_box, fixed_splits, read_manif
 from data.splits import split_patients
 from data.video.clip import Video
 from data.video.folder import frame_files
+from data.video.framing import place_image, prepare_image
 from data.video.read import open_video
 
 # `data.report` and the reports of runs repeat what begins with this word.
@@ -44,12 +44,11 @@ CONSTANT = "frames of one constant value"
 def prepare_recordings(config: RecordingsConfig, *, source: Mapping | None = None) -> Dataset:
     """Make a data set of the recordings that a manifest lists.
 
-    Every manifest row, label, video header, box and gaze file is checked before the
-    first frame is decoded; then the videos are decoded once, one frame in memory.
+    Every manifest row, label, video header, box and gaze file is checked before a frame is decoded.
 
-    The frame is the ultrasound image: the manifest's `crop_px`, resized by area; its aspect
-    ratio is not kept. Gaze is normalised to that image through the manifest's `image_box_px`,
-    its place on the screen; without that the whole video picture fills the screen.
+    The frame is the ultrasound image, the manifest's `crop_px`, as `data.video.framing` makes one of
+    it. Gaze comes to that image through the manifest's `image_box_px`, its place on the screen;
+    without that the whole video picture fills the screen. Then it is normalised to the frame.
 
     Args:
         config: see `RecordingsConfig`. Patients whose split the manifest gives keep it.
@@ -88,6 +87,7 @@ def prepare_recordings(config: RecordingsConfig, *, source: Mapping | None = Non
         config.out,
         classes=classes,
         frame_size=config.frame_size,
+        rule=config.rule,
         source=about,
         seed=None if patients <= set(fixed) else config.seed,
         overwrite=config.overwrite,
@@ -159,6 +159,8 @@ class _Import:
         labels = frame_labels(recording, clip.intervals, video.times_s)
         wanted = keep_frames(video.times_s, self._config.fps)
         x, y, width, height = recording.crop_px or (0, 0, *video.size)
+        rule = (self._config.frame_size, self._config.fit, self._config.pixel_aspect)
+        place = place_image((height, width), *rule)
         seen = constant = 0
         for index, time_s, whole in video:
             if not wanted[index]:
@@ -173,16 +175,16 @@ class _Import:
                 constant += 1
                 continue
             self._seen.add(recording.recording_id, recording.patient_id, frame)
-            gaze_x, gaze_y = (gaze.x[index].tolist(), gaze.y[index].tolist()) if gaze is not None else ([], [])
+            gaze_x, gaze_y = place.to_frame(gaze.x[index], gaze.y[index]) if gaze is not None else ((), ())
             record = FrameRecord(
-                frame=resize_frame(frame, self._config.frame_size),
+                frame=prepare_image(frame, *rule),
                 label=UNLABELLED if label is None else self._index[label],
                 recording_id=recording.recording_id,
                 patient_id=recording.patient_id,
                 frame_index=index,
                 time_s=time_s,
-                gaze_x=gaze_x,
-                gaze_y=gaze_y,
+                gaze_x=np.asarray(gaze_x).tolist(),
+                gaze_y=np.asarray(gaze_y).tolist(),
                 scanner=recording.scanner,
             )
             writer.add(split, record)

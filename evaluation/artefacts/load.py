@@ -12,6 +12,7 @@ import keras
 import numpy as np
 from scipy.special import softmax
 
+from common.console import notice
 from common.errors import InputError
 from common.files import whole_file
 from data.dataset import Dataset
@@ -163,7 +164,9 @@ def blank_features(metadata: Metadata) -> dict[str, np.ndarray]:
 
 
 def check_matches(metadata: Metadata, data: Dataset, path: str | os.PathLike) -> None:
-    """Refuse an artefact whose classes, frame size or gaze map are not the data set's.
+    """Refuse an artefact whose classes, frame size, fit or gaze map are not the data set's.
+
+    A data set whose fan was blanked is another question put to the same artefact: that is said, not refused.
 
     Args:
         metadata: of the artefact.
@@ -186,6 +189,13 @@ def check_matches(metadata: Metadata, data: Dataset, path: str | os.PathLike) ->
             f"{data_height}×{data_width}: prepare the data with --frame-size {height} {width}, "
             "or give another artefact"
         )
+    if metadata.fit != data.fit:
+        raise InputError(
+            f"{path}: takes frames made with fit {metadata.fit}, those of the data set {data.path} were made with "
+            f"{data.fit}: prepare the data with --fit {metadata.fit}, or give another artefact"
+        )
+    if metadata.fan != data.fan:
+        notice(f"{path}: was trained with fan {metadata.fan}, the data set {data.path} was prepared with {data.fan}")
     wanted = map_size(data.frame_size)
     if ("gaze" in metadata.inputs or metadata.output == "gaze_map") and metadata.gaze_map_size != wanted:
         raise InputError(

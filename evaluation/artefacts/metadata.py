@@ -64,6 +64,8 @@ class Metadata:
         version: of the software that wrote it.
         dataset_checksum: of the data set that it was trained on.
         teacher: what taught it, or None.
+        fit: how its frames are made of images: "pad" or "stretch", see `data.video.framing`.
+        fan: "keep", or "blank" where what lies outside the fan was blanked.
         extra: anything else worth keeping, JSON-serialisable.
         sha256: of the artefact's bytes; `write_metadata` sets it.
     """
@@ -82,6 +84,8 @@ class Metadata:
     version: Annotated[str, pydantic.Field(max_length=500)] = "0"
     dataset_checksum: Annotated[str, pydantic.Field(max_length=200)] = ""
     teacher: Teacher | None = None
+    fit: Literal["pad", "stretch"] = "stretch"  # what artefacts that do not say it were trained with
+    fan: Literal["keep", "blank"] = "keep"
     extra: dict[str, Any] = dataclasses.field(default_factory=dict)
     sha256: Annotated[str, pydantic.Field(pattern="^([0-9a-f]{64})?$")] = dataclasses.field(default="", compare=False)
 
