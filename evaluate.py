@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 import jsonargparse
-from jsonargparse.typing import PositiveInt
+from jsonargparse.typing import ClosedUnitInterval, PositiveInt
 
 from common.console import console
 from common.errors import InputError, run_command
@@ -36,7 +36,10 @@ def main(argv: list[str]) -> None:
     from evaluation.table import print_table
 
     names = [field.name for field in dataclasses.fields(EvaluateConfig) if field.name in flags]
-    evaluation = run_evaluation(EvaluateConfig(**{name: flags[name] for name in names}))
+    config = EvaluateConfig(**{name: flags[name] for name in names})
+    if flags.fit is not None:
+        _fit(config, flags.fit)
+    evaluation = run_evaluation(config)
     # First the files: what happens to the terminal costs nobody the results.
     written = []
     if flags.json:
@@ -52,6 +55,26 @@ def main(argv: list[str]) -> None:
     print_table(evaluation.report)
     for path in written:
         console.print(f"wrote {path}", markup=False, highlight=False)
+
+
+def _fit(config, target: float) -> None:
+    """Fit thresholds, filters and the rule for unlike frames on the data set's own splits, into the metadata."""
+    from data.dataset import open_dataset
+    from evaluation.fitting import fit_artefact
+
+    data = open_dataset(config.data)
+    for path in config.artefacts:
+        decision = fit_artefact(path, data, target, trust=config.trust).decision
+        if decision is None:
+            raise InputError(f"{data.path}: has no labelled frame in its validation split to fit a threshold on")
+        point = decision.still
+        console.print(
+            f"{path}: threshold {point.threshold:.3f} keeps {point.coverage:.1%} of {decision.frames} validation "
+            f"frames at {point.accuracy:.1%}"
+            + ("" if point.reached else f", the most there is: {target:.0%} was asked for"),
+            markup=False,
+            highlight=False,
+        )
 
 
 def _check_outputs(flags) -> None:
@@ -142,6 +165,14 @@ def _add_outputs(parser: Parser) -> None:
         type=str,
         metavar="DIR",
         help="write figures there, PNG and SVG: confusion, precision-recall, reliability, curves, size, maps",
+    )
+    parser.add_argument(
+        "--fit",
+        default=None,
+        type=ClosedUnitInterval | None,
+        metavar="ACCURACY",
+        help="first fit threshold, smoothing and the rule for unlike frames on this data set's validation and training "
+        "splits, for this accuracy on what is kept, and write them into the artefacts' metadata",
     )
 
 

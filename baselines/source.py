@@ -73,6 +73,7 @@ class Source:
             macs=count_macs(model),
             version=f"tensorflow {version('tensorflow')}, keras {version('keras')}",
             dataset_checksum=self.data.checksum,
+            decision=None,  # of the source's answers
             extra={**extra, "baseline": {"source": str(self.path), "seed": self.config.seed, **target}},
         )
 

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from common.console import console
 from common.errors import InputError
 from common.files import whole_file
+from evaluation.calibration import draw_calibration
 from evaluation.curves import draw_curves
 from evaluation.figures import (
     draw_accuracy_size,
@@ -48,7 +49,7 @@ def write_plots(folder: str | os.PathLike, evaluation: Evaluation, run: str | os
             first artefact's run folder is looked for above the artefact.
 
     Returns:
-        Paths written: confusion, precision_recall, reliability, accuracy_size, curves, maps.
+        Paths written: confusion, precision_recall, reliability, calibration, accuracy_size, curves, maps.
 
     Raises:
         InputError: `run` has no readable history.csv, or the folder can't be written.
@@ -77,6 +78,8 @@ def write_plots(folder: str | os.PathLike, evaluation: Evaluation, run: str | os
         draw_precision_recall(figure, report, evaluation.tables, data.classes)
     with figure_of("reliability") as figure:
         draw_reliability(figure, report, evaluation.tables, data.classes)
+    with figure_of("calibration") as figure:
+        draw_calibration(figure, report, evaluation.tables, data.classes)
     with figure_of("accuracy_size") as figure:
         draw_accuracy_size(figure, report)
     if curves is None or history is None:

@@ -14,7 +14,7 @@ from evaluation.artefacts import Artefact
 
 
 def predict_split(
-    artefact: Artefact, data: Dataset, split: str, gaze: str = "real", batch_size: int = 64
+    artefact: Artefact, data: Dataset, split: str, gaze: str = "real", batch_size: int = 64, show: bool = True
 ) -> pd.DataFrame:
     """Run an artefact over a split, in stored order, without augmentation.
 
@@ -25,6 +25,7 @@ def predict_split(
         gaze: what a teacher sees: "real", "none", "shuffled" or "centre", as maps with the
             sigma that its metadata names. Students see frames alone, whatever is given here.
         batch_size: frames a batch; the result does not depend on it.
+        show: a progress bar.
 
     Returns:
         Columns `recording_id`, `patient_id` (text), `frame_index`, `time_s`, `label` (index
@@ -37,9 +38,10 @@ def predict_split(
     # A student does not look at the gaze, so none is prepared for it.
     mode = gaze if "gaze" in artefact.metadata.inputs else "none"
     batches = evaluation_batches(data, split, batch_size=batch_size, sigma=artefact.metadata.sigma, gaze=mode)
-    count = -(-len(table) // batch_size)
-    name = escape("/".join(artefact.path.parts[-2:]))
-    probabilities = [artefact.predict(features) for features, _, _ in track(batches.as_numpy_iterator(), name, count)]
+    found = batches.as_numpy_iterator()
+    if show:
+        found = track(found, escape("/".join(artefact.path.parts[-2:])), -(-len(table) // batch_size))
+    probabilities = [artefact.predict(features) for features, _, _ in found]
     columns = [f"p_{name}" for name in data.classes]
     return pd.concat([table, pd.DataFrame(np.concatenate(probabilities), columns=columns)], axis=1)
 

@@ -25,7 +25,10 @@ from evaluation.config import EvaluateConfig
 from evaluation.ensemble import NAME as ENSEMBLE
 from evaluation.ensemble import ensemble_cost, ensemble_table, require_members
 from evaluation.latency import measure_latency
+from evaluation.ood import chunks, share_flagged
 from evaluation.predictions import predict_split
+from evaluation.selective import selective_row
+from evaluation.temporal import clip_metrics
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,8 +117,8 @@ def _rows(
             timings = measure_latency(config.artefacts, trust=config.trust)
     conventional = _conventional(config, data)["params"]
     rows = [
-        _artefact_row(artefact, table, data, config, timing, conventional)
-        for artefact, table, timing in zip(artefacts, tables, timings)
+        _artefact_row(artefact, table, data, config, timing, conventional, flagged)
+        for artefact, table, timing, flagged in zip(artefacts, tables, timings, _flagged(artefacts, data, config.split))
     ]
     if config.ensemble:
         tables.append(ensemble_table(tables))
@@ -159,6 +162,7 @@ def _artefact_row(
     config: EvaluateConfig,
     timing: dict[str, Any],
     conventional: int | None,
+    flagged: float | None,
 ) -> dict[str, Any]:
     metadata = artefact.metadata
     metrics = _metrics(table, data, config.draws)
@@ -168,6 +172,9 @@ def _artefact_row(
         "path": str(artefact.path),
         "kind": artefact.kind,
         **metrics,
+        "selective": selective_row(table, data.classes, metadata.decision),
+        "flagged": flagged,
+        "clips": clip_metrics(table, data.classes, metadata.decision and metadata.decision.causal),
         "params": params,
         "macs": macs,
         "bytes": size,
@@ -182,6 +189,17 @@ def _artefact_row(
         "version": metadata.version,
         "trained_on_this_dataset": metadata.dataset_checksum == data.checksum,
     }
+
+
+def _flagged(artefacts: list[Artefact], data: Dataset, split: str) -> list[float | None]:
+    """The share of the split that each artefact's rule calls unlike its training frames; a run shares one rule."""
+    rules = [artefact.metadata.ood for artefact in artefacts]
+    found = {
+        rule: share_flagged(rule, (frames for _, frames in chunks(data, split)))
+        for rule in {*rules}
+        if rule is not None
+    }
+    return [None if rule is None else found[rule] for rule in rules]
 
 
 def _ensemble_row(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import keras
 
 from common.console import console
@@ -9,6 +11,7 @@ from common.files import whole_folder
 from common.state_file import epochs_done
 from evaluation.artefacts import load_keras_model
 from evaluation.complexity import count_macs
+from evaluation.fitting import fit_artefact
 from models.distiller import build_objective
 from quantization.finetune import FineTuning
 from quantization.qat import FREEZE_BATCH_NORM_FROM, quantize_aware_train
@@ -61,6 +64,10 @@ def quantize_student(stage: Stage, teacher: keras.Model | None, history: History
     metadata = stage.metadata(student, config.student, "probabilities", count_macs(student), teacher)
     with console.status("converting to 8 bits"), whole_folder(stage.folder, overwrite=True) as folder:
         export_int8(quantized, folder / "student_int8.tflite", metadata)
-        export_saved_model(quantized.model, folder / "saved_model", metadata)
         post_training_int8(student, frames, folder / "student_ptq.tflite", metadata)
+        # The threshold is that of the 8-bit answers; the fake-quantized SavedModel gives them in float.
+        fit_artefact(folder / "student_ptq.tflite", stage.data)
+        fit = fit_artefact(folder / "student_int8.tflite", stage.data)
+        metadata = dataclasses.replace(metadata, decision=fit.decision, ood=fit.ood)
+        export_saved_model(quantized.model, folder / "saved_model", metadata)
     stage.checkpoint.unlink(missing_ok=True)  # only now: the stage is on disk

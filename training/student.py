@@ -12,6 +12,7 @@ from common.files import whole_folder
 from data.dataset import Dataset
 from evaluation.artefacts import save_keras
 from evaluation.complexity import count_macs
+from evaluation.fitting import fitted
 from losses import LossSettings
 from models.distiller import Distiller
 from models.ensemble import Ensemble
@@ -67,13 +68,14 @@ def train_student(
     )
     macs = count_macs(student)
     with console.status("exporting the student"), whole_folder(stage.folder, overwrite=True) as folder:
-        save_keras(student, folder / "student.keras", stage.metadata(student, config.student, "logits", macs, teacher))
+        described = fitted(stage.metadata(student, config.student, "logits", macs, teacher), student, data)
+        save_keras(student, folder / "student.keras", described)
         gaze_model = distiller.gaze_model()
         if gaze_model is not None:
-            described = stage.metadata(gaze_model, config.student, "gaze_map", count_macs(gaze_model), teacher)
-            save_keras(gaze_model, folder / GAZE_MAP, dataclasses.replace(described, stage="gaze_map"))
+            of_map = stage.metadata(gaze_model, config.student, "gaze_map", count_macs(gaze_model), teacher)
+            save_keras(gaze_model, folder / GAZE_MAP, dataclasses.replace(of_map, stage="gaze_map"))
         save_heads(distiller.objective, folder / HEADS)
-        metadata = stage.metadata(student, config.student, "probabilities", macs, teacher)
+        metadata = dataclasses.replace(described, output="probabilities")
         export_saved_model(student, folder / "saved_model", metadata)
         export_float_tflite(student, folder / "student.tflite", metadata)
     for finished in filter(None, (stage, before)):

@@ -14,6 +14,7 @@ from data.dataset import Dataset
 from data.saliency import DEFAULT_SIGMA
 from evaluation.artefacts import check_matches, load_keras_model, read_metadata, save_keras
 from evaluation.complexity import count_macs
+from evaluation.fitting import fitted
 from models.ensemble import Ensemble, shares
 from models.teaching import TeacherLearner
 from training.config import TrainConfig
@@ -43,7 +44,7 @@ def train_teacher(stage: Stage, history: History) -> None:
         config.seed,
     )
     with whole_folder(stage.folder, overwrite=True) as folder:
-        metadata = stage.metadata(teacher, config.teacher, "logits", count_macs(teacher))
+        metadata = fitted(stage.metadata(teacher, config.teacher, "logits", count_macs(teacher)), teacher, data)
         save_keras(teacher, folder / "teacher.keras", metadata)
     stage.checkpoint.unlink(missing_ok=True)  # only now: the stage is on disk
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import math
+import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -245,7 +246,7 @@ def _decode(path: Path, source: Path | bytes, ticks: np.ndarray | None) -> Itera
         stream = _video_stream(container, path)
         if stream.codec_context.width * stream.codec_context.height >= _PIXELS_FOR_THREADS:
             stream.thread_type = "AUTO"
-        width = _Shape(stream).square_width()
+        width = square_width(stream)
         # Versions before 3 have no extra data and no checksums.
         ffv1 = stream.codec_context.name == "ffv1" and bool(stream.codec_context.extradata)
         index = coded = 0
@@ -259,12 +260,24 @@ def _decode(path: Path, source: Path | bytes, ticks: np.ndarray | None) -> Itera
                 lost = ticks is not None and (index >= len(ticks) or frame.pts != ticks[index])
                 if frame.is_corrupt or lost:
                     raise InputError(f"{path}: frame {index} is damaged or lost: {_EXPORT_AGAIN}")
-                yield _upright(path, frame, width)
+                yield upright(path, frame, width)
                 index += 1
 
 
-def _upright(path: Path, frame, width: int) -> np.ndarray:
-    """Grey uint8 [h, w] as a player shows the frame: square pixels, turned and mirrored as it says."""
+def square_width(stream) -> int:
+    """The width, pixels, at which a video stream's pixels are square."""
+    return _Shape(stream).square_width()
+
+
+def upright(path: str | os.PathLike, frame, width: int) -> np.ndarray:
+    """Grey uint8 [h, w] as a player shows a decoded frame: square pixels, turned and mirrored as it says.
+
+    Args:
+        path: for messages. frame: of PyAV. width: `square_width` of its stream.
+
+    Raises:
+        InputError: it is turned by no right angle.
+    """
     stretched = {} if width == frame.width else {"width": width, "height": frame.height}
     grey = frame.to_ndarray(format="gray", **stretched)
     matrix = _matrix(path, frame)
@@ -284,7 +297,7 @@ def _is_turned(matrix: tuple[int, ...]) -> bool:
     return matrix[0] == 0
 
 
-def _matrix(path: Path, frame) -> tuple[int, ...] | None:
+def _matrix(path: str | os.PathLike, frame) -> tuple[int, ...] | None:
     """(a, b, c, d) of the display matrix as signs, None where there is none or it changes nothing."""
     for side in frame.side_data:
         if side.type.name == "DISPLAYMATRIX":

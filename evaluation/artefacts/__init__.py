@@ -1,5 +1,6 @@
 """The one place that saves, loads and checks artefacts."""
 
+from evaluation.artefacts.fitted import Decision, OperatingPoint, OutOfDistribution
 from evaluation.artefacts.load import (
     KINDS,
     Artefact,
@@ -23,7 +24,10 @@ from evaluation.artefacts.metadata import (
 __all__ = [
     "KINDS",
     "Artefact",
+    "Decision",
     "Metadata",
+    "OperatingPoint",
+    "OutOfDistribution",
     "Teacher",
     "artefact_kind",
     "artefact_sha256",

@@ -20,9 +20,9 @@ from pydantic.dataclasses import dataclass
 from common.documents import checked, read_json
 from common.errors import InputError, disk_errors
 from common.files import write_text
+from evaluation.artefacts.fitted import CONFIG, Decision, OutOfDistribution
 
 _CURE = "correct the field or export the artefact again"
-_CONFIG = pydantic.ConfigDict(extra="forbid", allow_inf_nan=False)
 
 Text = Annotated[str, pydantic.Field(min_length=1, max_length=200)]
 Pixels = Annotated[int, pydantic.Field(strict=True, ge=1, le=16384)]
@@ -31,7 +31,7 @@ Share = Annotated[float, pydantic.Field(strict=True, gt=0, le=0.5)]
 Number = Annotated[float, pydantic.Field(strict=True)]
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class Teacher:
     """What taught a student.
 
@@ -44,7 +44,7 @@ class Teacher:
     params: Count
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class Metadata:
     """The contract of one artefact.
 
@@ -66,6 +66,8 @@ class Metadata:
         teacher: what taught it, or None.
         fit: how its frames are made of images: "pad" or "stretch", see `data.video.framing`.
         fan: "keep", or "blank" where what lies outside the fan was blanked.
+        decision: when it answers, fitted on the validation split, or None.
+        ood: which frames are unlike the training frames, or None.
         extra: anything else worth keeping, JSON-serialisable.
         sha256: of the artefact's bytes; `write_metadata` sets it.
     """
@@ -86,6 +88,8 @@ class Metadata:
     teacher: Teacher | None = None
     fit: Literal["pad", "stretch"] = "stretch"  # what artefacts that do not say it were trained with
     fan: Literal["keep", "blank"] = "keep"
+    decision: Decision | None = None
+    ood: OutOfDistribution | None = None
     extra: dict[str, Any] = dataclasses.field(default_factory=dict)
     sha256: Annotated[str, pydantic.Field(pattern="^([0-9a-f]{64})?$")] = dataclasses.field(default="", compare=False)
 

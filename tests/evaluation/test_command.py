@@ -35,7 +35,23 @@ def test_a_good_run(run_folder, dataset, tmp_path):
     assert [row["kind"] for row in report["artefacts"]] == ["keras", "tflite"]
     assert all(row["latency_ms"]["median"] > 0 for row in report["artefacts"])
     assert (tmp_path / "p.csv").is_file()
-    assert len(list((tmp_path / "plots").iterdir())) == 12
+    assert len(list((tmp_path / "plots").iterdir())) == 14
+
+
+def test_fit_writes_into_the_metadata_and_refuses_other_data(run_folder, dataset, tmp_path, capsys):
+    for name in ("student.tflite", "student.tflite.json"):
+        (tmp_path / name).write_bytes((run_folder / "student" / name).read_bytes())
+    words = [str(tmp_path / "student.tflite"), "--data", str(dataset.path), "--latency", "false"]
+    assert run_command(evaluate.main, [*words, "--fit", "0.6"]) == 0
+    fields = json.loads((tmp_path / "student.tflite.json").read_text())
+    assert (
+        fields["decision"]["target"] == 0.6
+        and f"{fields['decision']['still']['coverage']:.1%}" in capsys.readouterr().out
+    )
+    assert run_command(evaluate.main, [*words, "--fit", "1.5"]) == 2
+    other = make_dataset(tmp_path / "other", size=(24, 32)).path
+    assert run_command(evaluate.main, [words[0], "--data", str(other), "--fit", "0.6"]) == 2
+    assert json.loads((tmp_path / "student.tflite.json").read_text()) == fields
 
 
 def test_help():

@@ -9,6 +9,7 @@ from matplotlib.image import imread
 from common.errors import InputError
 from evaluation.artefacts import load_artefact
 from evaluation.attention import attention_maps, has_attention
+from evaluation.calibration import draw_calibration
 from evaluation.classification import expected_calibration_error, labelled, probability_array, reliability_bins
 from evaluation.config import EvaluateConfig
 from evaluation.curves import draw_curves
@@ -28,7 +29,7 @@ def texts(figure):
     return " ".join(text.get_text() for text in figure.findobj(lambda item: hasattr(item, "get_text")))
 
 
-FIGURES = ["confusion", "precision_recall", "reliability", "accuracy_size", "curves", "maps"]
+FIGURES = ["confusion", "precision_recall", "reliability", "calibration", "accuracy_size", "curves", "maps"]
 
 
 def test_all_figures_as_pixels_and_as_vectors(evaluation, tmp_path):
@@ -88,6 +89,7 @@ def test_simulated_is_said_on_every_figure_of_simulated_data_alone(evaluation, r
         lambda figure, e: draw_accuracy_size(figure, e.report),
         lambda figure, e: draw_precision_recall(figure, e.report, e.tables, e.data.classes),
         lambda figure, e: draw_reliability(figure, e.report, e.tables, e.data.classes),
+        lambda figure, e: draw_calibration(figure, e.report, e.tables, e.data.classes),
         draw_sheet,
     ]
     for draw in draws:
@@ -171,3 +173,20 @@ def test_attention_is_the_channel_mean_of_squares(run_folder, student):
     expected = np.array([[[np.mean(cell**2) for cell in row] for row in one] for one in activation])
     expected /= expected.sum(axis=(1, 2), keepdims=True)
     np.testing.assert_allclose(attention_maps(artefact, {"frame": frame}), expected, rtol=1e-4)
+
+
+def test_calibration_has_a_line_an_artefact_and_its_risk_ends_at_the_error(evaluation):
+    """At full coverage the risk is 1 − accuracy; a class's column is of the frames that are answered with it."""
+    figure = Figure()
+    draw_calibration(figure, evaluation.report, evaluation.tables, evaluation.data.classes)
+    columns = 1 + len(evaluation.data.classes)
+    first, *of_class = figure.axes[columns:]
+    rows = evaluation.report["artefacts"]
+    assert len(first.lines) == len(rows)
+    for line, row in zip(first.lines, rows):
+        assert line.get_ydata()[-1] == pytest.approx(100 * (1 - row["accuracy"]))
+        assert line.get_xdata()[-1] == 100
+    for axis, name in zip(of_class, evaluation.data.classes):
+        answered = [row["per_class"][name]["precision"] for row in rows if np.array(row["confusion"]).sum(axis=0).any()]
+        ends = [line.get_ydata()[-1] for line in axis.lines]
+        assert all(any(end == pytest.approx(100 * (1 - p)) for p in answered) for end in ends)
