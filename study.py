@@ -5,6 +5,8 @@
     python study.py table --config configs/lineage.yaml --max-hours 3    what fits; the rest stays a command
     python study.py table --config configs/lineage.yaml --jobs 2         two rows at a time, each on half of the cores
     python study.py results --config configs/lineage.yaml --data fetal_planes --picture results.png
+    python study.py store --config configs/evidence.yaml                 keep the predictions of what has run
+    python study.py evidence --page docs/evidence.md                     the tables and the figure of what is stored
 
 Every row is a command of train.py or compress.py, as you would type it; the study's file says
 which. A row that is finished is kept as long as its command, its data and what it is made from
@@ -25,9 +27,17 @@ from common.errors import InputError, run_command
 from common.files import write_text
 from common.parsing import Parser
 
+# Where the results that stay with the code lie.
+_STORED = Path(__file__).resolve().parent / "studies" / "results"
+
 
 def main(argv: list[str]) -> int:
-    commands = {"table": (_table_flags, _table), "results": (_results_flags, _results)}
+    commands = {
+        "table": (_table_flags, _table),
+        "results": (_results_flags, _results),
+        "store": (_store_flags, _store),
+        "evidence": (_evidence_flags, _evidence),
+    }
     if argv[:1] and argv[0] in commands:
         flags, run = commands[argv[0]]
         chosen = flags().parse_args(argv[1:])
@@ -38,6 +48,8 @@ def main(argv: list[str]) -> int:
     commands = parser.add_subcommands()
     commands.add_subcommand("table", _table_flags(), help="train what is missing, print the table")
     commands.add_subcommand("results", _results_flags(), help="write what there is as a page; trains nothing")
+    commands.add_subcommand("store", _store_flags(), help="keep the predictions of what has run, as small tables")
+    commands.add_subcommand("evidence", _evidence_flags(), help="tables and figure of what is stored; trains nothing")
     parser.parse_args(argv)  # --help, or an error
     return 2
 
@@ -91,6 +103,35 @@ def _results(flags, command: str) -> int:
         console.print(f"wrote {flags.picture}")
     if flags.out:
         _write(flags.out, study, lines, make_plan(study, rows, sums, flags.timing), {}, command)
+    return 0
+
+
+def _store(flags, command: str) -> int:
+    from studies.stored import store_table
+
+    study, sums = _study(flags)
+    for name, table in study.tables.items():
+        if not flags.data or name in flags.data:
+            written = store_table(study, table, flags.out / name, sums)
+            console.print(f"{flags.out / name}: {len(written)} of {len(table.rows)} rows stored")
+    return 0
+
+
+def _evidence(flags, command: str) -> int:
+    from studies.evidence import arm_table, claim_table, draw, left_over, write_page
+    from studies.stored import INDEX, read_stored
+
+    folders = flags.stored or sorted(path.parent for path in _STORED.glob(f"*/{INDEX}"))
+    found = [read_stored(folder) for folder in folders]
+    for stored in found:
+        lines = [stored.index["title"], *arm_table(stored), *claim_table(stored), left_over(stored)]
+        console.print("\n".join(lines), markup=False, highlight=False)
+    if flags.page:
+        write_page(flags.page, found)
+        console.print(f"wrote {flags.page}")
+    if flags.picture:
+        draw(flags.picture, found)
+        console.print(f"wrote {flags.picture}")
     return 0
 
 
@@ -181,6 +222,24 @@ def _results_flags() -> Parser:
     parser.add_argument(
         "--picture", type=Path | None, default=None, metavar="FILE", help="draw one table: errors against bytes"
     )
+    return parser
+
+
+def _store_flags() -> Parser:
+    parser = _flags("store", "Keep the predictions of what has run, as small compressed tables.")
+    parser.add_argument(
+        "--out", type=Path, default=_STORED, metavar="FOLDER", help="a folder for each table is made there"
+    )
+    return parser
+
+
+def _evidence_flags() -> Parser:
+    parser = Parser(prog="study.py evidence", description="Tables and figure of stored results; nothing is trained.")
+    parser.add_argument(
+        "--stored", type=Path, nargs="+", default=None, help="folders of `store` (default: all of this project's)"
+    )
+    parser.add_argument("--page", type=Path | None, default=None, metavar="FILE", help="write the tables there")
+    parser.add_argument("--picture", type=Path | None, default=None, metavar="FILE", help="draw the figure")
     return parser
 
 

@@ -17,6 +17,7 @@ from baselines.config import BaselineConfig, StudentConfig
 from common.errors import InputError, disk_errors
 from data.augment import Augmentation
 from data.dataset import Dataset, open_dataset
+from data.labels import limit_labels
 from data.pipeline import PipelineSettings, training_batches
 from evaluation.artefacts import Metadata, read_metadata
 from models.objective import Objective
@@ -102,6 +103,8 @@ def open_source(config: BaselineConfig, role: str | None = None, needs_labels: b
     if role is not None:
         models.find(metadata.name, role)
     data = open_dataset(config.data)
+    if metadata.extra.get("labelled_patients") is not None:  # no label that the source was trained without
+        data = limit_labels(data, metadata.extra["labelled_patients"], metadata.extra["seed"])
     if needs_labels and not data.labelled_frames("train"):
         cure = "give a teacher" if role == "student" else "label some, or set epochs to 0"
         raise InputError(f"{data.path}: has no labelled frame in its training split to learn from: {cure}")

@@ -42,13 +42,18 @@ _CURE = "make the data set again with prepare.py"
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """An opened data set: what `dataset.json` says, checked."""
+    """An opened data set: what `dataset.json` says, checked.
+
+    `labelled_patients` are the training patients whose labels are shown, None = all: see `data.labels`. It does not
+    change the checksum, which is of what lies on disk.
+    """
 
     path: Path
     classes: tuple[str, ...]
     frame_size: tuple[int, int]  # (H, W), pixels
     checksum: str  # sha256 over the shards' checksums, names and sizes, the classes, the frame size and the frame rule
     info: dict[str, Any]  # the whole of dataset.json
+    labelled_patients: frozenset[str] | None = None
 
     @property
     def fit(self) -> Literal["pad", "stretch"]:
@@ -76,6 +81,10 @@ class Dataset:
         """Number of frames in a split that have a label."""
         counts = self._split(split)["frames_per_class"]
         return sum(counts[name] for name in self.classes)
+
+    def withheld_frames(self, split: str) -> int:
+        """Number of frames in a split whose label is there and not shown."""
+        return self._split(split).get("withheld_frames", 0)
 
     def patients(self, split: str) -> int:
         """Number of patients in a split."""

@@ -12,8 +12,9 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from common.errors import InputError
 from data.augment import Augmentation, augment_batch, random_draws
-from data.dataset import Dataset
+from data.dataset import UNLABELLED, Dataset
 from data.reading import shuffled
 from data.saliency import DEFAULT_SIGMA, map_size, render_saliency
 from data.selection import GAZE_MODES, UNLABELLED_MODES, frames_taken, selected_examples
@@ -24,6 +25,7 @@ __all__ = [
     "PipelineSettings",
     "evaluation_batches",
     "frames_taken",
+    "labelled_frames_a_batch",
     "training_batches",
     "view_batches",
 ]
@@ -46,9 +48,13 @@ class PipelineSettings:
         seed: of shuffling, augmentation and shuffled gaze.
         class_weights: weigh each class by the inverse of its share, mean weight 1.
         unlabelled: which frames without a label are kept: "all", "patients" (those of patients of
-            whom no frame of the split has a label) or "none".
+            whom no frame of the split has a label), "withheld" (those whose label is there and not
+            shown, see `data.labels`: without transitions) or "none".
         views: of each frame, the number of augmentations that are gone through, one an epoch, and
             then again; 0 = a new one in every epoch.
+        labelled_share: of each training batch, the share of frames that have a label, so that few
+            labels are not lost among many frames: the labelled and the other frames are each gone
+            through in an order of their own. None takes them as they come.
     """
 
     batch_size: int = 32
@@ -58,6 +64,7 @@ class PipelineSettings:
     class_weights: bool = False
     unlabelled: str = "all"
     views: int = 0
+    labelled_share: float | None = None
 
 
 # What an augmented frame depends on: its position in the split and its view.
@@ -74,7 +81,8 @@ def training_batches(
 ) -> tf.data.Dataset:
     """Endless shuffled, augmented batches.
 
-    View v of frame i is one function of (seed, v, i): epoch e shows view e, or e mod `views`.
+    View v of frame i is one function of (seed, v, i): epoch e shows view e, or e mod `views`. With
+    a `labelled_share` the labelled frames have epochs of their own, shorter than those of the others.
 
     Args:
         data: the opened data set.
@@ -90,12 +98,55 @@ def training_batches(
         sums to 1, "gaze_valid": bool [B]}, label int32 [B], weight float32 [B]); with `teacher`
         the features have "teacher", its outputs.
     """
+    taken, labelled = frames_taken(data, split, settings.unlabelled), data.labelled_frames(split)
+    share, size = settings.labelled_share, settings.batch_size
+    if share is None or not 0 < labelled < taken:
+        stream = _endless(data, split, settings, taken, skip * size)
+    else:
+        count = labelled_frames_a_batch(size, share)
+        parts = [
+            _endless(data, split, settings, labelled, skip * count, labelled=True),
+            _endless(data, split, settings, taken - labelled, skip * (size - count), labelled=False),
+        ]
+        # Which of the two each place of a batch is taken from, over and over.
+        places = tf.data.Dataset.from_tensor_slices(np.repeat([0, 1], [count, size - count])).repeat()
+        stream = tf.data.Dataset.choose_from_datasets(parts, places)
+    finish = _finisher(data, split, settings, augmentation, teacher)
+    return _batch(stream, size).map(finish, num_parallel_calls=2).prefetch(2)
+
+
+def labelled_frames_a_batch(batch_size: int, share: float) -> int:
+    """Labelled frames in each batch of a `labelled_share`: at least one, and at least one place for the others.
+
+    Raises:
+        InputError: a batch of one frame, which has no place for both.
+    """
+    if batch_size < 2:
+        raise InputError(f"labelled_share {share:g}: a batch of {batch_size} frame can't be shared: enlarge batch_size")
+    return min(batch_size - 1, max(1, round(share * batch_size)))
+
+
+def _endless(
+    data: Dataset, split: str, settings: PipelineSettings, taken: int, skip: int, labelled: bool | None = None
+) -> tf.data.Dataset:
+    """Shuffled examples with their view and draws, epoch after epoch.
+
+    Args:
+        taken: number of frames of an epoch.
+        skip: examples to leave out at the start.
+        labelled: those that have a label alone (True), those that have none (False), or both (None).
+    """
     frames, size = data.frames(split), data.frame_size[0] * data.frame_size[1]
-    first_epoch, rest = divmod(skip * settings.batch_size, frames_taken(data, split, settings.unlabelled))
-    examples = _selected(data, split, settings)
+    first_epoch, rest = divmod(skip, taken)
+    selected = _selected(data, split, settings)
+    seed = tf.constant(settings.seed, tf.int64)
+
+    def examples(order: tf.Tensor | None) -> tf.data.Dataset:
+        found = selected(order)
+        return found if labelled is None else found.filter(lambda example: (example["label"] != UNLABELLED) == labelled)
+
     stored = examples(None).cache() if _fits(data, split) else None
     buffer = frames if stored is not None else max(1024, _SHUFFLE_BYTES // size)
-    seed = tf.constant(settings.seed, tf.int64)
 
     def epoch(number: tf.Tensor) -> tf.data.Dataset:
         order = tf.stack([seed, number])
@@ -104,9 +155,7 @@ def training_batches(
         found = shuffled(examples(order) if stored is None else stored, buffer, order)
         return found.map(lambda example: {**example, "view": view, "draws": draws[example["index"]]})
 
-    stream = tf.data.Dataset.range(first_epoch, 1 << 62).flat_map(epoch).skip(rest)
-    finish = _finisher(data, split, settings, augmentation, teacher)
-    return _batch(stream, settings.batch_size).map(finish, num_parallel_calls=2).prefetch(2)
+    return tf.data.Dataset.range(first_epoch, 1 << 62).flat_map(epoch).skip(rest)
 
 
 def view_batches(

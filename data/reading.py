@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from data.dataset import Dataset
+from data.dataset import UNLABELLED, Dataset
 
 _MIXED_SHARDS = 16  # read side by side, where frames are mixed
 _FEATURES = {
@@ -28,10 +28,14 @@ def read_split(data: Dataset, split: str, *, frames: bool = True, order: tf.Tens
 
     Elements: dict of `frame` uint8 [H, W, 1], `gaze_x` and `gaze_y` float32 [n]
     (normalised to the frame, n may be 0), `label` int32, `recording_id`, `patient_id`
-    and `scanner` string, `frame_index` int64, `time_s` float32, and `index` int64, the position
-    in the split. Without `frames` the pixels are not decoded, and left out.
+    and `scanner` string, `frame_index` int64, `time_s` float32, `index` int64, the position
+    in the split, and `withheld` bool, whether the frame has a label that is not shown (`data.labels`); its `label`
+    is then −1. Without `frames` the pixels are not decoded, and left out.
     """
     height, width = data.frame_size
+    shown = None
+    if split == "train" and data.labelled_patients is not None:
+        shown = tf.constant(sorted(data.labelled_patients), tf.string, [len(data.labelled_patients)])
 
     def parse(index, serialised):
         example = tf.io.parse_single_example(serialised, _FEATURES)
@@ -39,7 +43,10 @@ def read_split(data: Dataset, split: str, *, frames: bool = True, order: tf.Tens
         png = example.pop("frame")
         if frames:
             example["frame"] = tf.ensure_shape(tf.io.decode_png(png, channels=1), [height, width, 1])
-        example["label"] = tf.cast(example["label"], tf.int32)
+        label = tf.cast(example["label"], tf.int32)
+        hidden = tf.constant(False) if shown is None else tf.reduce_all(example["patient_id"] != shown)
+        example["withheld"] = hidden & (label != UNLABELLED)
+        example["label"] = tf.where(hidden, UNLABELLED, label)
         return example
 
     shards = data.shards(split)

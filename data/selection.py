@@ -13,7 +13,7 @@ from data.dataset import UNLABELLED, Dataset
 from data.reading import read_split
 
 GAZE_MODES = ("real", "none", "shuffled", "centre")
-UNLABELLED_MODES = ("all", "patients", "none")
+UNLABELLED_MODES = ("all", "patients", "withheld", "none")
 
 
 def selected_examples(
@@ -39,13 +39,7 @@ def selected_examples(
     if gaze == "shuffled":
         rows = read_split(data, split, frames=False)
         points = [tf.constant(axis) for axis in _shuffled_points(rows, seed, f"{data.path}, split {split!r}")]
-    patients = None
-    if unlabelled != "all":
-        wanted = sorted(_unlabelled_patients(data, split)) if unlabelled == "patients" else []
-        patients = tf.constant(wanted, tf.string, [len(wanted)])
-
-    def kept(example):
-        return (example["label"] != UNLABELLED) | tf.reduce_any(example["patient_id"] == patients)
+    kept = _keeps(data, split, unlabelled)
 
     def prepare(example):
         x, y = example["gaze_x"], example["gaze_y"]
@@ -59,7 +53,7 @@ def selected_examples(
 
     def examples(order: tf.Tensor | None = None) -> tf.data.Dataset:
         found = read_split(data, split, order=order)
-        found = found if patients is None else found.filter(kept)
+        found = found if kept is None else found.filter(kept)
         return found.map(prepare, num_parallel_calls=tf.data.AUTOTUNE)
 
     return examples
@@ -75,8 +69,26 @@ def frames_taken(data: Dataset, split: str, unlabelled: str) -> int:
         raise InputError(f"unlabelled must be one of {', '.join(UNLABELLED_MODES)}, not {unlabelled!r}")
     if unlabelled == "all":
         return data.frames(split)
-    found = data.labelled_frames(split)
-    return found + (sum(_unlabelled_patients(data, split).values()) if unlabelled == "patients" else 0)
+    more = {
+        "patients": lambda: sum(_unlabelled_patients(data, split).values()),
+        "withheld": lambda: data.withheld_frames(split),
+        "none": lambda: 0,
+    }
+    return data.labelled_frames(split) + more[unlabelled]()
+
+
+def _keeps(data: Dataset, split: str, unlabelled: str) -> Callable[[dict], tf.Tensor] | None:
+    """example → whether it is kept; None keeps all."""
+    if unlabelled == "all":
+        return None
+    wanted = sorted(_unlabelled_patients(data, split)) if unlabelled == "patients" else []
+    patients = tf.constant(wanted, tf.string, [len(wanted)])
+
+    def kept(example: dict) -> tf.Tensor:
+        found = (example["label"] != UNLABELLED) | tf.reduce_any(example["patient_id"] == patients)
+        return found | example["withheld"] if unlabelled == "withheld" else found
+
+    return kept
 
 
 def _unlabelled_patients(data: Dataset, split: str) -> dict[str, int]:

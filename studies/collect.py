@@ -24,7 +24,7 @@ from studies.records import (
 
 
 def evaluate_row(study: Study, row: Row, sums: Checksums, *, latency: bool = True) -> dict:
-    """Evaluate a row on its data set's test split and store the result.
+    """Evaluate a row on the test split of its data set, or of the one it names for that, and store the result.
 
     Returns:
         What `result.json` holds: `row` and `dataset` of the report, `gzipped_bytes`,
@@ -36,7 +36,7 @@ def evaluate_row(study: Study, row: Row, sums: Checksums, *, latency: bool = Tru
     rows = [study.row(row.table, name) for name in row.members] if row.how == "ensemble" else [row]
     paths = [study.artefact(one) for one in rows]
     config = EvaluateConfig(
-        paths, study.datasets[row.data].path, gaze=row.gaze, latency=latency, ensemble=row.how == "ensemble"
+        paths, study.datasets[row.tested_on].path, gaze=row.gaze, latency=latency, ensemble=row.how == "ensemble"
     )
     evaluation = run_evaluation(config)
     with whole_file(predictions_path(study, row)) as temporary:
@@ -44,7 +44,7 @@ def evaluate_row(study: Study, row: Row, sums: Checksums, *, latency: bool = Tru
     result = {
         "version": EVALUATION_VERSION,
         "artefact_sha256": artefact_checksum(study, row, sums),
-        "dataset_checksum": data_checksum(study, row),
+        "dataset_checksum": data_checksum(study, row, tested=True),
         "gaze": row.gaze,
         "row": evaluation.report["artefacts"][-1],
         "dataset": evaluation.report["dataset"],

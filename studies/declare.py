@@ -15,6 +15,11 @@
           pruned:  {model: SqueezeNet 1.1, compress: prune, source: "{student:student/student.keras}", ...}
           ptq:     {model: SqueezeNet 1.1, of: student, artefact: int8/student_ptq.tflite}
           both:    {model: two together, ensemble: [student, pruned]}
+      few:
+        data: real
+        test: fresh                # another data set, whose test split is what the rows are evaluated on
+        seeds: [0, 1, 2]           # each row becomes alone.s0, alone.s1, alone.s2
+        rows: {alone: {...}}
 
 `train` holds flags of train.py and `flags` those of compress.py, by their names. `{row}` is the
 artefact of another row, `{row:path}` another file of its run, `${NAME}` an environment variable.
@@ -28,10 +33,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import yaml
-
-from common.errors import InputError, disk_errors
+from common.errors import InputError
 from data.pipeline import GAZE_MODES
+from studies.fields import Fields, load_yaml
+from studies.repeat import repeat_rows
 
 _REFERENCE = re.compile(r"(?<!\$)\{([\w.-]+)(?::([^{}]+))?\}")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
@@ -56,6 +61,7 @@ class Row:
         config: preset of its own choice; None = the data set's.
         gaze: what the artefact sees when it is evaluated.
         form: what the table says of the artefact's numbers.
+        test: name of the data set whose test split it is evaluated on; empty: `data`.
     """
 
     table: str
@@ -74,10 +80,16 @@ class Row:
     config: Path | None = None
     gaze: str = "real"
     form: str = ""
+    test: str = ""
 
     @property
     def key(self) -> str:
         return f"{self.table}/{self.name}"
+
+    @property
+    def tested_on(self) -> str:
+        """Name of the data set whose test split it is evaluated on."""
+        return self.test or self.data
 
     def needs(self) -> tuple[str, ...]:
         """Names of the rows it is made from, each once."""
@@ -101,6 +113,7 @@ class Table:
         reference: row that the smallest student is to stay within a point of, or "".
         target: {"accuracy", "bytes"} that the best distilled 8-bit student is held against, or empty.
         rows: in their order.
+        claims: pairs of arms, of the names before `seeds` repeats them: the first is claimed to be better.
     """
 
     name: str
@@ -110,6 +123,7 @@ class Table:
     reference: str
     target: dict
     rows: dict[str, Row]
+    claims: tuple[tuple[str, str], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -187,10 +201,10 @@ def read_study(path: str | os.PathLike, runs: str | os.PathLike | None = None) -
             names the field.
     """
     path = Path(path)
-    top = _Fields(str(path), _load(path))
+    top = Fields(str(path), load_yaml(path))
     datasets = {}
     for name, value in top.take("datasets", dict, {}).items():
-        fields = _Fields(f"{path}: datasets.{name}", value)
+        fields = Fields(f"{path}: datasets.{name}", value)
         config = fields.take("config", str, "")
         datasets[name] = Source(
             Path(fields.take("path", str)),
@@ -246,11 +260,15 @@ def _texts(value) -> Iterator[str]:
 
 def _read_table(where: str, name: str, value, datasets: dict[str, Source]) -> Table:
     _check_name(where, name)
-    fields = _Fields(where, value)
-    data = fields.take("data", str)
+    fields = Fields(where, value)
+    data, test = fields.take("data", str), fields.take("test", str, "")
+    seeds = fields.take("seeds", list, [])
+    written = fields.take("rows", dict)
+    claims = _read_claims(f"{where}.claims", fields.take("claims", list, []), written)
+    declared = repeat_rows(where, written, seeds) if seeds else written
     rows = {
-        key: _read_row(f"{where}.rows.{key}", name, key, settings, data, datasets)
-        for key, settings in fields.take("rows", dict).items()
+        key: _read_row(f"{where}.rows.{key}", name, key, settings, data, datasets, test)
+        for key, settings in declared.items()
     }
     target = fields.take("target", dict, {})
     if target and set(target) != {"accuracy", "bytes"}:
@@ -266,6 +284,7 @@ def _read_table(where: str, name: str, value, datasets: dict[str, Source]) -> Ta
         fields.take("reference", str, ""),
         target,
         rows,
+        claims,
     )
     fields.end()
     for field in ("baseline", "reference"):
@@ -281,9 +300,9 @@ def _read_table(where: str, name: str, value, datasets: dict[str, Source]) -> Ta
     return table
 
 
-def _read_row(where: str, table: str, name: str, value, data: str, datasets: dict[str, Source]) -> Row:
+def _read_row(where: str, table: str, name: str, value, data: str, datasets: dict[str, Source], test: str) -> Row:
     _check_name(where, name)
-    fields = _Fields(where, value)
+    fields = Fields(where, value)
     ways = [way for way in ("train", "compress", "of", "ensemble") if way in fields.values]
     if len(ways) != 1:
         raise InputError(f"{where}: has {' and '.join(ways) or 'none'} of train, compress, of, ensemble: give one")
@@ -305,10 +324,12 @@ def _read_row(where: str, table: str, name: str, value, data: str, datasets: dic
         config=_path(fields.take("config", str, "")),
         gaze=fields.take("gaze", str, "real"),
         form=fields.take("form", str, ""),
+        test=fields.take("test", str, test),
     )
     fields.end()
-    if row.data not in datasets:
-        raise InputError(f"{where}.data: there is no data set {row.data!r}: it is none of {', '.join(datasets)}")
+    for field, named in (("data", row.data), ("test", row.tested_on)):
+        if named not in datasets:
+            raise InputError(f"{where}.{field}: there is no data set {named!r}: it is none of {', '.join(datasets)}")
     if way == "ensemble" and len(row.members) < 2:
         raise InputError(f"{where}.ensemble: names {len(row.members)} row: name two or more")
     if len(set(row.members)) != len(row.members):
@@ -316,6 +337,13 @@ def _read_row(where: str, table: str, name: str, value, data: str, datasets: dic
     if row.gaze not in GAZE_MODES:
         raise InputError(f"{where}.gaze: {row.gaze!r} is none of {', '.join(GAZE_MODES)}")
     return row
+
+
+def _read_claims(where: str, pairs: list, rows: dict) -> tuple[tuple[str, str], ...]:
+    for pair in pairs:
+        if not isinstance(pair, list) or len(pair) != 2 or not set(pair) <= set(rows):
+            raise InputError(f"{where}: {pair!r} is no pair of rows: give the better one and the other")
+    return tuple((better, other) for better, other in pairs)
 
 
 def _path(text: str) -> Path | None:
@@ -341,51 +369,3 @@ def _refuse_circles(where: str, rows: dict[str, Row]) -> None:
 
     for name in rows:
         visit(name, ())
-
-
-class _Fields:
-    """A mapping whose fields are taken one by one; what is left over is an error."""
-
-    def __init__(self, where: str, values):
-        if not isinstance(values, dict):
-            raise InputError(f"{where}: is a {type(values).__name__}, expected fields with names")
-        self.where, self.values = where, values
-        self._taken: set[str] = set()
-
-    def take(self, name: str, kind: type, *default):
-        self._taken.add(name)
-        if name not in self.values:
-            if default:
-                return default[0]
-            raise InputError(f"{self.where}.{name}: is missing")
-        value = self.values[name]
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise InputError(f"{self.where}.{name}: is {value!r}, expected {_KINDS[kind]}")
-        return value
-
-    def end(self) -> None:
-        unknown = [name for name in self.values if name not in self._taken]
-        if unknown:
-            raise InputError(f"{self.where}: unknown field {unknown[0]!r}; known are {', '.join(sorted(self._taken))}")
-
-
-_KINDS = {dict: "fields with names", list: "a list", str: "a text", int: "a whole number"}
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a name that stands twice, of which YAML would keep the last in silence."""
-
-    def construct_mapping(self, node, deep=False):
-        names = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
-        for name in names:
-            if names.count(name) > 1:
-                raise yaml.MarkedYAMLError(problem=f"{name!r} stands twice", problem_mark=node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-def _load(path: Path):
-    try:
-        with disk_errors(path):
-            return yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: is no study ({error}): mend the YAML") from error

@@ -9,6 +9,7 @@ import statistics
 import models
 from common.errors import InputError
 from data.dataset import open_dataset
+from data.labels import limit_labels
 from studies.commands import command_of
 from studies.declare import Row, Study, references
 from studies.records import read_record
@@ -86,16 +87,25 @@ def row_loads(study: Study, row: Row) -> list[tuple[Load, float]]:
     config, loads = parse_train(study, row), []
     stages = _missing_stages(config, data)
     if "teacher" in stages and config.trains_teacher:
-        loads.append((_teacher(config, "train", data.frame_size), config.teach.epochs * frames))
+        few = data if config.labelled_patients is None else limit_labels(data, config.labelled_patients, config.seed)
+        seen = _seen(config.teach, few.labelled_frames("train"))
+        loads.append((_teacher(config, "train", data.frame_size), seen))
     student = _load("train", config.student, config.student_options, data.frame_size)
-    epochs = {"student": config.distil.epochs, "int8": config.quantize.epochs}
-    for stage in ("student", "int8"):
+    for stage, settings, factor in (("student", config.distil, 1), ("int8", config.quantize, _WRAPPED)):
         if stage in stages:
-            loads.append((student, epochs[stage] * frames * (_WRAPPED if stage == "int8" else 1)))
-            loads += [(load, epochs[stage] * frames) for load in _teachers(study, row, config, data.frame_size)]
+            seen = _seen(settings, frames)
+            loads.append((student, factor * seen))
+            # With a cache the teacher answers for each view once.
+            answered = min(seen, config.distil.views * frames) if config.distil.views else seen
+            loads += [(load, answered) for load in _teachers(study, row, config, data.frame_size)]
     if "student" in stages:
-        loads.append((student, config.pretrain.epochs * frames))
+        loads.append((student, _seen(config.pretrain, frames)))
     return loads
+
+
+def _seen(settings, frames: int) -> int:
+    """Frames that a stage goes through, of which `frames` are a pass."""
+    return settings.epochs * (settings.steps_per_epoch * settings.batch_size or frames)
 
 
 def estimate_s(study: Study, row: Row, speeds: Speeds, factor: float = 1.0) -> float | None:

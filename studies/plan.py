@@ -106,7 +106,7 @@ def print_plan(study: Study, plan: Sequence[Step], max_hours: float | None = Non
 
 def missing_data(study: Study, plan_rows: Sequence[Row]) -> list[str]:
     """Names of data sets that are not there and that the study can make here."""
-    names = dict.fromkeys(row.data for row in plan_rows)
+    names = dict.fromkeys(name for row in plan_rows for name in (row.data, row.tested_on))
     return [
         name
         for name in names
@@ -140,18 +140,18 @@ def _step(study: Study, row: Row, steps: dict[str, Step], sums: Checksums) -> St
 
 def _absent(study: Study, row: Row) -> str:
     """Why a row can't be made here, or ""."""
-    source = study.datasets[row.data]
     unset = _unset(row.variables())
     if unset:
         return f"the environment variable {unset[0]} is not set"
-    if source.path.exists():
-        return ""
-    command = prepare_command(source)
-    if command is None:
-        return f"there is no data set {source.path}"
-    unset = _unset(source.variables())
-    if unset:
-        return f"there is no data set {source.path}, and {unset[0]} is not set: {command.shown}"
+    for source in (study.datasets[row.data], study.datasets[row.tested_on]):
+        command = prepare_command(source)
+        if source.path.exists():
+            continue
+        if command is None:
+            return f"there is no data set {source.path}"
+        unset = _unset(source.variables())
+        if unset:
+            return f"there is no data set {source.path}, and {unset[0]} is not set: {command.shown}"
     return ""
 
 

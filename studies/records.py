@@ -82,9 +82,9 @@ def artefact_checksum(study: Study, row: Row, sums: Checksums) -> str | None:
     return sums(study.artefact(row))
 
 
-def data_checksum(study: Study, row: Row) -> str | None:
-    """Of the row's data set; None where it is not there."""
-    path = study.datasets[row.data].path
+def data_checksum(study: Study, row: Row, tested: bool = False) -> str | None:
+    """Of the row's data set, or of the one that it is tested on; None where it is not there."""
+    path = study.datasets[row.tested_on if tested else row.data].path
     return open_dataset(path).checksum if path.exists() else None
 
 
@@ -111,7 +111,7 @@ def is_evaluated(study: Study, row: Row, sums: Checksums, timed: bool = False) -
         bool(result)
         and result.get("version") == EVALUATION_VERSION
         and result.get("artefact_sha256") == artefact_checksum(study, row, sums)
-        and result.get("dataset_checksum") == data_checksum(study, row)
+        and result.get("dataset_checksum") == data_checksum(study, row, tested=True)
         and result.get("gaze") == row.gaze
         and predictions_path(study, row).is_file()
     )

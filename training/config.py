@@ -52,8 +52,13 @@ class TrainConfig:
         seed: of everything random.
         class_weights: weigh classes by the inverse of their share.
         unlabelled: which frames without a label the student learns from; all, patients (only those of patients
-            who have no label at all), none, or auto (all if any term of the loss learns from them, else none).
-            A teacher always learns from labelled frames alone.
+            who have no label at all), withheld (only those whose label labelled_patients withholds, so no
+            transitions), none, or auto (all if any term of the loss learns from them, else none). A teacher
+            always learns from labelled frames alone.
+        labelled_patients: how many training patients keep their labels, drawn by seed; below 1 it is their share.
+            The frames of the others stay, without labels. Without it all labels are used.
+        labelled_share: share of each of the student's batches that has labels, so that few are not lost among
+            many frames without; without it frames come as they are.
         teach: training of the teacher.
         pretrain: training of the student on the gaze alone, before the rest.
         distil: training of the student.
@@ -79,6 +84,8 @@ class TrainConfig:
     seed: int = 0
     class_weights: bool = False
     unlabelled: str = "auto"
+    labelled_patients: float | None = None
+    labelled_share: float | None = None
     teach: TeachSettings = dataclasses.field(default_factory=TeachSettings)
     pretrain: PretrainSettings = dataclasses.field(default_factory=PretrainSettings)
     distil: DistilSettings = dataclasses.field(default_factory=DistilSettings)
@@ -124,6 +131,7 @@ def _check_values(config: TrainConfig) -> None:
     _one_of("unlabelled", config.unlabelled, UNLABELLED)
     if not 0 <= config.seed < 2**32:
         raise InputError(f"seed must be at least 0 and below 2^32, not {config.seed}")
+    _check_labels(config)
     if config.sigma is not None and not 0 < config.sigma <= 0.5:
         raise InputError(f"sigma must be above 0 and at most 0.5 of the frame's width, not {config.sigma}")
     if config.student_init not in STUDENT_INITS and Path(config.student_init).suffix not in (".keras", ".h5"):
@@ -136,6 +144,20 @@ def _check_values(config: TrainConfig) -> None:
             f"pretrain.epochs must be 0 where gaze is 'none', not {config.pretrain.epochs}: the pretraining learns "
             "from gaze"
         )
+
+
+def _check_labels(config: TrainConfig) -> None:
+    budget, share = config.labelled_patients, config.labelled_share
+    if budget is not None and not (0 < budget < 1 or (budget >= 1 and budget.is_integer())):
+        raise InputError(
+            f"labelled_patients must be a whole number of patients, or a share above 0 and below 1, not {budget}"
+        )
+    if share is not None and not 0 < share < 1:
+        raise InputError(f"labelled_share must be above 0 and below 1, not {share}")
+    if share is not None:
+        for name, size in (("distil", config.distil.batch_size), ("quantize", config.quantize.batch_size)):
+            if size < 2:
+                raise InputError(f"{name}.batch_size must be at least 2 with a labelled_share, not {size}")
 
 
 def _check_models(config: TrainConfig) -> None:

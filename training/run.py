@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from common.console import console
 from common.errors import InputError
 from common.files import write_text
 from data.dataset import open_dataset
+from data.labels import limit_labels
 from models.ensemble import Ensemble
 from training.checks import check_data, check_models, check_sources
 from training.config import STAGES, TrainConfig
@@ -22,12 +24,15 @@ from training.student import build_student, train_student
 from training.summary import evaluate_run, forget_evaluation
 from training.teacher import build_teacher, load_teachers, train_teacher, with_sigma
 
+LABELLED = "labelled_patients.json"
+
 
 def train(config: TrainConfig, *, overwrite: bool = False, dry_run: bool = False) -> None:
     """Run the stages that the configuration asks for; everything that comes out lies in `config.run`.
 
     A stage that the run folder holds already, trained with the same settings on the same data, is
-    reused; an interrupted one goes on after its last whole epoch.
+    reused; an interrupted one goes on after its last whole epoch. With `labelled_patients` the patients whose labels
+    were used stand in `labelled_patients.json`.
 
     Args:
         config: what to train on, with what, into which folder.
@@ -41,6 +46,8 @@ def train(config: TrainConfig, *, overwrite: bool = False, dry_run: bool = False
     check_sources(config)
     config = with_sigma(config)
     data = open_dataset(config.data)
+    if config.labelled_patients is not None:
+        data = limit_labels(data, config.labelled_patients, config.seed)
     check_data(config, data)
     folder = Path(config.run)
     prints = stage_fingerprints(config, data)
@@ -55,6 +62,8 @@ def train(config: TrainConfig, *, overwrite: bool = False, dry_run: bool = False
         build_student(config, data, started=True)  # the same
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "config.yaml", strict_yaml.dump(config))
+    if data.labelled_patients is not None:
+        write_text(folder / LABELLED, json.dumps(sorted(data.labelled_patients), indent=1, ensure_ascii=False) + "\n")
     if todo:
         forget_evaluation(folder)
     history = History(folder)

@@ -22,6 +22,8 @@ class FitSettings:
         learning_rate: its peak; it warms up linearly and falls to 0 by a half cosine.
         weight_decay: of AdamW; biases and batch normalisation are left out.
         warmup_epochs: epochs of the warm-up.
+        steps_per_epoch: steps that count as an epoch, so that runs with other frames take as many; 0: a pass over the
+            frames that the stage learns from.
     """
 
     epochs: int = 60
@@ -29,13 +31,15 @@ class FitSettings:
     learning_rate: float = 2e-3
     weight_decay: float = 0.01
     warmup_epochs: float = 2.0
+    steps_per_epoch: int = 0
 
     _name: ClassVar[str] = "distil"
     _least_epochs: ClassVar[int] = 1
 
     def __post_init__(self):
         check_fields(self, self._name)
-        _at_least(self, self._name, epochs=self._least_epochs, batch_size=1, weight_decay=0, warmup_epochs=0)
+        least = {"batch_size": 1, "weight_decay": 0, "warmup_epochs": 0, "steps_per_epoch": 0}
+        _at_least(self, self._name, epochs=self._least_epochs, **least)
         _above_0(self, self._name, "learning_rate")
 
 
@@ -114,15 +118,17 @@ class QuantizeSettings:
         epochs: passes over the training split.
         batch_size: frames a step.
         learning_rate: its peak; a tenth of the student's own, or less.
+        steps_per_epoch: as of the other stages.
     """
 
     epochs: int = 6
     batch_size: int = 32
     learning_rate: float = 2e-4
+    steps_per_epoch: int = 0
 
     def __post_init__(self):
         check_fields(self, "quantize")
-        _at_least(self, "quantize", epochs=1, batch_size=1)
+        _at_least(self, "quantize", epochs=1, batch_size=1, steps_per_epoch=0)
         _above_0(self, "quantize", "learning_rate")
 
 

@@ -74,8 +74,8 @@ class Stage:
         return unlabelled_of(self.name, self.config, self.data)
 
     def steps_per_epoch(self, settings: FitSettings | QuantizeSettings) -> int:
-        """Steps of a pass over the training frames that the stage learns from."""
-        return -(-frames_taken(self.data, "train", self.unlabelled) // settings.batch_size)
+        """Steps of a pass over the training frames that the stage learns from, or as many as the settings say."""
+        return settings.steps_per_epoch or -(-frames_taken(self.data, "train", self.unlabelled) // settings.batch_size)
 
     def training_batches(
         self, settings: FitSettings | QuantizeSettings, skip: int = 0, cache: TeacherCache | None = None
@@ -151,6 +151,7 @@ class Stage:
                 "fingerprint": self.fingerprint,
                 "gaze": self.config.gaze,
                 "seed": self.config.seed,
+                **_budget(self.config),
                 **extra,
             },
         )
@@ -159,7 +160,14 @@ class Stage:
         """What shapes the batches of the stage; `views`: see `PipelineSettings`."""
         config = self.config
         return PipelineSettings(
-            settings.batch_size, self.sigma, config.gaze, config.seed, config.class_weights, self.unlabelled, views
+            batch_size=settings.batch_size,
+            sigma=self.sigma,
+            gaze=config.gaze,
+            seed=config.seed,
+            class_weights=config.class_weights,
+            unlabelled=self.unlabelled,
+            views=views,
+            labelled_share=config.labelled_share if self.name in ("student", "int8") else None,
         )
 
 
@@ -195,6 +203,7 @@ def stage_fingerprints(config: TrainConfig, data: Dataset) -> dict[str, str]:
         "version": TRAINING_VERSION,
         "data": data.checksum,
         **{name: getattr(config, name) for name in ("seed", "gaze", "sigma", "class_weights", "augment")},
+        **_budget(config),
     }
     teacher = fingerprint(shared, **_teacher_settings(config))
     built = {
@@ -217,9 +226,15 @@ def stage_fingerprints(config: TrainConfig, data: Dataset) -> dict[str, str]:
         distil=config.distil,
         loss=config.loss,
         unlabelled=unlabelled_of("student", config, data),
+        **({"labelled_share": config.labelled_share} if config.labelled_share is not None else {}),
     )
     int8 = fingerprint({}, student=student, quantize=config.quantize)
     return {"teacher": teacher, "pretrain": pretrain, "student": student, "int8": int8}
+
+
+def _budget(config: TrainConfig) -> dict[str, Any]:
+    """What stands for the labels that are shown; nothing where all are."""
+    return {} if config.labelled_patients is None else {"labelled_patients": config.labelled_patients}
 
 
 def _teacher_settings(config: TrainConfig) -> dict[str, Any]:

@@ -107,6 +107,8 @@ def teacher_cache(stage: Stage, teacher: keras.Model | Ensemble | None) -> Teach
         "data": stage.data.checksum,
         "augmentation": dataclasses.asdict(config.augment),
         **{name: getattr(settings, name) for name in ("gaze", "sigma", "seed", "unlabelled")},
+        # Which frames have no label decides which are there, unless all are.
+        **({"labelled_patients": config.labelled_patients} if settings.unlabelled != "all" else {}),
     }
 
     def batches(split: str, view: int) -> tf.data.Dataset:

@@ -51,7 +51,13 @@ def test_flags_preset_and_notebook_give_the_same(tmp_path):
         ({"sigma": 0}, "sigma must be above 0"),
         ({"sigma": float("nan")}, "sigma must be above 0"),
         ({"gaze": "left"}, "gaze must be one of real, none, shuffled, centre, not 'left'"),
-        ({"unlabelled": "some"}, "unlabelled must be one of auto, all, patients, none, not 'some'"),
+        ({"unlabelled": "some"}, "unlabelled must be one of auto, all, patients, withheld, none, not 'some'"),
+        ({"labelled_patients": 2.5}, "labelled_patients must be a whole number of patients, or a share"),
+        ({"labelled_patients": 0}, "labelled_patients must be a whole number of patients, or a share"),
+        ({"labelled_patients": float("inf")}, "labelled_patients must be a whole number of patients, or a share"),
+        ({"labelled_share": 1}, "labelled_share must be above 0 and below 1, not 1"),
+        ({"labelled_share": 0.5, "distil": {"batch_size": 1}}, "distil.batch_size must be at least 2"),
+        ({"distil": {"steps_per_epoch": -1}}, "distil.steps_per_epoch must be a number of at least 0"),
         ({"stages": []}, "stages must name at least one"),
         ({"stages": "pupil"}, "stages must be one of teacher, student, int8, not 'pupil'"),
         ({"student": "vgg16"}, "there is no student 'vgg16'"),
@@ -93,6 +99,8 @@ CHANGES = [
     ({"pretrain": {"learning_rate": 0.1}}, "pretrain"),  # without an epoch of it its settings don't matter
     ({"loss": {"alpha": 0.5}}, "student int8"),
     ({"loss": {"gaze_uniform_share": 0.5}}, "pretrain student int8"),
+    ({"labelled_share": 0.5}, "student int8"),
+    ({"teach": {"steps_per_epoch": 5}}, "teacher student int8"),
     ({"unlabelled": "none"}, "pretrain student int8"),
     ({"quantize": {"epochs": 3}}, "int8"),
     *[
@@ -100,6 +108,7 @@ CHANGES = [
         for settings in (
             {"seed": 1},
             {"gaze": "centre"},
+            {"labelled_patients": 3},
             {"sigma": 0.05},
             {"class_weights": True},
             {"augment": Augmentation(zoom=0.2)},

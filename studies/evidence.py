@@ -1,0 +1,153 @@
+"""Tables and a figure of stored results: what each arm reaches, how it differs from the others, what has not run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from common.errors import InputError
+from common.files import whole_file, write_text
+from evaluation.figures import PALETTE
+from studies.statistics import Difference, holm, interval, mean_and_sd, paired_difference
+from studies.stored import Stored
+
+_PLACE = r"<!-- results: {name} -->\n(.*?)<!-- end of results -->"
+
+
+def arm_table(stored: Stored) -> list[str]:
+    """One line an arm, in Markdown: mean ± sd over its seeds, the interval over seeds and patients."""
+    lines = ["| arm | trainings | accuracy, mean ± sd over seeds | 95 % over seeds and patients | of each seed |"]
+    lines.append("|---|---|---|---|---|")
+    for arm, about in stored.index["arms"].items():
+        counts = stored.counts(arm)
+        if counts is None:
+            lines.append(f"| {about['model']} | 0 | not run | | |")
+            continue
+        accuracies = counts.accuracies()
+        mean, sd = mean_and_sd(accuracies)
+        low, high = interval(counts)
+        each = " ".join(f"{value:.3f}" for value in accuracies)
+        spread = f"{mean:.3f} ± {sd:.3f}" if len(accuracies) > 1 else f"{mean:.3f} (one training)"
+        lines.append(f"| {about['model']} | {len(accuracies)} | {spread} | {low:.3f} to {high:.3f} | {each} |")
+    return lines
+
+
+def claim_table(stored: Stored) -> list[str]:
+    """One line a claim: paired difference in percentage points, its interval, p and Holm's p over all of the claims."""
+    found = differences(stored)
+    adjusted = holm({name: difference.p for name, difference in found.items()})
+    lines = ["| better | than | pairs | difference, points | 95 % over seeds and patients | p | p, Holm |"]
+    lines.append("|---|---|---|---|---|---|---|")
+    for better, other in stored.index["claims"]:
+        names = [stored.index["arms"][arm]["model"] for arm in (better, other)]
+        difference = found.get(f"{better} > {other}")
+        if difference is None:
+            lines.append(f"| {names[0]} | {names[1]} | 0 | not run | | | |")
+            continue
+        points = [100 * value for value in (difference.mean, difference.low, difference.high)]
+        cells = [*names, str(difference.seeds), f"{points[0]:+.1f}", f"{points[1]:+.1f} to {points[2]:+.1f}"]
+        cells += [f"{difference.p:.4f}", f"{adjusted[f'{better} > {other}']:.4f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def differences(stored: Stored) -> dict[str, Difference]:
+    """{"better > other": how they differ} of the claims whose arms have run with a seed in common."""
+    found = {}
+    for better, other in stored.index["claims"]:
+        one, two = stored.counts(better), stored.counts(other)
+        if one is not None and two is not None and set(one.seeds) & set(two.seeds):
+            found[f"{better} > {other}"] = paired_difference(one, two)
+    return found
+
+
+def left_over(stored: Stored) -> str:
+    """One sentence: the trainings of the plan that have no stored result."""
+    missing = [name for name in stored.index["planned"] if name not in stored.index["trainings"]]
+    if not missing:
+        return f"All {len(stored.index['planned'])} planned trainings have run."
+    return f"{len(missing)} of {len(stored.index['planned'])} planned trainings have not run: {', '.join(missing)}."
+
+
+def write_page(page: Path, tables: Sequence[Stored]) -> None:
+    """Replace what stands between `<!-- results: NAME -->` and `<!-- end of results -->`, for each table.
+
+    Raises:
+        InputError: a page that has no place for a table.
+    """
+    text = page.read_text(encoding="utf-8")
+    for stored in tables:
+        place = re.compile(_PLACE.format(name=re.escape(stored.folder.name)), re.DOTALL).search(text)
+        if place is None:
+            raise InputError(f"{page}: has no line <!-- results: {stored.folder.name} -->: write it where they belong")
+        parts = ["", *arm_table(stored), "", *claim_table(stored), "", left_over(stored), "", ""]
+        text = text[: place.start(1)] + "\n".join(parts) + text[place.end(1) :]
+    write_text(page, text)
+
+
+def draw(path: Path, tables: Sequence[Stored]) -> None:
+    """Accuracy over labelled patients, one line an arm with a band of ± sd over seeds; and all arms of one table.
+
+    Raises:
+        InputError: nothing has run, or an ending that no picture has.
+    """
+    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise InputError(f"{path}: is no name of a picture: end it with .png or .jpg")
+    tables = [stored for stored in tables if stored.index["trainings"]]
+    if not tables:
+        raise InputError(f"{path}: no training of these results has run: there is nothing to draw")
+    style = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False}
+    with matplotlib.rc_context(style):
+        figure = Figure(figsize=(9.5, 4.2), dpi=140, layout="constrained")
+        over, beside = figure.subplots(1, 2, width_ratios=(1.1, 1))
+        _draw_over_patients(over, tables)
+        _draw_arms(beside, max(tables, key=lambda stored: len(stored.index["trainings"])))
+        with whole_file(path) as temporary:
+            figure.savefig(temporary, format="png" if path.suffix.lower() == ".png" else "jpg")
+
+
+def _draw_over_patients(axes: Axes, tables: Sequence[Stored]) -> None:
+    points: dict[str, list[tuple[float, float, float]]] = {}
+    names = {}
+    for stored in tables:
+        for arm, about in stored.index["arms"].items():
+            counts = stored.counts(arm)
+            if counts is None or about["is_teacher"] or about["labelled_patients"] is None:
+                continue
+            mean, sd = mean_and_sd(counts.accuracies())
+            points.setdefault(arm, []).append((float(about["labelled_patients"]), mean, np.nan_to_num(sd)))
+            names[arm] = about["model"]
+    for place, (arm, found) in enumerate(points.items()):
+        patients, mean, sd = np.array(sorted(found)).T
+        colour = PALETTE[place % len(PALETTE)]
+        axes.plot(patients, mean, "o-", color=colour, label=names[arm], markersize=4)
+        axes.fill_between(patients, mean - sd, mean + sd, color=colour, alpha=0.15, linewidth=0)
+    axes.set_xscale("log")
+    ticks = sorted({patients for found in points.values() for patients, *_ in found})
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
+    axes.set_xlabel("labelled patients")
+    axes.set_ylabel("accuracy, simulated test patients")
+    axes.legend(fontsize=7, loc="best")
+
+
+def _draw_arms(axes: Axes, stored: Stored) -> None:
+    arms = [arm for arm in stored.index["arms"] if stored.seeds(arm)]
+    for place, arm in enumerate(arms):
+        counts = stored.counts(arm)
+        assert counts is not None
+        low, high = interval(counts)
+        colour = "0.5" if stored.index["arms"][arm]["is_teacher"] else PALETTE[0]
+        axes.plot([low, high], [place, place], color=colour, linewidth=1.2)
+        accuracies = counts.accuracies()
+        axes.plot(accuracies, np.full(len(accuracies), place), "o", color=colour, markersize=3, alpha=0.5)
+        axes.plot(accuracies.mean(), place, "D", color=colour, markersize=5)
+    axes.set_yticks(range(len(arms)), [stored.index["arms"][arm]["model"] for arm in arms], fontsize=7)
+    axes.invert_yaxis()
+    axes.set_xlabel(f"accuracy, {stored.index['title']}")

@@ -1,0 +1,163 @@
+"""Results that stay with the code: predictions of every final model as small tables, and what they are of.
+
+    studies/results/NAME/
+        study.json            arms, claims, data sets, and of each training its command, minutes, checksums
+        frames.csv.gz         recording, patient, frame, label of the test frames, in order
+        ARM.sSEED.csv.gz      p_<class> of these frames, four decimals
+
+Each number of the evidence page can be computed again from these tables alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from common.documents import read_json
+from common.errors import InputError
+from common.files import whole_file, write_text
+from studies.collect import read_predictions
+from studies.declare import Study, Table
+from studies.records import Checksums, is_evaluated, read_record, read_result
+from studies.repeat import split_name
+from studies.statistics import Counts, count_right
+
+INDEX = "study.json"
+FRAMES = "frames.csv.gz"
+_OF_FRAMES = ["recording_id", "patient_id", "frame_index", "label"]
+_DECIMALS = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Stored:
+    """The stored results of one table.
+
+    Attributes:
+        folder: where they lie.
+        index: content of `study.json`.
+        frames: columns recording_id, patient_id, frame_index, label.
+    """
+
+    folder: Path
+    index: dict[str, Any]
+    frames: pd.DataFrame
+
+    def seeds(self, arm: str) -> list[int]:
+        """Seeds with which an arm was trained, in order."""
+        names = (split_name(name) for name in self.index["trainings"])
+        return sorted(found[1] for found in names if found and found[0] == arm)
+
+    def probabilities(self, arm: str, seed: int) -> np.ndarray:
+        """float64 [frames, classes] of one training.
+
+        Raises:
+            InputError: a table that is missing, or of other frames.
+        """
+        file = self.folder / f"{arm}.s{seed}.csv.gz"
+        if not file.is_file():
+            raise InputError(f"{file}: is missing, and {INDEX} names it: store the results again")
+        table = pd.read_csv(file)
+        if len(table) != len(self.frames):
+            raise InputError(f"{file}: has {len(table)} rows and {FRAMES} {len(self.frames)}: store the results again")
+        return table.to_numpy(dtype=np.float64)
+
+    def counts(self, arm: str) -> Counts | None:
+        """What an arm got right with each of its seeds; None where it has not run."""
+        seeds = self.seeds(arm)
+        if not seeds:
+            return None
+        kept = (self.frames["label"] >= 0).to_numpy()
+        label = self.frames["label"].to_numpy()[kept]
+        right = np.stack([self.probabilities(arm, seed)[kept].argmax(axis=1) == label for seed in seeds])
+        return count_right(right, self.frames["patient_id"].to_numpy()[kept], seeds)
+
+
+def store_table(study: Study, table: Table, folder: Path, sums: Checksums) -> list[str]:
+    """Write what a study's table has so far; trainings that are stored already and are not here stay.
+
+    Returns:
+        Names of the trainings that were written.
+
+    Raises:
+        InputError: predictions of other test frames than those that are stored.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    index = read_json(folder / INDEX, "stored results", "delete it") if (folder / INDEX).is_file() else {}
+    trainings, written = dict(index.get("trainings", {})), []
+    for name, row in table.rows.items():
+        if split_name(name) is None or not is_evaluated(study, row, sums):
+            continue
+        predictions, result = read_predictions(study, row), read_result(study, row)
+        _write_frames(folder / FRAMES, predictions[_OF_FRAMES])
+        columns = [column for column in predictions if column.startswith("p_")]
+        _write_csv(folder / f"{name}.csv.gz", predictions[columns].round(_DECIMALS))
+        record = read_record(study, row)
+        trainings[name] = {
+            "command": record.get("command", ""),
+            "minutes": round(record.get("seconds", 0) / 60, 1),
+            "artefact_sha256": result["artefact_sha256"],
+            "accuracy": result["row"]["accuracy"],
+            "dataset_checksum": result["dataset_checksum"],
+            "date": result["date"],
+        }
+        written.append(name)
+    arms = {found[0]: row for name, row in table.rows.items() if (found := split_name(name))}
+    content = {
+        "title": table.title,
+        "note": table.note,
+        "classes": [column[2:] for column in columns] if written else index.get("classes", []),
+        "arms": {arm: _describe(row) for arm, row in arms.items()},
+        "claims": [list(claim) for claim in table.claims],
+        "planned": list(table.rows),
+        "trainings": {name: trainings[name] for name in sorted(trainings)},
+    }
+    write_text(folder / INDEX, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    return written
+
+
+def read_stored(folder: Path) -> Stored:
+    """Open stored results.
+
+    Raises:
+        InputError: none there, or a file that can't be read.
+    """
+    if not (folder / INDEX).is_file():
+        raise InputError(f"{folder}: holds no stored results (no {INDEX}): `study.py store` writes them")
+    index = read_json(folder / INDEX, "stored results", "store the results again")
+    frames = pd.DataFrame(columns=_OF_FRAMES)
+    if (folder / FRAMES).is_file():
+        frames = pd.read_csv(folder / FRAMES, dtype={"recording_id": str, "patient_id": str}, keep_default_na=False)
+    return Stored(folder, index, frames)
+
+
+def _describe(row: Any) -> dict[str, Any]:
+    return {
+        "model": row.model,
+        "transfer": row.transfer,
+        "labelled_patients": row.flags.get("labelled_patients"),
+        "is_teacher": row.artefact.startswith("teacher/"),
+    }
+
+
+def _write_frames(file: Path, frames: pd.DataFrame) -> None:
+    if file.is_file():
+        stored = pd.read_csv(file, dtype={"recording_id": str, "patient_id": str}, keep_default_na=False)
+        if not stored.equals(frames.reset_index(drop=True).astype(stored.dtypes.to_dict())):
+            raise InputError(f"{file}: holds other test frames than these results: store them in another folder")
+        return
+    _write_csv(file, frames)
+
+
+def _write_csv(file: Path, table: pd.DataFrame) -> None:
+    """The same table gives the same bytes."""
+    text = io.StringIO()
+    table.to_csv(text, index=False)
+    with whole_file(file) as temporary:
+        temporary.write_bytes(gzip.compress(text.getvalue().encode(), compresslevel=9, mtime=0))

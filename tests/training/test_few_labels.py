@@ -1,0 +1,59 @@
+"""A run with a budget of labels: what it learns from, what it stores, what it withholds from those that come after."""
+
+import json
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from baselines.config import StudentConfig
+from baselines.source import open_source
+from data.dataset import open_dataset
+from data.labels import limit_labels
+from tests.training import tiny
+from training import train
+from training.stages import Stage
+
+pytestmark = pytest.mark.usefixtures("quick_exports")
+
+
+def weights(run, stage):
+    return keras.models.load_model(run / stage / f"{stage}.keras").get_weights()
+
+
+def test_a_teacher_of_a_budget_is_the_teacher_of_these_labels_alone(shapes, run, tmp_path):
+    few = limit_labels(open_dataset(shapes), 3, seed=3).labelled_patients
+    train(tiny.config(shapes, run, stages=["teacher"], labelled_patients=3))
+    assert json.loads((run / "labelled_patients.json").read_text()) == sorted(few) and len(few) == 3
+    own = tiny.write_shapes(
+        tmp_path / "own", labelled=lambda split, index: f"{split}{index // 6}" in few or split != "train"
+    )
+    train(tiny.config(own, tmp_path / "own_run", stages=["teacher"]))
+    for one, other in zip(weights(run, "teacher"), weights(tmp_path / "own_run", "teacher"), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_student_alone_takes_as_many_steps_as_one_that_goes_through_all_frames(shapes, run):
+    data = limit_labels(open_dataset(shapes), 2, seed=3)  # 12 of 48 frames
+    steps = {}
+    for name, settings in {
+        "alone": {"teacher": "none", "gaze": "none", "distil": {"batch_size": 8, "steps_per_epoch": 6}},
+        "short": {"teacher": "none", "gaze": "none", "distil": {"batch_size": 8}},
+        "taught": {"distil": {"batch_size": 8}},
+    }.items():
+        config = tiny.config(shapes, run, sigma=0.03, labelled_patients=2, **settings)
+        stage = Stage("student", config, data, run, "")
+        steps[name] = stage.steps_per_epoch(config.distil)
+        labels = np.concatenate([label for _, label, _ in stage.training_batches(config.distil).take(6)])
+        assert (labels >= 0).all() == (name != "taught")
+    assert steps == {"alone": 6, "short": 2, "taught": 6}
+
+
+def test_a_student_with_a_share_is_distilled_from_a_cache_and_its_history_is_whole(shapes, run):
+    train(tiny.config(shapes, run, stages=["teacher", "student"], labelled_patients=3, labelled_share=0.25))
+    logged = pd.read_csv(run / "history.csv").query("stage == 'student'")
+    assert np.isfinite(logged[["loss", "hard", "soft", "gaze", "val_accuracy"]]).all(axis=None)
+    # A compression of it sees no label that it was trained without.
+    source = open_source(StudentConfig(source=run / "student" / "student.keras", data=shapes, out=run / "pruned"))
+    assert source.data.labelled_patients == limit_labels(open_dataset(shapes), 3, seed=3).labelled_patients
