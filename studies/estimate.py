@@ -103,7 +103,7 @@ def row_loads(study: Study, row: Row) -> list[tuple[Load, float]]:
     return loads
 
 
-def _seen(settings, frames: int) -> int:
+def _seen(settings, frames: int) -> float:
     """Frames that a stage goes through, of which `frames` are a pass."""
     return settings.epochs * (settings.steps_per_epoch * settings.batch_size or frames)
 

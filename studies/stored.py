@@ -96,7 +96,7 @@ def store_table(study: Study, table: Table, folder: Path, sums: Checksums) -> li
             continue
         predictions, result = read_predictions(study, row), read_result(study, row)
         _write_frames(folder / FRAMES, predictions[_OF_FRAMES])
-        columns = [column for column in predictions if column.startswith("p_")]
+        columns = [name for name in map(str, predictions.columns) if name.startswith("p_")]
         _write_csv(folder / f"{name}.csv.gz", predictions[columns].round(_DECIMALS))
         record = read_record(study, row)
         trainings[name] = {

@@ -20,8 +20,12 @@ def loads(study, name):
 
 
 def test_epochs_of_each_stage(study, config):
-    assert loads(study, "big") == {("train", "vgg16"): 24}
+    assert loads(study, "big") == {("train", "vgg16"): 24 * 3 / 4}  # a teacher learns from the labelled frames alone
     assert loads(study, "small") == {("train", "squeezenet_1_1"): 3, ("forward", "vgg16"): 3}
+    study = change(config, "distil.epochs: 3,", "distil.epochs: 3, distil.views: 2, distil.steps_per_epoch: 4,")
+    batches = 3 * 4 * 32 / FRAMES  # with a cache the teacher answers for each view once
+    assert loads(study, "small") == {("train", "squeezenet_1_1"): batches, ("forward", "vgg16"): 2}
+    study = change(config, "distil.views: 2, distil.steps_per_epoch: 4,", "distil.views: 0,")
     study = change(config, "stages: [student],", "stages: [student, int8], quantize.epochs: 2,")
     assert loads(study, "small") == {("train", "squeezenet_1_1"): pytest.approx(3 + 3.3 * 2), ("forward", "vgg16"): 5}
     study = change(config, 'teacher-path: "{big}"', "teacher: none, pretrain.epochs: 4")

@@ -48,7 +48,7 @@ def test_each_choice_takes_its_frames(partly, mode, frames, labelled):
 
 
 def test_a_choice_that_is_none_is_refused(partly):
-    with pytest.raises(InputError, match="unlabelled must be one of all, patients, none, not 'some'"):
+    with pytest.raises(InputError, match="unlabelled must be one of all, patients, withheld, none, not 'some'"):
         frames_taken(partly, "train", "some")
 
 

@@ -1,0 +1,110 @@
+"""Predictions that stay with the code, and the tables that are made of them alone."""
+
+import gzip
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from common.errors import InputError
+from studies.collect import read_predictions
+from studies.declare import read_study
+from studies.evidence import arm_table, claim_table, draw, left_over, write_page
+from studies.plan import choose, make_plan
+from studies.records import Checksums
+from studies.run import run_plan
+from studies.stored import read_stored, store_table
+
+FEW = """
+runs: runs
+datasets:
+  tiny: {path: data}
+tables:
+  few:
+    title: Few labels
+    data: tiny
+    seeds: [0, 1]
+    baseline: alone.s0
+    claims: [[taught, alone], [taught, never]]
+    rows:
+      big: {model: teacher, artefact: teacher/teacher.keras, train: {stages: [teacher], labelled_patients: 2}}
+      alone: {model: alone, artefact: student/student.tflite,
+              train: {stages: [student], teacher: none, labelled_patients: 2}}
+      taught: {model: taught, artefact: student/student.tflite,
+               train: {stages: [student], teacher-path: ["{big}"], labelled_patients: 2}}
+      never: {model: never run, artefact: student/student.tflite, train: {stages: [student], teacher: none}}
+"""
+
+
+@pytest.fixture
+def stored(tmp_path, tiny, monkeypatch, stand_ins):
+    """All but one arm has run and is stored."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").symlink_to(tiny.path)
+    (tmp_path / "few.yaml").write_text(FEW)
+    study, sums = read_study("few.yaml"), Checksums()
+    rows = choose(study, only=[f"{name}.s{seed}" for seed in (0, 1) for name in ("big", "alone", "taught")])
+    assert run_plan(study, make_plan(study, rows, sums, timing=False), sums, latency=False) == {}
+    assert len(store_table(study, study.tables["few"], tmp_path / "few", sums)) == 6
+    return study, read_stored(tmp_path / "few")
+
+
+def test_every_number_follows_from_the_tables_alone(stored):
+    study, found = stored
+    for name, training in found.index["trainings"].items():
+        probabilities = pd.read_csv(gzip.open(found.folder / f"{name}.csv.gz")).to_numpy()
+        frames = pd.read_csv(gzip.open(found.folder / "frames.csv.gz"))
+        right = (probabilities.argmax(axis=1) == frames["label"])[frames["label"] >= 0]
+        assert right.mean() == pytest.approx(training["accuracy"])
+        predictions = read_predictions(study, study.row("few", name))
+        np.testing.assert_allclose(probabilities, predictions.filter(like="p_"), atol=5.1e-5)
+        assert training["command"].startswith("python train.py --data data")
+    np.testing.assert_allclose(
+        found.counts("alone").accuracies(), [found.index["trainings"][f"alone.s{seed}"]["accuracy"] for seed in (0, 1)]
+    )
+
+
+def test_storing_again_gives_the_same_bytes_and_other_test_frames_are_refused(stored, tmp_path):
+    study, found = stored
+    before = {path.name: path.read_bytes() for path in found.folder.iterdir()}
+    store_table(study, study.tables["few"], found.folder, Checksums())
+    assert before == {path.name: path.read_bytes() for path in found.folder.iterdir()}
+    frames = found.frames.assign(label=0)
+    frames.to_csv(found.folder / "frames.csv.gz", index=False)
+    with pytest.raises(InputError, match="holds other test frames"):
+        store_table(study, study.tables["few"], found.folder, Checksums())
+
+
+def test_the_page_says_what_has_run_and_what_has_not(stored, tmp_path):
+    _, found = stored
+    page = tmp_path / "page.md"
+    page.write_text("before\n\n<!-- results: few -->\n<!-- end of results -->\n\nafter\n")
+    for _ in range(2):  # written twice it stands there once
+        write_page(page, [found])
+        text = page.read_text()
+        assert text.startswith("before\n") and text.endswith("\nafter\n") and text.count("never.s0, never.s1") == 1
+    rows = [line.split("|") for line in arm_table(found)[2:]]
+    assert [(row[1].strip(), row[2].strip()) for row in rows] == [
+        ("teacher", "2"), ("alone", "2"), ("taught", "2"), ("never run", "0"),
+    ]  # fmt: skip
+    first, second = claim_table(found)[2:]
+    assert "| taught | alone | 2 | +0.0 |" in first and "not run" in second
+    assert left_over(found) == "2 of 8 planned trainings have not run: never.s0, never.s1."
+    with pytest.raises(InputError, match="has no line <!-- results: few -->"):
+        (tmp_path / "empty.md").write_text("")
+        write_page(tmp_path / "empty.md", [found])
+
+
+def test_the_figure_is_drawn_of_what_has_run(stored, tmp_path):
+    draw(tmp_path / "figure.png", [stored[1]])
+    assert (tmp_path / "figure.png").stat().st_size > 10_000
+    with pytest.raises(InputError, match="is no name of a picture"):
+        draw(tmp_path / "figure.txt", [stored[1]])
+
+
+def test_results_that_are_not_there_are_refused(stored, tmp_path):
+    with pytest.raises(InputError, match="holds no stored results"):
+        read_stored(tmp_path / "nowhere")
+    (stored[1].folder / "alone.s1.csv.gz").unlink()
+    with pytest.raises(InputError, match=r"alone.s1.csv.gz: is missing"):
+        stored[1].counts("alone")
