@@ -58,9 +58,9 @@ def _repeat(fields: Any, rows: dict[str, Any], seed: int) -> Any:
         made["of"] = of_seed(made["of"], seed)
     if isinstance(made.get("ensemble"), list):
         made["ensemble"] = [of_seed(name, seed) if name in rows else name for name in made["ensemble"]]
-    for way in ("train", "flags") if "compress" in made else ("train",):
-        if isinstance(made.get(way), dict):
-            made[way] = {"seed": seed, **made[way]}
+    own = "flags" if "compress" in made else "train" if "train" in made else ""
+    if own and isinstance(made.setdefault(own, {}), dict):
+        made[own] = {"seed": seed, **made[own]}
     return made
 
 
