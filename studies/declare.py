@@ -17,9 +17,11 @@
           both:    {model: two together, ensemble: [student, pruned]}
       few:
         data: real
-        test: fresh                # another data set, whose test split is what the rows are evaluated on
-        seeds: [0, 1, 2]           # each row becomes alone.s0, alone.s1, alone.s2
-        rows: {alone: {...}}
+        test: fresh                         # another data set, whose test split is what the rows are evaluated on
+        train: {labelled-patients: 16}      # for all rows that train, unless they say otherwise
+        seeds: [0, 1, 2]                    # each row becomes alone.s0, alone.s1, alone.s2
+        rows: {alone: {...}, whole: {...}}
+        claims: [[whole, alone]]            # the first is claimed to be better
 
 `train` holds flags of train.py and `flags` those of compress.py, by their names. `{row}` is the
 artefact of another row, `{row:path}` another file of its run, `${NAME}` an environment variable.
@@ -36,7 +38,7 @@ from pathlib import Path
 from common.errors import InputError
 from data.pipeline import GAZE_MODES
 from studies.fields import Fields, load_yaml
-from studies.repeat import repeat_rows
+from studies.repeat import repeat_rows, share_flags
 
 _REFERENCE = re.compile(r"(?<!\$)\{([\w.-]+)(?::([^{}]+))?\}")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
@@ -263,7 +265,7 @@ def _read_table(where: str, name: str, value, datasets: dict[str, Source]) -> Ta
     fields = Fields(where, value)
     data, test = fields.take("data", str), fields.take("test", str, "")
     seeds = fields.take("seeds", list, [])
-    written = fields.take("rows", dict)
+    written = share_flags(fields.take("rows", dict), fields.take("train", dict, {}))
     claims = _read_claims(f"{where}.claims", fields.take("claims", list, []), written)
     declared = repeat_rows(where, written, seeds) if seeds else written
     rows = {

@@ -36,6 +36,16 @@ def repeat_rows(where: str, rows: dict[str, Any], seeds: Sequence[Any]) -> dict[
     return {of_seed(name, seed): _repeat(fields, rows, seed) for seed in seeds for name, fields in rows.items()}
 
 
+def share_flags(rows: dict[str, Any], flags: dict[str, Any]) -> dict[str, Any]:
+    """Rows whose `train` has the table's own flags too; those of a row win."""
+    return {
+        name: {**fields, "train": {**flags, **fields["train"]}}
+        if flags and isinstance(fields, dict) and isinstance(fields.get("train"), dict)
+        else fields
+        for name, fields in rows.items()
+    }
+
+
 def of_seed(name: str, seed: int) -> str:
     """Name of a declared row's training with a seed."""
     return f"{name}.s{seed}"

@@ -141,7 +141,7 @@ def _describe(row: Any) -> dict[str, Any]:
     return {
         "model": row.model,
         "transfer": row.transfer,
-        "labelled_patients": row.flags.get("labelled_patients"),
+        "labelled_patients": row.flags.get("labelled-patients"),
         "is_teacher": row.artefact.startswith("teacher/"),
     }
 

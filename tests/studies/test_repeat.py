@@ -20,6 +20,7 @@ tables:
   few:
     data: tiny
     test: fresh
+    train: {labelled-patients: 2, distil.epochs: 3}
     seeds: [1, 0]
     baseline: big.s1
     rows:
@@ -27,7 +28,7 @@ tables:
       small: {model: SqueezeNet, artefact: student/student.tflite,
               train: {stages: [student], teacher-path: ["{big}"]}}
       own: {model: SqueezeNet, artefact: student/student.tflite, test: tiny,
-            train: {stages: [student], teacher: none}}
+            train: {stages: [student], teacher: none, distil.epochs: 4}}
       pruned: {model: sparse, artefact: sparse.tflite, compress: prune, source: "{small:student/student.tflite}"}
       both: {model: together, ensemble: [small, own]}
 """
@@ -53,6 +54,10 @@ def test_each_row_stands_for_one_training_a_seed_and_names_those_of_its_own_seed
         assert words[1] == f"runs/few/small.s{seed}/run/student/student.tflite"
         assert words[words.index("--seed") + 1] == str(seed)
         assert few.row("few", f"both.s{seed}").members == (f"small.s{seed}", f"own.s{seed}")
+        for name, epochs in (("small", "3"), ("own", "4")):  # the table's flags, unless the row has its own
+            words = row_command(few, few.row("few", f"{name}.s{seed}")).words
+            assert words[words.index("--labelled-patients") + 1] == "2"
+            assert words[words.index("--distil.epochs") + 1] == epochs
         assert row.tested_on == "fresh" and few.row("few", f"own.s{seed}").tested_on == "tiny"
 
 

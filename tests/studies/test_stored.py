@@ -1,6 +1,5 @@
 """Predictions that stay with the code, and the tables that are made of them alone."""
 
-import gzip
 
 import numpy as np
 import pandas as pd
@@ -27,11 +26,11 @@ tables:
     baseline: alone.s0
     claims: [[taught, alone], [taught, never]]
     rows:
-      big: {model: teacher, artefact: teacher/teacher.keras, train: {stages: [teacher], labelled_patients: 2}}
+      big: {model: teacher, artefact: teacher/teacher.keras, train: {stages: [teacher], labelled-patients: 2}}
       alone: {model: alone, artefact: student/student.tflite,
-              train: {stages: [student], teacher: none, labelled_patients: 2}}
+              train: {stages: [student], teacher: none, labelled-patients: 2}}
       taught: {model: taught, artefact: student/student.tflite,
-               train: {stages: [student], teacher-path: ["{big}"], labelled_patients: 2}}
+               train: {stages: [student], teacher-path: ["{big}"], labelled-patients: 2}}
       never: {model: never run, artefact: student/student.tflite, train: {stages: [student], teacher: none}}
 """
 
@@ -52,8 +51,8 @@ def stored(tmp_path, tiny, monkeypatch, stand_ins):
 def test_every_number_follows_from_the_tables_alone(stored):
     study, found = stored
     for name, training in found.index["trainings"].items():
-        probabilities = pd.read_csv(gzip.open(found.folder / f"{name}.csv.gz")).to_numpy()
-        frames = pd.read_csv(gzip.open(found.folder / "frames.csv.gz"))
+        probabilities = pd.read_csv(found.folder / f"{name}.csv.gz").to_numpy()
+        frames = pd.read_csv(found.folder / "frames.csv.gz")
         right = (probabilities.argmax(axis=1) == frames["label"])[frames["label"] >= 0]
         assert right.mean() == pytest.approx(training["accuracy"])
         predictions = read_predictions(study, study.row("few", name))
