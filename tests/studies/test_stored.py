@@ -1,6 +1,5 @@
 """Predictions that stay with the code, and the tables that are made of them alone."""
 
-
 import numpy as np
 import pandas as pd
 import pytest
