@@ -5,7 +5,8 @@
 
 Frames a second of an epoch, data pipeline included, VGG-16 → SqueezeNet 1.1 ×0.45, batch 32, float32: the student
 alone, this project's Distiller with the cache and with the live teacher, and `keras.distillation.Distiller` with its
-logits loss, on the same batches. The arms take turns in one run, so that other load on the machine touches all alike;
+logits loss, and a plain PyTorch loop of the same nets (cross-entropy and KL; left out, and said so, where torch is not
+installed), all on the same batches. The arms take turns in one run, so that other load on the machine touches all alike;
 what counts is the ratios. "with filling" adds the cache's filling to the epochs that a training has.
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -52,6 +54,7 @@ def _measure(folder: Path, size: tuple[int, int], flags: argparse.Namespace) -> 
         "Distiller, cached": _ours(stage, teacher, cache),
         "Distiller, live": _ours(stage, teacher, None),
         "keras.distillation": _keras(stage, teacher),
+        **_torch(stage),
     }
     for run in arms.values():
         run()  # traces, and fills the pipeline's own cache
@@ -154,6 +157,36 @@ def _keras(stage, teacher):
         stage.training_batches(config.distil).map(lambda features, label, weight: (features["frame"], label))
     )
     return lambda: distiller.fit(batches, steps_per_epoch=steps, epochs=1, verbose=0, shuffle=False)
+
+
+def _torch(stage) -> dict:
+    """One epoch in plain PyTorch, with the teacher and without; nothing where torch is absent."""
+    try:
+        import torch
+
+        import torch_loop
+    except ImportError as error:
+        print(f"PyTorch is left out: {error}")
+        return {}
+    import models
+    from models.layers import channels
+
+    torch.set_num_threads(os.cpu_count() or 1)
+    width, classes, size = STUDENT_OPTIONS["width"], len(CLASSES), stage.data.frame_size
+    teacher = torch_loop.vgg16(size, classes, 4096)
+    arms = {}
+    for name, net in (("PyTorch loop", teacher), ("PyTorch, student alone", None)):
+        student = torch_loop.squeezenet_1_1(classes, lambda count: channels(count, width))
+        for ours, theirs in ((TEACHER, net), (STUDENT, student)):
+            options = STUDENT_OPTIONS if ours == STUDENT else {"fusion": "none"}
+            built = models.create(ours, (*size, 1), classes, **options)
+            expected = sum(int(np.prod(weight.shape)) for weight in built.trainable_weights)
+            if theirs is not None and torch_loop.parameters(theirs) != expected:
+                raise SystemExit(f"{ours}: {torch_loop.parameters(theirs)} parameters in PyTorch, {expected} in Keras")
+        arms[name] = torch_loop.epoch(
+            net, student, iter(stage.training_batches(stage.config.distil)), stage.steps_per_epoch(stage.config.distil)
+        )
+    return arms
 
 
 def _blind(teacher):
