@@ -4,6 +4,8 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 FETAL_PLANES_DIR ?=
 SONONET_DIR ?=
+# Width over height of one pixel: 1.45 for the subset that circulates as squares of 320×320, see docs/data-video.md.
+PIXEL_ASPECT ?= 1
 
 .PHONY: install demo fetal-planes fetal-planes-sononet test test-fast fuzz lint docs bench clean
 
@@ -30,7 +32,7 @@ demo: .venv/.installed datasets/phantom
 
 datasets/fetal_planes: | .venv/.installed
 	@test -n "$(FETAL_PLANES_DIR)" || { echo "error: FETAL_PLANES_DIR is not set: FETAL_PLANES_DIR=folder make fetal-planes, where the folder holds FETAL_PLANES_DB_data.csv and Images/" >&2; exit 2; }
-	$(BIN)/python prepare.py fetal-planes "$(FETAL_PLANES_DIR)" --out $@ --frame-size 112 144
+	$(BIN)/python prepare.py fetal-planes "$(FETAL_PLANES_DIR)" --out $@ --frame-size 112 144 --pixel-aspect $(PIXEL_ASPECT)
 
 fetal-planes: .venv/.installed datasets/fetal_planes
 	$(BIN)/python train.py --config configs/fetal_planes.yaml
