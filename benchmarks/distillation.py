@@ -6,8 +6,8 @@
 Frames a second of an epoch, data pipeline included, VGG-16 → SqueezeNet 1.1 ×0.45, batch 32, float32: the student
 alone, this project's Distiller with the cache and with the live teacher, and `keras.distillation.Distiller` with its
 logits loss, and a plain PyTorch loop of the same nets (cross-entropy and KL; left out, and said so, where torch is not
-installed), all on the same batches. The arms take turns in one run, so that other load on the machine touches all alike;
-what counts is the ratios. "with filling" adds the cache's filling to the epochs that a training has.
+installed), all on the same batches. The arms take turns in one run, so that other load on the machine touches all
+alike; what counts is the ratios. "with filling" adds the cache's filling to the epochs that a training has.
 """
 
 from __future__ import annotations
@@ -163,7 +163,6 @@ def _torch(stage) -> dict:
     """One epoch in plain PyTorch, with the teacher and without; nothing where torch is absent."""
     try:
         import torch
-
         import torch_loop
     except ImportError as error:
         print(f"PyTorch is left out: {error}")

@@ -23,7 +23,7 @@ def vgg16(frame_size: tuple[int, int], classes: int, hidden: int) -> nn.Module:
         height, width = height // 2, width // 2
     layers.append(nn.Flatten())
     for inputs in (channels * height * width, hidden):
-        layers += [nn.Linear(inputs, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU(inplace=True), nn.Dropout(0.5)]
+        layers += [nn.Linear(inputs, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU(), nn.Dropout(0.5)]
     return nn.Sequential(*layers, nn.Linear(hidden, classes))
 
 
