@@ -1,0 +1,110 @@
+"""The fan: on simulated screens whose fan is known, on drawn shapes, and on real clips where they are there."""
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from data.video.fan import find_fan
+from tests.data.screens import box_error, compose, simulated
+
+
+def check(seeds):
+    errors, silent = [], []
+    for seed in seeds:
+        screens, box = compose(*simulated(seed), seed)
+        fan = find_fan(screens)
+        errors.append(box_error(fan.box, box))
+        if fan.sure and errors[-1] > 0.02:
+            silent.append(seed)
+    return np.array(errors), silent
+
+
+def test_boxes_of_simulated_screens_and_none_silently_wrong():
+    errors, silent = check(range(10))
+    assert (errors <= 0.02).mean() >= 0.9
+    assert not silent
+
+
+@pytest.mark.slow
+def test_boxes_of_many_simulated_screens():
+    errors, silent = check(range(10, 60))
+    assert (errors <= 0.02).mean() >= 0.94
+    assert not silent
+
+
+def speckle(inside, frames=1, seed=0):
+    """Speckle in a shape on black: uint8 [n, h, w]."""
+    rng = np.random.default_rng(seed)
+    noise = rng.rayleigh(40, (frames, *inside.shape)).clip(8, 255)
+    return (noise * inside).astype(np.uint8)
+
+
+def curved(size, apex, angle, radii):
+    y, x = np.mgrid[: size[0], : size[1]] + 0.5
+    radius = np.hypot(x - apex[0], y - apex[1])
+    return (np.abs(np.arctan2(x - apex[0], y - apex[1])) <= angle) & (radius >= radii[0]) & (radius <= radii[1])
+
+
+@pytest.mark.parametrize("frames", [1, 6])
+@pytest.mark.parametrize(
+    ("kind", "shape"),
+    [
+        ("curved", curved((400, 500), (250, -60), 0.55, (110, 420))),
+        ("sector", curved((400, 500), (250, 20), 0.7, (0, 350))),
+        ("linear", np.pad(np.ones((280, 300), bool), ((60, 60), (90, 110)))),
+    ],
+)
+def test_shapes_are_found_from_a_clip_and_from_one_image(kind, shape, frames):
+    fan = find_fan(speckle(shape, frames))
+    assert fan.sure, fan.reason
+    assert fan.kind == kind
+    assert box_error(fan.box, cv2.boundingRect(shape.astype(np.uint8))) <= 0.02
+    assert (fan.mask & shape).sum() / (fan.mask | shape).sum() >= 0.97
+
+
+def test_a_frame_filled_with_echoes_is_kept_whole():
+    fan = find_fan(speckle(np.ones((200, 300), bool), 5))
+    assert fan.box == (0, 0, 300, 200) and fan.mask.mean() > 0.99
+
+
+def test_still_marks_are_outside_and_do_not_move_the_box():
+    shape = curved((400, 500), (250, -60), 0.55, (110, 420))
+    frames = speckle(shape, 6)
+    for frame in frames:
+        cv2.putText(frame, "PRESET CARDIAC", (330, 30), 0, 0.6, 255, 1)
+        frame[40:180, 5:17] = np.linspace(255, 0, 140)[:, None]
+    for stack in (frames, frames[0]):
+        fan = find_fan(stack)
+        assert fan.sure, fan.reason
+        assert box_error(fan.box, cv2.boundingRect(shape.astype(np.uint8))) <= 0.02
+        assert not fan.mask[40:180, 5:17].any() and not fan.mask[18:31, 330:480].any()
+
+
+def test_what_is_unsure_is_said():
+    nothing = find_fan(np.zeros((5, 100, 120), np.uint8))
+    assert not nothing.sure and nothing.mask.all() and nothing.box == (0, 0, 120, 100)
+    left, right = np.zeros((300, 600), bool), np.zeros((300, 600), bool)
+    left[40:260, 30:260], right[40:260, 330:560] = True, True
+    two = find_fan(speckle(left | right, 6))
+    assert not two.sure or two.box[2] > 500
+    with pytest.raises(ValueError, match="uint8"):
+        find_fan(np.zeros((3, 10, 10), np.float32))
+
+
+def test_real_clips():
+    folder = os.environ.get("LUNG_CLIPS_DIR")
+    if not folder:
+        pytest.skip("LUNG_CLIPS_DIR is not set")
+    from data.video.read import open_video
+
+    for path in sorted(Path(folder).glob("*.mp*")):
+        video = open_video(path)
+        chosen = set(np.linspace(0, len(video) - 1, 16).astype(int).tolist())
+        fan = find_fan([frame for index, _, frame in video if index in chosen])
+        # All of them are cropped to the fan by those who published them.
+        assert box_error(fan.box, (0, 0, *video.size)) < 0.1 or not fan.sure
+        if path.name.startswith("linear"):
+            assert fan.kind == "linear"
