@@ -7,7 +7,7 @@ SONONET_DIR ?=
 # Width over height of one pixel: 1.45 for the subset that circulates as squares of 320×320, see docs/data-video.md.
 PIXEL_ASPECT ?= 1
 
-.PHONY: install demo fetal-planes fetal-planes-sononet test test-fast fuzz lint docs bench clean
+.PHONY: install demo fetal-planes fetal-planes-sononet test test-fast fuzz lint docs bench web clean
 
 install: .venv/.installed
 
@@ -67,5 +67,16 @@ docs: .venv/.installed-dev
 bench: .venv/.installed
 	@for script in benchmarks/inference.py benchmarks/phantom_speed.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
+# The browser page, in web/dist. WEB_MODELS: what it offers in its list, bundles of export.py or .tflite files with their .json.
+WEB_MODELS ?= $(wildcard runs/demo/bundle)
+web: web/node_modules/.installed
+	npm --prefix web run --silent check
+	node web/build.mjs $(WEB_MODELS)
+
+web/node_modules/.installed: web/package.json web/package-lock.json
+	@command -v npm >/dev/null || { echo "error: npm is not installed: the page is built by Node.js 20 or later (apt install npm)" >&2; exit 2; }
+	npm --prefix web ci --silent
+	@touch $@
+
 clean:
-	rm -rf .venv datasets runs site .mypy_cache
+	rm -rf .venv datasets runs site .mypy_cache web/dist web/node_modules
