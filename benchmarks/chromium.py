@@ -20,8 +20,10 @@ from pathlib import Path
 from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-_FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-          "--disable-component-update", "--disable-dev-shm-usage", "--mute-audio", "--remote-debugging-pipe")  # fmt: skip
+_FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-dev-shm-usage", "--mute-audio", "--remote-debugging-pipe",
+)  # fmt: skip
 _TIMEOUT_S = 60.0
 
 
@@ -100,7 +102,9 @@ class Browser:
         end = time.monotonic() + timeout_s
         while not (value := self.evaluate(condition)):
             if time.monotonic() > end:
-                raise TimeoutError(f"not within {timeout_s:g} s: {condition}; the page shows {self.text('body')[:600]!r}")
+                raise TimeoutError(
+                    f"not within {timeout_s:g} s: {condition}; the page shows {self.text('body')[:600]!r}"
+                )
             time.sleep(0.05)
         return value
 
@@ -148,7 +152,9 @@ class Browser:
     def show(self, width: int, height: int, *, dark: bool = False, phone: bool = False) -> None:
         """Set the window's size and the colours that the system prefers."""
         scale = 2 if phone else 1
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=phone)
+        self.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=phone
+        )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
 
@@ -161,7 +167,9 @@ class Browser:
         """What a screen reader is given: role and name of every node that it does not skip."""
         nodes = self.call("Accessibility.getFullAXTree")["nodes"]
         return [
-            {key: node.get(key, {}).get("value", "") for key in ("role", "name")} for node in nodes if not node["ignored"]
+            {key: node.get(key, {}).get("value", "") for key in ("role", "name")}
+            for node in nodes
+            if not node["ignored"]
         ]
 
     def _receive(self, end: float) -> None:
