@@ -37,9 +37,12 @@ function writeModels(bundles) {
   const models = bundles.map((path) => {
     const folder = statSync(path).isDirectory() ? path : dirname(path);
     const wanted = folder === path ? /^(bundle\.json|student_int8\.tflite)$/ : null;
-    const names = readdirSync(folder).filter((name) => (wanted ? wanted.test(name) : name === basename(path) || name === `${basename(path)}.json`));
+    const names = readdirSync(folder).filter((name) =>
+      wanted ? wanted.test(name) : name === basename(path) || name === `${basename(path)}.json`,
+    );
     const files = Object.fromEntries(names.map((name) => [name, packed(readFileSync(join(folder, name)))]));
-    if (names.length < 2) throw new Error(`${path}: is no bundle: give a folder of export.py, or a .tflite with its .json next to it`);
+    if (names.length < 2)
+      throw new Error(`${path}: is no bundle: give a folder of export.py, or a .tflite with its .json next to it`);
     return { name: basename(path).replace(/\.tflite$/, ""), files };
   });
   writeFileSync(join(DIST, "models.js"), `self.MODELS = ${JSON.stringify(models)};\n`);
@@ -54,7 +57,10 @@ function writeLicences() {
     return `${name} ${version}, ${license}${homepage ? `, ${homepage}` : ""}\n\n${text}`;
   });
   const own = readFileSync(join(HERE, "..", "LICENSE"), "utf8");
-  writeFileSync(join(DIST, "LICENSES.txt"), [...texts, `This page, Apache-2.0\n\n${own}`].join(`\n${"-".repeat(80)}\n`));
+  writeFileSync(
+    join(DIST, "LICENSES.txt"),
+    [...texts, `This page, Apache-2.0\n\n${own}`].join(`\n${"-".repeat(80)}\n`),
+  );
 }
 
 rmSync(DIST, { recursive: true, force: true });

@@ -51,7 +51,9 @@ export class AnswersView {
   keep(row, image) {
     if (row.rejected || row.smoothedClass !== row.rawClass) return;
     const p = (/** @type {Row} */ { probabilities, rawClass }) => probabilities[rawClass];
-    const before = [...this.kept.keys()].find((other) => other.rawClass === row.rawClass && other.source === row.source);
+    const before = [...this.kept.keys()].find(
+      (other) => other.rawClass === row.rawClass && other.source === row.source,
+    );
     if (before && p(before) >= p(row)) return;
     if (before) this.kept.delete(before);
     this.kept.set(row, image);
@@ -66,7 +68,12 @@ export class AnswersView {
     this.drawPosition();
     this.drawTable();
     drawChosen(this.rows[this.chosen], null, this.classes);
-    await drawBest(this.rows, this.classes, (row) => this.pictureOf(row), (row) => this.choose(this.rows.indexOf(row)));
+    await drawBest(
+      this.rows,
+      this.classes,
+      (row) => this.pictureOf(row),
+      (row) => this.choose(this.rows.indexOf(row)),
+    );
   }
 
   /** @param {number} index of the row */
@@ -94,7 +101,10 @@ export class AnswersView {
   drawPosition() {
     this.position.max = String(this.rows.length - 1);
     this.position.valueAsNumber = this.chosen;
-    this.position.setAttribute("aria-valuetext", `${element("frame-title").textContent}: ${element("frame-answer").textContent}`);
+    this.position.setAttribute(
+      "aria-valuetext",
+      `${element("frame-title").textContent}: ${element("frame-answer").textContent}`,
+    );
     drawTimeline(this.rows, this.chosen);
   }
 

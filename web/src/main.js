@@ -56,15 +56,28 @@ async function load(read, label) {
   showStatus(`The model ${model.name} is ready: open a video, images, a folder, or a camera.`);
 }
 
+/** @type {import("./model/bundle.js").NamedBytes[]} */
+let opened = [];
+
 /** @param {File[]} files of a model */
 async function loadFiles(files) {
-  const named = async (/** @type {File} */ file) => ({ name: file.name, bytes: new Uint8Array(await file.arrayBuffer()) });
-  await load(async () => readModel(await Promise.all(files.map(named))), files.map(({ name }) => name).join(", "));
-  const label = `${loaded?.model.name} (${loaded?.model.file})`;
+  const named = async (/** @type {File} */ file) => ({
+    name: file.name,
+    bytes: new Uint8Array(await file.arrayBuffer()),
+  });
+  const read = await Promise.all(files.map(named));
+  await load(() => readModel(read), files.map(({ name }) => name).join(", "));
+  opened = read;
   models.querySelector("[value=file]")?.remove();
-  models.append(make("option", { value: "file" }, label));
+  models.append(make("option", { value: "file" }, `${loaded?.model.name} (${loaded?.model.file})`));
   models.value = "file";
   models.disabled = false;
+}
+
+async function loadChosen() {
+  const { value } = models;
+  if (value === "file") await load(() => readModel(opened), "the model");
+  else if (value) await load(() => readBuiltIn(builtIn()[Number(value)]), "the model");
 }
 
 /** @param {File[]} files */
@@ -73,7 +86,8 @@ async function openFiles(files) {
   if (modelFiles.some(({ name }) => name.endsWith(".tflite"))) await loadFiles(modelFiles);
   const scans = files.filter((file) => !isModelFile(file) && isScan(file));
   if (scans.length) await answer(scans.map((file) => () => openSource(file)));
-  else if (!modelFiles.length && files.length) throw new PageError(`${files[0].name}: no video and no image is among what was opened.`);
+  else if (!modelFiles.length && files.length)
+    throw new PageError(`${files[0].name}: no video and no image is among what was opened.`);
   else if (modelFiles.length && !modelFiles.some(({ name }) => name.endsWith(".tflite"))) await loadFiles(modelFiles);
 }
 
@@ -148,7 +162,10 @@ async function useCamera() {
 async function listCameras(cameras) {
   const found = (await navigator.mediaDevices.enumerateDevices()).filter(({ kind }) => kind === "videoinput");
   const { value } = cameras;
-  cameras.replaceChildren(make("option", { value: "" }, "the browser's choice"), ...found.map(({ deviceId, label }) => make("option", { value: deviceId }, label)));
+  cameras.replaceChildren(
+    make("option", { value: "" }, "the browser's choice"),
+    ...found.map(({ deviceId, label }) => make("option", { value: deviceId }, label)),
+  );
   cameras.value = value;
   cameras.hidden = element("camera-label").hidden = found.length < 2;
 }
@@ -157,7 +174,7 @@ function listModels() {
   const names = builtIn().map(({ name }, i) => make("option", { value: String(i) }, name));
   models.replaceChildren(...(names.length ? names : [make("option", { value: "" }, "none is built in: open a file")]));
   models.disabled = !names.length;
-  models.addEventListener("change", () => act(() => load(() => readBuiltIn(builtIn()[Number(models.value)]), "the model")));
+  models.addEventListener("change", () => act(loadChosen));
 }
 
 /** @param {string} button @param {string} input @param {(files: File[]) => Promise<void>} use */
@@ -198,7 +215,8 @@ async function begin() {
   element("use-camera").addEventListener("click", () => act(useCamera));
   element("stop").addEventListener("click", () => act(stop));
   acceptDrops();
-  for (const id of ["choose-model", "choose-files", "choose-folder", "use-camera"]) element(id).removeAttribute("disabled");
+  for (const id of ["choose-model", "choose-files", "choose-folder", "use-camera"])
+    element(id).removeAttribute("disabled");
   const [first] = builtIn();
   if (first) await load(() => readBuiltIn(first), first.name);
   else showStatus("Open a model file: the folder or the .tflite file that export.py wrote.");

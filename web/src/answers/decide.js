@@ -76,6 +76,9 @@ export function greatest(values) {
 export function toProbabilities(output, kind) {
   const highest = Math.max(...output);
   const values = kind === "logits" ? output.map((value) => Math.exp(value - highest)) : output;
-  const sum = Math.max(values.reduce((total, value) => total + value, 0), Number.MIN_VALUE * 2 ** 52);
+  const sum = Math.max(
+    values.reduce((total, value) => total + value, 0),
+    Number.MIN_VALUE * 2 ** 52,
+  );
   return values.map((value) => value / sum);
 }

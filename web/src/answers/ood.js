@@ -24,7 +24,9 @@ const GRID = 8;
 /** @param {Ood | null} ood @param {string} name of the model, for the message */
 export function checkOod(ood, name) {
   if (ood && ood.rule !== RULE) {
-    throw new PageError(`${name}: its out-of-distribution rule is ${ood.rule}, this page knows ${RULE}: use a newer page.`);
+    throw new PageError(
+      `${name}: its out-of-distribution rule is ${ood.rule}, this page knows ${RULE}: use a newer page.`,
+    );
   }
 }
 
@@ -58,7 +60,10 @@ export function statistics(frame, { height, width }) {
     frame.reduce((count, byte) => count + (byte >= BRIGHT ? 1 : 0), 0) / frame.length,
   ];
   for (const lag of LAGS) {
-    found.push(Math.log10(1e-4 + step(x, { height, width }, 0, lag)), Math.log10(1e-4 + step(x, { height, width }, lag, 0)));
+    found.push(
+      Math.log10(1e-4 + step(x, { height, width }, 0, lag)),
+      Math.log10(1e-4 + step(x, { height, width }, lag, 0)),
+    );
   }
   const columns = cells(x, { height, width }, 1, BANDS).slice(0, -1);
   return [...found, ...cells(x, { height, width }, BANDS, 1), ...columns];
@@ -83,7 +88,11 @@ export function uprightDifferences(frame, size) {
   const x = Float64Array.from(frame, (byte) => byte / 255);
   const across = x.map((value, i) => (i % size.width === 0 ? 0 : (value - x[i - 1]) ** 2));
   const dark = Float64Array.from(frame, (byte) => (byte <= DARK ? 1 : 0));
-  const grids = [cells(x, size, GRID, GRID), cells(across, size, GRID, GRID).map(Math.sqrt), cells(dark, size, GRID, GRID)];
+  const grids = [
+    cells(x, size, GRID, GRID),
+    cells(across, size, GRID, GRID).map(Math.sqrt),
+    cells(dark, size, GRID, GRID),
+  ];
   return grids.flatMap((grid) => {
     const upper = grid.slice(0, (GRID / 2) * GRID);
     return upper.map((value, i) => value - grid[(GRID - 1 - Math.floor(i / GRID)) * GRID + (i % GRID)]);

@@ -14,7 +14,8 @@ export function spans(rows) {
   let before = null;
   for (const row of rows) {
     const span = found[found.length - 1];
-    const goesOn = before && !before.rejected && before.source === row.source && before.smoothedClass === row.smoothedClass;
+    const goesOn =
+      before && !before.rejected && before.source === row.source && before.smoothedClass === row.smoothedClass;
     if (!row.rejected && goesOn && row.source.kind !== "still") {
       span.confidence = (span.confidence * span.frames + row.confidence) / (span.frames + 1);
       span.frames += 1;
@@ -58,6 +59,7 @@ export function counts(rows, count) {
  * @param {number[]} values */
 export function medianAndP95(values) {
   const sorted = Float64Array.from(values).sort();
-  const at = (/** @type {number} */ share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? NaN;
+  const at = (/** @type {number} */ share) =>
+    sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? NaN;
   return { median: at(0.5), p95: at(0.95) };
 }

@@ -53,11 +53,17 @@ export async function readModel(files) {
 function chooseModel(files) {
   const models = files.filter(({ name }) => name.toLowerCase().endsWith(".tflite"));
   if (!models.length) {
-    const names = files.map(({ name }) => name).slice(0, 3).join(", ");
-    throw new PageError(`${names}: no .tflite file is among what was chosen: choose the folder that export.py wrote, or its .tflite file.`);
+    const names = files
+      .map(({ name }) => name)
+      .slice(0, 3)
+      .join(", ");
+    throw new PageError(
+      `${names}: no .tflite file is among what was chosen: choose the folder that export.py wrote, or its .tflite file.`,
+    );
   }
   const grey = models.filter(({ name, bytes }) => readTensors(bytes, name).input.shape[3] === 1);
-  if (!grey.length) throw new PageError(`${models[0].name}: takes colour images: choose the .tflite that takes grey frames.`);
+  if (!grey.length)
+    throw new PageError(`${models[0].name}: takes colour images: choose the .tflite that takes grey frames.`);
   if (grey.length > 1) {
     throw new PageError(`${grey.map(({ name }) => name).join(", ")}: several models were chosen: choose one.`);
   }
@@ -75,7 +81,8 @@ async function describe(model, files) {
   const artefact = text(`${model.name}.json`);
   if (artefact !== null) return fieldsOfArtefact(parse(artefact, `${model.name}.json`), `${model.name}.json`);
   const inside = await textFromZip(model.bytes, INSIDE);
-  if (inside !== null) return fieldsOfBundle(parse(inside, model.name), model.name, `${model.name}, ${INSIDE} inside it`);
+  if (inside !== null)
+    return fieldsOfBundle(parse(inside, model.name), model.name, `${model.name}, ${INSIDE} inside it`);
   throw new PageError(
     `${model.name}: does not say which classes it knows: choose it together with ${model.name}.json, or a file that ` +
       "export.py wrote.",

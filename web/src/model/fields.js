@@ -12,7 +12,9 @@ const FORMAT = "gaze-bundle-1";
 /** @param {any} json @param {string} file the model's @param {string} source for messages @returns {Fields} */
 export function fieldsOfBundle(json, file, source) {
   if (json.format !== FORMAT) {
-    throw new PageError(`${source}: its format is ${JSON.stringify(json.format)}, this page reads ${FORMAT}: export the bundle again.`);
+    throw new PageError(
+      `${source}: its format is ${JSON.stringify(json.format)}, this page reads ${FORMAT}: export the bundle again.`,
+    );
   }
   const [, height, width] = json.input?.shape ?? [];
   return {
@@ -68,8 +70,11 @@ export function checkFields(fields, { input, output }, file) {
   if (!["probabilities", "logits"].includes(fields.output)) fail("its description says of no probabilities or logits");
   if (!["pad", "stretch"].includes(rule.fit)) fail(`fit is ${rule.fit}, pad or stretch was expected`);
   const expected = `1,${rule.height},${rule.width},1`;
-  if (input.shape.join() !== expected) fail(`it takes ${input.shape.join("×")}, its description says ${expected.replaceAll(",", "×")}`);
-  if (output.shape.join() !== `1,${classes.length}`) fail(`it gives ${output.shape.join("×")} numbers for ${classes.length} classes`);
+  if (input.shape.join() !== expected)
+    fail(`it takes ${input.shape.join("×")}, its description says ${expected.replaceAll(",", "×")}`);
+  if (output.shape.join() !== `1,${classes.length}`)
+    fail(`it gives ${output.shape.join("×")} numbers for ${classes.length} classes`);
   if (!["uint8", "float32"].includes(input.type)) fail(`it takes ${input.type}, 8-bit or float frames were expected`);
-  if (!["uint8", "float32"].includes(output.type)) fail(`it gives ${output.type}, 8-bit or float answers were expected`);
+  if (!["uint8", "float32"].includes(output.type))
+    fail(`it gives ${output.type}, 8-bit or float answers were expected`);
 }

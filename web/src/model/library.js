@@ -14,5 +14,7 @@ export function builtIn() {
 
 /** @param {Packed} packed @returns {Promise<import("./bundle.js").Model>} */
 export async function readBuiltIn({ files }) {
-  return readModel(await Promise.all(Object.entries(files).map(async ([name, text]) => ({ name, bytes: await unpack(text) }))));
+  return readModel(
+    await Promise.all(Object.entries(files).map(async ([name, text]) => ({ name, bytes: await unpack(text) }))),
+  );
 }

@@ -22,5 +22,8 @@ export async function selfTest({ selfTest: cases, rule, tensors }, runner) {
 /** pixel(y, x) = (x·column + y·row + plus) mod 256.
  * @param {{ x: number, y: number, plus: number }} formula @param {{ width: number, height: number }} size */
 function ramp({ x, y, plus }, { width, height }) {
-  return Uint8Array.from({ length: width * height }, (_, i) => (x * (i % width) + y * Math.floor(i / width) + plus) % 256);
+  return Uint8Array.from(
+    { length: width * height },
+    (_, i) => (x * (i % width) + y * Math.floor(i / width) + plus) % 256,
+  );
 }

@@ -19,7 +19,9 @@ const REASONS = {
  */
 export async function openCamera(deviceId = "") {
   if (!navigator.mediaDevices) {
-    throw new PageError("Camera: browsers give it to pages from https, localhost or the disk alone: open this page in one of these ways.");
+    throw new PageError(
+      "Camera: browsers give it to pages from https, localhost or the disk alone: open this page in one of these ways.",
+    );
   }
   const choice = deviceId ? { deviceId: { exact: deviceId } } : { facingMode: "environment" };
   const stream = await navigator.mediaDevices.getUserMedia({ video: choice, audio: false }).catch((error) => {
@@ -54,7 +56,10 @@ export async function openCamera(deviceId = "") {
         const image = await greyOfFrame(frame, notes).finally(() => frame.close());
         yield { index, timeS: shown.timeS - startS, image };
       }
-      if (!ended) throw new PageError(`Camera: ${track.label || "it"} was disconnected or taken by another program: connect it again.`);
+      if (!ended)
+        throw new PageError(
+          `Camera: ${track.label || "it"} was disconnected or taken by another program: connect it again.`,
+        );
     },
     picture: async () => null,
     close,
@@ -72,6 +77,8 @@ function nextFrame(video, track) {
       clearInterval(check);
       resolve(found);
     };
-    video.requestVideoFrameCallback((now, { presentedFrames }) => finish({ timeS: now / 1000, count: presentedFrames }));
+    video.requestVideoFrameCallback((now, { presentedFrames }) =>
+      finish({ timeS: now / 1000, count: presentedFrames }),
+    );
   });
 }

@@ -11,7 +11,10 @@ const MOST_PIXELS = 50_000_000;
 export function isImage(head) {
   const text = String.fromCharCode(...head.subarray(0, 12));
   return (
-    text.startsWith("\x89PNG") || text.startsWith("\xff\xd8\xff") || text.startsWith("BM") || text.startsWith("GIF8") ||
+    text.startsWith("\x89PNG") ||
+    text.startsWith("\xff\xd8\xff") ||
+    text.startsWith("BM") ||
+    text.startsWith("GIF8") ||
     (text.startsWith("RIFF") && text.endsWith("WEBP"))
   );
 }
@@ -19,7 +22,9 @@ export function isImage(head) {
 /** @param {File} file @param {Uint8Array} head @returns {Source} */
 export function openImage(file, head) {
   if (String.fromCharCode(...head.subarray(1, 4)) === "PNG" && head[24] === 16) {
-    throw new PageError(`${file.name}: has 16 bits a pixel, of which browsers keep 8: use predict.py, or export it with 8 bits.`);
+    throw new PageError(
+      `${file.name}: has 16 bits a pixel, of which browsers keep 8: use predict.py, or export it with 8 bits.`,
+    );
   }
   const picture = () => decode(file);
   return {
@@ -42,9 +47,12 @@ async function decode(file) {
     throw new PageError(`${file.name}: can't be read as an image: it is damaged or cut short, export it again.`);
   });
   const { width, height } = bitmap;
-  if (width * height > MOST_PIXELS) throw new PageError(`${file.name}: has ${width}×${height} pixels: export it smaller.`);
+  if (width * height > MOST_PIXELS)
+    throw new PageError(`${file.name}: has ${width}×${height} pixels: export it smaller.`);
   const canvas = new OffscreenCanvas(width, height);
-  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
+  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (
+    canvas.getContext("2d", { willReadFrequently: true })
+  );
   context.drawImage(bitmap, 0, 0);
   bitmap.close();
   return greyOfRgba(context.getImageData(0, 0, width, height));

@@ -16,7 +16,11 @@ export function isModelFile(file) {
 /** Files that lie next to scans without being any.
  * @param {File} file */
 export function isScan(file) {
-  return !file.name.startsWith(".") && !/\.(txt|csv|md|h|cc|py|onnx|pdf|ini|db)$/i.test(file.name) && file.name !== "SHA256SUMS";
+  return (
+    !file.name.startsWith(".") &&
+    !/\.(txt|csv|md|h|cc|py|onnx|pdf|ini|db)$/i.test(file.name) &&
+    file.name !== "SHA256SUMS"
+  );
 }
 
 /**
@@ -29,7 +33,9 @@ export async function openSource(file) {
   if (isImage(head)) return openImage(file, head);
   const text = String.fromCharCode(...head);
   if (text.slice(128, 132) === "DICM") {
-    throw new PageError(`${file.name}: is DICOM, which browsers don't read: use predict.py, or export it as MP4 or PNG.`);
+    throw new PageError(
+      `${file.name}: is DICOM, which browsers don't read: use predict.py, or export it as MP4 or PNG.`,
+    );
   }
   if (text.startsWith("II*\0") || text.startsWith("MM\0*")) {
     throw new PageError(`${file.name}: is TIFF, which browsers don't read: use predict.py, or export it as PNG.`);

@@ -7,7 +7,8 @@ import { greyOfSample } from "./sample.js";
 /** @typedef {import("./source.js").Source} Source */
 
 const FORMATS = [MP4, QTFF, MATROSKA, WEBM, MPEG_TS];
-const CONVERT = "convert it (ffmpeg -i FILE -c:v libx264 -crf 8 -pix_fmt yuv420p OUT.mp4), or use predict.py, which reads more formats";
+const CONVERT =
+  "convert it (ffmpeg -i FILE -c:v libx264 -crf 8 -pix_fmt yuv420p OUT.mp4), or use predict.py, which reads more formats";
 
 /**
  * @param {File} file
@@ -57,7 +58,9 @@ function damaged(name, error, index) {
   if (error instanceof PageError) throw error;
   const where = index === undefined ? "" : ` after ${index} frames`;
   const words = error instanceof Error ? error.message : String(error);
-  throw new PageError(`${name}: can't be decoded${where} (${words}): it is damaged or cut short, copy or export it again.`);
+  throw new PageError(
+    `${name}: can't be decoded${where} (${words}): it is damaged or cut short, copy or export it again.`,
+  );
 }
 
 function noDecoder() {

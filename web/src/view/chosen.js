@@ -20,7 +20,9 @@ export function drawChosen(row, image, classes) {
   const answer = element("frame-answer");
   answer.textContent = answerOf(row, classes);
   answer.classList.toggle("out", row.rejected);
-  element("bars").replaceChildren(...Array.from(row.probabilities, (p, k) => make("li", {}, `${classes[k]} ${share(p)}`, bar(p, k))));
+  element("bars").replaceChildren(
+    ...Array.from(row.probabilities, (p, k) => make("li", {}, `${classes[k]} ${share(p)}`, bar(p, k))),
+  );
 }
 
 /** A bar without inline style, which the page's policy forbids.

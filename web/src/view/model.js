@@ -10,8 +10,14 @@ export function drawModel(model, tested) {
   /** @type {[string, string][]} */
   const facts = [
     ["Classes", model.classes.join(", ")],
-    ["Frames", `${rule.width}×${rule.height} pixels, ${rule.fit === "pad" ? "ratio kept, on black" : "stretched to fit"}`],
-    ["File", `${model.file}, ${model.bytes.length.toLocaleString("en")} bytes, SHA-256 ${model.sha256.slice(0, 16) || "not computed"}…`],
+    [
+      "Frames",
+      `${rule.width}×${rule.height} pixels, ${rule.fit === "pad" ? "ratio kept, on black" : "stretched to fit"}`,
+    ],
+    [
+      "File",
+      `${model.file}, ${model.bytes.length.toLocaleString("en")} bytes, SHA-256 ${model.sha256.slice(0, 16) || "not computed"}…`,
+    ],
     ["Version", model.version],
     ["Answers", decision ? answersOf(decision) : "every frame: the model brings no threshold"],
     ["Unlike training", model.ood ? "flagged, and not answered" : "not checked: the model brings no rule for it"],
@@ -19,9 +25,14 @@ export function drawModel(model, tested) {
   if (model.simulated) facts.push(["Trained on", "simulated images: it says nothing about patients"]);
   if (tested.all) {
     const alike = tested.equal === tested.all;
-    facts.push(["Check", `${tested.equal} of ${tested.all} test frames answered with the same bytes as in Python${alike ? "" : ": do not trust this browser's answers"}`]);
+    facts.push([
+      "Check",
+      `${tested.equal} of ${tested.all} test frames answered with the same bytes as in Python${alike ? "" : ": do not trust this browser's answers"}`,
+    ]);
   }
-  element("model-facts").replaceChildren(...facts.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
+  element("model-facts").replaceChildren(
+    ...facts.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]),
+  );
 }
 
 /** @param {import("../model/bundle.js").Decision} decision */

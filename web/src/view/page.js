@@ -23,6 +23,17 @@ export function make(tag, attributes = {}, ...children) {
   return made;
 }
 
+/** @param {string} id of a table @param {string[]} names of its columns @param {HTMLElement[]} lines */
+export function fillTable(id, names, lines) {
+  const head = make("tr", {}, ...names.map((name) => make("th", { scope: "col" }, name)));
+  element(id).replaceChildren(make("thead", {}, head), make("tbody", {}, ...lines));
+}
+
+/** @param {(string | Node)[]} cells @param {Record<string, string>} attributes */
+export function line(cells, attributes = {}) {
+  return make("tr", attributes, ...cells.map((cell) => make("td", {}, cell)));
+}
+
 /** Messages of one action: the next action takes them away.
  * @type {string[]} */
 let messages = [];

@@ -14,7 +14,8 @@ export function readSettings() {
   };
   const [x, y, width, height] = ["x", "y", "width", "height"].map(value);
   const crop = [x, y, width, height];
-  if (crop.every((side) => side === null)) return { threshold: value("threshold"), smoothingS: value("smoothing"), crop: null };
+  if (crop.every((side) => side === null))
+    return { threshold: value("threshold"), smoothingS: value("smoothing"), crop: null };
   if (x === null || y === null || width === null || height === null) {
     throw new PageError("Settings: the crop needs left, top, width and height: fill in all four, or none.");
   }

@@ -1,7 +1,7 @@
 /** What all frames together say: best frames, spans, counts, frame times. */
 
 import { bestRows, counts, medianAndP95, spans } from "../answers/summary.js";
-import { element, make, save } from "./page.js";
+import { element, fillTable, line, make, save } from "./page.js";
 import { draw } from "./picture.js";
 import { nameOf, seconds, share } from "./words.js";
 
@@ -37,11 +37,11 @@ export function drawNotes(rows) {
 export function drawSpans(rows, classes) {
   const found = spans(rows.filter(({ source }) => source.kind !== "still"));
   element("span-part").hidden = !found.length;
-  const head = make("tr", {}, ...["Class", "Input", "From", "To", "Frames", "Mean confidence"].map((name) => make("th", { scope: "col" }, name)));
-  const body = found.map(({ first, last, smoothedClass, frames, confidence }) =>
-    make("tr", {}, ...[classes[smoothedClass], first.source.name, seconds(first.timeS), seconds(last.timeS), String(frames), share(confidence)].map((cell) => make("td", {}, cell))),
-  );
-  element("spans").replaceChildren(make("thead", {}, head), make("tbody", {}, ...body));
+  const lines = found.map(({ first, last, smoothedClass, frames, confidence }) => {
+    const times = [seconds(first.timeS), seconds(last.timeS)];
+    return line([classes[smoothedClass], first.source.name, ...times, String(frames), share(confidence)]);
+  });
+  fillTable("spans", ["Class", "Input", "From", "To", "Frames", "Mean confidence"], lines);
 }
 
 /**
@@ -52,18 +52,29 @@ export function drawSpans(rows, classes) {
  */
 export async function drawBest(rows, classes, pictureOf, choose) {
   const found = bestRows(rows, classes.length).flatMap((row, k) => (row ? [{ row, k }] : []));
-  const figures = await Promise.all(found.map(async ({ row, k }) => figure(row, classes[k], k, await pictureOf(row), choose)));
+  const figures = await Promise.all(
+    found.map(async ({ row, k }) => figure(row, classes[k], k, await pictureOf(row), choose)),
+  );
   element("best").replaceChildren(...(figures.length ? figures : [make("p", {}, "No frame was kept.")]));
 }
 
 /** @param {Row} row @param {string} name @param {number} k @param {Grey | null} image @param {(row: Row) => void} choose */
 function figure(row, name, k, image, choose) {
-  const canvas = /** @type {HTMLCanvasElement} */ (make("canvas", { role: "img", "aria-label": `Best frame of ${name}` }));
+  const canvas = /** @type {HTMLCanvasElement} */ (
+    make("canvas", { role: "img", "aria-label": `Best frame of ${name}` })
+  );
   if (image) draw(canvas, image);
   const show = make("button", { type: "button", "aria-label": `Show the best frame of ${name}` }, "Show");
   show.addEventListener("click", () => choose(row));
   const png = make("button", { type: "button", "aria-label": `Save the best frame of ${name} as PNG` }, "Save PNG");
-  png.addEventListener("click", () => canvas.toBlob((blob) => blob && save(blob, `${name}_${row.source.name}_${row.index}.png`)));
-  const caption = make("figcaption", {}, make("strong", {}, `${name} ${share(row.probabilities[k])}`), ` ${nameOf(row)}`);
+  png.addEventListener("click", () =>
+    canvas.toBlob((blob) => blob && save(blob, `${name}_${row.source.name}_${row.index}.png`)),
+  );
+  const caption = make(
+    "figcaption",
+    {},
+    make("strong", {}, `${name} ${share(row.probabilities[k])}`),
+    ` ${nameOf(row)}`,
+  );
   return make("figure", {}, canvas, caption, make("div", { class: "controls" }, show, ...(image ? [png] : [])));
 }

@@ -40,5 +40,7 @@ export function drawTimeline(rows, chosen) {
 export function drawLegend(classes) {
   const keys = classes.map((name, k) => [keyOf(k), name]);
   const all = [...keys, ["key-rejected", "rejected"], ["key-flagged", "flagged"]];
-  element("legend").replaceChildren(...all.map(([key, name]) => make("li", {}, make("span", { class: `key ${key}` }), name)));
+  element("legend").replaceChildren(
+    ...all.map(([key, name]) => make("li", {}, make("span", { class: `key ${key}` }), name)),
+  );
 }

@@ -14,7 +14,9 @@ export function seconds(timeS) {
 
 /** @param {Row} row */
 export function nameOf(row) {
-  return row.source.kind === "still" ? row.source.name : `${row.source.name}, frame ${row.index}, ${seconds(row.timeS)}`;
+  return row.source.kind === "still"
+    ? row.source.name
+    : `${row.source.name}, frame ${row.index}, ${seconds(row.timeS)}`;
 }
 
 /** @param {Row} row @param {string[]} classes */
