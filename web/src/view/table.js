@@ -19,11 +19,8 @@ export function drawTable(rows, classes, chosen, choose) {
   page = Math.min(page, pages - 1);
   const first = page * ROWS;
   const lines = rows.slice(first, first + ROWS).map((row, i) => {
-    const attributes = first + i === chosen ? { "aria-current": "true" } : {};
-    return line(
-      cellsOf(row, classes, () => choose(first + i)),
-      attributes,
-    );
+    const cells = cellsOf(row, classes, () => choose(first + i));
+    return line(cells, { "aria-current": String(first + i === chosen) });
   });
   fillTable("table", ["Frame", "Time", "Answer", "Confidence", "Outcome", ...classes, "Input"], lines);
   element("page").textContent = `Rows ${first + 1} to ${Math.min(first + ROWS, rows.length)} of ${rows.length}`;
