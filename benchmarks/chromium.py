@@ -36,7 +36,6 @@ class Browser:
     """A browser with one page, ended by `with`.
 
     Args:
-        url: what the page opens.
         flags: more flags of Chromium, such as "--use-fake-device-for-media-stream".
 
     Attributes:
@@ -44,7 +43,7 @@ class Browser:
         problems: errors that the page has thrown or logged.
     """
 
-    def __init__(self, url: str, *flags: str):
+    def __init__(self, *flags: str):
         self.requests: list[str] = []
         self.problems: list[str] = []
         self._folder = Path(tempfile.mkdtemp(prefix="chromium-"))
@@ -57,8 +56,6 @@ class Browser:
         for domain in ("Page", "Runtime", "Network", "Log", "DOM"):
             self.call(f"{domain}.enable")
         self.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(self.downloads))
-        self.call("Page.navigate", url=url)
-        self.wait("document.readyState === 'complete' && location.href !== 'about:blank'")
 
     def __enter__(self) -> Browser:
         return self
@@ -69,6 +66,14 @@ class Browser:
         for descriptor in (self._to, self._from):
             os.close(descriptor)
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def open(self, url: str, before: str = "") -> None:
+        """Load a page afresh; `before` is JavaScript that runs ahead of its own."""
+        script = self.call("Page.addScriptToEvaluateOnNewDocument", source=before)["identifier"]
+        self.call("Page.navigate", url="about:blank")
+        self.call("Page.navigate", url=url)
+        self.wait("document.readyState === 'complete' && location.href !== 'about:blank'")
+        self.call("Page.removeScriptToEvaluateOnNewDocument", identifier=script)
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """The result of one command of the protocol.

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.browser import load_model, open_page
-from benchmarks.chromium import find_chromium
+from benchmarks.browser import load_model, show_page
+from benchmarks.chromium import Browser, find_chromium
 from phantom.cast import CLASSES
 from tests.data.clips import write_video
 from tests.phantom.simulated import simulate
@@ -35,8 +35,8 @@ def built_page():
 
 @pytest.fixture(scope="session")
 def frames():
-    """100 simulated frames, uint8 [100, 168, 224], a quarter of each class."""
-    options = {"frame_size": (168, 224), "fps": 12.5, "duration_s": 2.0, "render": True}
+    """100 simulated frames, uint8 [100, 120, 160], a quarter of each class."""
+    options = {"frame_size": (120, 160), "fps": 12.5, "duration_s": 2.0, "render": True}
     return np.concatenate([simulate(label, 1, **options).clip.frames[:25] for label in CLASSES])
 
 
@@ -88,9 +88,26 @@ def bundle(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def page(built_page, bundle):
-    """The page from the disk, with the bundle loaded; its camera is Chromium's own test picture."""
-    flags = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
-    with open_page(built_page, *flags) as opened:
-        load_model(opened, *sorted(bundle.iterdir()))
+def browser(built_page):
+    """Chromium with no page yet; its camera is a test picture of its own."""
+    with Browser("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream") as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def loaded(browser, built_page, bundle):
+    """Shows the page and loads the bundle, if it is not there already."""
+
+    def show():
+        if "demo (student_int8.tflite)" not in browser.text("#model option:checked"):
+            show_page(browser, built_page)
+            load_model(browser, *sorted(bundle.iterdir()))
+
+    return show
+
+
+@pytest.fixture
+def page(browser, loaded):
+    """The page from the disk, with the bundle loaded."""
+    loaded()
+    return browser

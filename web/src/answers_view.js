@@ -65,9 +65,9 @@ export class AnswersView {
     drawTiming(this.rows);
     drawNotes(this.rows);
     drawSpans(this.rows, this.classes);
+    drawChosen(this.rows[this.chosen], null, this.classes);
     this.drawPosition();
     this.drawTable();
-    drawChosen(this.rows[this.chosen], null, this.classes);
     await drawBest(
       this.rows,
       this.classes,
@@ -82,9 +82,9 @@ export class AnswersView {
     this.chosen = index;
     const row = this.rows[index];
     turnTo(index);
+    drawChosen(row, null, this.classes);
     this.drawPosition();
     this.drawTable();
-    drawChosen(row, null, this.classes);
     try {
       const image = await this.pictureOf(row);
       if (this.chosen === index && image) drawChosen(row, image, this.classes);
