@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import keras
+import tensorflow as tf
 
+from common.grid import GAZE_TAP
 from losses import LossSettings
 from losses.gaze import SALIENCY
-from models.distiller import tap_shapes
+from models.distiller import check_taps, tap_shapes
+from models.inputs import inputs_of
 from models.learner import Learner
 from models.objective import Objective
 
@@ -51,3 +54,33 @@ class TeacherLearner(Learner):
         taps = (SALIENCY,) if settings.gaze else ()
         objective = Objective(settings, tap_shapes(teacher, taps), {})
         super().__init__(teacher, objective, taps=taps, **kwargs)
+
+
+class BlindLearner(Learner):
+    """Trains a teacher's layers up to the gaze map's stride to predict the gaze from the frame alone.
+
+    L = KL(G' ‖ spatial softmax of a 1×1 convolution on the map of stride 8), over the frames with valid gaze (Droste
+    et al., IPMI 2019); no label is used, and the layers above stay as they are. Whatever gaze input the teacher has
+    gets the uniform map, in training as in evaluation, so that it cannot copy its target.
+
+    Args:
+        teacher: Functional model, inputs `frame` and, if fused, `gaze`, with a layer `stride8`.
+        gaze_uniform_share: e of G' = (1 − e)·G + e/N.
+
+    Raises:
+        InputError: no such layer, or a map on another grid than the gaze maps.
+    """
+
+    def __init__(self, teacher: keras.Model, gaze_uniform_share: float = 0.05, **kwargs):
+        check_taps(teacher, (GAZE_TAP,))
+        settings = LossSettings(hard=0.0, gaze=1.0, gaze_uniform_share=gaze_uniform_share, warmup=0.0).without_teacher()
+        objective = Objective(settings, tap_shapes(teacher, (GAZE_TAP,)), {})
+        super().__init__(teacher, objective, taps=(GAZE_TAP,), **kwargs)
+
+    def _forward(self, batch: dict, teacher: dict | None, training: bool) -> tuple[dict, dict]:
+        shape = tf.shape(batch["gaze"])
+        uniform = tf.ones(shape) / tf.cast(shape[1] * shape[2], tf.float32)
+        blind = inputs_of(self.network, {**batch, "gaze": uniform})
+        outputs = self._network_pass()(blind, training=training)
+        terms = self.objective(batch, outputs, None)
+        return outputs, {"loss": self.objective.total(terms, 1.0), **terms, "regularisation": tf.constant(0.0)}

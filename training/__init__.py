@@ -2,7 +2,14 @@
 
 from training.config import TrainConfig
 from training.run import train
-from training.settings import DistilSettings, FitSettings, PretrainSettings, QuantizeSettings, TeachSettings
+from training.settings import (
+    DistilSettings,
+    FitSettings,
+    PretrainSettings,
+    QuantizeSettings,
+    TeacherPretrainSettings,
+    TeachSettings,
+)
 
 __all__ = [
     "DistilSettings",
@@ -10,6 +17,7 @@ __all__ = [
     "PretrainSettings",
     "QuantizeSettings",
     "TeachSettings",
+    "TeacherPretrainSettings",
     "TrainConfig",
     "train",
 ]

@@ -11,7 +11,7 @@ from data.dataset import Dataset
 from data.pipeline import evaluation_batches
 from models.distiller import Distiller
 from models.inherit import check_inheritable
-from models.teaching import TeacherLearner
+from models.teaching import BlindLearner, TeacherLearner
 from training.config import TrainConfig
 from training.student import build_student, gaze_alone
 from training.teacher import build_teacher, load_teachers
@@ -47,11 +47,12 @@ def check_data(config: TrainConfig, data: Dataset) -> None:
     if blind and config.trains_teacher and models.find(config.teacher).predicts_gaze:
         found = "gaze is 'none'" if config.gaze == "none" else f"{data.path} has no gaze in its training split"
         raise InputError(f"teacher {config.teacher} learns to predict gaze, and {found}: choose another teacher")
-    if config.pretrain.epochs and not data.gaze_frames("train"):
-        raise InputError(
-            f"pretrain.epochs must be 0 without gaze, not {config.pretrain.epochs}, and {data.path} has none in its "
-            "training split"
-        )
+    for name, settings in (("pretrain", config.pretrain), ("pretrain_teacher", config.pretrain_teacher)):
+        if settings.epochs and not data.gaze_frames("train"):
+            raise InputError(
+                f"{name}.epochs must be 0 without gaze, not {settings.epochs}, and {data.path} has none in its "
+                "training split"
+            )
 
 
 def _check_unlabelled(config: TrainConfig, data: Dataset) -> None:
@@ -84,6 +85,8 @@ def check_models(config: TrainConfig, data: Dataset, say: bool = False) -> None:
         teacher = build_teacher(config, data) if config.trains_teacher else None
         if teacher is not None:
             TeacherLearner(teacher, config.teach.gaze)
+            if config.pretrain_teacher.epochs:
+                BlindLearner(teacher)
     Distiller(student, teacher, config.loss)
     if config.student_init == "teacher":
         check_inheritable(student, teacher)

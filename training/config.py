@@ -12,7 +12,13 @@ from data.augment import Augmentation
 from data.pipeline import GAZE_MODES, UNLABELLED_MODES
 from losses import LossSettings
 from models.ensemble import shares
-from training.settings import DistilSettings, PretrainSettings, QuantizeSettings, TeachSettings
+from training.settings import (
+    DistilSettings,
+    PretrainSettings,
+    QuantizeSettings,
+    TeacherPretrainSettings,
+    TeachSettings,
+)
 
 STAGES = ("teacher", "student", "int8")
 UNLABELLED = ("auto", *UNLABELLED_MODES)
@@ -59,6 +65,7 @@ class TrainConfig:
             The frames of the others stay, without labels. Without it all labels are used.
         labelled_share: share of each of the student's batches that has labels, so that few are not lost among
             many frames without; without it frames come as they are.
+        pretrain_teacher: training of the teacher on the gaze alone, before the rest.
         teach: training of the teacher.
         pretrain: training of the student on the gaze alone, before the rest.
         distil: training of the student.
@@ -86,6 +93,7 @@ class TrainConfig:
     unlabelled: str = "auto"
     labelled_patients: float | None = None
     labelled_share: float | None = None
+    pretrain_teacher: TeacherPretrainSettings = dataclasses.field(default_factory=TeacherPretrainSettings)
     teach: TeachSettings = dataclasses.field(default_factory=TeachSettings)
     pretrain: PretrainSettings = dataclasses.field(default_factory=PretrainSettings)
     distil: DistilSettings = dataclasses.field(default_factory=DistilSettings)
@@ -139,11 +147,11 @@ def _check_values(config: TrainConfig) -> None:
             f"student_init must be one of {', '.join(STUDENT_INITS)} or a .keras or .h5 file, not "
             f"{config.student_init!r}"
         )
-    if config.pretrain.epochs and config.gaze == "none":
-        raise InputError(
-            f"pretrain.epochs must be 0 where gaze is 'none', not {config.pretrain.epochs}: the pretraining learns "
-            "from gaze"
-        )
+    for name, settings in (("pretrain", config.pretrain), ("pretrain_teacher", config.pretrain_teacher)):
+        if settings.epochs and config.gaze == "none":
+            raise InputError(
+                f"{name}.epochs must be 0 where gaze is 'none', not {settings.epochs}: the pretraining learns from gaze"
+            )
 
 
 def _check_labels(config: TrainConfig) -> None:

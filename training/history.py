@@ -1,6 +1,6 @@
 """What a run logs: `history.csv`, one row an epoch and stage, and TensorBoard scalars.
 
-Columns: `stage` (teacher, pretrain, student, int8), `epoch` (from 1), then what the stage's epoch
+Columns: `stage` (pretrain_teacher, teacher, pretrain, student, int8), `epoch` (from 1), then what the stage's epoch
 gave, empty where a stage has no such figure:
 
 - `loss`, the total, and each term of it by its name, as the mean over the frames that the term is

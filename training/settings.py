@@ -51,13 +51,17 @@ class DistilSettings(FitSettings):
         views: augmented views of each training frame whose teacher outputs are computed once and kept
             beside the teacher (`training.teacher_cache`); the student goes through them, one an epoch.
             0 runs the teacher live, on a new view in every epoch.
+        average_views: take the mean over a frame's views as the soft target of each of them; it needs views.
     """
 
     views: int = 0
+    average_views: bool = False
 
     def __post_init__(self):
         super().__post_init__()
         _at_least(self, self._name, views=0)
+        if self.average_views and not self.views:
+            raise InputError("distil.average_views true: needs a teacher cache, so set distil.views above 0")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,6 +112,23 @@ class PretrainSettings(FitSettings):
 
     _name: ClassVar[str] = "pretrain"
     _least_epochs: ClassVar[int] = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class TeacherPretrainSettings(PretrainSettings):
+    """How the teacher's layers up to stride 8 are trained on the gaze alone, before everything else.
+
+    As of the student, but the teacher's own gaze input is the uniform map, so that it has to predict the gaze
+    from the frame. All frames are gone through, with labels or without: few labels then start from features that
+    all recordings have shaped.
+
+    Attributes:
+        epochs: passes over the training split; 0 leaves this out.
+    """
+
+    learning_rate: float = 1e-3
+
+    _name: ClassVar[str] = "pretrain_teacher"
 
 
 @dataclasses.dataclass(frozen=True)

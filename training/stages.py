@@ -39,7 +39,8 @@ class Stage:
     """One stage of one run.
 
     Attributes:
-        name: "teacher", "pretrain" (the first part of the student's training), "student" or "int8".
+        name: "pretrain_teacher" and "pretrain" (the first parts of the teacher's and the student's training),
+            "teacher", "student" or "int8".
         config: the configuration, `sigma` resolved.
         data: the opened data set.
         run: the run folder.
@@ -181,7 +182,7 @@ def unlabelled_of(stage: str, config: TrainConfig, data: Dataset) -> str:
         return "none"
     if config.unlabelled != "auto":
         return config.unlabelled
-    if stage == "pretrain":
+    if stage in ("pretrain", "pretrain_teacher"):
         return "all"
     loss = config.loss if config.has_teacher else config.loss.without_teacher()
     if config.gaze == "none" or not data.gaze_frames("train"):
@@ -205,7 +206,7 @@ def stage_fingerprints(config: TrainConfig, data: Dataset) -> dict[str, str]:
         **{name: getattr(config, name) for name in ("seed", "gaze", "sigma", "class_weights", "augment")},
         **_budget(config),
     }
-    teacher = fingerprint(shared, **_teacher_settings(config))
+    teacher = fingerprint(shared, **_teacher_settings(config, data))
     built = {
         "teacher": teacher,
         "student": config.student,
@@ -237,7 +238,18 @@ def _budget(config: TrainConfig) -> dict[str, Any]:
     return {} if config.labelled_patients is None else {"labelled_patients": config.labelled_patients}
 
 
-def _teacher_settings(config: TrainConfig) -> dict[str, Any]:
+def _gaze_pretraining(config: TrainConfig, data: Dataset) -> dict[str, Any]:
+    """What stands for the teacher's gaze pretraining; nothing without it."""
+    if not config.pretrain_teacher.epochs:
+        return {}
+    return {
+        "pretrain": config.pretrain_teacher,
+        "pretrain_gaze_uniform_share": config.loss.gaze_uniform_share,
+        "pretrain_unlabelled": unlabelled_of("pretrain_teacher", config, data),
+    }
+
+
+def _teacher_settings(config: TrainConfig, data: Dataset) -> dict[str, Any]:
     if config.teacher_path:
         weights = shares(len(config.teacher_path), config.teacher_weights)
         return {"given": [sha256_of([path]) for path in config.teacher_path], "shares": weights}
@@ -250,6 +262,7 @@ def _teacher_settings(config: TrainConfig) -> dict[str, Any]:
         "teach": dataclasses.replace(config.teach, precision=resolve_precision(config.teach.precision)),
         "gaze_uniform_share": config.loss.gaze_uniform_share if models.find(config.teacher).predicts_gaze else None,
         "pretrained": _content(config.pretrained),
+        **_gaze_pretraining(config, data),
     }
 
 

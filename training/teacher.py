@@ -16,7 +16,7 @@ from evaluation.artefacts import check_matches, load_keras_model, read_metadata,
 from evaluation.complexity import count_macs
 from evaluation.fitting import fitted
 from models.ensemble import Ensemble, shares
-from models.teaching import TeacherLearner
+from models.teaching import BlindLearner, TeacherLearner
 from training.config import TrainConfig
 from training.fitting import build_optimizer, fit, precision, resolve_precision
 from training.history import History
@@ -28,6 +28,10 @@ def train_teacher(stage: Stage, history: History) -> None:
     config, data = stage.config, stage.data
     keras.utils.set_random_seed(config.seed)
     teacher = build_teacher(config, data, pretrained=True)
+    history.start("pretrain_teacher")  # an earlier teacher's is no part of this one
+    before = dataclasses.replace(stage, name="pretrain_teacher") if config.pretrain_teacher.epochs else None
+    if before is not None:
+        _pretrain(before, teacher, history)
     steps = stage.steps_per_epoch(config.teach)
     validation = stage.validation_batches(config.teach)
     learner = TeacherLearner(teacher, config.teach.gaze, config.teach.label_smoothing, config.loss.gaze_uniform_share)
@@ -46,7 +50,30 @@ def train_teacher(stage: Stage, history: History) -> None:
     with whole_folder(stage.folder, overwrite=True) as folder:
         metadata = fitted(stage.metadata(teacher, config.teacher, "logits", count_macs(teacher)), teacher, data)
         save_keras(teacher, folder / "teacher.keras", metadata)
-    stage.checkpoint.unlink(missing_ok=True)  # only now: the stage is on disk
+    for finished in filter(None, (stage, before)):
+        finished.checkpoint.unlink(missing_ok=True)  # only now: the stage is on disk
+
+
+def _pretrain(stage: Stage, teacher: keras.Model, history: History) -> None:
+    """Train the teacher's layers up to stride 8 on the gaze alone; its own gaze input is the uniform map.
+
+    The checkpoint stays until the teacher is on disk: a run that is interrupted later finds all epochs of it done.
+    """
+    settings = stage.config.pretrain_teacher
+    steps = stage.steps_per_epoch(settings)
+    learner = BlindLearner(teacher, stage.config.loss.gaze_uniform_share)
+    learner.compile(optimizer=build_optimizer(settings, steps))
+    fit(
+        learner,
+        stage.name,
+        settings,
+        lambda skip: stage.training_batches(settings, skip),
+        stage.validation_batches(settings),
+        steps,
+        history,
+        stage.checkpoint,
+        stage.config.seed,
+    )
 
 
 def build_teacher(config: TrainConfig, data: Dataset, pretrained: bool = False) -> keras.Model:

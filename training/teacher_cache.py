@@ -36,7 +36,7 @@ from data.pipeline import view_batches
 from losses import LossSettings
 from losses.attention import attention_map
 from models.distiller import teacher_pass
-from models.ensemble import Ensemble
+from models.ensemble import Ensemble, combine, shares
 from training.run_folder import artefacts
 from training.stages import TRAINING_VERSION, Stage
 
@@ -55,11 +55,14 @@ class TeacherCache:
         views: number of augmented views of each training frame.
         arrays: {"train" or "val": {name: float16 [views, frames, ...], memory-mapped}}; the names
             are "logits" (and of several teachers "soft_logits", "mean_logits") and the taps.
+        averaged_at: temperature at which the soft targets of a frame's views are averaged, so that each
+            view has the mean as its target; None leaves each view its own. Maps are never averaged.
     """
 
     folder: Path
     views: int
     arrays: Mapping[str, Mapping[str, np.ndarray]]
+    averaged_at: float | None = None
 
     def lookup(self, split: str) -> Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]:
         """(view int64 [B], index int64 [B]) → the teacher's outputs, float32, as `teacher_pass` gives them.
@@ -68,12 +71,15 @@ class TeacherCache:
         attention map is the stored one.
         """
         arrays = self.arrays[split]
+        if self.averaged_at is not None:
+            arrays = {**arrays, **average_views(arrays, self.averaged_at)}
 
         def gather(view: np.ndarray, index: np.ndarray) -> list[np.ndarray]:
             return [array[view, index] for array in arrays.values()]
 
         def run(view: tf.Tensor, index: tf.Tensor) -> dict[str, tf.Tensor]:
-            values = tf.numpy_function(gather, [view, index], [tf.float16] * len(arrays), stateful=False)
+            kinds = [tf.as_dtype(array.dtype) for array in arrays.values()]
+            values = tf.numpy_function(gather, [view, index], kinds, stateful=False)
             outputs = {}
             for (name, array), value in zip(arrays.items(), values, strict=True):
                 value = tf.cast(tf.ensure_shape(value, [None, *array.shape[2:]]), tf.float32)
@@ -81,6 +87,31 @@ class TeacherCache:
             return outputs
 
         return run
+
+
+def average_views(arrays: Mapping[str, np.ndarray], temperature: float) -> dict[str, np.ndarray]:
+    """What a teacher says of a frame over all of its views, given to each of them.
+
+    An ensemble of one teacher over augmentations: probabilities are averaged as `models.ensemble.combine`
+    averages those of several teachers.
+
+    Args:
+        arrays: "logits" float [views, frames, K], and of several teachers "soft_logits" and "mean_logits".
+        temperature: T of the soft targets.
+
+    Returns:
+        The same names and "soft_logits", "mean_logits": float32 [views, frames, K], alike in all views.
+    """
+
+    def views(name: str) -> list[np.ndarray]:
+        return list(np.asarray(arrays[name], np.float32))
+
+    equal = shares(len(arrays["logits"]), None)
+    mean = combine(views("logits"), equal, temperature)
+    if "soft_logits" in arrays:  # of several teachers
+        mean["soft_logits"] = combine(views("soft_logits"), equal, temperature)["soft_logits"]
+        mean["mean_logits"] = combine(views("mean_logits"), equal, temperature)["mean_logits"]
+    return {name: np.broadcast_to(value.numpy(), (len(equal), *value.shape)) for name, value in mean.items()}
 
 
 def teacher_cache(stage: Stage, teacher: keras.Model | Ensemble | None) -> TeacherCache | None:
@@ -94,6 +125,11 @@ def teacher_cache(stage: Stage, teacher: keras.Model | Ensemble | None) -> Teach
     if teacher is None or not views:
         return None
     term = needs_features(config.loss)
+    if term is not None and config.distil.average_views:
+        raise InputError(
+            f"distil.average_views true: the term {term} needs the live teacher, which sees one view at a time: set "
+            "its weight to 0, or average_views to false"
+        )
     if term is not None:
         console.print(f"the teacher runs live: the term {term} needs its features, which a teacher cache does not hold")
         return None
@@ -117,7 +153,8 @@ def teacher_cache(stage: Stage, teacher: keras.Model | Ensemble | None) -> Teach
     root = paths[0].parent / "cache"
     if not os.access(root.parent, os.W_OK):
         root = stage.run / "cache"
-    return open_teacher_cache(root, identity, teacher, config.loss, stage.data, views, batches)
+    cache = open_teacher_cache(root, identity, teacher, config.loss, stage.data, views, batches)
+    return dataclasses.replace(cache, averaged_at=config.loss.temperature if config.distil.average_views else None)
 
 
 def needs_features(loss: LossSettings) -> str | None:

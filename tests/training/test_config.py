@@ -77,6 +77,8 @@ def test_flags_preset_and_notebook_give_the_same(tmp_path):
         ({"teacher_path": ["a", "b"], "teacher_weights": [1, -2]}, "teacher_weights must be above 0, not -2"),
         ({"teacher": "none", "pretrained": "imagenet"}, "pretrained is for a teacher that is trained here"),
         ({"teacher": "none", "loss": {"attention": 2}}, "needs a teacher"),
+        ({"gaze": "none", "pretrain_teacher": {"epochs": 1}}, "pretrain_teacher.epochs must be 0 where gaze is 'none'"),
+        ({"distil": {"average_views": True}}, "distil.average_views true: needs a teacher cache"),
         ({"gaze": "none", "pretrain": {"epochs": 1}}, "pretrain.epochs must be 0 where gaze is 'none', not 1"),
     ],
     ids=lambda value: str(value)[:50],
@@ -100,6 +102,9 @@ CHANGES = [
     ({"loss": {"alpha": 0.5}}, "student int8"),
     ({"loss": {"gaze_uniform_share": 0.5}}, "pretrain student int8"),
     ({"labelled_share": 0.5}, "student int8"),
+    ({"distil": DistilSettings(views=2, average_views=True)}, "student int8"),
+    ({"pretrain_teacher": {"epochs": 3}}, "teacher student int8"),
+    ({"pretrain_teacher": {"learning_rate": 0.1}}, ""),  # without an epoch of it its settings don't matter
     ({"teach": {"steps_per_epoch": 5}}, "teacher student int8"),
     ({"unlabelled": "none"}, "pretrain student int8"),
     ({"quantize": {"epochs": 3}}, "int8"),

@@ -57,3 +57,16 @@ def test_a_student_with_a_share_is_distilled_from_a_cache_and_its_history_is_who
     # A compression of it sees no label that it was trained without.
     source = open_source(StudentConfig(source=run / "student" / "student.keras", data=shapes, out=run / "pruned"))
     assert source.data.labelled_patients == limit_labels(open_dataset(shapes), 3, seed=3).labelled_patients
+
+
+def test_a_teacher_of_few_labels_first_learns_from_the_gaze_of_all_frames(shapes, run, tmp_path):
+    settings = {"stages": ["teacher"], "labelled_patients": 3, "pretrain_teacher": {"epochs": 2, "batch_size": 16}}
+    train(tiny.config(shapes, run, **settings))
+    logged = pd.read_csv(run / "history.csv").set_index("stage")
+    assert logged.loc["pretrain_teacher", "gaze"].is_monotonic_decreasing and len(logged.loc["teacher"]) == 2
+    train(tiny.config(shapes, tmp_path / "none", **{**settings, "pretrain_teacher": {"epochs": 0}}))
+    config = tiny.config(shapes, run, sigma=0.03, **settings)
+    stage = Stage("pretrain_teacher", config, limit_labels(open_dataset(shapes), 3, seed=3), run, "")
+    assert stage.steps_per_epoch(config.pretrain_teacher) == 3  # of 48 frames, of which 18 are labelled
+    one, other = (weights(folder, "teacher") for folder in (run, tmp_path / "none"))
+    assert any(not np.array_equal(a, b) for a, b in zip(one, other, strict=True))

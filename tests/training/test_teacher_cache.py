@@ -13,7 +13,7 @@ from losses import LossSettings
 from losses.attention import attention_map
 from models.distiller import teacher_pass
 from tests.training import tiny
-from training import train
+from training import DistilSettings, train
 from training.stages import Stage, stage_fingerprints
 from training.teacher import load_teachers, with_sigma
 from training.teacher_cache import needs_features, teacher_cache
@@ -52,6 +52,31 @@ def test_a_cached_batch_is_the_live_one_to_float16(stage):
             np.testing.assert_allclose(attention_map(cached[tap]), attention_map(alive[tap]), atol=1e-3)
         seen += len(features["frame"])
     assert seen >= VIEWS * stage.data.frames("train")
+
+
+def test_averaged_targets_are_the_mean_over_the_views_and_maps_stay_those_of_the_view(stage):
+    stage, teacher = stage
+    single = teacher_cache(stage, teacher)
+    distil = dataclasses.replace(stage.config.distil, average_views=True)
+    stage = dataclasses.replace(stage, config=dataclasses.replace(stage.config, distil=distil))
+    averaged, at = teacher_cache(stage, teacher), stage.config.loss.temperature
+    assert averaged.folder == single.folder
+    index = tf.constant([5, 0, 17], tf.int64)
+    whole = [averaged.lookup("train")(tf.fill([3], tf.constant(view, tf.int64)), index) for view in range(VIEWS)]
+    alone = [single.lookup("train")(tf.fill([3], tf.constant(view, tf.int64)), index) for view in range(VIEWS)]
+    for temperature, name in ((1.0, "logits"), (at, "soft_logits")):
+        mean = np.mean([tf.nn.softmax(one["logits"] / temperature) for one in alone], axis=0)
+        for one in whole:
+            np.testing.assert_allclose(tf.nn.softmax(one[name] / temperature), mean, rtol=1e-5)
+    assert not np.allclose(alone[0]["logits"], alone[1]["logits"], atol=1e-3)
+    for tap in stage.config.loss.teacher_taps():
+        for one, other in zip(whole, alone, strict=True):
+            np.testing.assert_array_equal(one[tap], other[tap])
+
+
+def test_averaging_needs_views():
+    with pytest.raises(InputError, match=r"distil.average_views true: needs a teacher cache"):
+        DistilSettings(average_views=True)
 
 
 def test_validation_is_cached_without_augmentation(stage):
