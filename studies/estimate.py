@@ -88,7 +88,7 @@ def row_loads(study: Study, row: Row) -> list[tuple[Load, float]]:
     stages = _missing_stages(config, data)
     if "teacher" in stages and config.trains_teacher:
         few = data if config.labelled_patients is None else limit_labels(data, config.labelled_patients, config.seed)
-        seen = _seen(config.teach, few.labelled_frames("train"))
+        seen = _seen(config.teach, few.labelled_frames("train")) + _seen(config.pretrain_teacher, frames)
         loads.append((_teacher(config, "train", data.frame_size), seen))
     student = _load("train", config.student, config.student_options, data.frame_size)
     for stage, settings, factor in (("student", config.distil, 1), ("int8", config.quantize, _WRAPPED)):

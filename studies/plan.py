@@ -16,6 +16,7 @@ from studies.declare import Row, Study
 from studies.estimate import check_models, estimate_s, finished_factor, parse_compress, parse_train, row_loads, say
 from studies.machine import machine
 from studies.records import Checksums, is_done, is_evaluated
+from studies.repeat import split_name
 from studies.speed import Speeds
 
 
@@ -44,7 +45,8 @@ def choose(study: Study, tables: Sequence[str] | None = None, only: Sequence[str
 
     Args:
         tables: names of tables; None = all.
-        only: names of rows, or `table/row`; None = all.
+        only: names of rows, or `table/row`; one that is repeated with seeds also by its declared name, which
+            stands for all of its seeds; None = all.
 
     Raises:
         InputError: a name that the study does not have.
@@ -55,10 +57,15 @@ def choose(study: Study, tables: Sequence[str] | None = None, only: Sequence[str
     rows = [row for row in study.rows() if tables is None or row.table in tables]
     if only is not None:
         for name in only:
-            if not any(name in (row.name, row.key) for row in rows):
+            if not any(name in _names(row) for row in rows):
                 raise InputError(f"--only {name}: there is no such row: --dry-run lists them")
-        rows = [row for row in rows if row.name in only or row.key in only]
+        rows = [row for row in rows if _names(row) & set(only)]
     return study.in_order(rows)
+
+
+def _names(row: Row) -> set[str]:
+    repeated = split_name(row.name)
+    return {row.name, row.key} | ({repeated[0]} if repeated else set())
 
 
 def make_plan(study: Study, rows: Sequence[Row], sums: Checksums, timing: bool = True, jobs: int = 1) -> list[Step]:

@@ -73,6 +73,11 @@ def test_a_row_is_evaluated_on_the_data_set_that_its_table_names_for_the_test(fe
     assert read_result(few, own)["dataset_checksum"] == data_checksum(few, small) != fresh.checksum
 
 
+def test_a_declared_name_stands_for_all_of_its_seeds(few):
+    assert [row.name for row in choose(few, only=["small"])] == ["big.s1", "small.s1", "big.s0", "small.s0"]
+    assert [row.name for row in choose(few, only=["own.s0"])] == ["own.s0"]
+
+
 def test_names_are_split_into_row_and_seed():
     assert split_name(of_seed("whole.x", 12)) == ("whole.x", 12) and split_name("whole") is None
 
