@@ -7,7 +7,7 @@ SONONET_DIR ?=
 # Width over height of one pixel: 1.45 for the subset that circulates as squares of 320×320, see docs/data-video.md.
 PIXEL_ASPECT ?= 1
 
-.PHONY: install demo fetal-planes fetal-planes-sononet test test-fast fuzz lint docs bench web clean
+.PHONY: install mediapipe demo fetal-planes fetal-planes-sononet test test-fast fuzz lint docs bench web clean
 
 install: .venv/.installed
 
@@ -21,6 +21,15 @@ install: .venv/.installed
 
 .venv/.installed-dev: .venv/.installed requirements-dev.txt
 	$(PIP) install -r requirements.txt -r requirements-dev.txt
+	@touch $@
+
+# MediaPipe can't be installed beside TF-MOT, see requirements-mediapipe.txt; its tests run where MEDIAPIPE_PYTHON names
+# an environment that has it.
+mediapipe: .venv-mediapipe/.installed
+
+.venv-mediapipe/.installed: requirements-mediapipe.txt
+	$(PYTHON) -m venv .venv-mediapipe
+	.venv-mediapipe/bin/python -m pip --quiet --disable-pip-version-check install -r requirements-mediapipe.txt
 	@touch $@
 
 # Simulated again when the generator's version has changed.
@@ -79,4 +88,4 @@ web/node_modules/.installed: web/package.json web/package-lock.json
 	@touch $@
 
 clean:
-	rm -rf .venv datasets runs site .mypy_cache web/dist web/node_modules
+	rm -rf .venv .venv-mediapipe datasets runs site .mypy_cache web/dist web/node_modules

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import shlex
 import sys
 from pathlib import Path
 
@@ -52,6 +53,11 @@ def main(argv: list[str]) -> None:
         from evaluation.plots import write_plots
 
         written += write_plots(flags.plots, evaluation, run=flags.run)
+    if flags.html:
+        from evaluation.page.write import write_page
+
+        write_page(flags.html, evaluation, run=flags.run, command=shlex.join(["python", "evaluate.py", *argv]))
+        written.append(flags.html)
     print_table(evaluation.report)
     for path in written:
         console.print(f"wrote {path}", markup=False, highlight=False)
@@ -79,7 +85,7 @@ def _fit(config, target: float) -> None:
 
 def _check_outputs(flags) -> None:
     """Refuse an output that can't be before minutes are spent on what would go into it."""
-    for flag, is_folder in (("json", False), ("predictions", False), ("plots", True)):
+    for flag, is_folder in (("json", False), ("predictions", False), ("html", False), ("plots", True)):
         if not flags[flag]:
             continue
         path = Path(flags[flag])
@@ -160,6 +166,9 @@ def _parser() -> Parser:
 def _add_outputs(parser: Parser) -> None:
     parser.add_argument("--json", type=str, metavar="FILE", help="write all the numbers there")
     parser.add_argument("--predictions", type=str, metavar="FILE", help="write a CSV, one row per artefact and frame")
+    parser.add_argument(
+        "--html", type=str, metavar="FILE", help="write a page there for a reader without Python; it needs no network"
+    )
     parser.add_argument(
         "--plots",
         type=str,

@@ -35,7 +35,8 @@ def classification_metrics(
     Returns:
         dict of `n_frames`, `n_unlabelled`, `n_patients`, `accuracy`, `accuracy_ci95`
         (lo, hi; NaN with fewer than two patients), `macro_precision`, `macro_recall`,
-        `macro_f1`, `macro_f1_ci95`, `per_class` {name: precision, recall, f1, support},
+        `macro_f1`, `macro_f1_ci95`, `per_class` {name: precision, recall, f1, support,
+        precision_ci95, recall_ci95},
         `confusion` (rows = true, columns = predicted), `ece`, `votes` {accuracy, n_groups}.
 
     Raises:
@@ -65,12 +66,23 @@ def classification_metrics(
                 "recall": float(recall[k]),
                 "f1": float(f1[k]),
                 "support": int(support[k]),
+                **_class_intervals(label == k, predicted == k, frames["patient_id"], draws, seed),
             }
             for k, name in enumerate(classes)
         },
         "confusion": confusion_matrix(label, predicted, labels=index).tolist(),
         "ece": expected_calibration_error(probabilities, label),
         "votes": vote_accuracy(frames, classes),
+    }
+
+
+def _class_intervals(
+    true: np.ndarray, answered: np.ndarray, patient_id: pd.Series, draws: int, seed: int
+) -> dict[str, tuple[float, float]]:
+    """Precision is the accuracy of what is answered with the class, recall that of what is of it."""
+    return {
+        f"{name}_ci95": accuracy_ci((true & answered)[of], patient_id[of], draws=draws, seed=seed)
+        for name, of in (("precision", answered), ("recall", true))
     }
 
 

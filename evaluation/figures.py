@@ -39,7 +39,7 @@ def draw_confusions(figure: Figure, report: Report) -> None:
         image = axis.imshow(100 * share, cmap="Blues", vmin=0, vmax=100)
         for (i, j), count in np.ndenumerate(counts):
             colour = "white" if share[i, j] > 0.55 else "black"
-            axis.text(j, i, f"{count}\n{100 * share[i, j]:.0f} %", ha="center", va="center", color=colour, fontsize=7)
+            axis.text(j, i, f"{count}\n{100 * share[i, j]:.0f} %", ha="center", va="center", color=colour, fontsize=8)
         axis.set_xticks(range(len(classes)), classes, rotation=35, ha="right", rotation_mode="anchor")
         axis.set_yticks(range(len(classes)), classes)
         axis.set_xlabel("predicted")

@@ -27,7 +27,7 @@ from evaluation.report import Evaluation
 from evaluation.sheet import draw_sheet
 
 FORMATS = ("png", "svg")
-_STYLE = {
+STYLE = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -57,13 +57,13 @@ def write_plots(folder: str | os.PathLike, evaluation: Evaluation, run: str | os
     folder = Path(folder)
     written: list[Path] = []
     report, data = evaluation.report, evaluation.data
-    history = _history_file(evaluation, run)
+    history = history_file(evaluation, run)
     # Read first: a wrong --run is refused before anything is drawn.
     curves = read_history(history) if history else None
 
     @contextmanager
     def figure_of(name: str) -> Iterator[Figure]:
-        with matplotlib.rc_context(_STYLE):
+        with matplotlib.rc_context(STYLE):
             figure = Figure(layout="constrained")
             yield figure
             for ending in FORMATS:
@@ -115,7 +115,7 @@ def read_history(path: Path) -> pd.DataFrame:
     return history
 
 
-def _history_file(evaluation: Evaluation, run: str | os.PathLike | None) -> Path | None:
+def history_file(evaluation: Evaluation, run: str | os.PathLike | None) -> Path | None:
     if run is not None:
         return Path(run) / "history.csv"
     for artefact in evaluation.artefacts:

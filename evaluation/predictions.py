@@ -7,7 +7,7 @@ import pandas as pd
 from rich.markup import escape
 
 from common.console import track
-from data.dataset import Dataset
+from data.dataset import UNKNOWN_SCANNER, Dataset
 from data.pipeline import evaluation_batches
 from data.reading import read_split
 from evaluation.artefacts import Artefact
@@ -28,8 +28,9 @@ def predict_split(
         show: a progress bar.
 
     Returns:
-        Columns `recording_id`, `patient_id` (text), `frame_index`, `time_s`, `label` (index
-        into the classes, −1 = unlabelled), then `p_<class>` for each class.
+        Columns `recording_id`, `patient_id`, `scanner` (text; "unknown" where nobody said),
+        `frame_index`, `time_s`, `label` (index into the classes, −1 = unlabelled), then
+        `p_<class>` for each class.
 
     Raises:
         InputError: the split has no frames.
@@ -48,10 +49,11 @@ def predict_split(
 
 def split_rows(data: Dataset, split: str) -> pd.DataFrame:
     """What is known about each frame of a split, in stored order, without the frames."""
-    keys = ("recording_id", "patient_id", "frame_index", "time_s", "label")
+    keys = ("recording_id", "patient_id", "scanner", "frame_index", "time_s", "label")
     rows = read_split(data, split).map(lambda example: {key: example[key] for key in keys}).batch(4096)
     parts = [pd.DataFrame({key: batch[key] for key in keys}) for batch in rows.as_numpy_iterator()]
     table = pd.concat(parts, ignore_index=True)
-    for key in ("recording_id", "patient_id"):
+    for key in ("recording_id", "patient_id", "scanner"):
         table[key] = [value.decode() for value in table[key]]
+    table["scanner"] = table["scanner"].replace("", UNKNOWN_SCANNER)
     return table

@@ -15,7 +15,7 @@ import pandas as pd
 from common.console import console
 from common.errors import InputError
 from common.files import write_text
-from data.dataset import Dataset, open_dataset
+from data.dataset import UNKNOWN_SCANNER, Dataset, open_dataset
 from evaluation.agreement import gaze_agreement, require_gaze
 from evaluation.artefacts import Artefact, check_matches, load_artefact
 from evaluation.classification import classification_metrics, labelled, paired_difference_ci
@@ -61,7 +61,7 @@ def run_evaluation(config: EvaluateConfig) -> Evaluation:
     Returns:
         An `Evaluation`; its report is {"dataset": {...}, "conventional": {"name", "params"},
         "artefacts": [{"path", "kind", "n_frames", "n_patients", "accuracy", "accuracy_ci95",
-        "macro_f1", "per_class", "confusion", "params", "macs", "bytes", "compression",
+        "macro_f1", "per_class", "per_scanner", "confusion", "params", "macs", "bytes", "compression",
         "latency_ms", "netscore", ...}]}, and "saliency" where it was asked for. `compression`
         holds the ratios of `compression_row`. What can't be known is null: params and MACs
         that the metadata doesn't hold, an interval over fewer than two patients.
@@ -175,6 +175,7 @@ def _artefact_row(
         "selective": selective_row(table, data.classes, metadata.decision),
         "flagged": flagged,
         "clips": clip_metrics(table, data.classes, metadata.decision and metadata.decision.causal),
+        "per_scanner": _per_scanner(table, data, config.draws),
         "params": params,
         "macs": macs,
         "bytes": size,
@@ -210,6 +211,7 @@ def _ensemble_row(
         "path": ENSEMBLE,
         "kind": ENSEMBLE,
         **metrics,
+        "per_scanner": _per_scanner(table, data, draws),
         **cost,
         "compression": compression_row(cost["bytes"], None, conventional),
         "netscore": _netscore(metrics["accuracy"], cost["params"], cost["macs"]),
@@ -225,9 +227,19 @@ def _ensemble_row(
 
 def _metrics(table: pd.DataFrame, data: Dataset, draws: int) -> dict[str, Any]:
     metrics = classification_metrics(table, data.classes, draws=draws)
-    for name in ("accuracy_ci95", "macro_f1_ci95"):
-        metrics[name] = None if math.isnan(metrics[name][0]) else metrics[name]
+    for part in (metrics, *metrics["per_class"].values()):
+        for name in part:
+            if name.endswith("_ci95") and math.isnan(part[name][0]):
+                part[name] = None
     return metrics
+
+
+def _per_scanner(table: pd.DataFrame, data: Dataset, draws: int) -> dict[str, Any]:
+    """The same metrics for the frames of each scanner; empty where no frame's scanner is known."""
+    known = labelled(table)
+    if (known["scanner"] == UNKNOWN_SCANNER).all():
+        return {}
+    return {str(name): _metrics(part, data, draws) for name, part in known.groupby("scanner", sort=True)}
 
 
 def _netscore(accuracy: float, params: int | None, macs: int | None) -> float | None:

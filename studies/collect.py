@@ -9,10 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from common.files import whole_file
+from common.machine import machine
 from evaluation.config import EvaluateConfig
 from evaluation.report import run_evaluation
 from studies.declare import Row, Study
-from studies.machine import machine
 from studies.records import (
     EVALUATION_VERSION,
     Checksums,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from common.machine import describe
 from studies.commands import prepare_command, row_command
 from studies.declare import Study, Table
 from studies.estimate import say
-from studies.machine import describe
 from studies.plan import Step
 from studies.table import COLUMNS, Line, best_distilled, cells, explain, smallest_within
 

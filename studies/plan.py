@@ -11,10 +11,10 @@ from rich.table import Table as RichTable
 
 from common.console import console
 from common.errors import InputError
+from common.machine import machine
 from studies.commands import prepare_command, row_command
 from studies.declare import Row, Study
 from studies.estimate import check_models, estimate_s, finished_factor, parse_compress, parse_train, row_loads, say
-from studies.machine import machine
 from studies.records import Checksums, is_done, is_evaluated
 from studies.repeat import split_name
 from studies.speed import Speeds

@@ -12,11 +12,11 @@ from rich.markup import escape
 
 from common.console import console
 from common.errors import InputError
+from common.machine import machine
 from studies.collect import evaluate_row
 from studies.commands import Command, prepare_command, row_command
 from studies.declare import Row, Study
 from studies.estimate import say
-from studies.machine import machine
 from studies.plan import Step
 from studies.processes import Job, Processes, on_cores, share_cores, stream
 from studies.records import (

@@ -11,7 +11,7 @@ from pathlib import Path
 from common.console import track
 from common.errors import InputError
 from common.files import write_text
-from studies.machine import machine
+from common.machine import machine
 
 _BATCH = 8
 _STEPS = 2

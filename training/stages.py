@@ -13,6 +13,7 @@ import tensorflow as tf
 import models
 from common.errors import InputError
 from common.files import sha256_of
+from common.revision import revision
 from data.dataset import Dataset
 from data.pipeline import PipelineSettings, evaluation_batches, frames_taken, training_batches
 from data.saliency import DEFAULT_SIGMA, map_size
@@ -153,6 +154,7 @@ class Stage:
                 "gaze": self.config.gaze,
                 "seed": self.config.seed,
                 **_budget(self.config),
+                "commit": revision(),
                 **extra,
             },
         )

@@ -47,12 +47,33 @@ def test_by_hand():
     assert (found["n_frames"], found["n_unlabelled"], found["n_patients"]) == (5, 1, 5)
     assert found["accuracy"] == pytest.approx(3 / 5)
     assert found["confusion"] == [[1, 1, 0], [0, 2, 0], [1, 0, 0]]
-    assert found["per_class"]["a"] == pytest.approx({"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2})
-    assert found["per_class"]["b"] == pytest.approx({"precision": 2 / 3, "recall": 1, "f1": 0.8, "support": 2})
-    assert found["per_class"]["c"] == {"precision": 0, "recall": 0, "f1": 0, "support": 1}
+    per_class = {
+        name: [facts[key] for key in ("precision", "recall", "f1", "support")]
+        for name, facts in found["per_class"].items()
+    }
+    assert per_class["a"] == pytest.approx([0.5, 0.5, 0.5, 2])
+    assert per_class["b"] == pytest.approx([2 / 3, 1, 0.8, 2])
+    assert per_class["c"] == [0, 0, 0, 1]
     assert found["macro_f1"] == pytest.approx((0.5 + 0.8 + 0) / 3)
     assert found["macro_precision"] == pytest.approx((1 / 2 + 2 / 3 + 0) / 3)
     assert found["macro_recall"] == pytest.approx((0.5 + 1 + 0) / 3)
+
+
+def test_intervals_of_a_class_are_those_of_the_accuracy_on_its_frames_and_on_its_answers():
+    random = np.random.default_rng(6)
+    label = random.integers(0, 3, 300)
+    table = make_table(label, random.dirichlet(np.ones(3), 300), patient=[f"p{k % 11}" for k in range(300)])
+    predicted = table[[f"p_{name}" for name in CLASSES]].to_numpy().argmax(1)
+    facts = classification_metrics(table, CLASSES, draws=300)["per_class"]["b"]
+    for name, of in (("recall", label == 1), ("precision", predicted == 1)):
+        assert facts[f"{name}_ci95"] == accuracy_ci((predicted == label)[of], table["patient_id"][of], draws=300)
+        low, high = facts[f"{name}_ci95"]
+        assert low < facts[name] < high
+
+
+def test_the_interval_of_a_class_that_is_never_answered_is_unknown():
+    found = classification_metrics(make_table([0, 0, 2], one_hot([0, 0, 0])), CLASSES)
+    assert np.isnan(found["per_class"]["b"]["precision_ci95"]).all()
 
 
 def test_confusion_holds_every_frame_and_its_trace_is_the_accuracy():

@@ -27,7 +27,7 @@ def test_a_good_run(run_folder, dataset, tmp_path):
         run_folder / "student" / "student.keras",
         run_folder / "int8" / "student_int8.tflite",
         *("--data", dataset.path, "--json", tmp_path / "m.json", "--predictions", tmp_path / "p.csv"),
-        *("--plots", tmp_path / "plots", "--saliency", "--batch-size", 8),
+        *("--plots", tmp_path / "plots", "--html", tmp_path / "p.html", "--saliency", "--batch-size", 8),
         cwd=tmp_path,  # nothing depends on the folder that it is called from, the timing process neither
     )
     assert (done.returncode, done.stderr) == (0, "")
@@ -35,6 +35,7 @@ def test_a_good_run(run_folder, dataset, tmp_path):
     assert [row["kind"] for row in report["artefacts"]] == ["keras", "tflite"]
     assert all(row["latency_ms"]["median"] > 0 for row in report["artefacts"])
     assert (tmp_path / "p.csv").is_file()
+    assert "evaluate.py" in (tmp_path / "p.html").read_text(encoding="utf-8")
     assert len(list((tmp_path / "plots").iterdir())) == 14
 
 
@@ -103,6 +104,7 @@ BAD = [
     ("{student}", ("--data", "{data}", "--json", "/dev/null"), "/dev/null: is a device"),
     ("{student}", ("--data", "{data}", "--predictions", "/dev/full"), "/dev/full: is a device"),
     ("{student}", ("--data", "{data}", "--plots", "{folder}/file"), "file: is a file"),
+    ("{student}", ("--data", "{data}", "--html", "{folder}"), "is a folder"),
     ("{student}", ("--data", "{data}", "--plots", "{folder}/p", "--run", "{folder}"), "history.csv"),
 ]
 

@@ -21,7 +21,7 @@ def test_rows_are_the_stored_frames(dataset, student_file):
     stored = list(read_split(dataset, "test").as_numpy_iterator())
     assert len(table) == len(stored) == 32
     assert list(table.columns) == [
-        "recording_id", "patient_id", "frame_index", "time_s", "label", *(f"p_{name}" for name in CLASSES),
+        "recording_id", "patient_id", "scanner", "frame_index", "time_s", "label", *(f"p_{name}" for name in CLASSES),
     ]  # fmt: skip
     for row, example in zip(table.itertuples(), stored):
         assert (row.recording_id, row.patient_id) == (

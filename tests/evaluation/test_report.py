@@ -45,7 +45,9 @@ def test_shape(evaluation):
     for row in report["artefacts"]:
         assert set(row) >= AGREED
         assert set(row["per_class"]) == set(CLASSES)
-        assert all(set(one) == {"precision", "recall", "f1", "support"} for one in row["per_class"].values())
+        wanted = {"precision", "recall", "f1", "support", "precision_ci95", "recall_ci95"}
+        assert all(set(one) == wanted for one in row["per_class"].values())
+        assert row["per_scanner"] == {}  # nobody said of what scanner the frames are
         assert np.shape(row["confusion"]) == (3, 3)
         assert set(row["latency_ms"]) >= {"median", "p95"}
         low, high = row["accuracy_ci95"]
@@ -259,6 +261,26 @@ def test_everything_is_checked_before_anything_runs(run_folder, tmp_path, monkey
     monkeypatch.setattr("evaluation.report.predict_split", lambda *_: pytest.fail("ran"))
     with pytest.raises(InputError, match="24×32"):
         evaluate(EvaluateConfig(artefact_paths(run_folder), data.path))
+
+
+def test_every_metric_is_given_for_each_scanner(run_folder, dataset, monkeypatch):
+    from evaluation.predictions import split_rows
+
+    def some_known(data, split):
+        rows = split_rows(data, split)
+        return rows.assign(scanner=np.where(rows["patient_id"].isin(["p3", "p4"]), "Aloka", "unknown"))
+
+    monkeypatch.setattr("evaluation.predictions.split_rows", some_known)
+    config = EvaluateConfig([run_folder / "student" / "student.keras"], dataset.path, latency=False)
+    evaluation = run_evaluation(config)
+    (row,), (table,) = evaluation.report["artefacts"], evaluation.tables
+    assert list(row["per_scanner"]) == ["Aloka", "unknown"]
+    assert sum(part["n_frames"] for part in row["per_scanner"].values()) == row["n_frames"]
+    mine = table[(table["scanner"] == "Aloka") & (table["label"] >= 0)]
+    right = mine[[f"p_{name}" for name in CLASSES]].to_numpy().argmax(1) == mine["label"]
+    part = row["per_scanner"]["Aloka"]
+    assert (part["accuracy"], part["n_patients"]) == (right.mean(), 2)
+    assert {"macro_f1_ci95", "per_class", "ece", "confusion", "votes"} <= set(part)
 
 
 def test_names_and_sizes():

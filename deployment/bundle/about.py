@@ -1,0 +1,98 @@
+"""`bundle.json`: what a bundle is, for the program that reads it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from common.revision import revision
+from deployment.bundle.engines import litert, litert_answers
+from deployment.bundle.source import Source
+
+FORMAT = "gaze-bundle-1"
+NOT_STATED = "not stated"
+# Ramps in place of frames, byte (y, x) = (a·x + b·y + c) mod 256: no image of a patient leaves with a bundle.
+_RAMPS = ((7, 13, 0), (1, 0, 40), (0, 2, 128))
+_GREY = "(77 R + 150 G + 29 B) >> 8"
+
+
+def describe(source: Source, licence: str | None) -> dict[str, Any]:
+    """All of `bundle.json` but `files`: the contract with whoever reads the bundle."""
+    metadata = source.metadata
+    fields = dataclasses.asdict(metadata)
+    _, entry, end = litert(source.content)
+    simulated = bool(source.data.info["source"].get("simulated", False))
+    return {
+        "format": FORMAT,
+        "name": metadata.name,
+        "version": software_version(),
+        "licence": licence or NOT_STATED,
+        "simulated": simulated,
+        "task": task(metadata.classes, simulated),
+        "classes": list(metadata.classes),
+        "input": {**_tensor(entry), "colour": "grey"},
+        "output": {**_tensor(end), "is": "probabilities"},
+        "preparation": {
+            "grey": _GREY,
+            "resize": "area",
+            "fit": metadata.fit,
+            "fan": metadata.fan,
+        },
+        "decision": fields.get("decision"),
+        "ood": fields.get("ood"),
+        "self_test": self_test(source.content, metadata.frame_size),
+    }
+
+
+def task(classes: Sequence[str], simulated: bool) -> str:
+    """What the model does, in a sentence."""
+    kind = "simulated ultrasound" if simulated else "ultrasound"
+    return f"Classify single {kind} frames as one of {len(classes)} classes: {', '.join(classes)}."
+
+
+def preparation_text(preparation: dict[str, str]) -> str:
+    """The preparation of a frame, in words."""
+    fit = {
+        "stretch": "stretched to the model's size",
+        "pad": "scaled until the limiting side fills the model's size, centred, padded with black",
+    }
+    fan = ", what lies outside the fan of the scanner blanked" if preparation["fan"] == "blank" else ""
+    return (
+        f"The ultrasound image alone, without the screen around it{fan}; grey, 8 bits (of colour: "
+        f"{preparation['grey']}); "
+        f"{fit[preparation['fit']]}, resized by area (OpenCV INTER_AREA where a side shrinks); no normalisation."
+    )
+
+
+def software_version() -> str:
+    """Release and commit of this software."""
+    try:
+        release = version("gaze-distillation")
+    except PackageNotFoundError:
+        release = "not installed as a package"
+    commit = revision()
+    return f"{release}, commit {commit}" if commit else release
+
+
+def self_test(content: bytes, size: tuple[int, int]) -> list[dict[str, Any]]:
+    """Ramps and the raw bytes that LiteRT answers to them."""
+    y, x = np.mgrid[: size[0], : size[1]]
+    frames = np.stack([(a * x + b * y + c) % 256 for a, b, c in _RAMPS]).astype(np.uint8)[..., None]
+    answers = litert_answers(content, frames)
+    return [
+        {"frame": {"x": a, "y": b, "plus": c}, "output": answer.tolist()} for (a, b, c), answer in zip(_RAMPS, answers)
+    ]
+
+
+def _tensor(detail: Any) -> dict[str, Any]:
+    scale, zero_point = detail["quantization"]
+    return {
+        "dtype": np.dtype(detail["dtype"]).name,
+        "shape": [int(side) for side in detail["shape"]],
+        "scale": float(scale),
+        "zero_point": int(zero_point),
+    }
