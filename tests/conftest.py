@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.eager import running_eagerly
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 # The networks of tests are too small for more than one thread, and each worker has a core of its own.
@@ -31,6 +33,13 @@ def pytest_collection_finish():
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+
+
+@pytest.fixture
+def eagerly():
+    """See `running_eagerly`."""
+    with running_eagerly():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,8 @@
 """The tiny models by name, the tiny data set, and one whole run that many tests look at."""
 
 import pytest
-import tensorflow as tf
 
+from tests.eager import export_with_graphs, running_eagerly
 from tests.training import tiny
 from training import train
 
@@ -27,7 +27,9 @@ def whole_run(shapes, tmp_path_factory):
         timed = {"median": 1.0, "p95": 1.0}
         monkeypatch.setattr("evaluation.report.measure_latency", lambda paths, **_: [timed] * len(paths))
         config = tiny.config(shapes, tmp_path_factory.mktemp("whole") / "run", evaluate=True)
-        train(config)
+        export_with_graphs(monkeypatch)
+        with running_eagerly():
+            train(config)
     return config
 
 
@@ -38,10 +40,7 @@ def run(tmp_path):
 
 
 @pytest.fixture
-def quick_exports(monkeypatch):
+def quick_exports(monkeypatch, eagerly):
     """For tests of a few steps that do not look at what a student is exported as: no graphs are built."""
-    tf.config.run_functions_eagerly(True)
     monkeypatch.setattr("quantization.saved_model.export_saved_model", lambda model, path, *_: path.mkdir())
     monkeypatch.setattr("quantization.tflite.export_float_tflite", lambda model, path, *_: path.touch())
-    yield
-    tf.config.run_functions_eagerly(False)

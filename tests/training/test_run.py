@@ -15,6 +15,7 @@ import tensorflow as tf
 import train as command
 from common.errors import InputError, run_command
 from evaluation.artefacts import load_keras_model, read_metadata
+from tests.eager import export_with_graphs
 from tests.training import tiny
 from training import TrainConfig, summary, train
 from training import run as run_module
@@ -120,7 +121,7 @@ def test_a_summary_that_never_came_is_written_and_a_changed_report_is_computed_a
         assert len(computed) == count and json.loads(report.read_text()) == json.loads(stored)
 
 
-def test_no_stage_depends_on_what_went_before_or_where_it_was_killed(whole_run, run, monkeypatch):
+def test_no_stage_depends_on_what_went_before_or_where_it_was_killed(whole_run, run, monkeypatch, eagerly):
     """Each stage is killed in its second epoch, in a process whose random states are others each time."""
     config = dataclasses.replace(whole_run, run=run, evaluate=False)
 
@@ -132,6 +133,8 @@ def test_no_stage_depends_on_what_went_before_or_where_it_was_killed(whole_run, 
 
     add, killed = History.add, []
     monkeypatch.setattr(History, "add", kill)
+    export_with_graphs(monkeypatch)
+    monkeypatch.setattr("quantization.saved_model.export_saved_model", lambda model, path, *_: path.mkdir())
     for attempt in range(4):
         tf.random.set_seed(attempt)
         np.random.seed(attempt)

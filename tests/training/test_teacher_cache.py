@@ -18,6 +18,7 @@ from training.stages import Stage, stage_fingerprints
 from training.teacher import load_teachers, with_sigma
 from training.teacher_cache import needs_features, teacher_cache
 
+pytestmark = pytest.mark.usefixtures("eagerly")
 VIEWS = 3
 
 
