@@ -9,6 +9,7 @@ from common.errors import run_command
 from data.dataset import open_dataset
 from tests.data.clips import numbered_video, write_csv, write_gaze
 from tests.data.planes import write_planes
+from tests.phantom.simulated import two_looks
 
 
 def run(*words) -> int:
@@ -43,7 +44,7 @@ def test_fetal_planes_and_phantom_take_their_flags(tmp_path, capsys):
     classes = ("--classes", "head=Fetal brain", "rest=*")
     assert run("fetal-planes", planes, "--out", tmp_path / "planes", "--frame-size", 32, 48, *classes) == 0
     assert open_dataset(tmp_path / "planes").classes == ("head", "rest")
-    phantom = ("--patients", 8, "--seed", 1, "--fps", 4, "--frame-size", 48, 64, "--rivals", 0)
+    phantom = ("--patients", 8, "--seed", 1, "--fps", 1, "--frame-size", 48, 64, "--rivals", 0)
     assert run("phantom", "--out", tmp_path / "phantom", *phantom) == 0
     data = open_dataset(tmp_path / "phantom")
     assert data.info["source"]["simulated"] is True and data.gaze_frames("train") > 0
@@ -56,7 +57,8 @@ def test_fetal_planes_and_phantom_take_their_flags(tmp_path, capsys):
 
 def test_a_preview_alone(tmp_path, capsys):
     words = ("phantom", "--preview", tmp_path / "look", "--frame-size", 48, 64, "--difficulty", "easy")
-    assert run(*words) == 0
+    with two_looks():
+        assert run(*words) == 0
     assert "planes.jpg" in capsys.readouterr().out
     assert [path.name for path in tmp_path.iterdir()] == ["look"]
     assert {path.name for path in (tmp_path / "look").iterdir()} == {"planes.jpg", "head.gif", "femur.gif"}

@@ -5,8 +5,26 @@ import numpy as np
 import pytest
 
 import quantization.finetune
+import quantization.tflite
 import training.checkpoint
+from evaluation.artefacts import write_metadata
 from tests.baselines.runs import call
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch, eagerly):
+    """Few steps without graphs; a `.tflite` file holds the weights it would be made of, and is not looked into."""
+
+    def write(model, path, metadata, **_):
+        weights = getattr(model, "model", model).get_weights()
+        path.write_bytes(b"".join(np.asarray(weight).tobytes() for weight in weights))
+        write_metadata(path, metadata)
+        return path.stat().st_size
+
+    monkeypatch.setattr(quantization.tflite, "export_float_tflite", write)
+    monkeypatch.setattr(quantization.tflite, "export_int8", write)
+    monkeypatch.setattr(quantization.tflite, "post_training_int8", lambda model, _, *place: write(model, *place))
+    monkeypatch.setattr("baselines.record.count_tflite_kernels", lambda _: {})
 
 
 class Interrupted(BaseException):
@@ -30,12 +48,12 @@ def weights(path):
     return keras.saving.load_model(path).get_weights()
 
 
-PRUNE = ["--epochs", 2, "--int8-epochs", 1, "--batch-size", 48]
+PRUNE = ["--epochs", 1, "--int8-epochs", 2, "--batch-size", 48]
 CHANNELS = ["--keep", 0.5, "--reconstruct", "false", "--epochs", 2, "--batch-size", 48]
 
 
 @pytest.mark.parametrize(
-    ("command", "whole", "words", "owner", "name", "made"),
+    ("command", "whole", "words", "owner", "name", "epochs", "made"),
     [
         (
             "prune",
@@ -43,28 +61,31 @@ CHANNELS = ["--keep", 0.5, "--reconstruct", "false", "--epochs", 2, "--batch-siz
             ["--sparsity", 0.75, *PRUNE],
             quantization.finetune,
             "write_state",
+            2,  # the training in 8 bits is interrupted; the pruning before it is kept
             "sparsity_75/student",
         ),
-        ("channels", CHANNELS, CHANNELS, training.checkpoint.Checkpoint, "on_epoch_end", "keep_50/model"),
+        ("channels", CHANNELS, CHANNELS, training.checkpoint.Checkpoint, "on_epoch_end", 1, "keep_50/model"),
     ],
 )
 def test_the_same_command_goes_on_and_ends_with_the_same_bits(
-    run, tmp_path, monkeypatch, command, whole, words, owner, name, made
+    run, tmp_path, monkeypatch, command, whole, words, owner, name, epochs, made
 ):
     assert call(run, command, tmp_path / "whole", *whole) == 0
     out = tmp_path / "out"
     with monkeypatch.context() as patch:
-        dies_after(patch, owner, name, 1)
+        dies_after(patch, owner, name, epochs)
         with pytest.raises(Interrupted):
             call(run, command, out, *words)
     assert not out.exists()
-    assert len(list((tmp_path / "out.unfinished").iterdir())) == 1
+    assert len(list((tmp_path / "out.unfinished").iterdir())) == epochs
     keras.utils.set_random_seed(99)
     assert call(run, command, out, *words) == 0
     assert {path.name for path in tmp_path.iterdir()} == {"whole", "out"}
     for one, other in zip(weights(out / f"{made}.keras"), weights(tmp_path / "whole" / f"{made}.keras"), strict=True):
         np.testing.assert_array_equal(one, other)
-    for path in out.rglob("*.tflite"):
+    files = list(out.rglob("*.tflite"))
+    assert len(files) == (3 if command == "prune" else 0)
+    for path in files:
         assert path.read_bytes() == (tmp_path / "whole" / path.relative_to(out)).read_bytes(), path.name
 
 

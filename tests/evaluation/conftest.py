@@ -3,7 +3,6 @@
 import common.quiet  # noqa: F401  isort: skip
 
 import json
-import tempfile
 
 import keras
 import numpy as np
@@ -127,10 +126,11 @@ def save_saved_model(path, model, classes=CLASSES):
 def save_tflite(path, model, *, eight_bit=False, softmax=False):
     if softmax:
         model = keras.Model(model.input, keras.layers.Softmax()(model.output))
-    with tempfile.TemporaryDirectory() as folder:
-        model.export(folder, verbose=False)
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-        path.write_bytes(_convert(converter, eight_bit))
+    call = tf.function(lambda frame: model(frame, training=False), autograph=False)
+    concrete = call.get_concrete_function(tf.TensorSpec((1, *model.input_shape[1:]), tf.float32, name="frame"))
+    owner = tf.Module()
+    owner.state = [variable.value for variable in model.variables]  # what the converter makes constants of
+    path.write_bytes(_convert(tf.lite.TFLiteConverter.from_concrete_functions([concrete], owner), eight_bit))
     write_metadata(path, describe("int8" if eight_bit else "student", output="probabilities" if softmax else "logits"))
     return path
 

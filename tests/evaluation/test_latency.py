@@ -1,6 +1,7 @@
-"""Latency: in the order given, and near what a known wait takes."""
+"""Latency: in the order given, of as many calls as fit, in a process of its own."""
 
-import time
+import itertools
+import types
 
 import pytest
 
@@ -8,16 +9,31 @@ from evaluation.latency import measure_latency, time_calls
 from tests.evaluation.conftest import artefact_paths
 
 
-def test_a_known_wait():
-    calls = []
-    found = time_calls(lambda: (calls.append(1), time.sleep(0.004)), warm_up_s=0.01, measure_s=0.1)
-    assert 4 <= found["median"] < 8
-    assert found["p95"] >= found["median"]
-    assert 10 <= found["runs"] < len(calls)
+@pytest.fixture
+def clock(monkeypatch):
+    """The time that `evaluation.latency` sees, s; it stands still but for what a test adds."""
+    now = [0.0]
+    monkeypatch.setattr("evaluation.latency.time", types.SimpleNamespace(perf_counter=lambda: now[0]))
+    return now
 
 
-def test_slow_calls_are_still_timed_ten_times():
-    assert time_calls(lambda: time.sleep(0.001), warm_up_s=0, measure_s=0)["runs"] == 10
+def test_median_and_95th_percentile_are_those_of_the_calls_after_the_warm_up(clock):
+    durations = itertools.chain([0.5] * 3, itertools.cycle([0.004] * 9 + [0.02]))
+
+    def call():
+        clock[0] += next(durations)
+
+    found = time_calls(call, warm_up_s=0.01, measure_s=0.5599)
+    assert found["runs"] == 100
+    assert (found["median"], found["p95"]) == (pytest.approx(4), pytest.approx(20))
+
+
+@pytest.mark.parametrize(("duration_s", "runs"), [(9.0, 10), (1e-6, 2000)])
+def test_slow_calls_are_still_timed_ten_times_and_quick_ones_two_thousand(clock, duration_s, runs):
+    def call():
+        clock[0] += duration_s
+
+    assert time_calls(call, warm_up_s=0, measure_s=1.0)["runs"] == runs
 
 
 def test_every_kind_of_artefact(run_folder):

@@ -20,10 +20,11 @@ ALL = {
 }
 
 
-def distiller(student=None, teacher="default", *, rate=0.1, total_steps=1, **settings):
+def distiller(student=None, teacher="default", *, rate=0.1, total_steps=1, graphs=False, **settings):
+    """Without `graphs`, which take longer to build than a step takes, fit and evaluate run eagerly."""
     teacher = tiny.teacher() if teacher == "default" else teacher
     made = Distiller(student or tiny.student(), teacher, LossSettings(**{**ALL, **settings}), total_steps)
-    made.compile(optimizer=keras.optimizers.SGD(rate), jit_compile=False)
+    made.compile(optimizer=keras.optimizers.SGD(rate), jit_compile=False, run_eagerly=not graphs)
     return made
 
 

@@ -57,11 +57,9 @@ def kill(model, name, dead):
 
 
 FAMILIES = [
-    ("vgg16", {**SMALL, "fusion": "none"}),
     ("vgg16", {**SMALL, "fusion": "multiply"}),
     ("vgg16", {**SMALL, "fusion": "concat"}),
     ("sononet_16", {"width": 0.5, "fusion": "none"}),
-    ("sononet_16", {"width": 0.5, "fusion": "multiply"}),
     ("resnet50", {"width": 0.125, "depths": (1, 2, 1, 1), "fusion": "none"}),
     ("squeezenet_1_1", {"width": 0.25}),
     ("mobilenet_v1", {"width": 0.25}),

@@ -89,7 +89,7 @@ def test_the_student_runs_once_a_step():
     """Fault 2 again: there, a tapped layer makes it run twice."""
     data = tiny.batch()
     student = tiny.student(counter=True)
-    made = distiller(student)
+    made = distiller(student, graphs=True)
     made.fit(tf.data.Dataset.from_tensors(data).repeat(3), epochs=1, verbose=0)
     assert int(student.get_layer("counter").passes) == 3
     made.evaluate(tf.data.Dataset.from_tensors(data).repeat(2), verbose=0)

@@ -11,7 +11,6 @@ from data.saliency import map_size
 from evaluation.agreement import gaze_agreement
 from evaluation.artefacts import load_artefact
 from evaluation.attention import attention_maps
-from evaluation.predictions import predict_split
 from losses import gaze_saliency_loss
 from models.registry import create, outline
 from models.sonoeyenet import SpatialSoftmax
@@ -128,24 +127,11 @@ def test_under_mixed_precision_logits_and_map_stay_float32(name):
     assert model.get_layer("stride8").output.dtype == "bfloat16"
 
 
-def test_both_are_evaluated_one_with_gaze_and_one_with_its_own_map(dataset, tmp_path):  # noqa: F811
-    artefacts = {}
-    for name in ("sonoeyenet", "multitask_sonoeyenet"):
-        model = small(name, (16, 24, 1), 3, standardise=False)
-        inputs = tuple(tensor.name for tensor in model.inputs)
-        path = save_keras(tmp_path / name / "teacher.keras", model, stage="teacher", inputs=inputs)
-        artefacts[name] = load_artefact(path)
-    answers = {
-        (name, gaze): predict_split(artefact, dataset, "val", gaze=gaze).iloc[:, -3:].to_numpy()
-        for name, artefact in artefacts.items()
-        for gaze in ("real", "none")
-    }
-    assert np.abs(answers["sonoeyenet", "real"] - answers["sonoeyenet", "none"]).max() > 1e-6
-    np.testing.assert_array_equal(answers["multitask_sonoeyenet", "real"], answers["multitask_sonoeyenet", "none"])
-    table = gaze_agreement(list(artefacts.values()), dataset, "val")
-    assert len(table["rows"]) == 4
-    # What is compared with the gaze is the map that it predicts.
-    artefact = artefacts["multitask_sonoeyenet"]
+def test_what_is_compared_with_the_gaze_is_the_map_that_it_predicts(dataset, tmp_path):  # noqa: F811
+    model = small("multitask_sonoeyenet", (16, 24, 1), 3, standardise=False)
+    path = save_keras(tmp_path / "teacher.keras", model, stage="teacher", inputs=("frame",))
+    artefact = load_artefact(path)
+    assert len(gaze_agreement([artefact], dataset, "val")["rows"]) == 3
     features = {"frame": np.random.default_rng(0).random((2, 16, 24, 1)).astype(np.float32)}
     wanted = parts(artefact.model, "saliency_density")(features["frame"], training=False)
     np.testing.assert_allclose(attention_maps(artefact, features), wanted, atol=1e-5)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from functools import cached_property
 
 import numpy as np
+import pytest
 
 from phantom.biometry import draw_fetus
 from phantom.cast import CLASSES, PLANES
@@ -38,6 +40,14 @@ class Sample:
     def own_motion(self) -> Motion | None:
         """The motion, where it was sampled for the body that is held (of two rivals it may be the other one's)."""
         return self.clip.motion if isinstance(self.clip.motion, Motion) else None
+
+
+@contextlib.contextmanager
+def two_looks():
+    """A preview has two of the scanner's looks, and half as many clips."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("phantom.preview.LOOKS", LOOKS[:2])
+        yield
 
 
 def simulate(label: str, seed: int, *, trimester: int | None = None, level: Difficulty = DEFAULT, **options) -> Sample:

@@ -21,7 +21,7 @@ from phantom.difficulty import get_difficulty
 from phantom.preview import simulate_scene, write_preview
 from phantom.tracker import Gaze
 from tests.data.planes import write_planes
-from tests.phantom.simulated import DEFAULT
+from tests.phantom.simulated import DEFAULT, two_looks
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = (48, 64)
@@ -30,7 +30,9 @@ SIZE = (48, 64)
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
     folder = tmp_path_factory.mktemp("preview")
-    return write_preview(folder / "out", PhantomConfig(frame_size=SIZE, seed=3), reference=write_planes(folder / "db"))
+    with two_looks():
+        config = PhantomConfig(frame_size=SIZE, seed=3)
+        return write_preview(folder / "out", config, reference=write_planes(folder / "db"))
 
 
 def test_a_sheet_and_two_clips_are_written_and_can_be_opened(pictures):
@@ -38,8 +40,8 @@ def test_a_sheet_and_two_clips_are_written_and_can_be_opened(pictures):
     assert [path.name for path in pictures] == ["planes.jpg", "beside_real.jpg", "head.gif", "femur.gif"]
     sheet = np.asarray(Image.open(pictures[0]).convert("RGB"), int)
     orange = (sheet[..., 0] > 180) & (sheet[..., 2] < 90) & (sheet[..., 0] - sheet[..., 2] > 120)
-    # Gaze is drawn in each of the sheet's four columns, and from its upper to its lower end.
-    assert all(part.any() for part in np.array_split(orange, 4, axis=1) + np.array_split(orange, 8, axis=0))
+    # Gaze is drawn in each of the sheet's columns, of a look each, and from its upper to its lower end.
+    assert all(part.any() for part in np.array_split(orange, 2, axis=1) + np.array_split(orange, 8, axis=0))
     for path in pictures[2:]:
         with Image.open(path) as clip:
             assert clip.n_frames == 40 and clip.info["duration"] == 100 and clip.width >= 240

@@ -11,6 +11,7 @@ from quantization.finetune import FineTuning
 from quantization.qat import quantize, quantize_aware_train
 from tests.quantization import blobs
 
+pytestmark = pytest.mark.usefixtures("eagerly")
 PARTS = ["loss", "hard", "gaze", "attention", "soft", "regularisation", "accuracy", "agreement"]
 
 
