@@ -24,7 +24,10 @@ def export_with_graphs(monkeypatch) -> None:
 
     for module, names in (
         (quantization.saved_model, ("export_saved_model",)),
-        (quantization.tflite, ("export_float_tflite", "export_int8", "post_training_int8")),
+        (
+            quantization.tflite,
+            ("export_float_tflite", "export_float16", "export_dynamic_range", "export_int8", "post_training_int8"),
+        ),
     ):
         for name in names:
             monkeypatch.setattr(module, name, _with_graphs(getattr(module, name)))

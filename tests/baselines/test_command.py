@@ -11,7 +11,14 @@ from data.dataset import UNLABELLED, FrameRecord, write_dataset
 from evaluation.artefacts import load_artefact, read_metadata
 from evaluation.predictions import predict_split
 from tests.baselines.runs import call
+from tests.eager import export_with_graphs
 from tests.training.tiny import CLASSES, FRAME_SIZE, write_teacher
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch, eagerly):
+    """Trainings of few steps run without graphs."""
+    export_with_graphs(monkeypatch)
 
 
 def check_rows(run, out) -> list[dict]:

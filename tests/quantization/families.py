@@ -27,7 +27,7 @@ _STAGES_V2 = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 2, 2), (6, 64, 2, 2))
 
 
 def export(name, folder):
-    """The student, its copy in `tf_keras`, what TF-MOT refused of it, the quantized student, and its files by kind."""
+    """The student, its copy in `tf_keras`, what TF-MOT refused of it, and its files by kind."""
     keras.utils.set_random_seed(0)
     options = _OPTIONS.get(name, {"width": 0.25} if "width" in models.find(name).options else {})
     images = blobs.frames(64, seed=3)[0].astype(np.float32) / 255
@@ -42,7 +42,7 @@ def export(name, folder):
     if name in FLOAT:
         files["float"] = folder / f"{name}_float.tflite"
         export_float_tflite(student, files["float"], metadata)
-    return types.SimpleNamespace(student=student, copy=copy, refused=refused, quantized=quantized, files=files)
+    return types.SimpleNamespace(student=student, copy=copy, refused=refused, files=files)
 
 
 def _fitted(student):

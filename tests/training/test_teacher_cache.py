@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -161,16 +162,28 @@ def test_an_interrupted_filling_goes_on_and_gives_the_same_bytes(stage, monkeypa
         (lambda folder: (folder / "cache.json").write_text("{}"), "cache.json.*another teacher"),
     ],
 )
-def test_a_damaged_cache_is_named(stage, damage, message):
-    stage, teacher = stage
-    stage = dataclasses.replace(stage, config=dataclasses.replace(stage.config, seed=21))
-    folder = teacher_cache(stage, teacher).folder
+def test_a_damaged_cache_is_named(filled, damage, message):
+    stage, teacher, folder = filled
     damage(folder)
     with pytest.raises(InputError, match=message):
         teacher_cache(stage, teacher)
-    for file in folder.iterdir():
-        file.unlink()
-    folder.rmdir()
+
+
+@pytest.fixture
+def filled(whole_cache, tmp_path):
+    """A stage, its teacher and their filled cache, which may be damaged."""
+    *made, folder = whole_cache
+    shutil.copytree(folder, tmp_path / "whole")
+    yield *made, folder
+    shutil.rmtree(folder)
+    shutil.copytree(tmp_path / "whole", folder)
+
+
+@pytest.fixture(scope="module")
+def whole_cache(stage):
+    stage, teacher = stage
+    stage = dataclasses.replace(stage, config=dataclasses.replace(stage.config, seed=21))
+    return stage, teacher, teacher_cache(stage, teacher).folder
 
 
 def _flip(file):
