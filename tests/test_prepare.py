@@ -39,7 +39,7 @@ def test_recordings_end_with_what_was_kept_and_refused(tmp_path, capsys):
     assert open_dataset(tmp_path / "out").frame_size == (48, 64)
 
 
-def test_fetal_planes_and_phantom_take_their_flags(tmp_path, capsys):
+def test_fetal_planes_and_phantom_take_their_flags(tmp_path, capsys, eagerly):
     planes = write_planes(tmp_path / "db")
     classes = ("--classes", "head=Fetal brain", "rest=*")
     assert run("fetal-planes", planes, "--out", tmp_path / "planes", "--frame-size", 32, 48, *classes) == 0

@@ -9,6 +9,7 @@ from common.errors import InputError
 from data.dataset import FrameRecord, open_dataset, write_dataset
 from phantom.gaze_alone import gaze_alone_accuracy
 
+pytestmark = pytest.mark.usefixtures("eagerly")
 CLASSES = ("abdomen", "femur", "head", "background")
 CORNERS = np.array([(0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75)])
 

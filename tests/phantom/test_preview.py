@@ -120,7 +120,7 @@ def small_dataset(path, splits=("train", "val", "test")):
     return open_dataset(path)
 
 
-def test_the_card_joins_the_data_set_and_changes_nothing_else(tmp_path, capsys):
+def test_the_card_joins_the_data_set_and_changes_nothing_else(tmp_path, capsys, eagerly):
     before = small_dataset(tmp_path / "data", ("train", "val"))
     after = add_card(before, {"difficulty": "hard", "patients": 8, "rivals": 0.0})
     card = after.info["card"]
