@@ -79,12 +79,12 @@ def test_int8_depthwise_weights_are_the_fake_quantized_ones(uneven, frames, tmp_
 
 def test_inverted_residuals_in_int8_agree_with_the_fake_quantized_student(tmp_path, monkeypatch):
     """Linear bottlenecks and residuals too: the file computes what fake quantization does, up to ties in rounding."""
-    stages = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 2, 2))  # fewer than MobileNet v2's, to be quick
+    stages = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 2, 2), (6, 64, 2, 2))  # fewer than MobileNet v2's, to be quick
     monkeypatch.setattr(mobilenet, "_STAGES_V2", stages)
     keras.utils.set_random_seed(1)
     options = {"width": 0.25, "dropout": 0.0}
     student = models.create("mobilenet_v2", (*blobs.SIZE, 1), 4, **options)
-    assert sum(isinstance(layer, keras.layers.Add) for layer in student.layers) == 2
+    assert sum(isinstance(layer, keras.layers.Add) for layer in student.layers) == 4
     student.compile(keras.optimizers.Adam(1e-2), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     images, labels = blobs.frames(1280, seed=0)
     student.fit(images / np.float32(255), labels, batch_size=16, verbose=0)
