@@ -84,7 +84,8 @@ def test_shown_and_written(evaluation, tmp_path, capsys):
     assert table["artefact"].nunique() == 4 and (table["artefact"] == "ensemble").sum() == 32
 
 
-def test_the_command(members, dataset, tmp_path, capfd):
+def test_the_command(members, dataset, tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr("evaluation.plots.FORMATS", ("png",))
     words = [*map(str, members), "--data", str(dataset.path), "--latency", "false", "--ensemble"]
     assert run_command(evaluate.main, [*words, "--json", str(tmp_path / "m.json"), "--plots", str(tmp_path / "p")]) == 0
     assert json.loads((tmp_path / "m.json").read_text())["artefacts"][-1]["kind"] == "ensemble"
