@@ -28,6 +28,11 @@ def notice(text: str) -> None:
     print("note: " + " ".join(text.splitlines()), file=sys.stderr)
 
 
+def say(text: str) -> None:
+    """A line as it is: a path with brackets in it is no markup."""
+    console.print(text, markup=False, highlight=False)
+
+
 def progress_bar() -> Progress:
     """A bar with a description, counts, elapsed and remaining time."""
     return Progress(

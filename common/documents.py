@@ -15,20 +15,21 @@ M = TypeVar("M")
 _LIMIT_BYTES = 256 << 20
 
 
-def read_json(path: str | os.PathLike, what: str, cure: str) -> Any:
+def read_json(path: str | os.PathLike, what: str, cure: str, most_bytes: int = _LIMIT_BYTES) -> Any:
     """Strict JSON: UTF-8, no key twice, no NaN, not nested without end.
 
     Args:
         path: the file.
         what: what it is, for messages. cure: what to do when it is broken.
+        most_bytes: a larger file is refused.
 
     Raises:
         InputError: no ordinary file, too large, or no such JSON.
     """
     file = check_file(path, what)
     with disk_errors(file):
-        if file.stat().st_size > _LIMIT_BYTES:
-            raise InputError(f"{file}: can't be read (more than {_LIMIT_BYTES >> 20} MB): {cure}")
+        if file.stat().st_size > most_bytes:
+            raise InputError(f"{file}: can't be read (more than {most_bytes >> 20} MB): {cure}")
         data = file.read_bytes()
     try:
         return json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
@@ -16,6 +19,10 @@ class InputError(ValueError):
     The message is one line that names the file, the row or field, what was
     found and what to do. Commands print it alone and exit with 2.
     """
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM arrived; what cleans up after Ctrl-C cleans up after it too."""
 
 
 # Errors of the file system that a user can cure, and the cure.
@@ -42,7 +49,7 @@ _WORDS = {
 
 
 @contextmanager
-def disk_errors(path: str | os.PathLike):
+def disk_errors(path: str | os.PathLike) -> Iterator[None]:
     """Turn the file-system errors that a user can cure into `InputError`.
 
     TensorFlow reports them by exceptions of its own, which are not `OSError`;
@@ -74,16 +81,19 @@ def run_command(main: Callable[[list[str]], int | None], argv: list[str] | None 
     """Run a command's `main`, and return its exit code.
 
     Bad input is one line on standard error and code 2; `--debug` anywhere on
-    the command line shows the traceback as well.
+    the command line shows the traceback as well. Ctrl-C and SIGTERM end it in
+    order, with 130 and 143. What a terminal can't show becomes "?".
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in argv
     argv = [word for word in argv if word != "--debug"]
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     try:
         for word in argv:
             if "\0" in word:
                 raise InputError(f"{word!r}: holds a NUL byte: correct it")
-        with disk_errors("a file or folder that the command uses"):
+        with _sigterm_raises(), disk_errors("a file or folder that the command uses"):
             return main(argv) or 0
     except InputError as error:
         if debug:
@@ -92,9 +102,28 @@ def run_command(main: Callable[[list[str]], int | None], argv: list[str] | None 
         line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(str(error).split()))
         print(f"error: {line}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("interrupted: what was finished is kept, nothing is half-written", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as stop:
+        word, code = ("terminated", 143) if isinstance(stop, Terminated) else ("interrupted", 130)
+        print(f"{word}: what was finished is kept, nothing is half-written", file=sys.stderr)
+        return code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+
+
+@contextmanager
+def _sigterm_raises() -> Iterator[None]:
+    """SIGTERM raises `Terminated` in the block; a second one ends the process at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)

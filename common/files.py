@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -60,6 +61,18 @@ def check_file(path: str | os.PathLike, what: str) -> Path:
     if kind == "folder":
         raise InputError(f"{path}: is a folder, and {what} is a file: name the file")
     return Path(path)
+
+
+def check_output_file(path: str | os.PathLike) -> None:
+    """Refuse to write a file over what is none: a folder, a device, a pipe.
+
+    Raises:
+        InputError: naming what is there.
+    """
+    if (kind := _kind(path)) not in ("file", None):
+        raise InputError(
+            f"{path}: is {kind.replace('folder', 'a folder')}, and a file is to be written there: name another one"
+        )
 
 
 @contextlib.contextmanager
@@ -133,6 +146,20 @@ def clear_leftovers(path: Path) -> None:
         notice(f"{folder}: left by an interrupted command, removed")
 
 
+def clear_leftovers_in(folder: Path) -> None:
+    """Remove what killed processes left half-written anywhere in `folder`, and say so. Call it with `folder` locked.
+
+    What a process writes that still runs stays, such as a report that is put there by another command.
+    """
+    for part in sorted(folder.rglob(".*.part*")):
+        if part.is_dir() and (found := re.fullmatch(r"\.(.+)\.[^.]+\.part", part.name)):
+            target = part.with_name(found[1])
+            with contextlib.suppress(InputError), exclusive(target):
+                clear_leftovers(target)
+        elif part.is_file() and (found := re.fullmatch(r"\.(.+)\.[0-9]+\.part(\.[^.]+)?", part.name)):
+            _clear_left_files(part.with_name(found[1] + (found[2] or "")))
+
+
 def _siblings(path: Path, suffix: str) -> list[Path]:
     prefix = f".{path.name}."
     found = []
@@ -170,10 +197,7 @@ def whole_file(path: str | os.PathLike) -> Iterator[Path]:
         InputError: `path` is a device or a pipe, which must not be replaced, or can't be written.
     """
     path = Path(path)
-    if (kind := _kind(path)) not in ("file", None):
-        raise InputError(
-            f"{path}: is {kind.replace('folder', 'a folder')}, and a file is to be written there: name another one"
-        )
+    check_output_file(path)
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _clear_left_files(path)

@@ -11,18 +11,23 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from common.console import notice
 from common.errors import InputError, disk_errors
 
 # File systems (some network shares) that know no locks: work goes on without one.
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
+_RETRY_S = 0.5
 
 
 @contextlib.contextmanager
-def exclusive(path: str | os.PathLike) -> Iterator[None]:
+def exclusive(path: str | os.PathLike, *, wait: bool = False) -> Iterator[None]:
     """Hold `path` (a folder or file to be written) for this process alone.
 
     The lock is `.NAME.lock` next to it, held by the operating system: it ends with its
     process, however that ends, so that a file left by a killed process locks nobody out.
+
+    Args:
+        path: what is written. wait: until another process that holds it is done, instead of an error.
 
     Raises:
         InputError: another process holds it; names that process and since when.
@@ -31,7 +36,7 @@ def exclusive(path: str | os.PathLike) -> Iterator[None]:
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.parent / f".{path.name}.lock"
-        descriptor = _acquire(file, path)
+        descriptor = _acquire(file, path, wait)
         try:
             os.ftruncate(descriptor, 0)
             os.write(descriptor, json.dumps({"process": os.getpid(), "since": _now()}).encode())
@@ -43,7 +48,8 @@ def exclusive(path: str | os.PathLike) -> Iterator[None]:
             os.close(descriptor)
 
 
-def _acquire(file: Path, path: Path) -> int:
+def _acquire(file: Path, path: Path, wait: bool) -> int:
+    said = False
     while True:
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
@@ -51,6 +57,12 @@ def _acquire(file: Path, path: Path) -> int:
         except BlockingIOError:
             holder = _holder(descriptor)
             os.close(descriptor)
+            if wait:
+                if not said:
+                    notice(f"{path}: {holder} writes there; waiting for it")
+                said = True
+                time.sleep(_RETRY_S)
+                continue
             raise InputError(f"{path}: {holder} writes there: wait for it or end it, or name another one") from None
         except OSError as error:
             if error.errno not in _NO_LOCKS:

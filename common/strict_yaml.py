@@ -15,12 +15,17 @@ from common.errors import InputError, disk_errors
 
 _MOST_BYTES = 1 << 20
 _MOST_LEVELS = 20
+_MOST_PARTS = 100_000
 # Keys by which jsonargparse would import a class: no setting has such a name.
 _IMPORTS = ("class_path", "init_args")
 
 
-def read_mapping(path: str | os.PathLike) -> dict[str, Any]:
+def read_mapping(path: str | os.PathLike, *, references: bool = False) -> dict[str, Any]:
     """A YAML file of settings: {name: value}.
+
+    Args:
+        path: the file.
+        references: allow `*name` for a part that was written before as `&name`; the whole is bounded.
 
     Raises:
         InputError: no file, or larger than 1 MiB, no text, no YAML, no mapping, a key that
@@ -35,7 +40,11 @@ def read_mapping(path: str | os.PathLike) -> dict[str, Any]:
             raise InputError(f"{path}: has {size} bytes, and settings take a few thousand: give another file")
         content = path.read_bytes()
     try:
-        values = load(content.decode())
+        values = yaml.load(content.decode(), _WithReferences if references else _Loader)
+        if references and _parts(values, {}) > _MOST_PARTS:
+            raise InputError(f"{path}: stands for more than {_MOST_PARTS:,} values: write fewer references (*)")
+    except RecursionError:
+        raise InputError(f"{path}: a reference (*) stands in what it refers to: write the value out") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: is no UTF-8 text ({error}): give a YAML file of settings") from error
     except yaml.YAMLError as error:
@@ -66,12 +75,14 @@ def dump(settings: Any) -> str:
 class _Loader(yaml.SafeLoader):
     """The safe loader, with the refusals of `read_mapping`, and 1e-3 as a number."""
 
+    _references = False
+
     def __init__(self, stream):
         super().__init__(stream)
         self._levels = 0
 
     def compose_node(self, parent, index):
-        if self.check_event(yaml.AliasEvent):
+        if self.check_event(yaml.AliasEvent) and not self._references:
             self._refuse("a reference (*) to another part of the file: write the value out", self.peek_event())
         self._levels += 1
         if self._levels > _MOST_LEVELS:
@@ -96,6 +107,20 @@ class _Loader(yaml.SafeLoader):
 
     def _refuse(self, problem: str, where) -> None:
         raise yaml.constructor.ConstructorError(problem=problem, problem_mark=where.start_mark)
+
+
+class _WithReferences(_Loader):
+    _references = True
+
+
+def _parts(value: Any, known: dict[int, int]) -> int:
+    """How many values a value is, counting a part that is referred to each time."""
+    if not isinstance(value, dict | list):
+        return 1
+    if id(value) not in known:
+        inner = value.values() if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_parts(item, known) for item in inner)
+    return known[id(value)]
 
 
 # YAML 1.1 takes a number without a dot, such as 1e-3, for text, and a date for more than text.
