@@ -316,6 +316,25 @@ def open_dataset(path: str | os.PathLike, *, verify: bool | None = None) -> Data
     return data
 
 
+@contextmanager
+def diagnosed(path: str | os.PathLike) -> Iterator[None]:
+    """Name the file and the record where reading a data set fails in the block.
+
+    A large one is not verified when it is opened; TensorFlow's readers then stop at a bad record
+    without saying which.
+
+    Raises:
+        InputError: naming the shard and the record. An error that is not of the data stays what it is.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except (tf.errors.OpError, ValueError):
+        open_dataset(path, verify=True)
+        raise
+
+
 def _check_sizes(data: Dataset) -> int:
     """Bytes of all shards, each of which is there and of its size."""
     total = 0

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from rich.table import Table
 
-from common.console import console
+from common.console import console, say
 from data.dataset import UNKNOWN_SCANNER, Dataset
 from data.splits import SPLITS
 
@@ -18,7 +18,7 @@ def print_dataset_report(data: Dataset) -> None:
     All of it is read from `dataset.json`, so that a report can be printed again later.
     """
     height, width = data.frame_size
-    console.print(f"[bold]{data.path}[/bold]: {width}x{height} frames, {data.info['source'].get('kind', 'unknown')}")
+    say(f"{data.path}: {width}x{height} frames, {data.info['source'].get('kind', 'unknown')}")
     console.print(_splits_table(data))
     scanners: Counter[str] = Counter()
     for split in SPLITS:

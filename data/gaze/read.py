@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from data.gaze.clock import CLOCK_RESOLUTION_S, check_rate, clock_sections
 from data.gaze.formats import gaze_formats
 from data.gaze.raw import Event, GazeText, RawGaze, TableFormat, TextFormat
 from data.gaze.selection import select_recording, selecting_columns
-from data.gaze.table import fill_table, find_header
+from data.gaze.table import Table, fill_table, find_header
 from data.gaze.unreadable import refuse_binary, refuse_markup, refuse_table
 from data.text_files import GZIP_MAGIC, decode_text, read_file, unpack_gzip
 
@@ -25,6 +27,7 @@ _FARTHEST = 1000.0
 # Gaze strays off the screen to the keyboard and to the patient; hardly a quarter of a session
 # to the left of the screen or above it.
 _CENTRED_SHARE, _CENTRED_SAMPLES = 0.25, 10
+_KEPT_BYTES = 16 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,14 +154,43 @@ def read_raw_gaze(
             names the row and the column.
     """
     path = Path(path)
+    known, rows, content = _parsed(path)
+    if isinstance(content, RawGaze):
+        if gaze_recording:
+            raise InputError(f"{path}: {known.name} holds one recording: leave gaze_recording empty")
+        return known.name, rows, content
+    assert isinstance(known, TableFormat)
+    table, media = select_recording(
+        content, gaze_recording, clock_known=clock_known, clock_restarts=known.clock_restarts
+    )
+    return known.name, len(table), dataclasses.replace(known.parse(table), media=media)
+
+
+def _parsed(path: Path) -> tuple[TableFormat | TextFormat, int, Table | RawGaze]:
+    """(format, data rows, its table before a recording is chosen, or its samples).
+
+    A manifest may name one file in a thousand rows: the last few files, if they are small, are parsed once.
+    """
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return _parse(path)  # which says what is wrong
+    if stat.S_ISREG(found.st_mode) and found.st_size <= _KEPT_BYTES:
+        return _parsed_once(path, found.st_size, found.st_mtime_ns)
+    return _parse(path)
+
+
+@functools.lru_cache(maxsize=4)
+def _parsed_once(path: Path, size: int, changed_ns: int) -> tuple[TableFormat | TextFormat, int, Table | RawGaze]:
+    return _parse(path)
+
+
+def _parse(path: Path) -> tuple[TableFormat | TextFormat, int, Table | RawGaze]:
     lines = _lines(path)
     head = lines[:256]
     for known in gaze_formats():
         if isinstance(known, TextFormat) and known.recognise(head):
-            if gaze_recording:
-                raise InputError(f"{path}: {known.name} holds one recording: leave gaze_recording empty")
-            rows, raw = known.parse(GazeText(path, lines))
-            return known.name, rows, raw
+            return known, *known.parse(GazeText(path, lines))
     tables = [known for known in gaze_formats() if isinstance(known, TableFormat)]
     found = find_header(path, lines, lambda header: next((known for known in tables if known.matches(header)), None))
     if found is None:
@@ -169,8 +201,7 @@ def read_raw_gaze(
     known, header, above, separator = found
     wanted = dict.fromkeys((*known.columns, *selecting_columns(header)))
     table = fill_table(path, lines, header, above, separator, wanted, ragged=known.ragged)
-    table, media = select_recording(table, gaze_recording, clock_known=clock_known, clock_restarts=known.clock_restarts)
-    return known.name, len(table), dataclasses.replace(known.parse(table), media=media)
+    return known, len(table), table
 
 
 def gaps(gaze: GazeRecording, max_gap_s: float = MAX_GAP_S) -> np.ndarray:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -71,11 +73,12 @@ def prepare_images(config: ImageSetConfig) -> Dataset:
         kept = [row for row in rows if row.plane in class_of]
         for plane, count in Counter(row.plane for row in rows if row.plane not in class_of).items():
             writer.refuse(f"plane in no class: {plane}", count)
-        same = _same_pixels(kept, images, digest)
-        left_out = _parted_copies(same, official)
-        writer.refuse(COPIES, len(left_out))
-        split_of = _split(kept, same, official, config)
-        _write(kept, images, left_out, split_of, class_of, config, writer)
+        with tempfile.TemporaryFile(dir=Path(config.out).absolute().parent) as frames:
+            constant, same = _read_frames(kept, images, config, digest, frames)
+            left_out = _parted_copies(same, official)
+            writer.refuse(COPIES, len(left_out))
+            split_of = _split(kept, same, official, config)
+            _write(kept, frames, left_out, constant - left_out, split_of, class_of, config.frame_size, writer)
         about["checksum"] = digest.hexdigest()
     return open_dataset(config.out)
 
@@ -178,13 +181,24 @@ def _official_split(rows: Sequence[ImageRow]) -> dict[str, str]:
     return official
 
 
-def _same_pixels(rows: Sequence[ImageRow], images: dict[str, Path], digest) -> list[list[ImageRow]]:
-    """Rows whose images have the same pixels, where they are of several patients; feeds the checksum too."""
+def _read_frames(
+    rows: Sequence[ImageRow], images: dict[str, Path], config: ImageSetConfig, digest, frames: BinaryIO
+) -> tuple[set[str], list[list[ImageRow]]]:
+    """Decode every image once: the checksum is fed, and what becomes of it goes to `frames`, one after the other.
+
+    Returns:
+        Images of one constant value; rows whose images have the same pixels, where they are of several patients.
+    """
     groups: dict[bytes, list[ImageRow]] = {}
-    for row in track(rows, "checking images"):
+    constant = set()
+    for row in track(rows, "reading images"):
         digest.update(images[row.image].read_bytes())
-        groups.setdefault(frame_digest(read_image(images[row.image])), []).append(row)
-    return [group for group in groups.values() if len({row.patient for row in group}) > 1]
+        image = read_image(images[row.image])
+        groups.setdefault(frame_digest(image), []).append(row)
+        if image.min() == image.max():
+            constant.add(row.image)
+        frames.write(prepare_image(image, config.frame_size, config.fit, config.pixel_aspect).tobytes())
+    return constant, [group for group in groups.values() if len({row.patient for row in group}) > 1]
 
 
 def _parted_copies(same: Sequence[Sequence[ImageRow]], official: dict[str, str]) -> set[str]:
@@ -223,18 +237,29 @@ def _split(rows, same, official: dict[str, str], config: ImageSetConfig) -> dict
     return {p: drawn[lead(p)] if official[p] == "train" else "test" for p in leader}
 
 
-def _write(rows, images, left_out, split_of, class_of, config: ImageSetConfig, writer: DatasetWriter) -> None:
-    for row in track(rows, "importing images"):
-        if row.image in left_out:
-            continue
-        frame = read_image(images[row.image])
-        if frame.min() == frame.max():
+def _write(
+    rows: Sequence[ImageRow],
+    frames: BinaryIO,
+    left_out: set[str],
+    constant: set[str],
+    split_of: Mapping[str, str],
+    class_of: Mapping[str, int],
+    frame_size: tuple[int, int],
+    writer: DatasetWriter,
+) -> None:
+    """Write what `_read_frames` has read."""
+    height, width = frame_size
+    frames.seek(0)
+    for row in track(rows, "writing frames"):
+        frame = np.frombuffer(frames.read(height * width), np.uint8).reshape(height, width)
+        if row.image in constant:
             writer.refuse("frame of one constant value")
+        if row.image in left_out or row.image in constant:
             continue
         writer.add(
             split_of[row.patient],
             FrameRecord(
-                frame=prepare_image(frame, config.frame_size, config.fit, config.pixel_aspect),
+                frame=frame,
                 label=class_of[row.plane],
                 recording_id=row.image,
                 patient_id=row.patient,
