@@ -10,7 +10,9 @@ from __future__ import annotations
 import os
 import stat
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import keras
 
@@ -85,6 +87,37 @@ def check_archive(path: Path) -> None:
                 f"{path}: its member {member.filename[:80]!r} grows from {member.compress_size:,} to "
                 f"{member.file_size:,} bytes when it is unpacked, more than {MOST_RATIO} times: {cure}"
             )
+
+
+def check_weights_file(path: Path) -> None:
+    """Refuse an HDF5 file that takes anything from another file: a link, outside storage, a virtual array.
+
+    Raises:
+        InputError: naming what leads out, or a file that can't be read.
+    """
+    import h5py
+
+    def walk(group: Any, above: str) -> Iterator[str]:
+        for name in group:
+            link = group.get(name, getlink=True)
+            if not isinstance(link, h5py.HardLink):
+                yield above + name
+                continue
+            item = group[name]
+            if isinstance(item, h5py.Group):
+                yield from walk(item, f"{above}{name}/")
+            elif isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
+                yield above + name
+
+    try:
+        with h5py.File(path, "r") as file:
+            found = next(walk(file, ""), None)
+    except (OSError, RuntimeError, ValueError, KeyError, RecursionError) as error:
+        raise unreadable(path, error) from error
+    if found is not None:
+        raise InputError(
+            f"{path}: its {found[:80]!r} leads to another file or place: give a file that holds its weights"
+        )
 
 
 def _leads_out(member: zipfile.ZipInfo) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 
 from common.errors import InputError
 from models.imagenet import ImageNetWeights
-from models.keras_file import read_keras_model
+from models.keras_file import check_weights_file, read_keras_model
 from models.registry import MODELS, find
 from models.sononet_weights import check_sononet, load_sononet
 from models.weights import assign_weights
@@ -145,6 +145,8 @@ def _application(model: keras.Model, name: str, weights: ImageNetWeights, source
         if source == IMAGENET:
             return _fetched(lambda: build(include_top=False, weights=IMAGENET, **options), name, parameter)
         failures = []
+        if Path(source).is_file():
+            check_weights_file(Path(source))
         for top in (False, True):
             given = build(include_top=top, weights=None, **options)
             try:
