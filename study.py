@@ -16,15 +16,17 @@ stay the same; an interrupted table goes on where it stopped.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shlex
 import sys
 from pathlib import Path
 
 import jsonargparse
 
-from common.console import console
+from common.console import console, say
 from common.errors import InputError, run_command
-from common.files import write_text
+from common.files import check_output_file, write_text
+from common.locks import exclusive
 from common.parsing import Parser
 
 # Where the results that stay with the code lie.
@@ -55,22 +57,29 @@ def main(argv: list[str]) -> int:
 
 
 def _table(flags, command: str) -> int:
-    from studies.plan import choose, make_plan, missing_data, print_plan
-    from studies.run import prepare_data, run_plan
-
     if flags.max_hours is not None and not flags.max_hours > 0:
         raise InputError(f"--max-hours {flags.max_hours}: must be above 0")
     if flags.retime and not flags.latency:
         raise InputError("--retime: times what is finished again, and --latency is false: choose one of them")
-    if flags.markdown and (flags.markdown.is_dir() or not flags.markdown.absolute().parent.is_dir()):
-        raise InputError(f"--markdown {flags.markdown}: is a folder, or lies in none: name a file, such as results.md")
+    if flags.markdown:
+        check_output_file(flags.markdown)
+        if not flags.markdown.absolute().parent.is_dir():
+            raise InputError(f"--markdown {flags.markdown}: lies in no folder: make it first, or name another file")
     if flags.jobs < 1:
         raise InputError(f"--jobs {flags.jobs}: must be at least 1")
     study, sums = _study(flags)
+    with contextlib.nullcontext() if flags.dry_run else exclusive(study.runs):
+        return _make_table(flags, command, study, sums)
+
+
+def _make_table(flags, command: str, study, sums) -> int:
+    from studies.plan import choose, make_plan, missing_data, print_plan
+    from studies.run import prepare_data, run_plan
+
     rows = choose(study, flags.data, flags.only)
     missing = missing_data(study, rows)
     for name in missing if flags.dry_run else ():
-        console.print(f"the data set {study.datasets[name].path} is made first; without it there is no estimate")
+        say(f"the data set {study.datasets[name].path} is made first; without it there is no estimate")
     if not flags.dry_run:
         prepare_data(study, missing)
     plan = make_plan(study, rows, sums, flags.timing, flags.jobs)
@@ -100,7 +109,7 @@ def _results(flags, command: str) -> int:
 
         ((name, found),) = lines.items()
         draw_table(flags.picture, study.tables[name], found)
-        console.print(f"wrote {flags.picture}")
+        say(f"wrote {flags.picture}")
     if flags.out:
         _write(flags.out, study, lines, make_plan(study, rows, sums, flags.timing), {}, command)
     return 0
@@ -172,7 +181,7 @@ def _write(path: Path, study, lines: dict, plan, failures: dict, command: str) -
     from studies.page import write_page
 
     write_text(path, write_page(study, lines, plan, failures, command))
-    console.print(f"wrote {path}")
+    say(f"wrote {path}")
 
 
 class _Help(argparse.RawDescriptionHelpFormatter, jsonargparse.DefaultHelpFormatter):

@@ -36,8 +36,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from common.errors import InputError
+from common.strict_yaml import read_mapping
 from data.pipeline import GAZE_MODES
-from studies.fields import Fields, load_yaml
+from studies.fields import Fields
 from studies.repeat import repeat_rows, share_flags
 
 _REFERENCE = re.compile(r"(?<!\$)\{([\w.-]+)(?::([^{}]+))?\}")
@@ -203,7 +204,7 @@ def read_study(path: str | os.PathLike, runs: str | os.PathLike | None = None) -
             names the field.
     """
     path = Path(path)
-    top = Fields(str(path), load_yaml(path))
+    top = Fields(str(path), read_mapping(path, references=True))
     datasets = {}
     for name, value in top.take("datasets", dict, {}).items():
         fields = Fields(f"{path}: datasets.{name}", value)
@@ -321,7 +322,7 @@ def _read_row(where: str, table: str, name: str, value, data: str, datasets: dic
         method=fields.take("compress", str) if way == "compress" else "",
         source=fields.take("source", str) if way == "compress" else "",
         of=fields.take("of", str) if way == "of" else "",
-        members=tuple(fields.take("ensemble", list)) if way == "ensemble" else (),
+        members=_members(fields) if way == "ensemble" else (),
         run=_path(fields.take("run", str, "")),
         config=_path(fields.take("config", str, "")),
         gaze=fields.take("gaze", str, "real"),
@@ -343,9 +344,18 @@ def _read_row(where: str, table: str, name: str, value, data: str, datasets: dic
 
 def _read_claims(where: str, pairs: list, rows: dict) -> tuple[tuple[str, str], ...]:
     for pair in pairs:
-        if not isinstance(pair, list) or len(pair) != 2 or not set(pair) <= set(rows):
+        named = isinstance(pair, list) and len(pair) == 2 and all(isinstance(name, str) for name in pair)
+        if not named or not set(pair) <= set(rows):
             raise InputError(f"{where}: {pair!r} is no pair of rows: give the better one and the other")
     return tuple((better, other) for better, other in pairs)
+
+
+def _members(fields: Fields) -> tuple[str, ...]:
+    members = fields.take("ensemble", list)
+    for member in members:
+        if not isinstance(member, str):
+            raise InputError(f"{fields.where}.ensemble: {member!r} is no name of a row: write it as text")
+    return tuple(members)
 
 
 def _path(text: str) -> Path | None:

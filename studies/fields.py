@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import yaml
-
-from common.errors import InputError, disk_errors
+from common.errors import InputError
 
 
 class Fields:
@@ -36,22 +32,3 @@ class Fields:
 
 
 KINDS = {dict: "fields with names", list: "a list", str: "a text", int: "a whole number"}
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a name that stands twice, of which YAML would keep the last in silence."""
-
-    def construct_mapping(self, node, deep=False):
-        names = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
-        for name in names:
-            if names.count(name) > 1:
-                raise yaml.MarkedYAMLError(problem=f"{name!r} stands twice", problem_mark=node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-def load_yaml(path: Path):
-    try:
-        with disk_errors(path):
-            return yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: is no study ({error}): mend the YAML") from error

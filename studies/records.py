@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from common.errors import InputError
-from common.files import sha256_of, write_text
+import pydantic
+
+from common.documents import checked, read_json
+from common.files import path_kind, sha256_of, write_text
 from data.dataset import open_dataset
 from studies.commands import row_command
 from studies.declare import Row, Study, references
@@ -15,9 +18,79 @@ from studies.declare import Row, Study, references
 EVALUATION_VERSION = 1
 
 
+_STRICT = pydantic.ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
+_CURE = "delete it to do the row again"
+_Seconds = Annotated[float, pydantic.Field(ge=0)]
+
+
+class _Record(pydantic.BaseModel):
+    """`row.json`, as far as something is computed from it."""
+
+    model_config = _STRICT
+    row: str
+    command: str
+    inputs: dict[str, str | None]
+    state: Literal["running", "done", "failed", "interrupted"]
+    attempts: Annotated[int, pydantic.Field(ge=1)]
+    seconds: _Seconds
+    cpu_seconds: _Seconds
+    unscaled_estimate_s: _Seconds | None
+    cores: Annotated[int, pydantic.Field(ge=1)]
+    artefact_sha256: str | None = None
+    reused: list[str] | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _whole(self) -> _Record:
+        if self.state == "done" and (self.artefact_sha256 is None or self.reused is None):
+            raise ValueError("state is done, and artefact_sha256 or reused is missing")
+        return self
+
+
+class _Latency(pydantic.BaseModel):
+    model_config = _STRICT
+    median: _Seconds | None
+    p95: _Seconds | None
+
+
+class _Evaluated(pydantic.BaseModel):
+    model_config = _STRICT
+    accuracy: Annotated[float, pydantic.Field(ge=0, le=1)]
+    macro_f1: float
+    bytes: Annotated[int, pydantic.Field(ge=1)]
+    latency_ms: _Latency
+
+
+class _Frames(pydantic.BaseModel):
+    model_config = _STRICT
+    classes: list[str]
+    n_frames: Annotated[int, pydantic.Field(ge=1)]
+    n_patients: Annotated[int, pydantic.Field(ge=1)]
+
+
+class _Result(pydantic.BaseModel):
+    """`result.json`, as far as something is computed from it."""
+
+    model_config = _STRICT
+    version: int
+    artefact_sha256: str | None
+    dataset_checksum: str | None
+    gaze: str
+    row: _Evaluated
+    dataset: _Frames
+    machine: dict[str, Any]
+
+
 def read_record(study: Study, row: Row) -> dict:
-    """What was run for a row: `command`, `state`, `seconds`, ...; empty where nothing was."""
-    return _read(study.folder(row) / "row.json")
+    """What was run for a row: `command`, `state`, `seconds`, ...; empty where nothing was.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    file = study.folder(row) / "row.json"
+    found = _read(file)
+    if found:
+        checked(_Record, found, file, _CURE)
+    return found
 
 
 def write_record(study: Study, row: Row, record: dict) -> None:
@@ -25,7 +98,11 @@ def write_record(study: Study, row: Row, record: dict) -> None:
 
 
 def read_result(study: Study, row: Row) -> dict:
-    """What a row's artefact is worth, whether or not that is still true; empty where it was not evaluated."""
+    """What a row's artefact is worth; empty where it was not evaluated. `is_evaluated` says whether it is still true.
+
+    Raises:
+        InputError: it is no JSON.
+    """
     return _read(study.folder(row) / "result.json")
 
 
@@ -103,27 +180,28 @@ def is_done(study: Study, row: Row, sums: Checksums) -> bool:
 
 
 def is_evaluated(study: Study, row: Row, sums: Checksums, timed: bool = False) -> bool:
-    """Whether the stored result is about this artefact and this data set; `timed`: with a latency too."""
+    """Whether the stored result is about this artefact and this data set; `timed`: with a latency too.
+
+    Raises:
+        InputError: it is, and is damaged.
+    """
     result = read_result(study, row)
-    if timed and row.how != "ensemble" and result and result["row"]["latency_ms"]["median"] is None:
+    current = {
+        "version": EVALUATION_VERSION,
+        "artefact_sha256": artefact_checksum(study, row, sums),
+        "dataset_checksum": data_checksum(study, row, tested=True),
+        "gaze": row.gaze,
+    }
+    if any(result.get(name) != value for name, value in current.items()) or not predictions_path(study, row).is_file():
         return False
-    return (
-        bool(result)
-        and result.get("version") == EVALUATION_VERSION
-        and result.get("artefact_sha256") == artefact_checksum(study, row, sums)
-        and result.get("dataset_checksum") == data_checksum(study, row, tested=True)
-        and result.get("gaze") == row.gaze
-        and predictions_path(study, row).is_file()
-    )
+    found = checked(_Result, result, study.folder(row) / "result.json", _CURE)
+    return not timed or row.how == "ensemble" or found.row.latency_ms.median is not None
 
 
 def _read(path: Path) -> dict:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if path_kind(path) is None:
         return {}
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: can't be read ({error}): delete it to do the row again") from error
+    found = read_json(path, "the record of a row", _CURE)
     return found if isinstance(found, dict) else {}
 
 

@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from common.console import console
 from common.errors import InputError
+from common.locks import exclusive
 from common.machine import machine
 from studies.collect import evaluate_row
 from studies.commands import Command, prepare_command, row_command
@@ -180,6 +181,8 @@ def _run_row(study: Study, step: Step, command: Command, sums: Checksums, job: J
         "cores": len(job.cores) if job.cores else machine()["cores"],
     }
     write_record(study, row, record)
+    with exclusive(study.run_folder(row), wait=True):
+        pass  # what a killed study had started ends with its next line of output
     start = time.perf_counter()
     ended: dict[str, Any] = {"state": "interrupted"}
     try:

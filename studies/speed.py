@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import json
 import time
 from pathlib import Path
+from typing import Annotated, Any
+
+import pydantic
 
 from common.console import track
+from common.documents import checked, read_json
 from common.errors import InputError
 from common.files import write_text
 from common.machine import machine
@@ -40,17 +45,23 @@ class Load:
         return f"{self.does} {self.model} {self.options} {height}×{width} {self.precision}"
 
 
+class _Stored(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(strict=True, allow_inf_nan=False)
+    machine: dict[str, Any]
+    ms_per_frame: dict[str, Annotated[float, pydantic.Field(gt=0)]]
+
+
 class Speeds:
     """ms per frame of each load; what was measured is kept in a file, for this machine."""
 
     def __init__(self, file: Path):
         self._file = file
-        try:
-            stored = json.loads(file.read_text(encoding="utf-8"))
-        except (FileNotFoundError, UnicodeDecodeError, json.JSONDecodeError):
-            stored = {}
+        stored = None
+        with contextlib.suppress(InputError):  # not there, or damaged: it is measured again
+            found = read_json(file, "the file of speeds", "delete it")
+            stored = checked(_Stored, found, file, "delete it")
         # Another machine has other speeds.
-        self._known = dict(stored.get("ms_per_frame", {})) if stored.get("machine") == machine() else {}
+        self._known = stored.ms_per_frame if stored is not None and stored.machine == machine() else {}
 
     def measure(self, loads: list[Load]) -> None:
         """Measure those that are not known yet; a model that can't be built is left unknown."""

@@ -87,7 +87,7 @@ BAD = [
     ('teacher-path: "{big}"', 'teacher-path: "{sparse}"', "is a circle"),
     ("      big:", "      sparse: {}\n      big:", "'sparse' stands twice"),
     ("      big:", "      ../big:", "is no name"),
-    ("datasets:", "datasets: [", "mend the YAML"),
+    ("datasets:", "datasets: [", "correct the file"),
     ("train: {stages: [teacher], teacher: vgg16}", "train: yes", "expected fields with names"),
 ]
 
