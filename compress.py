@@ -22,7 +22,9 @@ from common.parsing import Parser, settings_of
 
 
 def main(argv: list[str]) -> int:
+    from baselines.config import BaselineConfig
     from baselines.registry import all_baselines
+    from data.dataset import diagnosed
 
     baselines = all_baselines()
     parser = Parser(prog="compress.py", description=__doc__)
@@ -32,7 +34,9 @@ def main(argv: list[str]) -> int:
         commands.add_subcommand(name, parsers[name], help=baseline.help)
     parsed = parser.parse_args(argv)
     name = parsed.subcommand
-    baselines[name].run(settings_of(baselines[name].config, parsers[name], parsed[name]))
+    config: BaselineConfig = settings_of(baselines[name].config, parsers[name], parsed[name])
+    with diagnosed(config.data):
+        baselines[name].run(config)
     return 0
 
 

@@ -13,7 +13,7 @@ from baselines.config import BaselineConfig, at_least, distinct, one_of, rates
 from baselines.record import NAME, Record
 from baselines.registry import Baseline
 from baselines.source import Source, open_source
-from baselines.unfinished import Unfinished
+from baselines.unfinished import Unfinished, remove_finished
 from common.console import console
 from common.errors import InputError
 from common.files import whole_folder
@@ -70,6 +70,7 @@ def prune_channels(config: ChannelsConfig) -> Record:
     Raises:
         InputError: a source or data set that does not fit, or an output folder that is there.
     """
+    remove_finished(config)
     with whole_folder(config.out, overwrite=config.overwrite, marker=NAME) as folder:
         source = open_source(config, needs_labels=bool(config.epochs))
         record, unfinished = Record(folder, "channels", source), Unfinished(source)

@@ -24,6 +24,7 @@ class BaselineConfig:
         out: folder of what comes out; must not exist yet.
         seed: of everything random.
         overwrite: replace the folder if this command wrote it.
+        verify: check every byte and record of the data set first; data sets of up to 64 MB always are.
     """
 
     source: StrPath = dataclasses.field(metadata={"positional": True})
@@ -31,6 +32,7 @@ class BaselineConfig:
     out: StrPath
     seed: int = 0
     overwrite: bool = dataclasses.field(default=False, metadata={"switch": True})
+    verify: bool = dataclasses.field(default=False, metadata={"switch": True})
 
     def __post_init__(self) -> None:
         """Refuse what can be known to be wrong without data or files.

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import keras
 from rich.table import Table
+from rich.text import Text
 
 from baselines.source import Source
-from common.console import console
+from common.console import console, say
 from common.files import write_text
+from common.shown import shown_path
 from quantization.footprint import GZIP_LEVEL, Kernel, count_kernels, count_tflite_kernels, gzipped_bytes, sparsity
 
 NAME = "baseline.json"
@@ -36,9 +38,9 @@ class Record:
         self._folder = folder
         self._about = {
             "command": command,
-            "source": str(source.path),
+            "source": shown_path(source.path),
             "model": source.metadata.name,
-            "data": str(source.data.path),
+            "data": shown_path(source.data.path),
             "dataset_checksum": source.data.checksum,
             "seed": source.config.seed,
             "source_params": int(source.model.count_params()),
@@ -79,16 +81,16 @@ class Record:
 
     def show(self, folder: Path) -> None:
         """Print the rows, with their paths in `folder`."""
-        table = Table(title=f"{self._about['command']} of {self._about['source']}")
+        table = Table(title=Text(f"{self._about['command']} of {self._about['source']}"))
         for column in ("artefact", "zeros", "values a channel", "bytes", "gzipped bytes", "parameters", "not 0"):
             table.add_column(column, justify="left" if column == "artefact" else "right")
         for row in self._rows:
             measured = row["measured"]
             cells = [f"{measured['sparsity']:.3f}", f"{measured['values_per_channel']}"] if measured else ["", ""]
             counts = [f"{row[name]:,}" for name in ("bytes", "gzipped_bytes", "params", "nonzero_params")]
-            table.add_row(str(folder / row["path"]), *cells, *counts)
+            table.add_row(Text(str(folder / row["path"])), *cells, *counts)
         console.print(table)
-        console.print(f"wrote {folder / NAME}", markup=False, highlight=False)
+        say(f"wrote {folder / NAME}")
 
     def _start(self, model: keras.Model, method: str, target: dict, seconds: float) -> dict[str, Kernel]:
         kernels = count_kernels(model)

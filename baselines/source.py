@@ -10,11 +10,12 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-import yaml
 
 import models
 from baselines.config import BaselineConfig, StudentConfig
-from common.errors import InputError, disk_errors
+from common.errors import InputError
+from common.shown import shown_path
+from common.strict_yaml import read_mapping
 from data.augment import Augmentation
 from data.dataset import Dataset, open_dataset
 from data.labels import limit_labels
@@ -75,7 +76,7 @@ class Source:
             version=f"tensorflow {version('tensorflow')}, keras {version('keras')}",
             dataset_checksum=self.data.checksum,
             decision=None,  # of the source's answers
-            extra={**extra, "baseline": {"source": str(self.path), "seed": self.config.seed, **target}},
+            extra={**extra, "baseline": {"source": shown_path(self.path), "seed": self.config.seed, **target}},
         )
 
     def _pipeline(self, batch_size: int) -> PipelineSettings:
@@ -102,7 +103,7 @@ def open_source(config: BaselineConfig, role: str | None = None, needs_labels: b
     metadata = read_metadata(path)
     if role is not None:
         models.find(metadata.name, role)
-    data = open_dataset(config.data)
+    data = open_dataset(config.data, verify=config.verify or None)
     if metadata.extra.get("labelled_patients") is not None:  # no label that the source was trained without
         data = limit_labels(data, metadata.extra["labelled_patients"], metadata.extra["seed"])
     if needs_labels and not data.labelled_frames("train"):
@@ -119,9 +120,8 @@ def student_options(source: Source, config: StudentConfig) -> dict:
     """
     options, stored_at = config.student_options, source.path.parent.parent / "config.yaml"
     if options is None and stored_at.is_file():
-        with disk_errors(stored_at):
-            stored = yaml.safe_load(stored_at.read_text(encoding="utf-8"))
-        if isinstance(stored, dict) and stored.get("student") == source.metadata.name:
+        stored = read_mapping(stored_at)
+        if stored.get("student") == source.metadata.name:
             options = stored.get("student_options")
     options = options or {}
     shape, classes = source.model.input_shape[1:], source.model.output_shape[-1]

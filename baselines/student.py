@@ -14,7 +14,7 @@ import keras
 from baselines.config import TrainedConfig
 from baselines.record import NAME, Record
 from baselines.source import Source, load_heads, open_source, student_options
-from baselines.unfinished import Unfinished
+from baselines.unfinished import Unfinished, remove_finished
 from common.console import console
 from common.errors import InputError
 from common.files import whole_folder
@@ -42,6 +42,7 @@ def train_targets(config: TrainedConfig, command: str, targets: list[dict[str, A
     Raises:
         InputError: a source, data set or teacher that does not fit, or an output folder that is there.
     """
+    remove_finished(config)
     with whole_folder(config.out, overwrite=config.overwrite, marker=NAME) as folder:
         source = open_source(config, "student", needs_labels=config.teacher is None)
         job = _Job(source, config, student_options(source, config), _teacher(source, config), Unfinished(source))

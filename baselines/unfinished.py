@@ -8,8 +8,10 @@ import json
 import shutil
 from pathlib import Path
 
+from baselines.config import BaselineConfig
+from baselines.record import NAME
 from baselines.source import Source
-from common.console import console
+from common.console import notice, say
 from common.files import sha256_of
 
 
@@ -25,18 +27,18 @@ class Unfinished:
 
     def __init__(self, source: Source):
         config = source.config
-        self.folder = Path(config.out).with_name(f"{Path(config.out).name}.unfinished")
+        self.folder = _folder(config)
         settings = {
             name: value
             for name, value in dataclasses.asdict(config).items()
-            if name not in ("source", "data", "out", "teacher", "overwrite", *_TARGETS)
+            if name not in ("source", "data", "out", "teacher", "overwrite", "verify", *_TARGETS)
         }
         teacher = getattr(config, "teacher", None)
         files = [Path(config.source), *([] if teacher is None else [Path(teacher)])]
         words = json.dumps([settings, source.data.checksum, sha256_of(files)], sort_keys=True, default=str)
         self._fingerprint = hashlib.sha256(words.encode()).hexdigest()[:16]
         if self.folder.is_dir() and any(self.folder.glob(f"*-{self._fingerprint}.npz")):
-            console.print(f"going on from {self.folder}", markup=False, highlight=False)
+            say(f"going on from {self.folder}")
 
     def file(self, training: str) -> Path:
         """Of one training, such as "sparsity_80-prune"; it need not be there."""
@@ -45,6 +47,20 @@ class Unfinished:
     def remove(self) -> None:
         """Remove the folder: what was trained is on disk."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def remove_finished(config: BaselineConfig) -> None:
+    """Remove states older than the whole folder that came of them: their command was killed at its very end."""
+    folder, record = _folder(config), Path(config.out) / NAME
+    if not folder.is_dir() or not record.is_file():
+        return
+    if all(file.stat().st_mtime <= record.stat().st_mtime for file in folder.iterdir()):
+        shutil.rmtree(folder)
+        notice(f"{folder}: left by an interrupted command, removed")
+
+
+def _folder(config: BaselineConfig) -> Path:
+    return Path(config.out).with_name(f"{Path(config.out).name}.unfinished")
 
 
 # The target of a training is in its file's name: another list of targets still finds those that are done.

@@ -1,5 +1,7 @@
 """A baseline that was interrupted ends as one that was not, and no target depends on those before it."""
 
+import os
+
 import keras
 import numpy as np
 import pytest
@@ -101,3 +103,17 @@ def test_other_settings_start_at_the_beginning(run, tmp_path, monkeypatch):
         with pytest.raises(Interrupted):
             call(run, "channels", out, *CHANNELS, "--seed", 1)
     assert left in (files := set((tmp_path / "out.unfinished").iterdir())) and len(files) == 2
+
+
+def test_states_that_a_kill_at_the_very_end_left_are_removed(run, tmp_path, capsys):
+    """A state that is newer than the folder is of an interrupted --overwrite, and stays."""
+    out, left = tmp_path / "out", tmp_path / "out.unfinished"
+    for newer in (False, True):
+        left.mkdir(exist_ok=True)
+        (left / "sparsity_50-prune-0.npz").write_bytes(b"x")
+        out.mkdir(exist_ok=True)
+        (out / "baseline.json").write_text("{}")
+        os.utime(out / "baseline.json", (0, 0) if newer else None)
+        assert call(run, "prune", out, *PRUNE) == 2
+        assert "exists already" in capsys.readouterr().err
+        assert left.exists() == newer
