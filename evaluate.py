@@ -21,9 +21,9 @@ from pathlib import Path
 import jsonargparse
 from jsonargparse.typing import ClosedUnitInterval, PositiveInt
 
-from common.console import console
+from common.console import console, say
 from common.errors import InputError, run_command
-from common.files import path_kind
+from common.files import check_output_file
 from common.parsing import Parser
 
 
@@ -60,7 +60,7 @@ def main(argv: list[str]) -> None:
         written.append(flags.html)
     print_table(evaluation.report)
     for path in written:
-        console.print(f"wrote {path}", markup=False, highlight=False)
+        say(f"wrote {path}")
 
 
 def _fit(config, target: float) -> None:
@@ -89,10 +89,8 @@ def _check_outputs(flags) -> None:
         if not flags[flag]:
             continue
         path = Path(flags[flag])
-        if path.is_dir() and not is_folder:
-            raise InputError(f"--{flag} {path}: is a folder, a file was expected: name a file in it")
         if not is_folder:
-            path_kind(path)
+            check_output_file(path)
         for folder in [path, *path.parents][not is_folder :]:
             if folder.exists() and not folder.is_dir():
                 raise InputError(f"--{flag} {path}: {folder}: is a file where a folder is needed: name another")
@@ -155,12 +153,21 @@ def _parser() -> Parser:
         metavar="MODEL",
         help="the registered model whose float32 size is the second yardstick of compression",
     )
+    _add_checks(parser)
+    return parser
+
+
+def _add_checks(parser: Parser) -> None:
     parser.add_argument(
         "--trust",
         action="store_true",
         help="load SavedModels whose graph can reach files, processes, the network or Python",
     )
-    return parser
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="check every byte and record of the data set first; data sets of up to 64 MB always are",
+    )
 
 
 def _add_outputs(parser: Parser) -> None:

@@ -21,7 +21,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from common.console import console
+from common.console import say
 from common.dataclass_flags import add_flags, from_flags
 from common.errors import InputError, run_command
 from common.parsing import Parser
@@ -138,7 +138,7 @@ def _phantom(flags) -> int:
     if flags.preview is not None:
         written = write_preview(flags.preview, config, reference=flags.reference, overwrite=flags.overwrite)
         for path in written:
-            console.print(f"wrote {path}")
+            say(f"wrote {path}")
     if flags.out is not None:
         from data.report import print_dataset_report
         from phantom.card import print_card
@@ -192,7 +192,7 @@ def _verify(flags) -> int:
     for path in flags.data:
         data = open_dataset(path, verify=True)
         frames = sum(data.info["splits"][split]["frames"] for split in SPLITS)
-        console.print(f"{path}: {frames:,} frames, every one as it was written; checksum {data.checksum}")
+        say(f"{path}: {frames:,} frames, every one as it was written; checksum {data.checksum}")
     return 0
 
 
@@ -215,7 +215,7 @@ def _check(flags) -> int:
     numbers, lag = check_recordings(flags.manifest, flags.overlay, clips=flags.clips, overwrite=flags.overwrite)
     print_numbers(numbers, lag)
     if flags.overlay is not None:
-        console.print(f"wrote {flags.overlay}", markup=False)
+        say(f"wrote {flags.overlay}")
     return 0
 
 

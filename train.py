@@ -19,7 +19,7 @@ def main(argv: list[str]) -> int:
     from training.run import train
 
     request = parse(argv)
-    train(request.config, overwrite=request.overwrite, dry_run=request.dry_run)
+    train(request.config, overwrite=request.overwrite, dry_run=request.dry_run, verify=request.verify)
     return 0
 
 

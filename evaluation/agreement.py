@@ -10,6 +10,7 @@ import numpy as np
 from skimage.transform import resize
 
 from common.errors import InputError
+from common.shown import shown_paths
 from data.dataset import Dataset
 from data.pipeline import evaluation_batches
 from data.reading import read_split
@@ -57,11 +58,13 @@ def gaze_agreement(
     groups: dict[float, list[Artefact]] = {}
     for artefact in artefacts:
         groups.setdefault(artefact.metadata.sigma, []).append(artefact)
+    names = _shown_names(artefacts)
     rows, frames = [], 0
     for sigma, group in groups.items():
         valid, density = _densities(data, split, sigma, batch_size)
         train_valid, train_density = _densities(data, "train", sigma, batch_size)
-        maps = _maps(group, data, split, gaze, batch_size, density.shape[1:], static_prior(train_density[train_valid]))
+        prior = static_prior(train_density[train_valid])
+        maps = _maps(group, names, data, split, gaze, batch_size, density.shape[1:], prior)
         fixated = np.array([fixation_counts(p[:, 0], p[:, 1], density.shape[1:]) for p in found.points])[valid]
         on_gaze = {key: values if values.ndim == 2 else values[valid] for key, values in maps.items()}
         table = saliency_table(on_gaze, density[valid], fixated)
@@ -82,16 +85,23 @@ def require_gaze(data: Dataset, split: str) -> None:
             raise InputError(f"{data.path}: split {name!r} has no gaze to compare with: leave out --saliency")
 
 
-def _maps(group, data, split, gaze, batch_size, map_size, prior) -> dict[tuple[str, str], np.ndarray]:
+def _shown_names(artefacts: Sequence[Artefact]) -> dict[Path, str]:
+    """{path of an artefact or of the gaze head next to it: the name in the report}."""
+    heads = filter(None, (gaze_head_path(artefact.path) for artefact in artefacts))
+    paths = [*(artefact.path for artefact in artefacts), *heads]
+    return dict(zip(paths, shown_paths(paths)))
+
+
+def _maps(group, names, data, split, gaze, batch_size, map_size, prior) -> dict[tuple[str, str], np.ndarray]:
     """{(kind, name): maps [n, h, w], or [h, w] where they are the same for all frames}."""
     heads = {}
     for path in dict.fromkeys(filter(None, (gaze_head_path(artefact.path) for artefact in group))):
         check_matches(read_metadata(path), data, path)
-        heads[str(path)] = _head(path, data, split)
+        heads[names[path]] = _head(path, data, split)
     maps = {("gaze head", name): values for name, values in heads.items()}
     for artefact in group:
         if has_attention(artefact):
-            maps["attention", str(artefact.path)] = _attention(artefact, data, split, gaze, batch_size, map_size)
+            maps["attention", names[artefact.path]] = _attention(artefact, data, split, gaze, batch_size, map_size)
     maps["static prior", "static prior"] = prior
     for name, values in heads.items():
         maps["head × prior", f"{name} × static prior"] = values * prior

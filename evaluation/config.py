@@ -36,6 +36,7 @@ class EvaluateConfig:
         conventional: the registered model whose float32 size is the second yardstick of
             compression.
         trust: load SavedModels whose graph can reach files, processes, the network or Python.
+        verify: check every byte and record of the data set first; what is small is always checked.
 
     Raises:
         InputError: a value that can't be.
@@ -53,6 +54,7 @@ class EvaluateConfig:
     ensemble: bool = False
     conventional: str = "vgg16"
     trust: bool = False
+    verify: bool = False
 
     def __post_init__(self):
         paths = [self.artefacts] if isinstance(self.artefacts, (str, os.PathLike)) else self.artefacts

@@ -15,7 +15,8 @@ import pandas as pd
 from common.console import console
 from common.errors import InputError
 from common.files import write_text
-from data.dataset import UNKNOWN_SCANNER, Dataset, open_dataset
+from common.shown import shown_path, shown_paths
+from data.dataset import UNKNOWN_SCANNER, Dataset, diagnosed, open_dataset
 from evaluation.agreement import gaze_agreement, require_gaze
 from evaluation.artefacts import Artefact, check_matches, load_artefact
 from evaluation.classification import classification_metrics, labelled, paired_difference_ci
@@ -60,7 +61,7 @@ def run_evaluation(config: EvaluateConfig) -> Evaluation:
 
     Returns:
         An `Evaluation`; its report is {"dataset": {...}, "conventional": {"name", "params"},
-        "artefacts": [{"path", "kind", "n_frames", "n_patients", "accuracy", "accuracy_ci95",
+        "artefacts": [{"path" (see `common.shown`), "kind", "n_frames", "n_patients", "accuracy", "accuracy_ci95",
         "macro_f1", "per_class", "per_scanner", "confusion", "params", "macs", "bytes", "compression",
         "latency_ms", "netscore", ...}]}, and "saliency" where it was asked for. `compression`
         holds the ratios of `compression_row`. What can't be known is null: params and MACs
@@ -70,7 +71,12 @@ def run_evaluation(config: EvaluateConfig) -> Evaluation:
         InputError: whatever is wrong with an artefact, the data set or their match. All
             artefacts are loaded and checked before the first is run.
     """
-    data = open_dataset(config.data)
+    data = open_dataset(config.data, verify=config.verify or None)
+    with diagnosed(data.path):
+        return _evaluate(config, data)
+
+
+def _evaluate(config: EvaluateConfig, data: Dataset) -> Evaluation:
     split = config.split
     data.frames(split)
     if config.saliency:
@@ -117,8 +123,10 @@ def _rows(
             timings = measure_latency(config.artefacts, trust=config.trust)
     conventional = _conventional(config, data)["params"]
     rows = [
-        _artefact_row(artefact, table, data, config, timing, conventional, flagged)
-        for artefact, table, timing, flagged in zip(artefacts, tables, timings, _flagged(artefacts, data, config.split))
+        {"path": name, **_artefact_row(artefact, table, data, config, timing, conventional, flags)}
+        for name, artefact, table, timing, flags in zip(
+            shown_paths(config.artefacts), artefacts, tables, timings, _flagged(artefacts, data, config.split)
+        )
     ]
     if config.ensemble:
         tables.append(ensemble_table(tables))
@@ -140,7 +148,7 @@ def _conventional(config: EvaluateConfig, data: Dataset) -> dict[str, Any]:
 def _dataset_row(data: Dataset, split: str) -> dict[str, Any]:
     source = data.info["source"]
     return {
-        "path": str(data.path),
+        "path": shown_path(data.path),
         "split": split,
         "classes": list(data.classes),
         "frame_size": list(data.frame_size),
@@ -169,7 +177,6 @@ def _artefact_row(
     params, macs = _complexity(artefact)
     size = bytes_on_disk(artefact.path)
     return {
-        "path": str(artefact.path),
         "kind": artefact.kind,
         **metrics,
         "selective": selective_row(table, data.classes, metadata.decision),

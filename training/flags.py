@@ -18,11 +18,13 @@ class Request:
         config: of the run.
         overwrite: replace the stages that the run folder holds of other settings.
         dry_run: check everything, train nothing.
+        verify: check every byte and record of the data set first.
     """
 
     config: TrainConfig
     overwrite: bool = False
     dry_run: bool = False
+    verify: bool = False
 
 
 def build_parser(preset: dict[str, Any] | None = None) -> Parser:
@@ -53,6 +55,11 @@ def build_parser(preset: dict[str, Any] | None = None) -> Parser:
     parser.add_argument(
         "--dry-run", action="store_true", help="check everything, name the layers TF-MOT refuses, train nothing"
     )
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="check every byte and record of the data set first; data sets of up to 64 MB always are",
+    )
     return parser
 
 
@@ -65,4 +72,4 @@ def parse(words: list[str]) -> Request:
     files, words = split_presets(words)
     parser = build_parser(read_presets(TrainConfig, files))
     flags = parser.parse_args(words)
-    return Request(settings_of(TrainConfig, parser, flags), flags.overwrite, flags.dry_run)
+    return Request(settings_of(TrainConfig, parser, flags), flags.overwrite, flags.dry_run, flags.verify)

@@ -17,12 +17,15 @@ from __future__ import annotations
 
 import math
 import shutil
+import time
 from pathlib import Path
 
 import keras
 import pandas as pd
 import tensorflow as tf
 from rich.progress import Progress
+from tensorflow.core.framework.summary_pb2 import Summary
+from tensorflow.core.util.event_pb2 import Event
 
 from common.console import console, progress_bar
 from common.errors import InputError
@@ -53,11 +56,21 @@ class History:
         self._rows.append({"stage": stage, "epoch": epoch, **logs})
         with whole_file(self._file) as temporary:
             pd.DataFrame(self._rows).to_csv(temporary, index=False)
-        writer = tf.summary.create_file_writer(str(self._run / "logs" / stage))
-        with writer.as_default(step=epoch):
-            for name, value in logs.items():
-                tf.summary.scalar(name, value)
-        writer.close()
+        _write_events(self._run / "logs" / stage, epoch, logs)
+
+
+def _write_events(folder: Path, epoch: int, logs: dict[str, float]) -> None:
+    """One epoch for TensorBoard: a file of its own, whose name holds no host, unlike those of TensorFlow's writer."""
+    values = [Summary.Value(tag=name, simple_value=value) for name, value in logs.items()]
+    now = time.time()
+    events = [
+        Event(wall_time=now, file_version="brain.Event:2"),
+        Event(wall_time=now, step=epoch, summary=Summary(value=values)),
+    ]
+    file = folder / f"events.out.tfevents.{epoch:010d}"
+    with whole_file(file) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
+        for event in events:
+            writer.write(event.SerializeToString())
 
 
 def _read(file: Path) -> list[dict]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 from pathlib import Path
@@ -9,10 +10,12 @@ from pathlib import Path
 import keras
 
 from common import strict_yaml
-from common.console import console
+from common.console import console, say
 from common.errors import InputError
-from common.files import write_text
-from data.dataset import open_dataset
+from common.files import clear_leftovers_in, write_text
+from common.locks import exclusive
+from common.shown import shown_path, shown_paths
+from data.dataset import diagnosed, open_dataset
 from data.labels import limit_labels
 from models.ensemble import Ensemble
 from training.checks import check_data, check_models, check_sources
@@ -25,9 +28,13 @@ from training.summary import evaluate_run, forget_evaluation
 from training.teacher import build_teacher, load_teachers, train_teacher, with_sigma
 
 LABELLED = "labelled_patients.json"
+_PATHS = """\
+# Paths are as they were given. Absolute ones are relative to the folder that the command ran in, or, where they lie
+# outside it, only the last part is kept: to use this file as a preset, give them again, such as --data and --run.
+"""
 
 
-def train(config: TrainConfig, *, overwrite: bool = False, dry_run: bool = False) -> None:
+def train(config: TrainConfig, *, overwrite: bool = False, dry_run: bool = False, verify: bool = False) -> None:
     """Run the stages that the configuration asks for; everything that comes out lies in `config.run`.
 
     A stage that the run folder holds already, trained with the same settings on the same data, is
@@ -38,14 +45,15 @@ def train(config: TrainConfig, *, overwrite: bool = False, dry_run: bool = False
         config: what to train on, with what, into which folder.
         overwrite: replace the stages that the run folder holds of other settings.
         dry_run: check everything, name the layers that TF-MOT refuses, train and write nothing.
+        verify: check every byte and record of the data set first; what is small is always checked.
 
     Raises:
-        InputError: whatever is wrong with settings, data or run folder, before any training; a
-            loss that is no number; a file that can't be written.
+        InputError: whatever is wrong with settings, data or run folder, before any training; another
+            process that writes the run folder; a loss that is no number; a file that can't be written.
     """
     check_sources(config)
     config = with_sigma(config)
-    data = open_dataset(config.data)
+    data = open_dataset(config.data, verify=verify or None)
     if config.labelled_patients is not None:
         data = limit_labels(data, config.labelled_patients, config.seed)
     check_data(config, data)
@@ -55,13 +63,24 @@ def train(config: TrainConfig, *, overwrite: bool = False, dry_run: bool = False
     check_models(config, data, say=dry_run)
     if dry_run:
         return
-    todo = _plan(config, folder, prints, overwrite)
+    with exclusive(folder), diagnosed(data.path):
+        if folder.is_dir():
+            clear_leftovers_in(folder)
+        _train(stages, _plan(config, folder, prints, overwrite))
+        if config.evaluate:
+            evaluate_run(config, data, folder, prints)
+
+
+def _train(stages: dict[str, Stage], todo: list[str]) -> None:
+    """Train the stages of `todo`, one after the other."""
+    stage = stages["student"]
+    config, data, folder = stage.config, stage.data, stage.run
     if "teacher" in todo and config.pretrained is not None:
         build_teacher(config, data, pretrained=True)  # weights that don't fit or can't be fetched
     if "student" in todo and config.starts_from_weights:
         build_student(config, data, started=True)  # the same
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / "config.yaml", strict_yaml.dump(config))
+    write_text(folder / "config.yaml", _PATHS + strict_yaml.dump(_as_shared(config)))
     if data.labelled_patients is not None:
         write_text(folder / LABELLED, json.dumps(sorted(data.labelled_patients), indent=1, ensure_ascii=False) + "\n")
     if todo:
@@ -80,8 +99,18 @@ def train(config: TrainConfig, *, overwrite: bool = False, dry_run: bool = False
 
             quantize_student(stages[name], _teacher(stages[name]), history)
         console.print(f"{name} took {time.perf_counter() - start:.0f} s")
-    if config.evaluate:
-        evaluate_run(config, data, folder, prints)
+
+
+def _as_shared(config: TrainConfig) -> TrainConfig:
+    """The configuration with paths that say nothing of the machine."""
+    return dataclasses.replace(
+        config,
+        data=shown_path(config.data),
+        run=shown_path(config.run),
+        teacher_path=tuple(map(Path, shown_paths(config.teacher_path))),
+        pretrained=config.pretrained and shown_path(config.pretrained),
+        student_init=shown_path(config.student_init),
+    )
 
 
 def _plan(config: TrainConfig, folder: Path, prints: dict[str, str], overwrite: bool) -> list[str]:
@@ -92,7 +121,7 @@ def _plan(config: TrainConfig, folder: Path, prints: dict[str, str], overwrite: 
             continue
         # A stage after one that is trained again is trained again too.
         if not todo and holds(folder, name, prints[name]):
-            console.print(f"{name}: reused from {folder / name}")
+            say(f"{name}: reused from {folder / name}")
             continue
         may_train(folder, name, overwrite)
         todo.append(name)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from common.console import console
 from common.files import write_text
+from common.shown import shown_paths
 from data.dataset import Dataset
 from data.report import dataset_warnings
 from evaluation.artefacts import artefact_sha256
@@ -43,7 +44,7 @@ def evaluate_run(config: TrainConfig, data: Dataset, folder: Path, prints: dict[
     paths = [*config.teacher_path, *paths]
     metrics, summary = folder / "metrics.json", folder / "summary.md"
     of = {
-        "artefacts": {str(path): artefact_sha256(path) for path in paths},
+        "artefacts": {name: artefact_sha256(path) for name, path in zip(shown_paths(paths), paths)},
         "dataset": data.checksum,
         "gaze": config.gaze,
     }

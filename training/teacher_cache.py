@@ -20,14 +20,15 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 import numpy as np
+import pydantic
 import tensorflow as tf
 
-from common.console import console, track
-from common.documents import read_json
+from common.console import say, track
+from common.documents import checked, read_json
 from common.errors import InputError, disk_errors
 from common.files import sha256_of, write_text
 from common.locks import exclusive
@@ -44,6 +45,23 @@ CACHE_VERSION = 1
 _INDEX = "cache.json"
 _PROGRESS = "progress.json"
 _VERIFIED_BYTES = 1 << 30  # up to here the content is verified on opening, above it the sizes alone
+
+
+class _File(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(strict=True)
+    sha256: str
+    bytes: int
+
+
+class _Index(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(strict=True)
+    identity: dict[str, Any]
+    files: dict[Annotated[str, pydantic.Field(pattern=r"^(train|val)-\w+\.npy$")], _File]
+
+
+class _Progress(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(strict=True)
+    done: Annotated[int, pydantic.Field(ge=0)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +149,7 @@ def teacher_cache(stage: Stage, teacher: keras.Model | Ensemble | None) -> Teach
             "its weight to 0, or average_views to false"
         )
     if term is not None:
-        console.print(f"the teacher runs live: the term {term} needs its features, which a teacher cache does not hold")
+        say(f"the teacher runs live: the term {term} needs its features, which a teacher cache does not hold")
         return None
     paths = config.teacher_path or artefacts(stage.run, "teacher")
     settings = stage.pipeline(config.distil, views)
@@ -185,13 +203,13 @@ def open_teacher_cache(
             weight); "val" is not augmented.
 
     Raises:
-        InputError: a damaged cache, a full disk, another process that fills it.
+        InputError: a damaged cache, a full disk.
     """
     live = teacher_pass(teacher, loss)
     assert live is not None
     identity = json.loads(json.dumps({"version": CACHE_VERSION, "views": views, **identity}, sort_keys=True))
     folder = root / hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-    with exclusive(folder):
+    with exclusive(folder, wait=True):  # another student of the same teacher fills it
         if not folder.is_dir():
             _fill(folder, dict(identity), live, data, views, batches)
         return _open(folder, dict(identity), views)
@@ -208,11 +226,7 @@ def _fill(folder: Path, identity: dict, live: Callable, data: Dataset, views: in
     shapes = _shapes(compute, batches("train", 0))
     with disk_errors(part):
         part.mkdir(parents=True, exist_ok=True)
-        done = (
-            read_json(part / _PROGRESS, "the progress of a teacher cache", "delete its folder")["done"]
-            if (part / _PROGRESS).is_file()
-            else 0
-        )
+        done = _progress(part / _PROGRESS)
         if not done:
             _check_space(part, shapes, data, views)
         for number, (split, view) in enumerate(work[done:], done):
@@ -229,6 +243,14 @@ def _fill(folder: Path, identity: dict, live: Callable, data: Dataset, views: in
         write_text(part / _INDEX, json.dumps({"identity": identity, "files": files}, indent=2) + "\n")
         (part / _PROGRESS).unlink()
         part.rename(folder)
+
+
+def _progress(file: Path) -> int:
+    """Parts that an interrupted filling has done."""
+    cure = "delete its folder"
+    if not file.is_file():
+        return 0
+    return checked(_Progress, read_json(file, "the progress of a teacher cache", cure), file, cure).done
 
 
 def _stored(outputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -259,9 +281,7 @@ def _check_space(part: Path, shapes: Mapping[str, Sequence[int]], data: Dataset,
     frames = views * data.frames("train") + data.info["splits"]["val"]["frames"]
     size = 2 * frames * sum(int(np.prod(shape)) for shape in shapes.values())
     free = shutil.disk_usage(part).free
-    console.print(
-        f"teacher cache: {size / 1e6:.1f} MB in {part.parent}, {views} views of {data.frames('train')} frames"
-    )
+    say(f"teacher cache: {size / 1e6:.1f} MB in {part.parent}, {views} views of {data.frames('train')} frames")
     if size > free:
         raise InputError(
             f"{part.parent}: the teacher cache takes {size / 1e6:.0f} MB and the disk has {free / 1e6:.0f} MB free: "
@@ -276,15 +296,16 @@ def _open(folder: Path, identity: dict, views: int) -> TeacherCache:
         InputError: a file is missing, has another size or other content, or belongs to other settings.
     """
     cure = "delete the folder, the next run fills it again"
-    index = read_json(folder / _INDEX, "the index of a teacher cache", cure)
-    if not isinstance(index, dict) or index.get("identity") != identity or not isinstance(index.get("files"), dict):
+    file = folder / _INDEX
+    index = checked(_Index, read_json(file, "the index of a teacher cache", cure), file, cure)
+    if index.identity != identity:
         raise InputError(f"{folder / _INDEX}: is of another teacher, data set, augmentation or code: {cure}")
     arrays: dict[str, dict[str, np.ndarray]] = {}
-    for name, expected in index["files"].items():
+    for name, expected in index.files.items():
         file = folder / name
-        if not file.is_file() or file.stat().st_size != expected["bytes"]:
-            raise InputError(f"{file}: is missing or torn, {expected['bytes']} bytes were written: {cure}")
-        if expected["bytes"] <= _VERIFIED_BYTES and sha256_of([file]) != expected["sha256"]:
+        if not file.is_file() or file.stat().st_size != expected.bytes:
+            raise InputError(f"{file}: is missing or torn, {expected.bytes} bytes were written: {cure}")
+        if expected.bytes <= _VERIFIED_BYTES and sha256_of([file]) != expected.sha256:
             raise InputError(f"{file}: its content is not what was written: {cure}")
         split, output = file.stem.split("-", 1)
         arrays.setdefault(split, {})[output] = np.load(file, mmap_mode="r")

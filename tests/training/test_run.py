@@ -89,7 +89,9 @@ def test_the_history_has_the_same_columns_for_student_and_int8(whole_run):
 
 def test_the_second_run_reuses_it_and_its_config_is_a_preset(whole_run, capsys):
     before = files(whole_run.run)
-    request = parse(["--config", str(whole_run.run / "config.yaml")])
+    # Of folders elsewhere it holds only the names.
+    words = ["--config", str(whole_run.run / "config.yaml"), "--data", str(whole_run.data), "--run", str(whole_run.run)]
+    request = parse(words)
     assert request.config == dataclasses.replace(whole_run, sigma=0.03)
     train(request.config)
     assert "teacher: reused" in capsys.readouterr().out

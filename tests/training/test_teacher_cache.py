@@ -153,13 +153,17 @@ def test_an_interrupted_filling_goes_on_and_gives_the_same_bytes(stage, monkeypa
     assert json.loads((again / "cache.json").read_text()) == expected
 
 
+OTHER_INDEX = '{"identity": {}, "files": {}}'
+
+
 @pytest.mark.parametrize(
     "damage, message",
     [
         (lambda folder: (folder / "train-logits.npy").write_bytes(b"torn"), "train-logits.npy.*torn"),
         (lambda folder: _flip(folder / "train-logits.npy"), "train-logits.npy.*content"),
         (lambda folder: (folder / "val-logits.npy").unlink(), "val-logits.npy.*missing"),
-        (lambda folder: (folder / "cache.json").write_text("{}"), "cache.json.*another teacher"),
+        (lambda folder: (folder / "cache.json").write_text("{}"), "cache.json.*identity is missing"),
+        (lambda folder: (folder / "cache.json").write_text(OTHER_INDEX), "cache.json.*another teacher"),
     ],
 )
 def test_a_damaged_cache_is_named(filled, damage, message):
