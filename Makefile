@@ -7,7 +7,7 @@ SONONET_DIR ?=
 # Width over height of one pixel: 1.45 for the subset that circulates as squares of 320×320, see docs/data-video.md.
 PIXEL_ASPECT ?= 1
 
-.PHONY: install mediapipe demo fetal-planes fetal-planes-sononet test test-fast fuzz lint docs bench web clean
+.PHONY: install mediapipe demo fetal-planes fetal-planes-sononet test test-fast fuzz soak lint docs bench web clean
 
 install: .venv/.installed
 
@@ -62,6 +62,10 @@ test-fast: .venv/.installed-dev
 FUZZ_MINUTES ?= 10
 fuzz: .venv/.installed-dev
 	FUZZ_MINUTES=$(FUZZ_MINUTES) $(BIN)/python -m pytest -m "" tests/fuzz
+
+# Every command is killed at random moments and before every rename, and has to come to the same end. About ten minutes.
+soak: .venv/.installed-dev
+	$(BIN)/python -m pytest -m soak tests/soak
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .
