@@ -237,7 +237,7 @@ def _check_whole(path: Path, declared: _Declared, packets: _Packets, times_s: np
 def _first_matrix(path: Path, source: Path | bytes) -> tuple[int, ...] | None:
     with _errors(path), _open(source) as container:
         for frame in container.decode(_video_stream(container, path)):
-            return _matrix(path, frame)
+            return display_matrix(path, frame)
     raise InputError(f"{path}: not one frame can be decoded: {_EXPORT_AGAIN}")
 
 
@@ -250,6 +250,7 @@ def _decode(path: Path, source: Path | bytes, ticks: np.ndarray | None) -> Itera
         # Versions before 3 have no extra data and no checksums.
         ffv1 = stream.codec_context.name == "ffv1" and bool(stream.codec_context.extradata)
         index = coded = 0
+        matrix = None
         for packet in container.demux(stream):
             if ffv1 and packet.size:
                 # Lossless means lossless: a slice whose checksum is wrong would be patched up.
@@ -260,7 +261,9 @@ def _decode(path: Path, source: Path | bytes, ticks: np.ndarray | None) -> Itera
                 lost = ticks is not None and (index >= len(ticks) or frame.pts != ticks[index])
                 if frame.is_corrupt or lost:
                     raise InputError(f"{path}: frame {index} is damaged or lost: {_EXPORT_AGAIN}")
-                yield upright(path, frame, width)
+                if index == 0:
+                    matrix = display_matrix(path, frame)
+                yield upright(frame, width, matrix)
                 index += 1
 
 
@@ -269,18 +272,14 @@ def square_width(stream) -> int:
     return _Shape(stream).square_width()
 
 
-def upright(path: str | os.PathLike, frame, width: int) -> np.ndarray:
-    """Grey uint8 [h, w] as a player shows a decoded frame: square pixels, turned and mirrored as it says.
+def upright(frame, width: int, matrix: tuple[int, ...] | None) -> np.ndarray:
+    """Grey uint8 [h, w] as a player shows a decoded frame: square pixels, turned and mirrored as its stream says.
 
     Args:
-        path: for messages. frame: of PyAV. width: `square_width` of its stream.
-
-    Raises:
-        InputError: it is turned by no right angle.
+        frame: of PyAV. width: `square_width` of its stream. matrix: `display_matrix` of the stream's first frame.
     """
     stretched = {} if width == frame.width else {"width": width, "height": frame.height}
     grey = frame.to_ndarray(format="gray", **stretched)
-    matrix = _matrix(path, frame)
     if matrix is None:
         return grey
     a, b, c, d = matrix
@@ -297,8 +296,18 @@ def _is_turned(matrix: tuple[int, ...]) -> bool:
     return matrix[0] == 0
 
 
-def _matrix(path: str | os.PathLike, frame) -> tuple[int, ...] | None:
-    """(a, b, c, d) of the display matrix as signs, None where there is none or it changes nothing."""
+def display_matrix(path: str | os.PathLike, frame) -> tuple[int, ...] | None:
+    """(a, b, c, d) of the display matrix as signs, None where there is none or it changes nothing.
+
+    Asked of a stream's first frame alone: PyAV's frame and its side data hold each other, so that a frame whose
+    side data were looked at stays in memory until the garbage collector comes by.
+
+    Args:
+        path: for messages. frame: of PyAV.
+
+    Raises:
+        InputError: it is turned by no right angle.
+    """
     for side in frame.side_data:
         if side.type.name == "DISPLAYMATRIX":
             a, b, _, c, d, *_ = struct.unpack("=9i", bytes(side)[:36])
