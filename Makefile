@@ -36,8 +36,11 @@ mediapipe: .venv-mediapipe/.installed
 datasets/phantom: phantom/version.py | .venv/.installed
 	$(BIN)/python prepare.py phantom --out $@ --frame-size 96 128 --patients 240 --fps 2.5 --keep-fps 1.25 --seed 0 --overwrite
 
+# Ends with a recording of a patient of the test split, whose picture is the ultrasound image alone.
 demo: .venv/.installed datasets/phantom
 	$(BIN)/python train.py --config configs/demo.yaml
+	$(BIN)/python predict.py runs/demo/int8/student_int8.tflite datasets/phantom/recordings/video/r00004.mkv \
+		--crop none --video --attention --frames --out runs/demo/prediction --overwrite
 
 datasets/fetal_planes: | .venv/.installed
 	@test -n "$(FETAL_PLANES_DIR)" || { echo "error: FETAL_PLANES_DIR is not set: FETAL_PLANES_DIR=folder make fetal-planes, where the folder holds FETAL_PLANES_DB_data.csv and Images/" >&2; exit 2; }

@@ -12,7 +12,7 @@ import pytest
 from tests.pages import PAGES, ROOT, block
 
 README = PAGES[Path("README.md")]
-COMMANDS = ("prepare", "train", "evaluate", "compress", "study", "export")
+COMMANDS = ("prepare", "train", "evaluate", "predict", "compress", "study", "export")
 
 
 def test_worked_example_becomes_a_data_set(tmp_path):

@@ -23,6 +23,7 @@ from training.config import STAGES
 from training.flags import parse
 from training.heads import HEADS, load_heads
 from training.history import Diverged, History
+from training.run_folder import ARTEFACTS
 
 ALONE = {"stages": ["student"], "teacher": "none", "distil": {"epochs": 1, "batch_size": 24}}
 
@@ -63,6 +64,19 @@ def test_a_whole_run_leaves_every_artefact(whole_run):
     teacher = read_metadata(folder / "teacher" / "teacher.keras")
     assert teacher.inputs == ("frame", "gaze") and teacher.teacher is None
     assert read_metadata(folder / "int8" / "student_int8.tflite").teacher.params == teacher.params
+
+
+def test_artefacts_know_when_to_answer_and_what_is_unlike_their_training_frames(whole_run):
+    found = {name: read_metadata(whole_run.run / name) for names in ARTEFACTS.values() for name in names}
+    assert {metadata.decision.frames for metadata in found.values()} == {12}
+    (rule,) = {metadata.ood for metadata in found.values()}
+    assert rule is not None
+    student = found["student/student.keras"].decision
+    assert found["student/student.tflite"].decision == found["student/saved_model"].decision == student
+    report = json.loads((whole_run.run / "metrics.json").read_text())
+    for row in report["artefacts"]:
+        assert row["selective"]["threshold"] == read_metadata(row["path"]).decision.still.threshold
+        assert 0 <= row["flagged"] <= 1 and row["clips"]["n_clips"] > 0
 
 
 def test_the_summary_gives_both_compression_ratios(whole_run):

@@ -1,0 +1,124 @@
+"""What is predicted, and how: typed settings that a command or a notebook fills."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+from common.errors import InputError
+from common.typed import check_fields
+
+CROPS = ("auto", "none")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PredictConfig:
+    """Prediction on files or on a stream.
+
+    Attributes:
+        artefact: .keras or .tflite file, or SavedModel folder, with its metadata next to it.
+        inputs: videos, DICOMs, folders of numbered images, images; a pattern such as 'scans/*.mp4' is every file
+            that matches.
+        manifest: CSV of recordings, as for prepare.py; each is predicted on with its crop_px, and what the answers are
+            worth on those that are labelled goes into summary.json.
+        out: folder for predictions.csv and summary.json, written whole or not at all.
+        crop: where the ultrasound image lies in the picture; x,y,width,height in pixels, auto (found, and refused
+            where that is not sure) or none (the whole picture).
+        show_crop: also write a picture of each input with the crop drawn on it.
+        pixel_aspect: width over height of a pixel of images and streams that do not say it.
+        fps: frames per s of folders of images, TIFF stacks and DICOMs that tell none.
+        video: also write each clip as an MP4 with the answers drawn on it.
+        attention: draw where the model looks on that video.
+        frames: also write the best frame of each class as PNG.
+        threshold: reject frames whose confidence is lower; 0 rejects none (default, from the artefact).
+        smoothing: time constant of the filter over time, s; 0 filters nothing (default, from the artefact).
+        check: flag frames that are unlike the training frames.
+        overwrite: replace the folder of an earlier prediction.
+        trust: load a SavedModel whose graph can reach files, processes, the network or Python.
+        stream: predict on a stream instead; udp://, rtp://, rtsp://, tcp:// or http:// URL, or a camera such as
+            /dev/video0. Answers are lines of JSON on standard output, until Ctrl-C.
+        stream_options: NAME=VALUE, options of FFmpeg for the stream, such as rtsp_transport=udp or
+            video_size=1280x720.
+        timeout_s: wait so long for a frame of the stream, s.
+        duration_s: end the stream after so long, s (default, never).
+    """
+
+    artefact: Path
+    inputs: tuple[str, ...] = ()
+    manifest: Path | None = None
+    out: Path | None = None
+    crop: str = "auto"
+    show_crop: bool = False
+    pixel_aspect: float = 1.0
+    fps: float | None = None
+    video: bool = False
+    attention: bool = False
+    frames: bool = False
+    threshold: float | None = None
+    smoothing: float | None = None
+    check: bool = True
+    overwrite: bool = False
+    trust: bool = False
+    stream: str | None = None
+    stream_options: tuple[str, ...] = ()
+    timeout_s: float = 10.0
+    duration_s: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what can be known to be wrong without files.
+
+        Raises:
+            InputError: a value that can't be, or settings that contradict each other.
+        """
+        check_fields(self)
+        crop_box(self.crop)
+        for name, least, most in (("timeout_s", 0.1, 3600.0), ("duration_s", 0.0, math.inf)):
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                raise InputError(f"{name} must be {least:g} to {most:g} s, not {value:g}")
+        if self.stream is None:
+            _check_files(self)
+        else:
+            _check_stream(self)
+
+
+def crop_box(crop: str) -> tuple[int, int, int, int] | None:
+    """The box that a crop names; None for "auto" and "none".
+
+    Raises:
+        InputError: neither of these nor four whole numbers.
+    """
+    if crop in CROPS:
+        return None
+    parts = crop.replace(" ", "").split(",")
+    if len(parts) != 4 or not all(part.isdecimal() and len(part) < 7 for part in parts):
+        raise InputError(
+            f"crop must be x,y,width,height in whole pixels, such as 112,80,800,600, or {' or '.join(CROPS)}, "
+            f"not {crop!r}"
+        )
+    x, y, width, height = map(int, parts)
+    return x, y, width, height
+
+
+def _check_files(config: PredictConfig) -> None:
+    if not config.inputs and config.manifest is None:
+        raise InputError("there is nothing to predict on: name a video, a DICOM, a folder, an image, or a stream")
+    if config.out is None:
+        raise InputError("out is missing: name the folder for predictions.csv and summary.json")
+    if config.attention and not config.video:
+        raise InputError("attention is drawn on the video: ask for video too")
+
+
+def _check_stream(config: PredictConfig) -> None:
+    for word in config.stream_options:
+        if not word.partition("=")[0] or "=" not in word:
+            raise InputError(f"stream_options must be NAME=VALUE, such as video_size=1280x720, not {word!r}")
+    if config.inputs or config.manifest is not None:
+        other = config.inputs[0] if config.inputs else config.manifest
+        raise InputError(
+            f"stream {config.stream}: predicts on nothing else, and {other} is given too: leave one of them out"
+        )
+    for name in ("video", "attention", "frames", "show_crop"):
+        if getattr(config, name):
+            raise InputError(f"{name} needs a file, and a stream is given: record it first")
