@@ -3,6 +3,7 @@
 Outside `make test`; `make soak` runs it in about ten minutes and prints how often it killed what.
 """
 
+import contextlib
 import json
 import os
 import random
@@ -180,7 +181,8 @@ def test_killed_at_random_moments(server, whole, tmp_path, name, capsys):
             gently = moments.random() < 0.4
             sent = kills + terminated < RANDOM[name]
             if sent:
-                os.kill(process, signal.SIGTERM if gently else signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):  # it has ended already
+                    os.kill(process, signal.SIGTERM if gently else signal.SIGKILL)
             code = server.wait()
             if is_done(code, folder):
                 break
