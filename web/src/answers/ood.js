@@ -16,16 +16,22 @@
 import { PageError } from "../errors.js";
 
 const RULE = "frame-statistics-1";
+const STATISTICS = 26;
+const DIFFERENCES = 128;
 const [DARK, BRIGHT] = [10, 250];
 const LAGS = [1, 2, 4];
 const BANDS = 6;
 const GRID = 8;
+const SMALL = 1e-4;
 
 /** @param {Ood | null} ood @param {string} name of the model, for the message */
 export function checkOod(ood, name) {
-  if (ood && ood.rule !== RULE) {
+  if (!ood) return;
+  if (ood.rule !== RULE || ood.mean?.length !== STATISTICS || ood.upright_weights?.length !== DIFFERENCES) {
+    const found = `${ood.rule} of ${ood.mean?.length} and ${ood.upright_weights?.length} numbers`;
     throw new PageError(
-      `${name}: its out-of-distribution rule is ${ood.rule}, this page knows ${RULE}: use a newer page.`,
+      `${name}: its out-of-distribution rule is ${found}, this page knows ${RULE} of ${STATISTICS} and ${DIFFERENCES}: ` +
+        "use a page and a model of the same release.",
     );
   }
 }
@@ -49,29 +55,27 @@ function distance({ mean, precision }, found) {
   return away.reduce((sum, left, i) => sum + left * precision[i].reduce((s, p, j) => s + p * away[j], 0), 0);
 }
 
-/** The d = 20 statistics.
+/** The 26 statistics.
  * @param {Uint8Array} frame @param {Size} size @returns {number[]} */
-export function statistics(frame, { height, width }) {
+export function statistics(frame, size) {
   const x = Float64Array.from(frame, (byte) => byte / 255);
   const mean = average(x);
-  const found = [
-    Math.sqrt(average(x.map((value) => (value - mean) ** 2))),
-    frame.reduce((count, byte) => count + (byte <= DARK ? 1 : 0), 0) / frame.length,
-    frame.reduce((count, byte) => count + (byte >= BRIGHT ? 1 : 0), 0) / frame.length,
+  const variance = average(x.map((value) => (value - mean) ** 2));
+  const squares = LAGS.flatMap((lag) => [squaredStep(x, size, 0, lag), squaredStep(x, size, lag, 0)]);
+  return [
+    Math.sqrt(variance),
+    average(frame.map((byte) => (byte <= DARK ? 1 : 0))),
+    average(frame.map((byte) => (byte >= BRIGHT ? 1 : 0))),
+    ...squares.map((square) => Math.log10(square + SMALL)),
+    ...squares.map((square) => square / (2 * variance + SMALL)),
+    ...cells(x, size, BANDS, 1),
+    ...cells(x, size, 1, BANDS).slice(0, -1),
   ];
-  for (const lag of LAGS) {
-    found.push(
-      Math.log10(1e-4 + step(x, { height, width }, 0, lag)),
-      Math.log10(1e-4 + step(x, { height, width }, lag, 0)),
-    );
-  }
-  const columns = cells(x, { height, width }, 1, BANDS).slice(0, -1);
-  return [...found, ...cells(x, { height, width }, BANDS, 1), ...columns];
 }
 
 /** Mean squared difference of pixels `down` rows and `across` columns apart.
  * @param {Float64Array} x @param {Size} size @param {number} down @param {number} across */
-function step(x, { height, width }, down, across) {
+function squaredStep(x, { height, width }, down, across) {
   let sum = 0;
   for (let row = 0; row < height - down; row++) {
     for (let column = 0; column < width - across; column++) {
@@ -82,21 +86,44 @@ function step(x, { height, width }, down, across) {
   return sum / ((height - down) * (width - across));
 }
 
-/** What the upright score weighs: three grids minus the same grids upside down.
+/** What the upright score weighs: four grids, each in units of its own, minus the same grids upside down.
  * @param {Uint8Array} frame @param {Size} size @returns {number[]} */
 export function uprightDifferences(frame, size) {
   const x = Float64Array.from(frame, (byte) => byte / 255);
-  const across = x.map((value, i) => (i % size.width === 0 ? 0 : (value - x[i - 1]) ** 2));
   const dark = Float64Array.from(frame, (byte) => (byte <= DARK ? 1 : 0));
+  const across = cells(acrossSteps(x, size), size, GRID, GRID);
+  const down = cells(downSteps(x, size), size, GRID, GRID);
   const grids = [
     cells(x, size, GRID, GRID),
-    cells(across, size, GRID, GRID).map(Math.sqrt),
+    across.map((value) => Math.log(value + SMALL)),
     cells(dark, size, GRID, GRID),
+    across.map((value, i) => Math.log((down[i] + SMALL) / (value + SMALL))),
   ];
-  return grids.flatMap((grid) => {
+  return grids.map(standardised).flatMap((grid) => {
     const upper = grid.slice(0, (GRID / 2) * GRID);
     return upper.map((value, i) => value - grid[(GRID - 1 - Math.floor(i / GRID)) * GRID + (i % GRID)]);
   });
+}
+
+/** Squared difference from the pixel to the left; 0 in the first column.
+ * @param {Float64Array} x @param {Size} size */
+function acrossSteps(x, { width }) {
+  return x.map((value, i) => (i % width === 0 ? 0 : (value - x[i - 1]) ** 2));
+}
+
+/** Half the squared differences from the pixels above and below, as far as there are such.
+ * @param {Float64Array} x @param {Size} size */
+function downSteps(x, { width }) {
+  const square = (/** @type {number} */ i, /** @type {number} */ j) =>
+    j < 0 || j >= x.length ? 0 : (x[i] - x[j]) ** 2 / 2;
+  return x.map((_, i) => square(i, i - width) + square(i, i + width));
+}
+
+/** @param {number[]} grid */
+function standardised(grid) {
+  const mean = average(grid);
+  const spread = Math.sqrt(average(grid.map((value) => (value - mean) ** 2))) + 1e-3;
+  return grid.map((value) => (value - mean) / spread);
 }
 
 /** Means over a grid of cells, row by row.
@@ -115,7 +142,9 @@ function cells(x, { height, width }, rows, columns) {
   return means;
 }
 
-/** @param {Float64Array} values */
+/** @param {ArrayLike<number>} values */
 function average(values) {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i];
+  return sum / values.length;
 }

@@ -80,13 +80,14 @@ export class Session {
     }
     const began = performance.now();
     const frame = prepare(image, this.model.rule, crop).data;
+    const found = flag(this.model.ood, frame, this.model.rule);
     const prepared = performance.now();
     const probabilities = toProbabilities(await this.runner.run(frame), this.model.output);
     const answered = performance.now();
     const rawClass = greatest(probabilities);
     return {
       ...{ source, index, timeS, probabilities, filtered: probabilities, rawClass, smoothedClass: rawClass },
-      ...{ confidence: probabilities[rawClass], rejected: false, flag: flag(this.model.ood, frame, this.model.rule) },
+      ...{ confidence: probabilities[rawClass], rejected: false, flag: found },
       took: { prepareMs: prepared - began, modelMs: answered - prepared },
     };
   }

@@ -23,7 +23,7 @@ export function drawTiming(rows) {
   const all = medianAndP95(rows.map(({ took }) => took.prepareMs + took.modelMs));
   const ms = (/** @type {number} */ value) => value.toFixed(1);
   element("timing").textContent =
-    `Time of a frame: ${ms(all.median)} ms (median; 95 % within ${ms(all.p95)} ms): ${ms(prepare.median)} ms to resize it, ` +
+    `Time of a frame: ${ms(all.median)} ms (median; 95 % within ${ms(all.p95)} ms): ${ms(prepare.median)} ms to resize and check it, ` +
     `${ms(model.median)} ms for the model. Decoding comes on top.`;
 }
 

@@ -1,0 +1,128 @@
+"""The page's filter, threshold, flags and reading of files are those of Python."""
+
+import base64
+import csv
+import io
+import zipfile
+
+import numpy as np
+import pytest
+
+from evaluation.decision import causal, two_sided
+from evaluation.ood import statistics, upside_differences
+from tests.web.javascript import pack, run
+
+
+def clip(frames=60, classes=4, seed=0):
+    rng = np.random.default_rng(seed)
+    probabilities = rng.dirichlet(np.ones(classes), frames)
+    return probabilities, np.cumsum(rng.uniform(0.01, 0.3, frames)), (rng.uniform(size=frames) > 0.2).astype(float)
+
+
+@pytest.mark.parametrize("time_constant_s", [0.0, 0.2, 1.6])
+def test_filters_over_time(time_constant_s):
+    probabilities, times_s, weights = clip()
+    code = """
+        const { CausalFilter, twoSided } = await load("answers/decide.js");
+        const rows = data.p.map((row) => Float64Array.from(row));
+        const filter = new CausalFilter(data.tau);
+        const both = twoSided(rows, data.t, data.tau, data.w);
+        const causal = rows.map((row, i) => [...filter.add(row, data.t[i], data.w[i])]);
+        return { causal, both: both.map((row) => [...row]) };
+    """
+    data = {"p": probabilities.tolist(), "t": times_s.tolist(), "w": weights.tolist(), "tau": time_constant_s}
+    found = run(code, data)
+    expected = causal(probabilities, times_s, time_constant_s, weights)
+    np.testing.assert_allclose(found["causal"], expected, rtol=1e-13)
+    expected = two_sided(probabilities, times_s, time_constant_s, weights)
+    np.testing.assert_allclose(found["both"], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("size", [(96, 128), (31, 45)])
+def test_statistics_of_frames(size):
+    rng = np.random.default_rng(1)
+    smooth = (127 + 120 * np.sin(np.add.outer(np.arange(size[0]) / 9, np.arange(size[1]) / 17))).astype(np.uint8)
+    frames = np.stack([rng.integers(0, 256, size, dtype=np.uint8), smooth, np.zeros(size, np.uint8)])
+    code = """
+        const { statistics, uprightDifferences } = await load("answers/ood.js");
+        const rules = [statistics, uprightDifferences];
+        return data.frames.map((text) => rules.map((rule) => rule(bytes(text), data.size)));
+    """
+    found = run(code, {"frames": [pack(frame) for frame in frames], "size": {"height": size[0], "width": size[1]}})
+    np.testing.assert_allclose([row[0] for row in found], statistics(frames), rtol=1e-11, atol=1e-13)
+    np.testing.assert_allclose([row[1] for row in found], upside_differences(frames), rtol=1e-11, atol=1e-13)
+
+
+def test_a_frame_is_flagged_as_unlike_before_it_is_upside_down():
+    code = """
+        const { flag } = await load("answers/ood.js");
+        const frame = Uint8Array.from({ length: 64 * 64 }, (_, i) => i / 16);  // dark above, bright below
+        const zero = Array(26).fill(0);
+        const precision = zero.map((_, i) => zero.map((_, j) => (i === j ? 1 : 0)));
+        const upright_weights = Array.from({ length: 128 }, (_, i) => (i < 32 ? 1 : 0));
+        const ood = { mean: zero, precision, limit: 1e9, upright_weights, upright_limit: 0 };
+        const size = { height: 64, width: 64 };
+        return [[ood, frame], [ood, frame.toReversed()], [{ ...ood, limit: 0 }, frame], [null, frame]].map(
+            ([rule, bytes]) => flag(rule, bytes, size));
+    """
+    assert run(code, None) == ["upside_down", "", "unlike", ""]
+
+
+def test_an_8_bit_softmax_is_divided_by_its_sum_and_logits_go_through_a_softmax():
+    code = """
+        const { greatest, toProbabilities } = await load("answers/decide.js");
+        const values = (row, kind) => [...toProbabilities(Float64Array.from(row), kind)];
+        return [values([0.5, 0.25, 0.26], "probabilities"), values([1000, 999], "logits"), greatest([0.2, 0.4, 0.4])];
+    """
+    bits, logits, tie = run(code, None)
+    assert bits == [0.5 / 1.01, 0.25 / 1.01, 0.26 / 1.01]
+    np.testing.assert_allclose(logits, np.exp([0, -1]) / np.exp([0, -1]).sum())
+    assert tie == 1  # the first of equal ones, as in numpy
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_description_that_is_appended_to_the_model_is_found(method):
+    archive = io.BytesIO(b"\x00TFL3 and other bytes of a model")
+    archive.seek(0, io.SEEK_END)
+    with zipfile.ZipFile(archive, "a", method) as file:
+        file.writestr("labels.txt", "head\nfemur\n")
+        file.writestr("student.json", '{"format": "gaze-bundle-1"}')
+    code = """
+        const { textFromZip } = await load("model/zip.js");
+        return [await textFromZip(bytes(data), "student.json"), await textFromZip(bytes(data), "none"),
+                await textFromZip(bytes(data).subarray(0, 20), "student.json")];
+    """
+    found = run(code, base64.b64encode(archive.getvalue()).decode())
+    assert found == ['{"format": "gaze-bundle-1"}', None, None]
+
+
+def test_the_best_frame_of_a_class_is_kept_and_of_that_class_before_and_after_the_filter():
+    code = """
+        const { bestRows, spans } = await load("answers/summary.js");
+        const source = { kind: "two_sided" };
+        const rows = data.map(([p, rawClass, smoothedClass, rejected], index) =>
+            ({ source, index, timeS: index, probabilities: [1 - p, p], rawClass, smoothedClass, rejected,
+               confidence: 0.5 }));
+        return [bestRows(rows, 2).map((row) => row?.index ?? null),
+                spans(rows).map(({ first, last, frames }) => [first.index, last.index, frames])];
+    """
+    rows = [(0.9, 1, 1, False), (0.99, 1, 1, True), (0.95, 1, 0, False), (0.9, 1, 1, False), (0.2, 1, 1, False)]
+    best, found = run(code, rows)
+    assert best == [None, 0]
+    assert found == [[0, 0, 1], [2, 2, 1], [3, 4, 2]]
+
+
+def test_names_in_the_csv_are_quoted():
+    code = """
+        const { toCsv } = await load("answers/csv.js");
+        const row = { index: 3, timeS: 0.1234567, probabilities: [0.25, 0.75], rawClass: 1, smoothedClass: 1,
+                      confidence: 0.75, rejected: true, flag: "unlike", source: { name: data } };
+        return toCsv([row], ["head", 'a "b", c']);
+    """
+    (row,) = csv.DictReader(io.StringIO(run(code, '=1+1, "x"\n.png'), newline=""))
+    assert row["input"] == '\'=1+1, "x"\n.png'
+    assert row == {
+        "input": row["input"], "frame": "3", "time_s": "0.123457", "p_head": "0.25", 'p_a "b", c': "0.75",
+        "raw_class": 'a "b", c', "smoothed_class": 'a "b", c', "confidence": "0.75", "rejected": "True",
+        "flag": "unlike",
+    }  # fmt: skip
