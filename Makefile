@@ -84,7 +84,7 @@ bench: .venv/.installed
 	@for script in benchmarks/inference.py benchmarks/phantom_speed.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 # The browser page, in web/dist. WEB_MODELS: what it offers in its list, bundles of export.py or .tflite files with their .json.
-WEB_MODELS ?= $(firstword $(wildcard runs/demo/bundle runs/demo/int8/student_int8.tflite))
+WEB_MODELS ?= $(or $(wildcard bundles/*),$(wildcard runs/demo/int8/student_int8.tflite))
 web: web/node_modules/.installed
 	npm --prefix web run --silent check
 	node web/build.mjs $(WEB_MODELS)

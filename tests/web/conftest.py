@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
 from benchmarks.browser import load_model, show_page
@@ -57,6 +58,19 @@ def video(frames, tmp_path_factory):
     return write_video(path, frames, codec="libx264", pix_fmt="yuv420p", options=options)
 
 
+def self_test(height, width):
+    """One frame by formula, and the bytes that Python answers, as a bundle brings them."""
+    formula = {"x": 7, "y": 13, "plus": 5}
+    rows, columns = np.mgrid[:height, :width]
+    interpreter = Interpreter(str(STUDENT), num_threads=1)
+    interpreter.allocate_tensors()
+    frame = ((7 * columns + 13 * rows + 5) % 256).astype(np.uint8)
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], frame[None, :, :, None])
+    interpreter.invoke()
+    answer = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0]
+    return [{"frame": formula, "output": answer.tolist()}]
+
+
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory):
     """The folder of a bundle of the student, with a threshold for each kind of input."""
@@ -81,6 +95,7 @@ def bundle(tmp_path_factory):
             "two_sided": {"time_constant_s": 0.2, "threshold": 0.55, **point},
         },
         "ood": None,
+        "self_test": self_test(height, width),
         "files": {STUDENT.name: {"sha256": metadata["sha256"]}},
     }
     (folder / "bundle.json").write_text(json.dumps(about), encoding="utf-8")

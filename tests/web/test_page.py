@@ -18,7 +18,6 @@ from benchmarks.browser import (
     python_answers,
     show_page,
 )
-from deployment.prediction import Rule, answer
 from tests.data.clips import write_video
 from tests.web.conftest import STUDENT
 
@@ -45,24 +44,28 @@ def test_a_hundred_images_are_answered_to_the_last_bit_as_in_python(page, bundle
     assert len(set(expected.argmax(axis=1))) > 2
 
 
-def test_a_dropped_video_is_answered_frame_by_frame_as_predict_answers_it(page, bundle, video):
-    metadata = metadata_of(bundle)
+def test_a_dropped_video_is_answered_frame_by_frame(page, bundle, video):
+    classes = metadata_of(bundle)["classes"]
     page.evaluate("document.querySelector('#status').textContent = ''")
     page.drop("#drop", video)
     page.wait(DONE)
     page.click("#export")
     rows = list(csv.DictReader(io.StringIO(page.download("predictions.csv").decode())))
-    probabilities = python_answers(STUDENT, metadata, [video])
+    columns = ["raw_class", "smoothed_class", "confidence", "rejected", "flag"]
+    assert [*rows[0]] == ["input", "frame", "time_s", *(f"p_{name}" for name in classes), *columns]
+    assert [(row["input"], row["frame"], row["flag"]) for row in rows] == [("scan.mp4", str(k), "") for k in range(100)]
     times_s = np.arange(100) / 25
-    expected = answer(metadata["classes"], probabilities, [""] * 100, times_s, Rule("two_sided", 0.2, 0.55, True)).table
-    assert [*rows[0]] == ["input", *expected.columns]
-    assert {row["input"] for row in rows} == {"scan.mp4"}
-    for name in expected.columns.drop(["time_s", "confidence", "rejected", "frame"]):
-        assert [row[name] for row in rows] == [str(value) for value in expected[name]], name
-    for name in ("time_s", "confidence"):
-        np.testing.assert_allclose([float(row[name]) for row in rows], expected[name], atol=1e-6)
-    assert [row["rejected"] for row in rows] == [str(value) for value in expected["rejected"]]
-    assert 0 < expected["rejected"].sum() < 100
+    np.testing.assert_allclose([float(row["time_s"]) for row in rows], times_s, atol=1e-6)
+    probabilities = np.array([[float(row[f"p_{name}"]) for name in classes] for row in rows])
+    assert (probabilities == python_answers(STUDENT, metadata_of(bundle), [video])).all()
+    weights = np.exp(-np.abs(times_s[:, None] - times_s) / 0.2)
+    filtered = weights @ probabilities / weights.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose([float(row["confidence"]) for row in rows], filtered.max(axis=1), atol=1e-5)
+    assert [row["raw_class"] for row in rows] == [classes[k] for k in probabilities.argmax(axis=1)]
+    assert [row["smoothed_class"] for row in rows] == [classes[k] for k in filtered.argmax(axis=1)]
+    rejected = filtered.max(axis=1) < 0.55
+    assert [row["rejected"] for row in rows] == [str(value) for value in rejected]
+    assert 0 < rejected.sum() < 100
 
 
 def test_the_answers_can_be_read_and_walked_through_by_keyboard(page, video):
@@ -216,7 +219,8 @@ def test_a_model_file_that_is_no_model_or_not_described(page, bundle, tmp_path):
     [("classes", ["head", "femur"], "it gives 1×4 numbers for 2 classes"), ("format", "other", 'its format is "other"'),
      ("preparation", {"fan": "blank"}, "black outside the ultrasound fan"),
      ("ood", {"rule": "new"}, "its out-of-distribution rule is new of"),
-     ("files", {"student_int8.tflite": {"sha256": "0" * 64}}, "its SHA-256 is not the one in its description")],
+     ("files", {"student_int8.tflite": {"sha256": "0" * 64}}, "its SHA-256 is not the one in its description"),
+     ("self_test", [{"frame": {"x": 7, "y": 13, "plus": 0}, "output": [1, 2, 3, 4]}], "1 of 1 test frames")],
 )  # fmt: skip
 def test_a_description_that_is_not_the_models(page, bundle, tmp_path, field, value, words):
     about = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))

@@ -50,9 +50,18 @@ async function load(read, label) {
   const model = await read();
   checkOod(model.ood, model.file);
   const runner = await compile(model.bytes, model.tensors, model.file);
+  const tested = await selfTest(model, runner);
+  if (tested.equal < tested.all) {
+    runner.close();
+    const wrong = `${tested.all - tested.equal} of ${tested.all} test frames`;
+    throw new PageError(
+      `${model.file}: this browser answers ${wrong} with other bytes than Python: the test is another model's, or the ` +
+        "browser computes wrongly. Export the bundle again, or use another browser.",
+    );
+  }
   loaded?.runner.close();
   loaded = { model, runner };
-  drawModel(model, await selfTest(model, runner));
+  drawModel(model, tested.all);
   showStatus(`The model ${model.name} is ready: open a video, images, a folder, or a camera.`);
 }
 

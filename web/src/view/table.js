@@ -19,10 +19,10 @@ export function drawTable(rows, classes, chosen, choose) {
   page = Math.min(page, pages - 1);
   const first = page * ROWS;
   const lines = rows.slice(first, first + ROWS).map((row, i) => {
-    const cells = cellsOf(row, classes, () => choose(first + i));
+    const cells = cellsOf(row, first + i, classes, () => choose(first + i));
     return line(cells, { "aria-current": String(first + i === chosen) });
   });
-  fillTable("table", ["Frame", "Time", "Answer", "Confidence", "Outcome", ...classes, "Input"], lines);
+  fillTable("table", ["Frame", "Time", "Class", "Confidence", "Outcome", ...classes, "Input"], lines);
   element("page").textContent = `Rows ${first + 1} to ${Math.min(first + ROWS, rows.length)} of ${rows.length}`;
   element("previous").toggleAttribute("disabled", page === 0);
   element("next").toggleAttribute("disabled", page === pages - 1);
@@ -38,11 +38,20 @@ export function turnTo(index) {
   page = Math.floor(index / ROWS);
 }
 
-/** @param {Row} row @param {string[]} classes @param {() => void} choose */
-function cellsOf(row, classes, choose) {
-  const label = `Show frame ${row.index} of ${row.source.name}`;
-  const button = make("button", { type: "button", "aria-label": label }, String(row.index));
+/** Images on their own have no place in a clip: they are counted, and have no time.
+ * @param {Row} row @param {number} number of the row @param {string[]} classes @param {() => void} choose */
+function cellsOf(row, number, classes, choose) {
+  const isStill = row.source.kind === "still";
+  const frame = String(isStill ? number : row.index);
+  const label = isStill ? `Show ${row.source.name}` : `Show frame ${frame} of ${row.source.name}`;
+  const button = make("button", { type: "button", "aria-label": label }, frame);
   button.addEventListener("click", choose);
   const answer = [classes[row.smoothedClass], share(row.confidence), outcomeOf(row)];
-  return [button, seconds(row.timeS), ...answer, ...Array.from(row.probabilities, share), row.source.name];
+  return [
+    button,
+    isStill ? "–" : seconds(row.timeS),
+    ...answer,
+    ...Array.from(row.probabilities, share),
+    row.source.name,
+  ];
 }
