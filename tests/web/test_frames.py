@@ -41,20 +41,19 @@ def assert_same_bytes(images, sizes):
 
 def test_random_images_of_many_sizes_shrink_to_the_bytes_of_python():
     rng = np.random.default_rng(1)
-    targets = [tuple(map(int, rng.integers(1, 200, 2))) for _ in range(120)]
+    targets = [tuple(map(int, rng.integers(1, 150, 2))) for _ in range(60)]
     sources = [tuple(int(side * rng.uniform(1, 6)) for side in size) for size in targets]
     assert_same_bytes(random_images(sources), targets)
 
 
-@pytest.mark.parametrize("across", [1, 2, 3, 4, 5])
-@pytest.mark.parametrize("down", [1, 2, 3])
-def test_whole_numbers_of_pixels_round_as_in_python(down, across):
+def test_whole_numbers_of_pixels_round_as_in_python():
     # Half a grey level is frequent here, and OpenCV rounds it in one way for 2×2 pixels and in another elsewhere.
-    assert_same_bytes(random_images([(40 * down, 50 * across)]), [(40, 50)])
+    factors = [(down, across) for down in (1, 2, 3) for across in (1, 2, 3, 4, 5)]
+    assert_same_bytes(random_images([(40 * down, 50 * across) for down, across in factors]), [(40, 50)] * len(factors))
 
 
 def test_screens_of_scanners_and_sizes_of_models():
-    sources = [(480, 640), (600, 800), (720, 960), (768, 1024), (1080, 1920), (97, 129), (224, 288)]
+    sources = [(480, 640), (600, 800), (1080, 1920), (97, 129), (224, 288)]
     targets = [(96, 128), (112, 144), (224, 288)]
     pairs = [(s, t) for s in sources for t in targets if s[0] >= t[0] and s[1] >= t[1]]
     assert_same_bytes(random_images([s for s, _ in pairs]), [t for _, t in pairs])
@@ -126,15 +125,15 @@ def test_every_level_of_video_luma_becomes_the_grey_that_ffmpeg_gives(full_range
     assert (unpack(found, (16, 32)) == frame.to_ndarray(format="gray")).all()
 
 
-@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
-@pytest.mark.parametrize("flip", [False, True])
-def test_pictures_are_turned_clockwise_and_then_mirrored(degrees, flip):
+def test_pictures_are_turned_clockwise_and_then_mirrored():
     image = np.arange(15, dtype=np.uint8).reshape(3, 5)
-    expected = np.rot90(image, -degrees // 90)
-    expected = expected[:, ::-1] if flip else expected
     code = """
         const { upright } = await load("frames/grey.js");
-        return pack(upright({ data: bytes(data.image), width: 5, height: 3 }, data.degrees, data.flip).data);
+        const grey = { data: bytes(data.image), width: 5, height: 3 };
+        return data.ways.map(([degrees, flip]) => pack(upright(grey, degrees, flip).data));
     """
-    found = run(code, {"image": pack(image), "degrees": degrees, "flip": flip})
-    assert (unpack(found, expected.shape) == expected).all()
+    ways = [(degrees, flip) for degrees in (0, 90, 180, 270) for flip in (False, True)]
+    for (degrees, flip), found in zip(ways, run(code, {"image": pack(image), "ways": ways})):
+        turned = np.rot90(image, -degrees // 90)
+        expected = turned[:, ::-1] if flip else turned
+        assert (unpack(found, expected.shape) == expected).all(), (degrees, flip)
