@@ -7,7 +7,7 @@ SONONET_DIR ?=
 # Width over height of one pixel: 1.45 for the subset that circulates as squares of 320×320, see docs/data-video.md.
 PIXEL_ASPECT ?= 1
 
-.PHONY: install mediapipe demo fetal-planes fetal-planes-sononet test test-fast fuzz soak lint docs bench web clean
+.PHONY: install mediapipe demo fetal-planes fetal-planes-sononet evidence test test-fast fuzz soak lint docs bench web clean
 
 install: .venv/.installed
 
@@ -52,6 +52,13 @@ fetal-planes: .venv/.installed datasets/fetal_planes
 fetal-planes-sononet: .venv/.installed datasets/fetal_planes
 	@test -n "$(SONONET_DIR)" || { echo "error: SONONET_DIR is not set: SONONET_DIR=folder make fetal-planes-sononet, where the folder holds the authors' SonoNet16.npz" >&2; exit 2; }
 	$(BIN)/python train.py --config configs/fetal_planes_sononet.yaml --pretrained "$(SONONET_DIR)/SonoNet16.npz"
+
+# The study of docs/evidence.md on a small phantom, and the page's tables and figure from the stored results.
+evidence: .venv/.installed
+	$(BIN)/python study.py table --config configs/evidence_ci.yaml --latency false --jobs 2
+	$(BIN)/python study.py store --config configs/evidence_ci.yaml --out runs/evidence_ci/stored
+	$(BIN)/python study.py evidence --stored runs/evidence_ci/stored/patients_8 --picture runs/evidence_ci/evidence.png
+	$(BIN)/python study.py evidence --page docs/evidence.md
 
 test: .venv/.installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadgroup

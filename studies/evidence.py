@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from common.errors import InputError
 from common.files import whole_file, write_text
 from evaluation.figures import PALETTE
+from studies.repeat import split_name
 from studies.statistics import Difference, holm, interval, mean_and_sd, paired_difference
 from studies.stored import Stored
 
@@ -69,10 +70,18 @@ def differences(stored: Stored) -> dict[str, Difference]:
 
 def left_over(stored: Stored) -> str:
     """One sentence: the trainings of the plan that have no stored result."""
-    missing = [name for name in stored.index["planned"] if name not in stored.index["trainings"]]
-    if not missing:
-        return f"All {len(stored.index['planned'])} planned trainings have run."
-    return f"{len(missing)} of {len(stored.index['planned'])} planned trainings have not run: {', '.join(missing)}."
+    planned, ran = stored.index["planned"], stored.index["trainings"]
+    if not ran:
+        return f"None of the {len(planned)} planned trainings has run."
+    seeds: dict[str, list[int]] = {}
+    for name in planned:
+        found = split_name(name)
+        if found and name not in ran:
+            seeds.setdefault(found[0], []).append(found[1])
+    if not seeds:
+        return f"All {len(planned)} planned trainings have run."
+    arms = ", ".join(f"{arm} (seeds {', '.join(map(str, missing))})" for arm, missing in seeds.items())
+    return f"{sum(map(len, seeds.values()))} of {len(planned)} planned trainings have not run: {arms}."
 
 
 def write_page(page: Path, tables: Sequence[Stored]) -> None:

@@ -80,14 +80,14 @@ def test_the_page_says_what_has_run_and_what_has_not(stored, tmp_path):
     for _ in range(2):  # written twice it stands there once
         write_page(page, [found])
         text = page.read_text()
-        assert text.startswith("before\n") and text.endswith("\nafter\n") and text.count("never.s0, never.s1") == 1
+        assert text.startswith("before\n") and text.endswith("\nafter\n") and text.count("never (seeds 0, 1)") == 1
     rows = [line.split("|") for line in arm_table(found)[2:]]
     assert [(row[1].strip(), row[2].strip()) for row in rows] == [
         ("teacher", "2"), ("alone", "2"), ("taught", "2"), ("never run", "0"),
     ]  # fmt: skip
     first, second = claim_table(found)[2:]
     assert "| taught | alone | 2 | +0.0 |" in first and "not run" in second
-    assert left_over(found) == "2 of 8 planned trainings have not run: never.s0, never.s1."
+    assert left_over(found) == "2 of 8 planned trainings have not run: never (seeds 0, 1)."
     with pytest.raises(InputError, match="has no line <!-- results: few -->"):
         (tmp_path / "empty.md").write_text("")
         write_page(tmp_path / "empty.md", [found])
