@@ -43,7 +43,7 @@ def claim_table(stored: Stored) -> list[str]:
     """One line a claim: paired difference in percentage points, its interval, p and Holm's p over all of the claims."""
     found = differences(stored)
     adjusted = holm({name: difference.p for name, difference in found.items()})
-    lines = ["| better | than | pairs | difference, points | 95 % over seeds and patients | p | p, Holm |"]
+    lines = ["| better | than | pairs | difference, percentage points | 95 % over seeds and patients | p | p, Holm |"]
     lines.append("|---|---|---|---|---|---|---|")
     for better, other in stored.index["claims"]:
         names = [stored.index["arms"][arm]["model"] for arm in (better, other)]
