@@ -23,7 +23,8 @@ import tensorflow as tf
 from common.documents import checked, read_json
 from common.errors import InputError
 from common.files import path_kind, set_aside, whole_folder, write_text
-from data.frame_record import FrameRecord, to_example
+from data.frame_record import UNLABELLED, FrameRecord, to_example
+from data.frames import png_size
 from data.names import name_fault, refuse_spellings
 from data.pseudonyms import Pseudonyms
 from data.records import check_split, sha256_of_shard
@@ -31,7 +32,6 @@ from data.schema import FORMAT_VERSION, DatasetInfo
 from data.splits import SPLITS
 from data.video.framing import OLD_FIT, FrameRule
 
-UNLABELLED = -1
 UNKNOWN_SCANNER = "unknown"
 _FRAMES_PER_SHARD = 2048
 # Up to this many bytes of shards, checksums and records are verified whenever a data set is opened.
@@ -107,7 +107,12 @@ class Dataset:
 
 
 class DatasetWriter:
-    """Collects frames and counts; `write_dataset` opens and closes it."""
+    """Collects frames and counts; `write_dataset` opens and closes it.
+
+    Attributes:
+        folder: where the shards are until the data set is whole; what else lies there goes into it too.
+        refused: frames or recordings left out, by reason. notes: anything else that is counted.
+    """
 
     def __init__(
         self,
@@ -117,7 +122,7 @@ class DatasetWriter:
         pseudonyms: Pseudonyms | None = None,
         rule: FrameRule = _UNSAID,
     ):
-        self._folder = folder
+        self.folder = folder
         self._rule = rule
         self._pseudonyms = pseudonyms
         self._classes = tuple(classes)
@@ -138,8 +143,7 @@ class DatasetWriter:
         """Append one frame to a split."""
         if split not in SPLITS:
             raise InputError(f"recording {record.recording_id}: split {split!r} is none of {', '.join(SPLITS)}")
-        if record.frame.dtype != np.uint8 or record.frame.shape != self._frame_size:
-            raise ValueError(f"frame is {record.frame.dtype} {record.frame.shape}, expected uint8 {self._frame_size}")
+        _check_frame(record.frame, self._frame_size)
         if record.label != UNLABELLED and not 0 <= record.label < len(self._classes):
             raise ValueError(f"label is {record.label}, expected {UNLABELLED} to {len(self._classes) - 1}")
         self._patients[record.patient_id] = None
@@ -173,7 +177,7 @@ class DatasetWriter:
             self._open[split].close()
         name = f"{split}-{len(self._shards[split]):05d}.tfrecord"
         self._shards[split].append(name)
-        self._open[split] = tf.io.TFRecordWriter(str(self._folder / name))
+        self._open[split] = tf.io.TFRecordWriter(str(self.folder / name))
 
     def finish(self, source: Mapping, seed: int | None, require_all_classes: bool) -> None:
         """Close the shards, check the counts and write `dataset.json`, last of all."""
@@ -197,13 +201,13 @@ class DatasetWriter:
             "notes": dict(self.notes),
         }
         info["checksum"] = _checksum(info)
-        checked(DatasetInfo, info, self._folder / "dataset.json", "correct what is written")
-        write_text(self._folder / "dataset.json", json.dumps(info, indent=2, ensure_ascii=False) + "\n")
+        checked(DatasetInfo, info, self.folder / "dataset.json", "correct what is written")
+        write_text(self.folder / "dataset.json", json.dumps(info, indent=2, ensure_ascii=False) + "\n")
         if self._pseudonyms is not None:
             self._pseudonyms.save()
 
     def _split_info(self, split: str) -> dict[str, Any]:
-        shards = [self._folder / name for name in self._shards[split]]
+        shards = [self.folder / name for name in self._shards[split]]
         rows = [*self._classes, *(["unlabelled"] if self._per_class[split]["unlabelled"] else [])]
         return {
             "shards": self._shards[split],
@@ -234,6 +238,14 @@ class DatasetWriter:
                     f"split {split!r} has no frame of class {', '.join(missing)}: add patients, change the seed or "
                     "the fractions, or give each patient a split in the source"
                 )
+
+
+def _check_frame(frame: np.ndarray | bytes, size: tuple[int, ...]) -> None:
+    if isinstance(frame, bytes):
+        if png_size(frame) != size:
+            raise ValueError(f"frame is a PNG of {png_size(frame)}, expected 8 bits grey of {size}")
+    elif frame.dtype != np.uint8 or frame.shape != size:
+        raise ValueError(f"frame is {frame.dtype} {frame.shape}, expected uint8 {size}")
 
 
 @contextmanager

@@ -36,10 +36,10 @@ class FrameRegister:
         self.shared = 0
         self.within = 0
 
-    def add(self, recording: str, patient: str, frame: np.ndarray) -> None:
-        """Note one decoded frame, uint8 [h, w]."""
+    def add(self, recording: str, patient: str, digest: bytes) -> None:
+        """Note one frame, by its `frame_digest`."""
         self._patient[recording] = patient
-        self._distinct.setdefault(recording, set()).add(frame_digest(frame))
+        self._distinct.setdefault(recording, set()).add(digest)
 
     def close(self, recording: str, where: object) -> None:
         """Compare a whole recording with those before it.

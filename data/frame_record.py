@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import tensorflow as tf
+
+from data.frames import encode_png
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+UNLABELLED = -1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,7 +21,7 @@ class FrameRecord:
     """One frame with what is known about it.
 
     Attributes:
-        frame: uint8 [H, W], grey.
+        frame: uint8 [H, W], grey, or the bytes of its PNG (`data.frames.encode_png`).
         label: index into the class names, or `UNLABELLED`.
         recording_id, patient_id: as in the manifest.
         frame_index: of the frame in its recording, from 0.
@@ -24,7 +31,7 @@ class FrameRecord:
         scanner: the machine, or "" where nobody said.
     """
 
-    frame: np.ndarray
+    frame: np.ndarray | bytes
     label: int
     recording_id: str
     patient_id: str
@@ -43,6 +50,8 @@ def to_example(record: FrameRecord) -> tf.train.Example:
     """
     if len(record.gaze_x) != len(record.gaze_y):
         raise ValueError(f"{len(record.gaze_x)} gaze x for {len(record.gaze_y)} gaze y")
+    # Imported late: processes that decode recordings make records, and do without TensorFlow.
+    import tensorflow as tf
 
     def text(value: str) -> tf.train.Feature:
         return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value.encode()]))
@@ -53,7 +62,7 @@ def to_example(record: FrameRecord) -> tf.train.Example:
     def numbers(values) -> tf.train.Feature:
         return tf.train.Feature(float_list=tf.train.FloatList(value=[float(v) for v in values]))
 
-    png = tf.io.encode_png(record.frame[..., None]).numpy()
+    png = record.frame if isinstance(record.frame, bytes) else encode_png(record.frame)
     feature = {
         "frame": tf.train.Feature(bytes_list=tf.train.BytesList(value=[png])),
         "gaze_x": numbers(record.gaze_x),

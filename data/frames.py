@@ -32,6 +32,21 @@ def resize_frame(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
+def encode_png(frame: np.ndarray) -> bytes:
+    """A frame, uint8 [H, W], as an 8-bit grey PNG; equal frames give equal bytes."""
+    done, png = cv2.imencode(".png", frame)
+    if not done:
+        raise ValueError(f"a frame {frame.dtype} {frame.shape} can't be encoded")
+    return png.tobytes()
+
+
+def png_size(png: bytes) -> tuple[int, int]:
+    """(H, W) that an 8-bit grey PNG names in its header; (0, 0) of anything else."""
+    if png[:8] != b"\x89PNG\r\n\x1a\n" or png[24:26] != b"\x08\x00":
+        return 0, 0
+    return int.from_bytes(png[20:24], "big"), int.from_bytes(png[16:20], "big")
+
+
 def grey_frame(image: np.ndarray) -> np.ndarray:
     """Grey uint8 [h, w] of an image array; colour by the luma weights of ITU-R BT.601.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 
 from common.errors import InputError
 
 SPLITS = ("train", "val", "test")
+KEPT_BACK = ""  # in place of a split: of patients who are used for nothing
 
 
 def split_patients(
@@ -66,3 +67,36 @@ def split_patients(
             split = "train"
         assigned[free[index]] = split
     return assigned
+
+
+def leave_scanner_out(
+    scanner: str, scanners: Mapping[str, Collection[str]], official: Mapping[str, str]
+) -> dict[str, str]:
+    """Splits for training on all scanners but one and testing on that one.
+
+    Patients of that scanner are the test, others are trained and validated on. Patients of an
+    official test are kept back: what is chosen by leaving scanners out must not have seen it.
+
+    Args:
+        scanner: the one left out. scanners: {patient: names of the scanners that showed this patient}.
+        official: {patient: split} as far as it is given.
+
+    Returns:
+        {patient: "test", `KEPT_BACK`, or the official "train" or "val"}; patients still to be split are not in it.
+
+    Raises:
+        InputError: no patient, or every patient, was scanned by it.
+    """
+    found = sorted({name for names in scanners.values() for name in names if name})
+    if scanner not in found:
+        raise InputError(f"leave_out_scanner {scanner!r}: no frame is from it; there are {', '.join(found) or 'none'}")
+    decided = dict(official)
+    for patient, names in scanners.items():
+        if official.get(patient) == "test":
+            decided[patient] = KEPT_BACK
+        elif scanner in names:
+            decided[patient] = "test"
+    for wanted, what in (("test", "from it"), (None, "from another scanner")):
+        if not any(decided.get(p) in ((wanted,) if wanted else (None, "train", "val")) for p in scanners):
+            raise InputError(f"leave_out_scanner {scanner!r}: outside the official test no patient is {what}")
+    return decided

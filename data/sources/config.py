@@ -12,6 +12,7 @@ from data.video.framing import FanRule, Fit, FrameRule
 
 MAX_SIDE = 4096
 MIN_SIDE = 4
+MAX_JOBS = 1024
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,7 @@ class PrepareConfig:
         pixel_aspect: width over height of one pixel of the images, where an export lost their ratio
         fan: keep what lies outside the fan (names of presets, grey bars, depth ticks), or blank it
         val_fraction: share of the patients for validation
+        leave_out_scanner: train and validate on patients of the other machines, test on those of this one
         seed: of the split by patients
         overwrite: replace the folder if it is there
         pseudonymise: file that keeps the salt and the map, outside the data set; patient and recording ids
@@ -37,6 +39,7 @@ class PrepareConfig:
     pixel_aspect: float = 1.0
     fan: FanRule = "keep"
     val_fraction: float = 0.15
+    leave_out_scanner: str | None = None
     seed: int = 0
     overwrite: bool = False
     pseudonymise: Path | None = None
@@ -64,6 +67,8 @@ class RecordingsConfig(PrepareConfig):
         classes: class names in order; a label that is none of them is an error (default: the labels found)
         unlabelled: keep recordings that have neither label nor labels, without a label
         transitions: keep the frames outside the labels of labelled recordings, without a label
+        jobs: processes that decode; the result does not depend on it (default: one for each core, or none
+            besides this one for less than 64 MB of recordings)
     """
 
     manifest: Path
@@ -72,11 +77,14 @@ class RecordingsConfig(PrepareConfig):
     classes: tuple[str, ...] | None = None
     unlabelled: bool = False
     transitions: bool = False
+    jobs: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.fps is not None and not MIN_FPS <= self.fps <= MAX_FPS:
             raise InputError(f"fps must be {MIN_FPS:g} to {MAX_FPS:g} frames per s, not {self.fps:g}")
+        if self.jobs is not None and not 1 <= self.jobs <= MAX_JOBS:
+            raise InputError(f"jobs must be from 1 to {MAX_JOBS} processes, not {self.jobs}")
         if self.classes is not None and not self.classes:
             raise InputError("classes must name at least one class")
 

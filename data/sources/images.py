@@ -21,10 +21,14 @@ from data.pseudonyms import open_pseudonyms
 from data.sources.config import ImageSetConfig
 from data.sources.image_table import ImageRow, find_images, read_image_table
 from data.sources.registry import ImageSource, image_source
-from data.splits import split_patients
+from data.splits import KEPT_BACK, leave_scanner_out, split_patients
+from data.video.fan import find_fan
 from data.video.framing import prepare_image
 from data.video.images import read_image
 
+FAN_KEPT = "warning: images whose fan was not found, kept whole"
+OFFICIAL_TEST = "frames of the official test, kept back"
+OTHER_SCANNER = "frames by other scanners of patients whom the left-out scanner showed"
 COPIES = "images that another patient of the test has too (the training copy is left out)"
 
 
@@ -51,6 +55,8 @@ def prepare_images(config: ImageSetConfig) -> Dataset:
     names, class_of = _class_of_planes(source, config.classes, rows)
     images = find_images(source, config.folder, rows)
     official = _official_split(rows)
+    if config.leave_out_scanner is not None:
+        official = leave_scanner_out(config.leave_out_scanner, _scanners(rows), official)
     about = {
         "kind": "images",
         "name": source.title,
@@ -58,6 +64,7 @@ def prepare_images(config: ImageSetConfig) -> Dataset:
         "licence": source.licence,
         "citation": source.citation,
         "classes": list(config.classes or source.classes),
+        **({"left_out_scanner": config.leave_out_scanner} if config.leave_out_scanner else {}),
     }
     with write_dataset(
         config.out,
@@ -73,8 +80,9 @@ def prepare_images(config: ImageSetConfig) -> Dataset:
         kept = [row for row in rows if row.plane in class_of]
         for plane, count in Counter(row.plane for row in rows if row.plane not in class_of).items():
             writer.refuse(f"plane in no class: {plane}", count)
+        kept = _of_split(kept, official, config.leave_out_scanner, writer)
         with tempfile.TemporaryFile(dir=Path(config.out).absolute().parent) as frames:
-            constant, same = _read_frames(kept, images, config, digest, frames)
+            constant, same = _read_frames(kept, images, config, digest, frames, writer)
             left_out = _parted_copies(same, official)
             writer.refuse(COPIES, len(left_out))
             split_of = _split(kept, same, official, config)
@@ -182,7 +190,12 @@ def _official_split(rows: Sequence[ImageRow]) -> dict[str, str]:
 
 
 def _read_frames(
-    rows: Sequence[ImageRow], images: dict[str, Path], config: ImageSetConfig, digest, frames: BinaryIO
+    rows: Sequence[ImageRow],
+    images: dict[str, Path],
+    config: ImageSetConfig,
+    digest,
+    frames: BinaryIO,
+    writer: DatasetWriter,
 ) -> tuple[set[str], list[list[ImageRow]]]:
     """Decode every image once: the checksum is fed, and what becomes of it goes to `frames`, one after the other.
 
@@ -197,7 +210,9 @@ def _read_frames(
         groups.setdefault(frame_digest(image), []).append(row)
         if image.min() == image.max():
             constant.add(row.image)
-        frames.write(prepare_image(image, config.frame_size, config.fit, config.pixel_aspect).tobytes())
+        mask = _fan_mask(image, writer) if config.fan == "blank" else None
+        frame = prepare_image(image, config.frame_size, config.fit, config.pixel_aspect, mask=mask)
+        frames.write(frame.tobytes())
     return constant, [group for group in groups.values() if len({row.patient for row in group}) > 1]
 
 
@@ -210,6 +225,33 @@ def _parted_copies(same: Sequence[Sequence[ImageRow]], official: dict[str, str])
         for row in group
         if official[row.patient] == "train"
     }
+
+
+def _scanners(rows: Sequence[ImageRow]) -> dict[str, set[str]]:
+    """{patient: machines of the images}."""
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        found.setdefault(row.patient, set()).add(row.scanner)
+    return found
+
+
+def _of_split(rows: list[ImageRow], official, scanner: str | None, writer: DatasetWriter) -> list[ImageRow]:
+    """The rows whose patients are in a split, and of the test of one scanner that scanner's alone."""
+    if scanner is None:
+        return rows
+    back = [row for row in rows if official[row.patient] == KEPT_BACK]
+    others = [row for row in rows if official[row.patient] == "test" and row.scanner != scanner]
+    writer.refuse(OFFICIAL_TEST, len(back))
+    writer.refuse(OTHER_SCANNER, len(others))
+    out = {row.image for row in (*back, *others)}
+    return [row for row in rows if row.image not in out]
+
+
+def _fan_mask(image: np.ndarray, writer: DatasetWriter) -> np.ndarray | None:
+    """The fan of an image; None where it is unsure, which is counted."""
+    fan = find_fan(image)
+    writer.note("images whose surroundings of the fan were blanked" if fan.sure else FAN_KEPT)
+    return fan.mask if fan.sure else None
 
 
 def _split(rows, same, official: dict[str, str], config: ImageSetConfig) -> dict[str, str]:

@@ -2,43 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-
-import numpy as np
 
 from common.console import notice, track
 from common.errors import InputError
 from common.files import sha256_of
-from data.dataset import UNLABELLED, Dataset, DatasetWriter, FrameRecord, open_dataset, write_dataset
+from common.parallel import core_count, map_in_order
+from data.dataset import Dataset, DatasetWriter, open_dataset, write_dataset
 from data.duplicates import FrameRegister
-from data.gaze.alignment import FrameGaze, gaze_for_frames
-from data.gaze.read import read_gaze
 from data.names import leading_zero_groups, spelling_key
 from data.pseudonyms import open_pseudonyms
+from data.sources.clip_frames import ClipCounts, ClipTask, Kept, check_clip, clip_frames, store_clip, stored_frames
 from data.sources.config import RecordingsConfig
-from data.sources.labels import (
-    Interval,
-    check_within,
-    class_names,
-    frame_labels,
-    one_class_each,
-    read_intervals,
-    require_labels,
-)
-from data.sources.manifest import Recording, check_box, fixed_splits, read_manifest
-from data.splits import split_patients
-from data.video.clip import Video
+from data.sources.labels import Interval, class_names, one_class_each, read_intervals, require_labels
+from data.sources.manifest import Recording, fixed_splits, read_manifest
+from data.splits import KEPT_BACK, leave_scanner_out, split_patients
 from data.video.folder import frame_files
-from data.video.framing import place_image, prepare_image
-from data.video.read import open_video
 
-# `data.report` and the reports of runs repeat what begins with this word.
-NO_OFFSET = "warning: recordings with gaze whose gaze_offset_s is empty (taken as 0)"
-NO_BOX = "warning: recordings with gaze whose image_box_px is empty (the picture is taken to fill the screen)"
-OUTSIDE_LABELS = "frames outside every label interval"
-CONSTANT = "frames of one constant value"
+LEFT_OUT = "recordings kept back: of a given test, or by another scanner of a patient whom the left-out one showed"
+_WORTH_PROCESSES_BYTES = 64 << 20  # below this, starting processes takes longer than they save
 
 
 def prepare_recordings(config: RecordingsConfig, *, source: Mapping | None = None) -> Dataset:
@@ -66,15 +52,8 @@ def prepare_recordings(config: RecordingsConfig, *, source: Mapping | None = Non
     recordings = read_manifest(config.manifest, unlabelled=config.unlabelled)
     intervals = {r.recording_id: read_intervals(r.labels) if r.labels else [] for r in recordings}
     classes, class_of = _classes(recordings, intervals, config)
-    fixed = fixed_splits(recordings)
-    patients = {r.patient_id for r in recordings}
-    splits = split_patients(
-        patients,
-        val_fraction=config.val_fraction,
-        test_fraction=config.test_fraction,
-        seed=config.seed,
-        fixed=fixed,
-    )
+    fixed, patients = fixed_splits(recordings), {r.patient_id for r in recordings}
+    splits = _splits(recordings, config)
     if Path(config.manifest).resolve().is_relative_to(Path(config.out).resolve()):
         raise InputError(
             f"{config.out}: holds the manifest {config.manifest}: give a folder of its own, as out is written from "
@@ -93,152 +72,93 @@ def prepare_recordings(config: RecordingsConfig, *, source: Mapping | None = Non
         overwrite=config.overwrite,
         pseudonyms=open_pseudonyms(config.pseudonymise, config.out),
     ) as writer:
-        clips = [_survey(r, intervals[r.recording_id]) for r in track(recordings, "checking recordings")]
-        import_clips = _Import(config, classes, class_of, writer)
-        for clip in track(clips, "reading recordings"):
-            import_clips.add(clip, splits[clip.recording.patient_id])
-        import_clips.finish()
+        index_of = {label: classes.index(name) for label, name in class_of.items()}
+        tasks = [
+            ClipTask(r, intervals[r.recording_id], config, index_of) for r in _of_split(recordings, splits, config)
+        ]
+        if len(tasks) < len(recordings):
+            writer.note(LEFT_OUT, len(recordings) - len(tasks))
+        jobs = job_count(config, recordings)
+        for _ in track(map_in_order(check_clip, tasks, jobs), "checking recordings", total=len(tasks)):
+            pass
+        _import(tasks, splits, jobs, writer)
         about["checksum"] = _checksum(Path(config.manifest), recordings)
         about.update(source or {})
     return open_dataset(config.out)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Clip:
-    recording: Recording
-    intervals: list[Interval]
-    video: Video
-
-
-def _survey(recording: Recording, intervals: list[Interval]) -> _Clip:
-    """Open and check everything of one recording, without decoding."""
-    video = open_video(recording.video, recording.fps)
-    if recording.crop_px is not None:
-        check_box(recording.row, "crop_px", recording.crop_px, video.size, f"video {recording.video}")
-    frame_s = video.duration_s - float(video.times_s[-1])
-    check_within(intervals, video.duration_s, frame_s + 1e-6, recording.video)
-    # Read again when the frames are: points of many long sessions would fill the memory.
-    _frame_gaze(recording, video)
-    return _Clip(recording, intervals, video)
-
-
-def _frame_gaze(recording: Recording, video: Video) -> FrameGaze | None:
-    if recording.gaze is None:
-        return None
-    return gaze_for_frames(
-        read_gaze(
-            recording.gaze,
-            screen_px=recording.screen_px,
-            gaze_recording=recording.gaze_recording,
-            clock_known=recording.gaze_offset_s is not None,
-        ),
-        video.times_s,
-        video_px=video.size,
-        image_box_px=recording.image_box_px,
-        crop_px=recording.crop_px,
-        gaze_offset_s=recording.gaze_offset_s or 0.0,
-        # One image stays for as long as somebody looked at it.
-        last_frame_duration_s=video.duration_s - float(video.times_s[-1]) or None,
+def _splits(recordings: Sequence[Recording], config: RecordingsConfig) -> dict[str, str]:
+    """{patient: split}; `KEPT_BACK` where a scanner is left out, for patients of a given test."""
+    fixed, test_fraction = fixed_splits(list(recordings)), config.test_fraction
+    if config.leave_out_scanner is not None:
+        scanners: dict[str, set[str]] = {}
+        for recording in recordings:
+            scanners.setdefault(recording.patient_id, set()).add(recording.scanner)
+        fixed, test_fraction = leave_scanner_out(config.leave_out_scanner, scanners, fixed), 0.0
+    return split_patients(
+        {r.patient_id for r in recordings},
+        val_fraction=config.val_fraction,
+        test_fraction=test_fraction,
+        seed=config.seed,
+        fixed=fixed,
     )
 
 
-class _Import:
-    """Decodes clips into the writer, and watches for frames that two recordings share."""
-
-    def __init__(
-        self, config: RecordingsConfig, classes: Sequence[str], class_of: Mapping[str, str], writer: DatasetWriter
-    ):
-        self._config, self._writer = config, writer
-        self._index = {label: list(classes).index(name) for label, name in class_of.items()}
-        self._seen = FrameRegister()
-
-    def add(self, clip: _Clip, split: str) -> None:
-        """Decode one clip and write the frames that are wanted."""
-        recording, video, writer = clip.recording, clip.video, self._writer
-        gaze = _frame_gaze(recording, video)
-        labels = frame_labels(recording, clip.intervals, video.times_s)
-        wanted = keep_frames(video.times_s, self._config.fps)
-        x, y, width, height = recording.crop_px or (0, 0, *video.size)
-        rule = (self._config.frame_size, self._config.fit, self._config.pixel_aspect)
-        place = place_image((height, width), *rule)
-        seen = constant = 0
-        for index, time_s, whole in video:
-            if not wanted[index]:
-                continue
-            label = labels[index]
-            if label is None and not self._without_label(recording):
-                writer.refuse(OUTSIDE_LABELS)
-                continue
-            seen += 1
-            frame = whole[y : y + height, x : x + width]
-            if frame.min() == frame.max():
-                constant += 1
-                continue
-            self._seen.add(recording.recording_id, recording.patient_id, frame)
-            gaze_x, gaze_y = place.to_frame(gaze.x[index], gaze.y[index]) if gaze is not None else ((), ())
-            record = FrameRecord(
-                frame=prepare_image(frame, *rule),
-                label=UNLABELLED if label is None else self._index[label],
-                recording_id=recording.recording_id,
-                patient_id=recording.patient_id,
-                frame_index=index,
-                time_s=time_s,
-                gaze_x=np.asarray(gaze_x).tolist(),
-                gaze_y=np.asarray(gaze_y).tolist(),
-                scanner=recording.scanner,
-            )
-            writer.add(split, record)
-        if seen and constant == seen:
-            raise InputError(
-                f"{recording.video}: every frame has one constant value (recording {recording.recording_id}): "
-                "export the video again, or correct crop_px"
-            )
-        self._seen.close(recording.recording_id, recording.video)
-        if constant:
-            writer.refuse(CONSTANT, constant)
-        if self._config.fps is not None:
-            writer.note(f"frames between the ticks of {self._config.fps:g} frames per s", int(np.sum(~wanted)))
-        _note_gaze(recording, gaze, writer)
-
-    def finish(self) -> None:
-        """Note what recordings have in common."""
-        if self._seen.shared:
-            self._writer.note("frames that recordings of two patients share", self._seen.shared)
-        if self._seen.within:
-            self._writer.note("recordings that repeat one of the same patient", self._seen.within)
-
-    def _without_label(self, recording: Recording) -> bool:
-        """Whether frames of this recording that have no label are kept."""
-        return self._config.transitions if recording.labels is not None else self._config.unlabelled
+def _of_split(
+    recordings: Sequence[Recording], splits: Mapping[str, str], config: RecordingsConfig
+) -> Iterator[Recording]:
+    """Those that go into a split: of the test of one scanner, that scanner's alone."""
+    for recording in recordings:
+        split = splits[recording.patient_id]
+        other = config.leave_out_scanner not in (None, recording.scanner)
+        if split != KEPT_BACK and not (split == "test" and other):
+            yield recording
 
 
-def keep_frames(times_s: np.ndarray, fps: float | None) -> np.ndarray:
-    """Which frames to keep for a rate: bool [n], the nearest to each tick k / fps (the earlier of two).
+def _import(tasks: Sequence[ClipTask], splits: Mapping[str, str], jobs: int, writer: DatasetWriter) -> None:
+    """Every frame into the writer, in the order of the manifest, whoever decoded it."""
+    seen = FrameRegister()
+    with contextlib.ExitStack() as stack:  # first the processes end, then their files go
+        store = stack.enter_context(tempfile.TemporaryDirectory(prefix="frames-", dir=writer.folder))
+        read = stack.enter_context(contextlib.closing(_read(tasks, jobs, Path(store))))
+        for (frames, counts), task in zip(read, tasks):
+            recording = task.recording
+            for record, digest in frames:
+                seen.add(recording.recording_id, recording.patient_id, digest)
+                writer.add(splits[recording.patient_id], record)
+            seen.close(recording.recording_id, recording.video)
+            for reason, count in counts.refused.items():
+                writer.refuse(reason, count)
+            for what, count in counts.notes.items():
+                writer.note(what, count)
+    if seen.shared:
+        writer.note("frames that recordings of two patients share", seen.shared)
+    if seen.within:
+        writer.note("recordings that repeat one of the same patient", seen.within)
 
-    Args:
-        times_s: float64 [n], ascending, the first 0.
-        fps: frames per s, or None to keep all.
-    """
-    if fps is None:
-        return np.ones(len(times_s), dtype=bool)
-    # Frame i is nearest to the ticks up to half-way to the next frame. Within a microsecond it
-    # is a tie: which is nearer must not hang on the rounding of floats.
-    half_way = (times_s[:-1] + times_s[1:]) / 2 + 0.5e-6
-    last = np.floor(np.append(np.minimum(half_way, times_s[-1] + 1e-6 / fps), times_s[-1] + 1e-6 / fps) * fps)
-    return np.diff(last, prepend=-1) > 0
 
-
-def _note_gaze(recording: Recording, gaze: FrameGaze | None, writer: DatasetWriter) -> None:
-    if gaze is None:
-        writer.note("recordings without gaze")
+def _read(
+    tasks: Sequence[ClipTask], jobs: int, store: Path
+) -> Generator[tuple[Iterator[Kept], ClipCounts], None, None]:
+    """The frames of each recording, and its counts, which are whole after the last frame."""
+    if jobs == 1:
+        for task in track(tasks, "reading recordings"):
+            counts = ClipCounts()
+            yield clip_frames(task, counts), counts
         return
-    writer.note("recordings with gaze")
-    if recording.gaze_offset_s is None:
-        writer.note(NO_OFFSET)
-    if recording.image_box_px is None:
-        writer.note(NO_BOX)
-    for name, count in gaze.counts.items():
-        writer.note(f"gaze: {name.replace('_', ' ')}", count)
+    # Frames wait in files, so that memory holds one at a time however long the recordings are.
+    stored = [dataclasses.replace(task, store=store / str(number)) for number, task in enumerate(tasks)]
+    done = map_in_order(store_clip, stored, jobs)
+    for number, counts in enumerate(track(done, "reading recordings", total=len(tasks))):
+        yield stored_frames(store / str(number)), counts
+
+
+def job_count(config: RecordingsConfig, recordings: Sequence[Recording]) -> int:
+    """Processes to start: as many as are asked for; else one for each core where there is enough to do for them."""
+    if config.jobs is not None:
+        return min(config.jobs, len(recordings))
+    size = sum(file.stat().st_size for recording in recordings for file in _files(recording))
+    return min(core_count(), len(recordings)) if size >= _WORTH_PROCESSES_BYTES else 1
 
 
 def _classes(

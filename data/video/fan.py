@@ -29,6 +29,7 @@ _RAGGED = 0.04  # of the box: how far echoes may reach over a side and still bel
 _OUTSIDE_BOX = 0.015  # of the box
 _SECOND_AREA = 0.012  # of the fan's area
 _BAR = 4  # length over width: a grey bar is longer
+_LARGEST_BAR = 0.05  # of the fan's area
 _MOST_BEYOND = 0.3  # share of faint echoes just outside a side
 
 
@@ -149,7 +150,7 @@ def _beyond_box(evidence: np.ndarray, mask: np.ndarray) -> np.ndarray:
     out = np.maximum(
         np.maximum(x - left, left + width - x - wide) / wide, np.maximum(y - top, top + height - y - high) / high
     )
-    bar = np.maximum(width, height) > _BAR * np.minimum(width, height)
+    bar = (np.maximum(width, height) > _BAR * np.minimum(width, height)) & (area < _LARGEST_BAR * mask.sum())
     chosen = (out > _OUTSIDE_BOX) & (area > _SECOND_AREA * mask.sum()) & ~bar
     chosen[0] = False
     return chosen[areas]

@@ -276,3 +276,44 @@ def test_example_images_are_of_the_plane_and_spread_over_the_table(tmp_path):
     assert len(example_images("fetal-planes", folder, "Fetal brain", 99)) == 12
     with pytest.raises(InputError, match="Maternal cervix"):
         example_images("fetal-planes", folder, "Maternal cervix", 1)
+
+
+def test_one_scanner_is_left_out(tmp_path):
+    """Even patients are from a Voluson, odd ones from an Aloka; 0 to 3 are the official test."""
+    folder = write_planes(tmp_path / "db")
+    data = prepare(folder, tmp_path / "out", leave_out_scanner="Aloka", val_fraction=0.25)
+    patients = [set(data.info["splits"][split]["frames_per_patient"]) for split in ("train", "val", "test")]
+    assert patients[2] == {"5", "7", "9", "11"}
+    assert patients[0] | patients[1] == {"4", "6", "8", "10"} and len(patients[1]) == 1
+    assert data.scanners("test") == {"Aloka": 16} and data.scanners("train") == {"Voluson E6": 12}
+    assert data.info["refused"] == {"frames of the official test, kept back": 16}
+    assert data.info["source"]["left_out_scanner"] == "Aloka"
+
+
+def test_frames_by_other_scanners_of_the_tested_patients_are_left_out(tmp_path):
+    def rows(lines):
+        return [
+            line.replace("Voluson E6", "Aloka") if line.startswith("Patient00004_Plane0") else line for line in lines
+        ]
+
+    folder = write_planes(tmp_path / "db", rows=rows)
+    data = prepare(folder, tmp_path / "out", leave_out_scanner="Aloka", val_fraction=0.25)
+    assert data.info["splits"]["test"]["frames_per_patient"]["4"] == 1
+    assert data.info["refused"]["frames by other scanners of patients whom the left-out scanner showed"] == 3
+
+
+def test_images_are_blanked_outside_the_fan(tmp_path):
+    folder = write_planes(tmp_path / "db")
+    rng = np.random.default_rng(1)
+    for number, file in enumerate(sorted((folder / "Images").iterdir())):
+        image = np.zeros((120, 160), np.uint8)
+        image[20:110, 30:130] = rng.integers(20, 200, (90, 100))
+        image[2:12, 2:20] = 255 * ((np.arange(18) % 3 == 0) & (np.arange(10)[:, None] % 4 != number % 4))
+        io.imsave(file, image, check_contrast=False)
+    kept = prepare(folder, tmp_path / "kept", frame_size=(120, 160))
+    blank = prepare(folder, tmp_path / "blank", frame_size=(120, 160), fan="blank")
+    assert (kept.fan, blank.fan) == ("keep", "blank")
+    assert blank.info["notes"]["images whose surroundings of the fan were blanked"] == 48
+    for with_marks, without in zip(*(read_split(d, "test").as_numpy_iterator() for d in (kept, blank))):
+        assert with_marks["frame"][:15, :25].any() and not without["frame"][:15, :25].any()
+        np.testing.assert_array_equal(with_marks["frame"][24:106, 34:126], without["frame"][24:106, 34:126])

@@ -11,7 +11,7 @@ from data.dataset import open_dataset
 from data.frames import resize_frame
 from data.report import dataset_warnings, print_dataset_report
 from data.sources import RecordingsConfig, prepare_recordings
-from data.sources.recordings import keep_frames
+from data.sources.clip_frames import keep_frames
 from tests.data.clips import (
     HEIGHT,
     WIDTH,

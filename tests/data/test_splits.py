@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from common.errors import InputError
-from data.splits import SPLITS, split_patients
+from data.splits import KEPT_BACK, SPLITS, leave_scanner_out, split_patients
 
 PATIENTS = [f"p{i:03d}" for i in range(100)]
 
@@ -75,3 +75,23 @@ def test_too_few_patients_are_refused(count):
 
 def test_numbers_as_ids_are_the_same_as_their_text():
     assert split(range(20)) == split([str(i) for i in range(20)])
+
+
+def test_leaving_a_scanner_out_keeps_the_official_test_back():
+    scanners = {"a": {"E6"}, "b": {"S10"}, "c": {"E6", "S10"}, "d": {"E6"}, "e": {"S10"}}
+    official = {"d": "test", "e": "test", "b": "train"}
+    decided = leave_scanner_out("E6", scanners, official)
+    assert decided == {"a": "test", "c": "test", "b": "train", "d": KEPT_BACK, "e": KEPT_BACK}
+
+
+@pytest.mark.parametrize(
+    ("scanner", "official", "words"),
+    [
+        ("E8", {}, "no frame is from it; there are E6, S10"),
+        ("E6", {"a": "test"}, "outside the official test no patient is from it"),
+        ("E6", {"b": "test"}, "outside the official test no patient is from another scanner"),
+    ],
+)
+def test_a_scanner_that_can_not_be_left_out_is_refused(scanner, official, words):
+    with pytest.raises(InputError, match=words):
+        leave_scanner_out(scanner, {"a": {"E6"}, "b": {"S10", ""}}, official)

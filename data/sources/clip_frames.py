@@ -1,0 +1,219 @@
+"""One recording to its frames: a pure function of its files, without TensorFlow, so that processes share the work."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pickle
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from common.errors import InputError
+from data.duplicates import frame_digest
+from data.frame_record import UNLABELLED, FrameRecord
+from data.frames import encode_png
+from data.gaze.alignment import FrameGaze, gaze_for_frames
+from data.gaze.read import read_gaze
+from data.sources.config import RecordingsConfig
+from data.sources.labels import Interval, check_within, frame_labels
+from data.sources.manifest import Recording, check_box
+from data.video.clip import Video
+from data.video.fan import find_fan
+from data.video.framing import place_image, prepare_image
+from data.video.read import open_video
+
+# `data.report` and the reports of runs repeat what begins with this word.
+NO_OFFSET = "warning: recordings with gaze whose gaze_offset_s is empty (taken as 0)"
+NO_BOX = "warning: recordings with gaze whose image_box_px is empty (the picture is taken to fill the screen)"
+OUTSIDE_LABELS = "frames outside every label interval"
+CONSTANT = "frames of one constant value"
+FAN_KEPT = "warning: recordings whose fan was not found, kept whole"
+_FAN_FRAMES = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipTask:
+    """A recording and what is wanted of it.
+
+    Attributes:
+        recording, intervals: of the manifest, and of its labels.
+        config: of the preparation.
+        index_of: {label as the recording has it: index of its class}.
+        store: file that takes the frames, where another process reads them.
+    """
+
+    recording: Recording
+    intervals: list[Interval]
+    config: RecordingsConfig
+    index_of: Mapping[str, int]
+    store: Path | None = None
+
+
+@dataclasses.dataclass
+class ClipCounts:
+    """What is counted while a recording is read: what was left out, by reason, and what is worth a note."""
+
+    refused: Counter[str] = dataclasses.field(default_factory=Counter)
+    notes: Counter[str] = dataclasses.field(default_factory=Counter)
+
+
+Kept = tuple[FrameRecord, bytes]
+
+
+def check_clip(task: ClipTask) -> None:
+    """Open and check everything of one recording, without decoding.
+
+    Raises:
+        InputError: names the file, or the manifest's line and column.
+    """
+    _frame_gaze(task.recording, _open(task))
+
+
+def clip_frames(task: ClipTask, counts: ClipCounts) -> Iterator[Kept]:
+    """Decode one recording: each frame that is wanted, as a PNG, with the digest of its pixels.
+
+    Args:
+        task: what is read. counts: filled by the time that the last frame has come.
+
+    Raises:
+        InputError: a frame that can't be decoded, or a clip of constant frames.
+    """
+    recording, config = task.recording, task.config
+    video = _open(task)
+    gaze = _frame_gaze(recording, video)
+    labels = frame_labels(recording, task.intervals, video.times_s)
+    wanted = keep_frames(video.times_s, config.fps)
+    x, y, width, height = recording.crop_px or (0, 0, *video.size)
+    rule = (config.frame_size, config.fit, config.pixel_aspect)
+    place = place_image((height, width), *rule)
+    mask = _fan_mask(video, (x, y, width, height), counts) if config.fan == "blank" else None
+    without_label = config.transitions if recording.labels is not None else config.unlabelled
+    seen = 0
+    for index, time_s, whole in video:
+        if not wanted[index]:
+            continue
+        label = labels[index]
+        if label is None and not without_label:
+            counts.refused[OUTSIDE_LABELS] += 1
+            continue
+        seen += 1
+        image = whole[y : y + height, x : x + width]
+        if image.min() == image.max():
+            counts.refused[CONSTANT] += 1
+            continue
+        gaze_x, gaze_y = place.to_frame(gaze.x[index], gaze.y[index]) if gaze is not None else ((), ())
+        frame = prepare_image(image, *rule, mask=mask)
+        record = FrameRecord(
+            frame=encode_png(frame),
+            label=UNLABELLED if label is None else task.index_of[label],
+            recording_id=recording.recording_id,
+            patient_id=recording.patient_id,
+            frame_index=index,
+            time_s=time_s,
+            gaze_x=np.asarray(gaze_x).tolist(),
+            gaze_y=np.asarray(gaze_y).tolist(),
+            scanner=recording.scanner,
+        )
+        yield record, frame_digest(frame)
+    if seen and counts.refused[CONSTANT] == seen:
+        raise InputError(
+            f"{recording.video}: every frame has one constant value (recording {recording.recording_id}): "
+            "export the video again, or correct crop_px"
+        )
+    if config.fps is not None:
+        counts.notes[f"frames between the ticks of {config.fps:g} frames per s"] += int(np.sum(~wanted))
+    _note_gaze(recording, gaze, counts)
+
+
+def store_clip(task: ClipTask) -> ClipCounts:
+    """`clip_frames` into the task's file; `stored_frames` reads them."""
+    if task.store is None:
+        raise ValueError("task.store is None, and names no file")
+    counts = ClipCounts()
+    with task.store.open("wb") as stream:
+        for kept in clip_frames(task, counts):
+            pickle.dump(kept, stream, pickle.HIGHEST_PROTOCOL)
+    return counts
+
+
+def stored_frames(store: Path) -> Iterator[Kept]:
+    """The frames of a file that `store_clip` wrote in this run; the file is removed after the last one."""
+    size = os.path.getsize(store)
+    with store.open("rb") as stream:
+        while stream.tell() < size:
+            yield pickle.load(stream)
+    store.unlink()
+
+
+def keep_frames(times_s: np.ndarray, fps: float | None) -> np.ndarray:
+    """Which frames to keep for a rate: bool [n], the nearest to each tick k / fps (the earlier of two).
+
+    Args:
+        times_s: float64 [n], ascending, the first 0.
+        fps: frames per s, or None to keep all.
+    """
+    if fps is None:
+        return np.ones(len(times_s), dtype=bool)
+    # Frame i is nearest to the ticks up to half-way to the next frame. Within a microsecond it
+    # is a tie: which is nearer must not hang on the rounding of floats.
+    half_way = (times_s[:-1] + times_s[1:]) / 2 + 0.5e-6
+    last = np.floor(np.append(np.minimum(half_way, times_s[-1] + 1e-6 / fps), times_s[-1] + 1e-6 / fps) * fps)
+    return np.diff(last, prepend=-1) > 0
+
+
+def _open(task: ClipTask) -> Video:
+    recording = task.recording
+    video = open_video(recording.video, recording.fps)
+    if recording.crop_px is not None:
+        check_box(recording.row, "crop_px", recording.crop_px, video.size, f"video {recording.video}")
+    frame_s = video.duration_s - float(video.times_s[-1])
+    check_within(task.intervals, video.duration_s, frame_s + 1e-6, recording.video)
+    return video
+
+
+def _frame_gaze(recording: Recording, video: Video) -> FrameGaze | None:
+    if recording.gaze is None:
+        return None
+    return gaze_for_frames(
+        read_gaze(
+            recording.gaze,
+            screen_px=recording.screen_px,
+            gaze_recording=recording.gaze_recording,
+            clock_known=recording.gaze_offset_s is not None,
+        ),
+        video.times_s,
+        video_px=video.size,
+        image_box_px=recording.image_box_px,
+        crop_px=recording.crop_px,
+        gaze_offset_s=recording.gaze_offset_s or 0.0,
+        # One image stays for as long as somebody looked at it.
+        last_frame_duration_s=video.duration_s - float(video.times_s[-1]) or None,
+    )
+
+
+def _fan_mask(video: Video, crop: tuple[int, int, int, int], counts: ClipCounts) -> np.ndarray | None:
+    """The fan in the crop, from frames spread over the clip, which is decoded once for it; None where it is unsure."""
+    x, y, width, height = crop
+    chosen = set(np.linspace(0, len(video) - 1, _FAN_FRAMES).round().astype(int).tolist())
+    fan = find_fan([whole[y : y + height, x : x + width] for index, _, whole in video if index in chosen])
+    if not fan.sure:
+        counts.notes[FAN_KEPT] += 1
+        return None
+    counts.notes["recordings whose surroundings of the fan were blanked"] += 1
+    return fan.mask
+
+
+def _note_gaze(recording: Recording, gaze: FrameGaze | None, counts: ClipCounts) -> None:
+    if gaze is None:
+        counts.notes["recordings without gaze"] += 1
+        return
+    counts.notes["recordings with gaze"] += 1
+    if recording.gaze_offset_s is None:
+        counts.notes[NO_OFFSET] += 1
+    if recording.image_box_px is None:
+        counts.notes[NO_BOX] += 1
+    for name, count in gaze.counts.items():
+        counts.notes[f"gaze: {name.replace('_', ' ')}"] += count
