@@ -6,58 +6,15 @@ number of threads, so a run repeats exactly and a resumed run goes on as it woul
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 import tensorflow as tf
 
-from common.errors import InputError
+from data.appearance import change_appearance, changes_appearance
+from data.augment_settings import DRAWS, Augmentation, draw_of, random_draws
+from data.marks import draw_marks, draws_marks
 
-
-@dataclasses.dataclass(frozen=True)
-class Augmentation:
-    """How far each change may go; 0 (or False) switches it off.
-
-    Attributes:
-        flip_horizontal: mirror half of the frames left to right.
-        flip_vertical: mirror half of the frames top to bottom.
-        rotation_deg: uniform in ±rotation_deg.
-        zoom: the scale factor is uniform in 1 ± zoom.
-        shift: uniform in ±shift of the frame's height and width.
-        brightness: added grey level, uniform in ±brightness (range [0, 1]).
-        contrast: factor about the frame's mean, uniform in 1 ± contrast.
-        gamma: exponent exp(u), u uniform in ±gamma.
-    """
-
-    flip_horizontal: bool = True
-    flip_vertical: bool = False
-    rotation_deg: float = 15.0
-    zoom: float = 0.1
-    shift: float = 0.06
-    brightness: float = 0.1
-    contrast: float = 0.25
-    gamma: float = 0.2
-
-    def __post_init__(self):
-        for name in ("rotation_deg", "zoom", "shift", "brightness", "contrast", "gamma"):
-            value = getattr(self, name)
-            if not 0 <= value < math.inf:
-                raise InputError(f"augment.{name} {value}: must be a number of at least 0")
-        if self.zoom >= 1:
-            raise InputError(f"augment.zoom {self.zoom}: must be below 1, or a frame could shrink to nothing")
-
-
-DRAWS = 9  # random numbers that one augmentation takes
-
-
-def random_draws(count: int | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """The random numbers of `count` augmentations: float32 [count, DRAWS], uniform in ±1.
-
-    Args:
-        count: of frames.
-        seed: int [2]; the same seed gives the same numbers, whatever was drawn before.
-    """
-    return tf.random.stateless_uniform([count, DRAWS], tf.cast(seed, tf.int64), -1.0, 1.0)
+__all__ = ["DRAWS", "Augmentation", "augment_batch", "random_draws"]
 
 
 def augment_batch(
@@ -68,12 +25,13 @@ def augment_batch(
     Args:
         frame: float32 [B, H, W, 1] in [0, 1].
         x, y: float32 [B, P], gaze points normalised to the frame; NaN = no point.
-        draws: float32 [B, DRAWS], see `random_draws`.
+        draws: float32 [B, n], from `random_draws` with these settings.
         settings: how far each change may go.
 
     Returns:
         The frame and the points after the same geometric change. A point may leave the
-        frame: its coordinates then lie outside [0, 1], it is not clipped.
+        frame: its coordinates then lie outside [0, 1], it is not clipped. Where the sector is
+        cut, points stay on what has become black.
     """
     matrix = _output_to_input(tf.shape(frame), draws, settings)
     moved = tf.raw_ops.ImageProjectiveTransformV3(
@@ -86,7 +44,24 @@ def augment_batch(
     )
     moved = tf.ensure_shape(moved, frame.shape)
     x, y = _move_points(x, y, matrix, tf.shape(frame))
-    return _change_grey(moved, draws, settings), x, y
+    if settings.sector_cut:
+        moved = moved * _sector(tf.shape(frame), draws, settings)
+    if changes_appearance(settings):
+        moved = change_appearance(moved, draws, settings)
+    moved = _change_grey(moved, draws, settings)
+    return draw_marks(moved, draws, settings) if draws_marks(settings) else moved, x, y
+
+
+def _sector(shape: tf.Tensor, draws: tf.Tensor, s: Augmentation) -> tf.Tensor:
+    """1 inside a sector, 0 outside, [B, H, W, 1]; each side cuts off up to `sector_cut` of the top, none below."""
+    across = (tf.range(shape[2], dtype=tf.float32) + 0.5) / tf.cast(shape[2], tf.float32)
+    down = (tf.range(shape[1], dtype=tf.float32) + 0.5) / tf.cast(shape[1], tf.float32)
+    left, right = (
+        s.sector_cut * tf.abs(draw_of(draws, name))[:, None, None] * (1.0 - down)[:, None]
+        for name in ("cut_left", "cut_right")
+    )
+    inside = (across >= left) & (across <= 1.0 - right)
+    return tf.cast(inside, tf.float32)[..., None]
 
 
 def _output_to_input(shape: tf.Tensor, draws: tf.Tensor, s: Augmentation) -> tf.Tensor:
@@ -103,7 +78,19 @@ def _output_to_input(shape: tf.Tensor, draws: tf.Tensor, s: Augmentation) -> tf.
     shift = s.shift * draws[:, 4:6] * tf.stack([width, height])
     # Not `einsum`: a sum of two products must not depend on how many frames are in the batch.
     offset = middle + shift - tf.reduce_sum(linear * middle, axis=2)
+    if s.depth:  # about the middle of the top, where the probe is
+        scale = 1.0 / (1.0 + s.depth * draw_of(draws, "depth"))[:, None]
+        linear, offset = _after(linear, offset, tf.concat([scale, scale], 1), tf.stack([(width - 1) / 2, 0.0]))
+    if s.aspect:
+        wide = tf.exp(-s.aspect * draw_of(draws, "aspect"))[:, None]
+        linear, offset = _after(linear, offset, tf.concat([wide, tf.ones_like(wide)], 1), middle)
     return tf.concat([linear, offset[..., None]], axis=2)
+
+
+def _after(linear: tf.Tensor, offset: tf.Tensor, scale: tf.Tensor, about: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The map after scaling its argument by `scale` [B, 2] about a point."""
+    moved = offset + tf.reduce_sum(linear * (about * (1.0 - scale))[:, None, :], axis=2)
+    return linear * scale[:, None, :], moved
 
 
 def _move_points(x, y, matrix, shape):

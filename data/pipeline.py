@@ -101,12 +101,12 @@ def training_batches(
     taken, labelled = frames_taken(data, split, settings.unlabelled), data.labelled_frames(split)
     share, size = settings.labelled_share, settings.batch_size
     if share is None or not 0 < labelled < taken:
-        stream = _endless(data, split, settings, taken, skip * size)
+        stream = _endless(data, split, settings, augmentation, taken, skip * size)
     else:
         count = labelled_frames_a_batch(size, share)
         parts = [
-            _endless(data, split, settings, labelled, skip * count, labelled=True),
-            _endless(data, split, settings, taken - labelled, skip * (size - count), labelled=False),
+            _endless(data, split, settings, augmentation, labelled, skip * count, labelled=True),
+            _endless(data, split, settings, augmentation, taken - labelled, skip * (size - count), labelled=False),
         ]
         # Which of the two each place of a batch is taken from, over and over.
         places = tf.data.Dataset.from_tensor_slices(np.repeat([0, 1], [count, size - count])).repeat()
@@ -127,12 +127,18 @@ def labelled_frames_a_batch(batch_size: int, share: float) -> int:
 
 
 def _endless(
-    data: Dataset, split: str, settings: PipelineSettings, taken: int, skip: int, labelled: bool | None = None
+    data: Dataset,
+    split: str,
+    settings: PipelineSettings,
+    augmentation: Augmentation | None,
+    taken: int,
+    skip: int,
+    labelled: bool | None = None,
 ) -> tf.data.Dataset:
     """Shuffled examples with their view and draws, epoch after epoch.
 
     Args:
-        taken: number of frames of an epoch.
+        augmentation: which numbers are drawn. taken: number of frames of an epoch.
         skip: examples to leave out at the start.
         labelled: those that have a label alone (True), those that have none (False), or both (None).
     """
@@ -151,7 +157,7 @@ def _endless(
     def epoch(number: tf.Tensor) -> tf.data.Dataset:
         order = tf.stack([seed, number])
         view = number % settings.views if settings.views else number
-        draws = random_draws(frames, tf.stack([seed, view]))
+        draws = random_draws(frames, tf.stack([seed, view]), augmentation)
         found = shuffled(examples(order) if stored is None else stored, buffer, order)
         return found.map(lambda example: {**example, "view": view, "draws": draws[example["index"]]})
 
@@ -162,7 +168,7 @@ def view_batches(
     data: Dataset, split: str, settings: PipelineSettings, augmentation: Augmentation | None, view: int
 ) -> tf.data.Dataset:
     """Batches of one view of a split, in stored order, once; the features have "index" int64 [B] too."""
-    draws = random_draws(data.frames(split), tf.constant([settings.seed, view], tf.int64))
+    draws = random_draws(data.frames(split), tf.constant([settings.seed, view], tf.int64), augmentation)
     number = tf.constant(view, tf.int64)
     examples = _selected(data, split, settings)(None).map(
         lambda example: {**example, "view": number, "draws": tf.gather(draws, example["index"])}
