@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from common.console import console
+from evaluation.by_scanner import scanners_of
 from evaluation.compression import compare
 from evaluation.saliency import METRICS
 
@@ -50,6 +51,7 @@ def print_table(report: Mapping[str, Any]) -> None:
         markup=False,
         highlight=False,
     )
+    _print_scanners(rows, paths)
     if "saliency" in report:
         _print_saliency(report["saliency"])
 
@@ -63,16 +65,13 @@ def _columns(conventional: str, narrow: bool) -> list[str]:
 
 def _cells(row: Mapping[str, Any], report: Mapping[str, Any], between: str) -> dict[str, str]:
     """The text of each column; `between` separates an estimate from its interval."""
-    interval, timing = row["accuracy_ci95"], row["latency_ms"]
-    accuracy = [f"{100 * row['accuracy']:.1f}"]
-    if interval is not None:
-        accuracy.append(f"[{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]")
+    timing = row["latency_ms"]
     latency = "—"
     if timing["median"] is not None:
         latency = f"{timing['median']:.2f} /{between}{timing['p95']:.2f}"
     to_teacher, to_conventional, _ = compare(row, report).texts()
     return {
-        "accuracy %\n[95 % CI]": between.join(accuracy),
+        "accuracy %\n[95 % CI]": _cells_of_accuracy(row, between),
         "macro F1": f"{row['macro_f1']:.3f}",
         "params": scaled(row["params"], 1000, _COUNTS),
         "MACs": scaled(row["macs"], 1000, _COUNTS),
@@ -83,6 +82,27 @@ def _cells(row: Mapping[str, Any], report: Mapping[str, Any], between: str) -> d
         "latency\nms /p95": latency,
         "NetScore": f"{row['netscore']:.1f}" if row["netscore"] is not None else "—",
     }
+
+
+def _print_scanners(rows: Sequence[Mapping[str, Any]], paths: Sequence[str]) -> None:
+    """Accuracy on each scanner, where there are several."""
+    scanners = scanners_of(rows)
+    if not scanners:
+        return
+    table = Table(title=Text("Accuracy by scanner, % [95 % CI]"), title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("artefact", overflow="fold", min_width=19)
+    for name in scanners:
+        found = rows[0]["per_scanner"][name]
+        table.add_column(Text(f"{name}\n{found['n_frames']} of {found['n_patients']}"), justify="right")
+    for row in rows:
+        cells = [_cells_of_accuracy(row["per_scanner"][name], "\n") for name in scanners]
+        table.add_row(Text(short_name(row["path"], paths)), *map(Text, cells))
+    console.print(table)
+
+
+def _cells_of_accuracy(metrics: Mapping[str, Any], between: str) -> str:
+    text, interval = f"{100 * metrics['accuracy']:.1f}", metrics["accuracy_ci95"]
+    return text if interval is None else f"{text}{between}[{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
 
 
 def _print_saliency(saliency: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ from common.shown import shown_paths
 from data.dataset import Dataset
 from data.report import dataset_warnings
 from evaluation.artefacts import artefact_sha256
+from evaluation.by_scanner import scanners_of
 from evaluation.compression import compare
 from evaluation.config import EvaluateConfig
 from evaluation.report import evaluate, write_report
@@ -105,9 +106,27 @@ def summarise(report: dict, data: Dataset) -> str:
         "one's on the same frames; negative is above it.",
         "",
         *(text for line in dataset_warnings(data) for text in (f"{line[0].upper()}{line[1:]}.", "")),
+        *_by_scanner(rows, parts),
         *what_lies_where(report),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _by_scanner(rows: list[dict], parts: int) -> list[str]:
+    """A table of the accuracy on each scanner, where there are several."""
+    scanners = scanners_of(rows)
+    if not scanners:
+        return []
+    counts = [f"{name} ({rows[0]['per_scanner'][name]['n_frames']} frames)" for name in scanners]
+    lines = ["Accuracy by scanner (95 % interval over patients):", "", f"| artefact | {' | '.join(counts)} |"]
+    lines.append(f"|{'---|' * (len(scanners) + 1)}")
+    for row in rows:
+        cells = ["/".join(Path(row["path"]).parts[-parts:])]
+        for found in (row["per_scanner"][name] for name in scanners):
+            low, high = found["accuracy_ci95"] or (float("nan"),) * 2
+            cells.append(f"{found['accuracy']:.3f} ({low:.3f}–{high:.3f})")
+        lines.append(f"| {' | '.join(cells)} |")
+    return [*lines, ""]
 
 
 def what_lies_where(report: dict) -> list[str]:
