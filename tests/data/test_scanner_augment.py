@@ -118,7 +118,7 @@ def test_speckle_multiplies_with_mean_one_and_its_grains_grow():
         strong = out[np.argsort(out.std(axis=(1, 2)))[-32:]]
         return np.mean([np.corrcoef(o[:, 1:].ravel(), o[:, :-1].ravel())[0, 1] for o in strong])
 
-    assert abs(likeness(0.0)) < 0.05 and likeness(3.0) > 0.35
+    assert abs(likeness(0.0)) < 0.05 and likeness(3.0) > 0.25
 
 
 def test_noise_is_uniform_and_its_neighbours_are_unrelated():
