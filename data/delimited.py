@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Literal
 
 from common.errors import InputError
 
@@ -36,7 +37,7 @@ def split_rows(
     Raises:
         InputError: rows that can't be told apart.
     """
-    quoting = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
     reader = csv.reader((line + "\n" for line in lines), delimiter=separator, quoting=quoting, strict=strict)
     last = 0
     try:
