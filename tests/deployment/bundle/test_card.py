@@ -57,7 +57,7 @@ def test_where_it_comes_from(card, bundle, data):
     assert card["data"]["splits"]["train"]["patients"] == 20
     assert provenance["seeds"] == {"training": 3, "split": 3, "simulation": 5}
     assert provenance["commit_of_training"] == "c0ffee"
-    assert provenance["configuration"]["distil"] == {"epochs": 12}
+    assert provenance["configuration"]["distil"] == {"epochs": 10}
     assert provenance["sha256"] == {
         name: facts["sha256"] for name, facts in json.loads((bundle / "bundle.json").read_text())["files"].items()
     }
@@ -84,10 +84,21 @@ def test_the_page_has_the_figures_of_the_json(card, page):
     assert not re.search(r"\b(None|nan|null)\b", page)
 
 
+def test_the_threshold_is_given_with_what_it_does_here(card, page, row):
+    point, kept = card["decision"]["still"], card["calibration"]["selective"]
+    assert kept["threshold"] == point["threshold"]
+    assert {name: kept[name] for name in ("coverage", "accuracy")} == {
+        name: row["selective"][name] for name in ("coverage", "accuracy")
+    }
+    assert f"threshold {point['threshold']:.3f}" in page and f"keeps {kept['coverage']:.1%}" in page
+    assert f"{card['unlike_frames']['flagged']:.1%} of these frames are flagged" in page
+
+
 def test_limits_follow_from_the_figures(card):
     limits = " ".join(card["limits"])
     assert "simulated" in limits and "no medical device" in limits and "10 patients are few" in limits
     assert "2 scanners" in limits
+    assert "No threshold" not in limits and "Nothing tells" not in limits
 
 
 def test_what_is_not_installed_is_said_and_left_out(run, tmp_path, monkeypatch, capsys):

@@ -15,6 +15,7 @@ from data.dataset import open_dataset
 from data.reading import read_split
 from deployment.bundle.engines import litert_answers
 from evaluation.artefacts import load_artefact
+from quantization.tensor_names import tensor_names
 from tests.training.tiny import CLASSES, FRAME_SIZE
 
 HERE = Path(__file__).resolve().parent
@@ -39,6 +40,19 @@ def wanted(run, frames):
 @pytest.fixture(scope="module")
 def about(bundle):
     return json.loads((bundle / "bundle.json").read_text())
+
+
+@pytest.mark.parametrize("name", [INT8, RGB])
+def test_tensor_names_are_unique(bundle, name):
+    names = tensor_names(bundle / name)
+    assert len(set(names)) == len(names) > 10
+
+
+def test_thresholds_and_the_rule_for_unlike_frames_are_those_of_the_run(about, run):
+    metadata = json.loads((run / "int8" / (INT8 + ".json")).read_text())
+    assert metadata["decision"]["target"] == 0.95 and metadata["ood"]["frames"] == 240
+    assert (about["decision"], about["ood"]) == (metadata["decision"], metadata["ood"])
+    assert about["preparation"]["fit"] == metadata["fit"] and about["preparation"]["fan"] == metadata["fan"]
 
 
 def test_metadata_changes_no_answer(bundle, frames, wanted):
