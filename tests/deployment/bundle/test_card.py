@@ -57,7 +57,7 @@ def test_where_it_comes_from(card, bundle, data):
     assert card["data"]["splits"]["train"]["patients"] == 20
     assert provenance["seeds"] == {"training": 3, "split": 3, "simulation": 5}
     assert provenance["commit_of_training"] == "c0ffee"
-    assert provenance["configuration"]["distil"] == {"epochs": 10}
+    assert provenance["configuration"]["distil"] == {"epochs": 12}
     assert provenance["sha256"] == {
         name: facts["sha256"] for name, facts in json.loads((bundle / "bundle.json").read_text())["files"].items()
     }

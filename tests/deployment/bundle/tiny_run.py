@@ -52,7 +52,7 @@ def write_run(folder, data):
     frames = np.stack([row["frame"] for row in rows]).astype(np.float32) / 255
     student = build_student()
     student.compile(keras.optimizers.Adam(4e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    history = student.fit(frames, np.array([row["label"] for row in rows]), 32, epochs=10, verbose=0).history
+    history = student.fit(frames, np.array([row["label"] for row in rows]), 32, epochs=12, verbose=0).history
     metadata = Metadata(
         "shapes_net", tiny.CLASSES, tiny.FRAME_SIZE, "logits", "student", gaze_map_size=tiny.MAP_SIZE,
         params=student.count_params(), macs=123, version="tensorflow 2", dataset_checksum=opened.checksum,
@@ -63,7 +63,7 @@ def write_run(folder, data):
     save_keras(student, folder / "student" / "student.keras", metadata)
     post_training_int8(student, [frames], folder / "int8" / "student_int8.tflite", metadata)
     fit_artefact(folder / "int8" / "student_int8.tflite", opened, 0.95)
-    settings = {"data": str(data), "run": str(folder), "student": "shapes_net", "seed": 3, "distil": {"epochs": 10}}
+    settings = {"data": str(data), "run": str(folder), "student": "shapes_net", "seed": 3, "distil": {"epochs": 12}}
     (folder / "config.yaml").write_text(yaml.safe_dump(settings))
     lines = [f"student,{epoch + 1},{loss}" for epoch, loss in enumerate(history["loss"])]
     (folder / "history.csv").write_text("stage,epoch,loss\n" + "\n".join(lines) + "\n")
