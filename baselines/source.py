@@ -22,6 +22,7 @@ from data.labels import limit_labels
 from data.pipeline import PipelineSettings, training_batches
 from evaluation.artefacts import Metadata, read_metadata
 from models.objective import Objective
+from models.registry import check_options
 
 # Enough frames for the ranges of activations; more do not move them.
 CALIBRATION_BATCHES = 8
@@ -124,6 +125,7 @@ def student_options(source: Source, config: StudentConfig) -> dict:
         if stored.get("student") == source.metadata.name:
             options = stored.get("student_options")
     options = options or {}
+    check_options(source.metadata.name, options)
     shape, classes = source.model.input_shape[1:], source.model.output_shape[-1]
     built = models.create(source.metadata.name, shape, classes, **options)
     if _shapes(built) != _shapes(source.model):

@@ -17,6 +17,7 @@ MORE = (
     "speckle_size", "speckle_seed", "text", "text_x", "text_y", "text_seed", "bar", "bar_x", "bar_size", "calipers",
     "caliper_x0", "caliper_y0", "caliper_x1", "caliper_y1",
 )  # fmt: skip
+_MOST = 360  # degrees; every other limit is far below
 _SHARES = ("depth", "sector_cut", "text", "grey_bar", "calipers")
 
 
@@ -79,6 +80,8 @@ class Augmentation:
             value = getattr(self, field.name)
             if not isinstance(field.default, bool) and not 0 <= value < math.inf:
                 raise InputError(f"augment.{field.name} {value}: must be a number of at least 0")
+            if value > _MOST:
+                raise InputError(f"augment.{field.name} {value}: must be at most {_MOST}")
         if self.zoom >= 1:
             raise InputError(f"augment.zoom {self.zoom}: must be below 1, or a frame could shrink to nothing")
         for name in _SHARES:

@@ -123,9 +123,7 @@ def create(
         InputError: an unknown name or option, or a value the family can't build.
     """
     entry = find(name)
-    for option in options:
-        if option not in entry.options:
-            raise InputError(f"model {name}: has no option {option!r}; it has {', '.join(entry.options)}")
+    check_options(name, options)
     if num_classes < 2:
         raise InputError(f"model {name}: {num_classes} classes: at least two are needed")
     try:
@@ -139,6 +137,20 @@ def create(
         raise InputError(
             f"model {name}: can't be built for frames of {height}×{width} with {given}: {error}"
         ) from error
+
+
+def check_options(name: str, options: Mapping[str, Any]) -> None:
+    """Refuse options that a family does not have, such as the arguments of `create` itself.
+
+    Raises:
+        InputError: an unknown model or option, or true or false where a number is meant.
+    """
+    known = find(name).options
+    for option, value in options.items():
+        if option not in known:
+            raise InputError(f"model {name}: has no option {option!r}; it has {', '.join(known)}")
+        if isinstance(value, bool) and isinstance(known[option], float):
+            raise InputError(f"model {name}: option {option} must be a number, not {value}")
 
 
 def outline(name: str, frame_shape: tuple[int, int, int], num_classes: int, **options: Any) -> keras.Model:

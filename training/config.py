@@ -12,6 +12,7 @@ from data.augment import Augmentation
 from data.pipeline import GAZE_MODES, UNLABELLED_MODES
 from losses import LossSettings
 from models.ensemble import shares
+from models.registry import check_options
 from training.settings import (
     DistilSettings,
     PretrainSettings,
@@ -23,6 +24,7 @@ from training.settings import (
 STAGES = ("teacher", "student", "int8")
 UNLABELLED = ("auto", *UNLABELLED_MODES)
 NO_TEACHER = "none"
+_LEAST_SIGMA = 1e-3
 # Where a student's weights come from, besides a file of weights.
 STUDENT_INITS = ("random", "teacher", "imagenet")
 
@@ -142,6 +144,8 @@ def _check_values(config: TrainConfig) -> None:
     _check_labels(config)
     if config.sigma is not None and not 0 < config.sigma <= 0.5:
         raise InputError(f"sigma must be above 0 and at most 0.5 of the frame's width, not {config.sigma}")
+    if config.sigma is not None and config.sigma < _LEAST_SIGMA:
+        raise InputError(f"sigma must be at least {_LEAST_SIGMA:g} of the frame's width, not {config.sigma}")
     if config.student_init not in STUDENT_INITS and Path(config.student_init).suffix not in (".keras", ".h5"):
         raise InputError(
             f"student_init must be one of {', '.join(STUDENT_INITS)} or a .keras or .h5 file, not "
@@ -170,12 +174,14 @@ def _check_labels(config: TrainConfig) -> None:
 
 def _check_models(config: TrainConfig) -> None:
     student = models.find(config.student, "student")
+    check_options(config.student, config.student_options)
     for name, taps in config.loss.named_taps().items():
         for tap in taps:
             if tap not in student.taps:
                 raise InputError(f"loss.{name}: {config.student} has no tap {tap!r}; it has {', '.join(student.taps)}")
     if config.teacher != NO_TEACHER:
         models.find(config.teacher, "teacher")
+        check_options(config.teacher, config.teacher_options)
 
 
 def _check_teachers(config: TrainConfig) -> None:

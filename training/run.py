@@ -12,7 +12,7 @@ import keras
 from common import strict_yaml
 from common.console import console, say
 from common.errors import InputError
-from common.files import clear_leftovers_in, write_text
+from common.files import clear_leftovers_in, path_kind, write_text
 from common.locks import exclusive
 from common.shown import shown_path, shown_paths
 from data.dataset import diagnosed, open_dataset
@@ -58,6 +58,8 @@ def train(config: TrainConfig, *, overwrite: bool = False, dry_run: bool = False
         data = limit_labels(data, config.labelled_patients, config.seed)
     check_data(config, data)
     folder = Path(config.run)
+    if path_kind(folder) == "file":
+        raise InputError(f"{folder}: is a file, and a run is a folder: name another one")
     prints = stage_fingerprints(config, data)
     stages = {name: Stage(name, config, data, folder, print_, prints) for name, print_ in prints.items()}
     check_models(config, data, say=dry_run)

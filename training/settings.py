@@ -9,6 +9,8 @@ from typing import ClassVar
 from common.errors import InputError
 from common.typed import check_fields
 
+# Above these a slip of the keyboard would be waited on for ever, or fill the memory.
+_MOST = {"epochs": 100_000, "warmup_epochs": 100_000, "batch_size": 65_536, "views": 100_000}
 PRECISIONS = ("auto", "float32", "mixed_bfloat16")
 
 
@@ -158,6 +160,8 @@ def _at_least(settings, of: str, **least: float) -> None:
         value = getattr(settings, name)
         if not limit <= value < math.inf:
             raise InputError(f"{of}.{name} must be a number of at least {limit}, not {value}")
+        if value > _MOST.get(name, math.inf):
+            raise InputError(f"{of}.{name} must be at most {_MOST[name]:,}, not {value}")
 
 
 def _above_0(settings, of: str, name: str) -> None:
