@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from PIL import Image
 
-from common.console import console, notice, track
+from common.console import notice, track
 from common.errors import InputError
 from common.files import whole_folder, write_text
 from deployment.config import PredictConfig, crop_box
 from deployment.inputs import Clip, FoundView, find_view, open_clips, require
 from deployment.look import Look, find_look
+from deployment.outputs import (
+    SUMMARY,
+    TABLE,
+    Answered,
+    named,
+    print_answers,
+    print_recordings,
+    summary_of,
+    table_of,
+)
 from deployment.prediction import Prediction, Rule, View, answer, classify, prepare, rule_of
-from deployment.recordings import open_recordings, recordings_summary
+from deployment.recordings import open_recordings
 from evaluation.artefacts import Artefact, load_artefact
-
-SUMMARY, TABLE = "summary.json", "predictions.csv"
-
-
-@dataclasses.dataclass(frozen=True)
-class Answered:
-    """An input with what came out of it.
-
-    Attributes:
-        clip: the input. found: what of it was shown. prediction: the answers.
-        files: {what: path relative to the output folder}.
-    """
-
-    clip: Clip
-    found: FoundView
-    prediction: Prediction
-    files: dict[str, Any]
 
 
 def predict_files(config: PredictConfig) -> dict[str, Any]:
@@ -65,12 +56,13 @@ def predict_files(config: PredictConfig) -> dict[str, Any]:
     _notices(artefact, config)
     with whole_folder(config.out, overwrite=config.overwrite, marker=SUMMARY) as folder:
         answered = [_predict_clip(artefact, clip, rules, look, config, folder) for clip in clips]
-        write_text(folder / TABLE, _table(answered).to_csv(index=False, float_format="%.6f"))
-        summary = _summary(artefact, config, answered)
+        answered = named(answered)
+        write_text(folder / TABLE, table_of(answered).to_csv(index=False, float_format="%.6f"))
+        summary = summary_of(artefact, config, answered)
         write_text(folder / SUMMARY, json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-    _print(answered, config.out)
+    print_answers(answered, config.out)
     if summary["recordings"] is not None:
-        _print_recordings(summary["recordings"])
+        print_recordings(summary["recordings"])
     return summary
 
 
@@ -177,108 +169,6 @@ def _keep_crop(clip: Clip, picture: Path, out: Path) -> None:
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_bytes(picture.read_bytes())
     notice(f"{clip.name}: what was found is drawn in {kept}")
-
-
-def _table(answered: list[Answered]) -> pd.DataFrame:
-    tables = [each.prediction.table.assign(input=each.clip.name) for each in answered]
-    joined = pd.concat(tables, ignore_index=True)
-    joined["rejected"] = joined["rejected"].astype(int)
-    return joined[["input", *joined.columns.drop("input")]]
-
-
-def _summary(artefact: Artefact, config: PredictConfig, answered: list[Answered]) -> dict[str, Any]:
-    metadata = artefact.metadata
-    return {
-        "artefact": {
-            "path": str(artefact.path),
-            "sha256": metadata.sha256,
-            "name": metadata.name,
-            "stage": metadata.stage,
-            "classes": list(metadata.classes),
-            "frame_size": list(metadata.frame_size),
-            "fit": metadata.fit,
-            "fan": metadata.fan,
-            "version": metadata.version,
-            "decision": None if metadata.decision is None else dataclasses.asdict(metadata.decision),
-        },
-        "settings": {
-            "crop": config.crop,
-            "pixel_aspect": config.pixel_aspect,
-            "fps": config.fps,
-            "check": bool(config.check and metadata.ood is not None),
-        },
-        "inputs": [_input_summary(each) for each in answered],
-        "recordings": recordings_summary([(each.clip, each.prediction) for each in answered], metadata),
-    }
-
-
-def _input_summary(each: Answered) -> dict[str, Any]:
-    video, prediction, found = each.clip.video, each.prediction, each.found
-    table = prediction.table
-    kept = table[~table["rejected"]]
-    best = prediction.best_frames()
-    for name, file in each.files.get("best", {}).items():
-        best[name]["file"] = file
-    return {
-        "input": each.clip.name,
-        "sha256": each.clip.sha256(),
-        "frames": len(video),
-        "duration_s": round(video.duration_s, 6),
-        "size_px": list(video.size),
-        "crop": {
-            "box": list(found.view.crop or (0, 0, *video.size)),
-            "how": found.how,
-            "confidence": None if found.confidence is None else round(found.confidence, 4),
-        },
-        "rule": dataclasses.asdict(prediction.rule),
-        "kept": {name: int((kept["smoothed_class"] == name).sum()) for name in prediction.classes},
-        "rejected": int(table["rejected"].sum()),
-        "flagged": {str(name): int(n) for name, n in table["flag"][table["flag"] != ""].value_counts().items()},
-        "intervals": prediction.intervals(),
-        "best_frames": best,
-        **{key: value for key, value in each.files.items() if key != "best"},
-    }
-
-
-def _print(answered: list[Answered], out: Path) -> None:
-    for each in answered:
-        prediction, found = each.prediction, each.found
-        table = prediction.table
-        x, y, width, height = found.view.crop or (0, 0, *each.clip.video.size)
-        sure = "" if found.confidence is None else f" (confidence {found.confidence:.2f})"
-        lines = [f"{each.clip.name}: {len(table)} frames, crop {x},{y},{width},{height} {found.how}{sure}"]
-        rejected, flagged = int(table["rejected"].sum()), int((table["flag"] != "").sum())
-        lines.append(f"  rejected {rejected} of {len(table)}, {flagged} of them unlike the training frames")
-        for row in prediction.intervals()[:20]:
-            lines.append(
-                f"  {row['start_s']:8.2f} – {row['end_s']:.2f} s  {row['class']}, {row['frames']} frames, "
-                f"mean confidence {row['confidence']:.2f}"
-            )
-        console.print("\n".join(lines), markup=False, highlight=False)
-    files = [name for each in answered for name in _names(each.files)]
-    for name in [TABLE, SUMMARY, *files]:
-        console.print(f"wrote {out / name}", markup=False, highlight=False)
-
-
-def _print_recordings(worth: dict[str, Any]) -> None:
-    lines = [f"{worth['frames']} labelled frames, accuracy {worth['accuracy']:.3f} without a filter"]
-    clips = worth["clips"]
-    if clips is not None:
-        first, decision = clips["time_to_first_correct_s"], clips["frames_to_decision"]
-        lines.append(
-            f"{clips['n_clips']} clips, accuracy {clips['accuracy']:.3f}; first correct answer after "
-            f"{_number(first['median'])} s (median; never in {first['never']}), first decision at frame "
-            f"{_number(decision['median'])} (never in {decision['never']})"
-        )
-    console.print("\n".join(lines), markup=False, highlight=False)
-
-
-def _number(value: float | None) -> str:
-    return "—" if value is None else f"{value:g}"
-
-
-def _names(files: dict[str, Any]) -> list[str]:
-    return [name for value in files.values() for name in (value.values() if isinstance(value, dict) else [value])]
 
 
 def _file_name(text: str) -> str:

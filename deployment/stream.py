@@ -17,6 +17,7 @@ import numpy as np
 from common.console import notice
 from common.errors import InputError
 from common.files import whole_folder, write_text
+from common.shown import shown_path
 from data.video.fan import find_fan
 from deployment.config import PredictConfig, crop_box
 from deployment.inputs import FAN_FRAMES
@@ -96,7 +97,11 @@ def predict_stream(config: PredictConfig, out: TextIO | None = None) -> int:
         summary = answering.summary()
         _say(out, summary)
         if folder is not None:
-            about = {"artefact": str(config.artefact), "sha256": artefact.metadata.sha256, "stream": config.stream}
+            about = {
+                "artefact": shown_path(config.artefact),
+                "sha256": artefact.metadata.sha256,
+                "stream": config.stream,
+            }
             write_text(Path(folder) / "summary.json", json.dumps({**about, **summary}, indent=2) + "\n")
         _log(config.stream, summary)
     if failed is not None:

@@ -51,7 +51,7 @@ def test_the_table_has_every_frame_of_every_input(found):
     table = pd.read_csv(found / "predictions.csv", keep_default_na=False)
     assert list(table.columns) == COLUMNS
     counts = table.groupby("input").size()
-    assert [counts[str(found.parent / name)] for name in ("clip.mkv", "other.mkv", "still.png")] == [30, 5, 1]
+    assert [counts[f"…/{name}"] for name in ("clip.mkv", "other.mkv", "still.png")] == [30, 5, 1]
     np.testing.assert_allclose(table[[f"p_{name}" for name in CLASSES]].sum(axis=1), 1, atol=2e-6)
     clip = table[table["input"].str.endswith("clip.mkv")]
     assert list(clip["raw_class"]) == ["left"] * 10 + ["middle"] * 10 + ["right"] * 10
@@ -65,6 +65,7 @@ def test_the_summary_names_intervals_best_frames_settings_and_checksums(found):
     assert set(clip["best_frames"]) == {"left", "right"} and clip["rule"]["kind"] == "two_sided"
     assert sum(clip["kept"].values()) + clip["rejected"] == clip["frames"] == 30
     assert (other["kept"]["middle"], still["rule"]["kind"]) == (5, "still")
+    assert str(found.parent) not in (found / "summary.json").read_text(), "no folder of this machine"
     assert summary["artefact"]["classes"] == list(CLASSES) and len(clip["sha256"]) == 64
     assert clip["crop"] == {"box": [0, 0, 64, 48], "how": "whole", "confidence": None}
 
