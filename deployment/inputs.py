@@ -76,7 +76,7 @@ def open_clips(words: Sequence[str], fps: float | None = None) -> list[Clip]:
     """
     paths = [path for word in words for path in _matches(word)]
     seen: set[Path] = set()
-    clips = []
+    clips: list[Clip] = []
     for path in paths:
         if path.resolve() in seen:
             raise InputError(f"{path}: is given twice: name each input once")

@@ -104,7 +104,7 @@ class Prediction:
         for name in self.classes:
             part = kept[kept["raw_class"] == name]
             if len(part):
-                row = part.loc[part[f"p_{name}"].idxmax()]
+                row = part.iloc[int(part[f"p_{name}"].to_numpy().argmax())]
                 found[name] = {
                     "frame": int(row["frame"]),
                     "time_s": float(row["time_s"]),

@@ -151,7 +151,7 @@ def filter_table(table: pd.DataFrame, classes: Sequence[str], kind: str, time_co
     filtered = probabilities.copy()
     times_s, recordings = table["time_s"].to_numpy(dtype=np.float64), table["recording_id"].to_numpy()
     for rows in pd.Series(np.arange(len(table))).groupby(recordings).indices.values():
-        rows = rows[np.argsort(times_s[rows], kind="stable")]
+        rows = np.asarray(rows)[np.argsort(times_s[rows], kind="stable")]
         filtered[rows] = FILTERS[kind](probabilities[rows], times_s[rows], time_constant_s)
     return filtered
 

@@ -27,6 +27,7 @@ statistics here). The score is Fisher's discriminant between frames and frames u
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Literal
 
 import numpy as np
 
@@ -34,7 +35,7 @@ from data.dataset import Dataset
 from data.reading import read_split
 from evaluation.artefacts.fitted import OutOfDistribution
 
-RULE = "frame-statistics-1"
+RULE: Literal["frame-statistics-1"] = "frame-statistics-1"
 UNLIKE, UPSIDE_DOWN = "unlike", "upside_down"
 DARK, BRIGHT = 10, 250
 LAGS = (1, 2, 4)

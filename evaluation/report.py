@@ -181,7 +181,7 @@ def _artefact_row(
         **metrics,
         "selective": selective_row(table, data.classes, metadata.decision),
         "flagged": flagged,
-        "clips": clip_metrics(table, data.classes, metadata.decision and metadata.decision.causal),
+        "clips": clip_metrics(table, data.classes, metadata.decision.causal if metadata.decision else None),
         "per_scanner": _per_scanner(table, data, config.draws),
         "params": params,
         "macs": macs,

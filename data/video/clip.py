@@ -75,7 +75,7 @@ class Video:
             )
 
 
-def check_size(path: Path, width: int, height: int) -> None:
+def check_size(path: Path | str, width: int, height: int) -> None:
     """Refuse a picture whose pixels would not fit, before anything is decoded.
 
     Raises:
