@@ -238,10 +238,10 @@ def test_only_brings_what_it_needs(study, stand_ins):
 
 
 def test_hours(study, stand_ins, monkeypatch):
-    """Estimates: 12 training frames, 1 ms each by the stand-in, times epochs; what does not fit is left."""
+    """Estimates: 12 labelled of 16 training frames, 1 ms each by the stand-in, times epochs; too long is left out."""
     _, plan = run(study, max_hours=1e-6)
     assert calls(stand_ins) == []
-    assert plan["big"].seconds == pytest.approx(40 + 24 * 16 * 1e-3)
+    assert plan["big"].seconds == pytest.approx(40 + 24 * 12 * 1e-3)
     assert plan["small"].seconds == pytest.approx(40 + 3 * 16 * 2e-3)  # the student's step and the teacher's answer
     assert states(study)["big"] == "run"
     _, plan = run(study, max_hours=1)
