@@ -67,16 +67,18 @@ def _table(flags, command: str) -> int:
             raise InputError(f"--markdown {flags.markdown}: lies in no folder: make it first, or name another file")
     if flags.jobs < 1:
         raise InputError(f"--jobs {flags.jobs}: must be at least 1")
+    from studies.plan import choose
+
     study, sums = _study(flags)
+    rows = choose(study, flags.data, flags.only)  # before the lock, which makes the folder
     with contextlib.nullcontext() if flags.dry_run else exclusive(study.runs):
-        return _make_table(flags, command, study, sums)
+        return _make_table(flags, command, study, sums, rows)
 
 
-def _make_table(flags, command: str, study, sums) -> int:
-    from studies.plan import choose, make_plan, missing_data, print_plan
+def _make_table(flags, command: str, study, sums, rows) -> int:
+    from studies.plan import make_plan, missing_data, print_plan
     from studies.run import prepare_data, run_plan
 
-    rows = choose(study, flags.data, flags.only)
     missing = missing_data(study, rows)
     for name in missing if flags.dry_run else ():
         say(f"the data set {study.datasets[name].path} is made first; without it there is no estimate")

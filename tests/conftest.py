@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,10 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 # The networks of tests are too small for more than one thread, and each worker has a core of its own.
 for threads in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
     os.environ.setdefault(threads, "1")
+
+# In the background of a shell Ctrl-C is ignored, by what a test starts as well: here it is what it is in a terminal.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent
 # The tests of these folders share trainings and simulations, which one worker makes once (`--dist loadgroup`).

@@ -102,7 +102,7 @@ BAD = [
     (("table", "--config", "{ci}", "--jobs", "0"), "--jobs 0: must be at least 1"),
     (
         ("table", "--config", "{ci}", "--markdown", "gone/page.md"),
-        "--markdown gone/page.md: is a folder, or",
+        "--markdown gone/page.md: lies in no folder",
     ),
     (("table", "--config", "{ci}", "--retime", "--latency", "false"), "--retime: times what is finished again"),
     (("results", "--config", "{ci}", "--only", "vgg16"), "--only"),

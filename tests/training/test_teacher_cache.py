@@ -107,7 +107,7 @@ def test_views_come_back_and_each_epoch_has_another_order(stage):
 def test_a_filled_cache_is_not_filled_again(stage):
     stage, teacher = stage
     files = {file: file.stat().st_mtime_ns for file in teacher_cache(stage, teacher).folder.iterdir()}
-    other = dataclasses.replace(stage, config=dataclasses.replace(stage.config, student_options={"width": 9}))
+    other = dataclasses.replace(stage, config=dataclasses.replace(stage.config, student="sononet_8"))
     assert {file: file.stat().st_mtime_ns for file in teacher_cache(other, teacher).folder.iterdir()} == files
 
 
