@@ -38,9 +38,10 @@ class Runner:
 
 
 def keras_runner(model: keras.Model, metadata: Metadata) -> Runner:
-    """A Keras model, compiled once for all batch sizes."""
+    """A Keras model, traced once for all batch sizes."""
+    batches = {tensor.name: tf.TensorSpec((None, *tensor.shape[1:]), tf.float32) for tensor in model.inputs}
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(input_signature=[inputs_of(model, batches)])
     def forward(inputs):
         return tf.cast(model(inputs, training=False), tf.float32)
 
