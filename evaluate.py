@@ -25,6 +25,7 @@ from common.console import console, say
 from common.errors import InputError, run_command
 from common.files import check_output_file
 from common.parsing import Parser
+from common.shown import shown_text
 
 
 def main(argv: list[str]) -> None:
@@ -56,7 +57,8 @@ def main(argv: list[str]) -> None:
     if flags.html:
         from evaluation.page.write import write_page
 
-        write_page(flags.html, evaluation, run=flags.run, command=shlex.join(["python", "evaluate.py", *argv]))
+        command = shown_text(shlex.join(["python", "evaluate.py", *argv]), argv)
+        write_page(flags.html, evaluation, run=flags.run, command=command)
         written.append(flags.html)
     print_table(evaluation.report)
     for path in written:

@@ -27,7 +27,9 @@ from common.console import console, say
 from common.errors import InputError, run_command
 from common.files import check_output_file, write_text
 from common.locks import exclusive
+from common.parallel import MAX_JOBS
 from common.parsing import Parser
+from common.shown import shown_text
 
 # Where the results that stay with the code lie.
 _STORED = Path(__file__).resolve().parent / "studies" / "results"
@@ -45,7 +47,7 @@ def main(argv: list[str]) -> int:
         chosen = flags().parse_args(argv[1:])
         from common import quiet  # noqa: F401  (before TensorFlow)
 
-        return run(chosen, shlex.join(["python", "study.py", *argv]))
+        return run(chosen, shown_text(shlex.join(["python", "study.py", *argv]), argv))
     parser = Parser(prog="study.py", description=__doc__, formatter_class=_Help)
     commands = parser.add_subcommands()
     commands.add_subcommand("table", _table_flags(), help="train what is missing, print the table")
@@ -65,8 +67,8 @@ def _table(flags, command: str) -> int:
         check_output_file(flags.markdown)
         if not flags.markdown.absolute().parent.is_dir():
             raise InputError(f"--markdown {flags.markdown}: lies in no folder: make it first, or name another file")
-    if flags.jobs < 1:
-        raise InputError(f"--jobs {flags.jobs}: must be at least 1")
+    if not 1 <= flags.jobs <= MAX_JOBS:
+        raise InputError(f"--jobs {flags.jobs}: must be from 1 to {MAX_JOBS}")
     from studies.plan import choose
 
     study, sums = _study(flags)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
-from baselines.config import TrainedConfig, distinct
+from baselines.config import TrainedConfig, check_clusters, distinct
 from baselines.record import Record
 from baselines.registry import Baseline
 from baselines.student import train_targets
-from common.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,8 +26,7 @@ class ClusterConfig(TrainedConfig):
         super().__post_init__()
         distinct("clusters", self.clusters)
         for value in self.clusters:
-            if value < 3:
-                raise InputError(f"clusters must be at least 3 (one below zero, zero, one above), not {value}")
+            check_clusters(value)
 
 
 def cluster(config: ClusterConfig) -> Record:

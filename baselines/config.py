@@ -12,6 +12,10 @@ from common.typed import StrPath, check_fields
 from data.augment import Augmentation
 from data.pipeline import GAZE_MODES
 from losses import LossSettings
+from training.settings import MOST
+
+# Far more than an 8-bit kernel has values; a table of many more would fill the memory.
+_MOST_CLUSTERS = 65_536
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -94,14 +98,30 @@ class TrainedConfig(StudentConfig):
 
 
 def at_least(config: BaselineConfig, **least: int) -> None:
-    """Refuse fields below their least values.
+    """Refuse fields below their least values, or so large that they would be waited on for ever.
 
     Raises:
         InputError: naming the field.
     """
     for name, value in least.items():
-        if getattr(config, name) < value:
-            raise InputError(f"{name} must be at least {value}, not {getattr(config, name)}")
+        found, most = getattr(config, name), MOST["batch_size" if name == "batch_size" else "epochs"]
+        if found < value:
+            raise InputError(f"{name} must be at least {value}, not {found}")
+        if found > most:
+            raise InputError(f"{name} must be at most {most:,}, not {found}")
+
+
+def check_clusters(clusters: int) -> None:
+    """Refuse a number of clusters that can't be.
+
+    Raises:
+        InputError: naming it.
+    """
+    if not 3 <= clusters <= _MOST_CLUSTERS:
+        raise InputError(
+            f"clusters must be at least 3 (one below zero, zero, one above) and at most {_MOST_CLUSTERS:,}, "
+            f"not {clusters}"
+        )
 
 
 def rates(config: BaselineConfig, *names: str) -> None:

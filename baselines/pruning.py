@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from baselines.config import TrainedConfig, distinct
+from baselines.config import TrainedConfig, check_clusters, distinct
 from baselines.record import Record
 from baselines.registry import Baseline
 from baselines.student import train_targets
@@ -33,8 +33,8 @@ class PruneConfig(TrainedConfig):
         for value in self.sparsity:
             if not 0 < value < 1:
                 raise InputError(f"sparsity must be in (0, 1), not {value}")
-        if self.clusters is not None and self.clusters < 3:
-            raise InputError(f"clusters must be at least 3 (one below zero, zero, one above), not {self.clusters}")
+        if self.clusters is not None:
+            check_clusters(self.clusters)
 
 
 def prune(config: PruneConfig) -> Record:

@@ -17,6 +17,7 @@ from common.errors import InputError
 A = TypeVar("A")
 B = TypeVar("B")
 
+MAX_JOBS = 1024
 _AHEAD = 4  # items for each process that may be begun before their turn
 
 

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import getpass
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 _ELSEWHERE = "…"
+# Where an absolute path may start in a text: not in a URL, a relative path or a tag.
+_START = r"(?:(?<![\w.…~}<:/-])|(?<=\w:)(?!//))"
+# It ends at a blank or at what encloses it; one in quotes may hold blanks.
+_ABSOLUTE = re.compile(rf"""(?<=["'`])/[^"'`\n]+(?=["'`])|{_START}/[^\s'"`\[\](){{}},;:<>|]+""")
 
 
 def shown_paths(paths: Sequence[str | os.PathLike]) -> list[str]:
-    """Paths to be stored: as given if relative, else below the working directory, else by what tells them apart.
+    """Paths to be stored: as given if relative, else below the working directory, else by their last part or parts.
 
     `/somebody/runs/a/student.keras` and `/somebody/runs/b/student.keras` become `…/a/student.keras` and
-    `…/b/student.keras`; one alone becomes `…/student.keras`.
+    `…/b/student.keras`; one alone becomes `…/student.keras`. Two parts are kept of what lies in several folders, more
+    only where two paths would look alike.
     """
-    elsewhere = [path for path in map(Path, paths) if path.is_absolute() and not path.is_relative_to(Path.cwd())]
+    given = [Path(path) for path in paths]
+    elsewhere = [path for path in given if path.is_absolute() and not _is_here(path)]
     common = Path(os.path.commonpath({path.parent for path in elsewhere})) if elsewhere else Path()
-    return [_shown(Path(path), common) for path in paths]
+    most = max(2, _telling_apart(elsewhere))
+    return [_shown(path, common, most) for path in given]
 
 
 def shown_path(path: str | os.PathLike) -> str:
@@ -25,9 +34,44 @@ def shown_path(path: str | os.PathLike) -> str:
     return shown_paths([path])[0]
 
 
-def _shown(path: Path, common: Path) -> str:
+def shown_text(text: str, words: Sequence[str] = ()) -> str:
+    """A command or a line of a log to be stored: each absolute path in it as `shown_path` gives it.
+
+    Args:
+        text: to be stored.
+        words: of the command, which tell where a path that holds blanks ends.
+    """
+    values = {part for word in words for part in (word, word.partition("=")[2]) if Path(part).is_absolute()}
+    for value in sorted(values, key=len, reverse=True):
+        text = text.replace(value, shown_path(value))
+    if Path.cwd() != Path(Path.cwd().anchor):
+        text = re.sub(f"{_START}{re.escape(str(Path.cwd()))}/", "", text)
+    return _ABSOLUTE.sub(lambda found: shown_path(found[0]), text)
+
+
+def _telling_apart(paths: Sequence[Path]) -> int:
+    """How many of the last parts are needed so that no two different paths look alike."""
+    different = set(paths)
+    longest = max((len(path.parts) for path in different), default=1)
+    return next((n for n in range(1, longest) if len({path.parts[-n:] for path in different}) == len(different)), 1)
+
+
+def _shown(path: Path, common: Path, most: int) -> str:
     if not path.is_absolute():
         return str(path)
-    if path.is_relative_to(Path.cwd()):
+    if _is_here(path):
         return str(path.relative_to(Path.cwd()))
-    return f"{_ELSEWHERE}/{path.relative_to(common)}"
+    parts = path.relative_to(common).parts[-most:]
+    return "/".join([_ELSEWHERE, *("~" if part in _users() else part for part in parts)])
+
+
+def _is_here(path: Path) -> bool:
+    """Whether it lies below the working directory, which says something unless that is the root of all."""
+    return Path.cwd() != Path(path.anchor) and path.is_relative_to(Path.cwd())
+
+
+def _users() -> set[str]:
+    try:
+        return {Path.home().name, getpass.getuser()}
+    except (KeyError, OSError):  # a process whose user has no name
+        return {Path.home().name}

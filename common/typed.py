@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
+import math
 import numbers
 import os
 import types
@@ -23,6 +24,8 @@ T = TypeVar("T")
 
 # What a caller may give where a path is meant; it is stored as a `Path`.
 StrPath = str | os.PathLike[str]
+# Far above any setting, and it fits a float32: nothing overflows on the way into a tensor.
+_LARGEST = 1e30
 
 
 def check_fields(settings: Any, name: str = "") -> None:
@@ -64,6 +67,8 @@ def convert(value: Any, hint: Any, name: str) -> Any:
     expected, fits, make = _PLAIN[plain]
     if not fits(value):
         raise InputError(f"{name} must be {expected}, not {value!r}")
+    if plain is float and _LARGEST < abs(value) < math.inf:
+        raise InputError(f"{name} must be at most {_LARGEST:g} and at least {-_LARGEST:g}, not {value!r}")
     return make(value)
 
 

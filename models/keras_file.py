@@ -7,8 +7,12 @@ checked here.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import stat
+import sys
+import warnings
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -24,6 +28,8 @@ MOST_MEMBERS = 1000
 # Keras stores members without compression, and trained weights hardly compress at all.
 MOST_RATIO = 50
 _SMALL_BYTES = 1 << 20
+# Of addresses, which threads and libraries reserve generously, while a file of weights is loaded.
+_SPARE_BYTES = 4 << 30
 
 
 def read_keras_model(path: str | os.PathLike) -> keras.Model:
@@ -40,13 +46,33 @@ def read_keras_model(path: str | os.PathLike) -> keras.Model:
         raise InputError(f"{path}: there is no such file: check the path")
     check_archive(path)
     try:
-        with disk_errors(path):
+        with disk_errors(path), warnings.catch_warnings(), _memory_bounded(path):
+            # Keras would go on with random weights.
+            warnings.filterwarnings("error", message="Skipping nested container")
             return keras.saving.load_model(path, compile=False)
     except InputError:
         raise
     except Exception as error:
         # A damaged or hostile configuration makes Keras raise whatever its constructors raise.
         raise unreadable(path, error) from error
+
+
+@contextlib.contextmanager
+def _memory_bounded(path: Path) -> Iterator[None]:
+    """Layers that its weights can't fill are refused by the system before they take the machine's memory."""
+    if not sys.platform.startswith("linux"):  # elsewhere the limit is not kept
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    most = pages * resource.getpagesize() + _SPARE_BYTES + 4 * path.stat().st_size
+    if soft != resource.RLIM_INFINITY:
+        most = min(most, soft)
+    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def unreadable(path: Path, error: BaseException) -> InputError:

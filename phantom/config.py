@@ -5,7 +5,10 @@ from __future__ import annotations
 import dataclasses
 
 from common.errors import InputError
+from common.parallel import MAX_JOBS
 from phantom.difficulty import Difficulty, get_difficulty
+
+MOST_PATIENTS = 100_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,10 +46,10 @@ class PhantomConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "frame_size", tuple(self.frame_size))
-        if self.patients < 1:
-            raise InputError(f"patients must be at least 1, not {self.patients}")
-        if self.seed < 0:
-            raise InputError(f"seed must not be negative, not {self.seed}")
+        for name, least, most in (("patients", 1, MOST_PATIENTS), ("seed", 0, 2**32 - 1), ("workers", 1, MAX_JOBS)):
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                raise InputError(f"{name} must be from {least} to {most}, not {value}")
         size = self.frame_size
         if len(size) != 2 or min(size) < 48 or max(size) > 1024:
             given = " ".join(map(str, size))
@@ -56,8 +59,6 @@ class PhantomConfig:
                 raise InputError(f"{name} must be from {low} to {high}, not {getattr(self, name)}")
         if self.keep_fps is not None and not 0 < self.keep_fps <= self.fps:
             raise InputError(f"keep_fps must be above 0 and at most fps ({self.fps:g}), not {self.keep_fps}")
-        if self.workers is not None and self.workers < 1:
-            raise InputError(f"workers must be at least 1, not {self.workers}")
         self.level()
 
     def level(self) -> Difficulty:

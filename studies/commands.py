@@ -8,6 +8,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from common.shown import shown_text
 from studies.declare import Row, Source, Study, expand, fill
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -32,6 +33,11 @@ class Command:
         """As a user types it; environment variables stay names, so that no private path is shown."""
         quoted = [f'"{word}"' if "${" in word else shlex.quote(word) for word in self.words]
         return " ".join(["python", f"{self.name}.py", *quoted])
+
+    @property
+    def stored(self) -> str:
+        """The same, without the folders of this machine: what records, logs and pages hold."""
+        return shown_text(self.shown, self.words)
 
     @property
     def expanded(self) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from common.machine import describe
+from common.shown import shown_text
 from studies.commands import prepare_command, row_command
 from studies.declare import Study, Table
 from studies.estimate import say
@@ -19,7 +20,7 @@ def write_page(
     failures: Mapping[str, str],
     command: str,
 ) -> str:
-    """The whole page; every number in it comes from stored results.
+    """The whole page; every number in it comes from stored results, and no folder of this machine is named.
 
     Args:
         lines: of each table that is shown.
@@ -36,7 +37,7 @@ def write_page(
     for name, found in lines.items():
         parts += _table_parts(study, study.tables[name], found)
         parts += _missing([step for step in plan if step.row.table == name], failures, study)
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return shown_text("\n\n".join(part for part in parts if part) + "\n", [str(study.runs), str(study.path)])
 
 
 def answers(table: Table, lines: Sequence[Line]) -> list[str]:
@@ -104,12 +105,12 @@ def _effort(study: Study, lines: Sequence[Line]) -> str:
         note = f" ({reused}: reused from an earlier run, whose time is not counted)" if reused else ""
         minutes = (f"{record[name] / 60:.1f}" for name in ("seconds", "cpu_seconds"))
         cores = str(record.get("cores") or line.result["machine"]["cores"])
-        rows.append([line.row.name, seed, cores, *minutes, f"`{command.shown}`{note}"])
+        rows.append([line.row.name, seed, cores, *minutes, f"`{command.stored}`{note}"])
     machines = {describe(line.result["machine"]) for line in lines}
     dates = sorted(line.result["date"] for line in lines)
     when = dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"
     names = dict.fromkeys(line.row.data for line in lines)
-    prepared = [command.shown for name in names if (command := prepare_command(study.datasets[name]))]
+    prepared = [command.stored for name in names if (command := prepare_command(study.datasets[name]))]
     parts = [
         f"Trained in {wall_s / 3600:.1f} h ({cpu_s / 3600:.1f} CPU hours) by the commands below, evaluated {when}, on "
         f"{'; on '.join(sorted(machines))}. Where other work ran on the same cores, wall times and latencies are "
@@ -135,7 +136,7 @@ def _missing(plan: Sequence[Step], failures: Mapping[str, str], study: Study) ->
                 step.row.name,
                 f"{step.state}: {why}" if step.state in ("absent", "refused") else why,
                 say(step.seconds) if step.state == "run" else "",
-                f"`{command.shown}`" if command else "",
+                f"`{command.stored}`" if command else "",
             ]
         )
     return ["Not run, so without a result (times are estimates):", _markdown(rows)]

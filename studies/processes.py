@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from common.console import console
+from common.shown import shown_text
 from studies.commands import Command
 
 _REUSED = re.compile(r"^(\w+): reused from ")
@@ -83,12 +84,12 @@ def share_cores(jobs: int) -> list[frozenset[int] | None]:
 def stream(
     command: Command, log: Path, overwrite: bool = False, job: Job | None = None, record: dict | None = None
 ) -> tuple[int, str, list[str]]:
-    """Run a command; its lines go to the terminal and to a file.
+    """Run a command; its lines go to the terminal and, without the folders of this machine, to a file.
 
     Its CPU time is added to `cpu_seconds` of `record`.
 
     Returns:
-        (exit code, its last line or its error line, stages that it reused).
+        (exit code, its last line or its error line as the file has it, stages that it reused).
     """
     job = job or Job()
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -96,7 +97,7 @@ def stream(
     console.print(before + command.shown, markup=False, highlight=False)
     last, error, reused = "", "", []
     with open(log, "a", encoding="utf-8") as file:
-        file.write(f"$ {command.shown}\n")
+        file.write(f"$ {command.stored}\n")
         with subprocess.Popen(
             command.argv(overwrite),
             env=_environment(),
@@ -111,10 +112,11 @@ def stream(
             job.processes.add(process)
             output = cast(IO[str], process.stdout)
             try:
-                for line in output:
+                for printed in output:
+                    console.print(before + printed.rstrip("\n"), markup=False, highlight=False, style="dim")
+                    line = shown_text(printed, command.expanded)
                     file.write(line)
                     file.flush()
-                    console.print(before + line.rstrip("\n"), markup=False, highlight=False, style="dim")
                     last = line.strip() or last
                     error = line.removeprefix("error: ").strip() if line.startswith("error: ") else error
                     reused += _REUSED.findall(line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -141,7 +142,9 @@ def row_inputs(study: Study, row: Row, sums: Checksums) -> dict:
     """
     command = row_command(study, row)
     source = study.datasets[row.data]
-    inputs = {"command": command.shown if command else "", "data": data_checksum(study, row)}
+    inputs = {"command": command.stored if command else "", "data": data_checksum(study, row)}
+    if command and command.stored != command.shown:  # two folders that the stored text does not tell apart
+        inputs["command sha256"] = hashlib.sha256(command.shown.encode()).hexdigest()
     config = (row.config or source.config) if row.how == "train" else None
     if config:
         inputs["config"] = sums(config)

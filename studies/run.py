@@ -14,6 +14,7 @@ from common.console import console
 from common.errors import InputError
 from common.locks import exclusive
 from common.machine import machine
+from common.shown import shown_path
 from studies.collect import evaluate_row
 from studies.commands import Command, prepare_command, row_command
 from studies.declare import Row, Study
@@ -171,7 +172,7 @@ def _run_row(study: Study, step: Step, command: Command, sums: Checksums, job: J
     goes_on = before.get("inputs") == inputs and before.get("state") in ("running", "failed", "interrupted")
     record: dict[str, Any] = {
         "row": row.key,
-        "command": command.shown,
+        "command": command.stored,
         "inputs": inputs,
         "state": "running",
         "attempts": 1 + (before["attempts"] if goes_on else 0),
@@ -195,8 +196,8 @@ def _run_row(study: Study, step: Step, command: Command, sums: Checksums, job: J
             raise InputError(f"`{command.shown}` ended with code {code}: {last}")
         found = artefact_checksum(study, row, sums)
         if found is None:
-            ended["error"] = f"{study.artefact(row)}: was not made"
-            raise InputError(f"{ended['error']} by `{command.shown}`: check the row's `artefact`")
+            ended["error"] = f"{shown_path(study.artefact(row))}: was not made"
+            raise InputError(f"{study.artefact(row)}: was not made by `{command.shown}`: check the row's `artefact`")
         ended = {"state": "done", "artefact_sha256": found, "reused": reused}
     finally:
         record["seconds"] += time.perf_counter() - start

@@ -10,7 +10,9 @@ from common.errors import InputError
 from common.typed import check_fields
 
 # Above these a slip of the keyboard would be waited on for ever, or fill the memory.
-_MOST = {"epochs": 100_000, "warmup_epochs": 100_000, "batch_size": 65_536, "views": 100_000}
+MOST = {
+    "epochs": 100_000, "warmup_epochs": 100_000, "batch_size": 65_536, "views": 100_000, "steps_per_epoch": 10**9,
+}  # fmt: skip
 PRECISIONS = ("auto", "float32", "mixed_bfloat16")
 
 
@@ -160,8 +162,8 @@ def _at_least(settings, of: str, **least: float) -> None:
         value = getattr(settings, name)
         if not limit <= value < math.inf:
             raise InputError(f"{of}.{name} must be a number of at least {limit}, not {value}")
-        if value > _MOST.get(name, math.inf):
-            raise InputError(f"{of}.{name} must be at most {_MOST[name]:,}, not {value}")
+        if value > MOST.get(name, math.inf):
+            raise InputError(f"{of}.{name} must be at most {MOST[name]:,}, not {value}")
 
 
 def _above_0(settings, of: str, name: str) -> None:

@@ -7,12 +7,12 @@ import math
 from pathlib import Path
 
 from common.errors import InputError
+from common.parallel import MAX_JOBS
 from data.video.clip import MAX_FPS, MIN_FPS
 from data.video.framing import FanRule, Fit, FrameRule
 
 MAX_SIDE = 4096
 MIN_SIDE = 4
-MAX_JOBS = 1024
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from evaluation.artefacts import load_artefact, read_metadata
 from evaluation.predictions import predict_split
 from tests.baselines.runs import call
 from tests.eager import export_with_graphs
+from tests.private import found_in, private_words
 from tests.training.tiny import CLASSES, FRAME_SIZE, write_teacher
 
 
@@ -22,7 +23,11 @@ def quick(monkeypatch, eagerly):
 
 
 def check_rows(run, out) -> list[dict]:
-    """Each row is of a file that is there, that evaluation takes, and whose bytes are the stated ones."""
+    """Each row is of a file that is there, that evaluation takes, and whose bytes are the stated ones.
+
+    No file names a folder of this machine, though all paths were absolute.
+    """
+    assert found_in(out, private_words(out.parent, run[0])) == []
     record = json.loads((out / "baseline.json").read_text())
     for row in record["rows"]:
         path = out / row["path"]

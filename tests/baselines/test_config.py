@@ -12,6 +12,7 @@ from baselines.registry import all_baselines
 from common.errors import InputError
 
 PLACES = {"source": "student.keras", "data": "data", "out": "out"}
+CLUSTERS = "clusters must be at least 3 (one below zero, zero, one above) and at most 65,536"
 
 
 @pytest.mark.parametrize(
@@ -19,17 +20,22 @@ PLACES = {"source": "student.keras", "data": "data", "out": "out"}
     [
         (PruneConfig, {"sparsity": (1.2,)}, "sparsity must be in (0, 1), not 1.2"),
         (PruneConfig, {"sparsity": (0.5, 0.5)}, "sparsity must be different values, one or more, not [0.5, 0.5]"),
-        (PruneConfig, {"clusters": 2}, "clusters must be at least 3 (one below zero, zero, one above), not 2"),
+        (PruneConfig, {"clusters": 2}, f"{CLUSTERS}, not 2"),
+        (PruneConfig, {"clusters": 10**12}, f"{CLUSTERS}, not 1000000000000"),
         (PruneConfig, {"epochs": 0}, "epochs must be at least 1, not 0"),
         (PruneConfig, {"seed": -1}, "seed must be at least 0 and below 2^32, not -1"),
         (PruneConfig, {"learning_rate": float("inf")}, "learning_rate must be above 0, not inf"),
         (ClusterConfig, {"clusters": ()}, "clusters must be different values, one or more, not []"),
-        (ClusterConfig, {"clusters": (16, 2)}, "clusters must be at least 3 (one below zero, zero, one above), not 2"),
+        (ClusterConfig, {"clusters": (16, 2)}, f"{CLUSTERS}, not 2"),
         (ClusterConfig, {"gaze": "left"}, "gaze must be one of real, none, shuffled, centre, not 'left'"),
         (ClusterConfig, {"int8_epochs": -1}, "int8_epochs must be at least 0, not -1"),
         (ChannelsConfig, {"keep": (0.0,)}, "keep must be in (0, 1], not 0.0"),
         (ChannelsConfig, {"criterion": "l2"}, "criterion must be one of l1, scale, not 'l2'"),
         (ChannelsConfig, {"batch_size": 0}, "batch_size must be at least 1, not 0"),
+        (ChannelsConfig, {"epochs": 10**12}, "epochs must be at most 100,000, not 1000000000000"),
+        (PruneConfig, {"int8_epochs": 10**12}, "int8_epochs must be at most 100,000, not 1000000000000"),
+        (PruneConfig, {"batch_size": 10**12}, "batch_size must be at most 65,536, not 1000000000000"),
+        (PruneConfig, {"learning_rate": 1e308}, "learning_rate must be at most 1e+30 and at least -1e+30, not 1e+308"),
         (PostTrainingConfig, {"kinds": ("int4",)}, "kinds must be one of dynamic, float16, int8, not 'int4'"),
     ],
 )

@@ -12,6 +12,7 @@ import evaluate
 from common.errors import run_command
 from evaluation.artefacts import write_metadata
 from tests.evaluation.conftest import describe, make_dataset
+from tests.private import found_in, private_words
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,6 +37,8 @@ def test_a_good_run(run_folder, dataset, tmp_path):
     assert all(row["latency_ms"]["median"] > 0 for row in report["artefacts"])
     assert (tmp_path / "p.csv").is_file()
     assert "evaluate.py" in (tmp_path / "p.html").read_text(encoding="utf-8")
+    words = private_words(tmp_path, run_folder.parent, dataset.path.parent)
+    assert found_in(tmp_path, words) == [], "paths were absolute, the command's too, which the page names"
 
 
 def test_fit_writes_into_the_metadata_and_refuses_other_data(run_folder, dataset, tmp_path, capsys):

@@ -1,10 +1,12 @@
 """Artefacts from anywhere: a damaged one is found, and a hostile one is refused before it does anything."""
 
 import json
+import resource
 import shutil
 import zipfile
 from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -139,6 +141,39 @@ def test_a_lambda_does_not_run(tmp_path):
     with pytest.raises(InputError, match="can't be loaded"):
         load_artefact(path)
     assert not Path(ran).exists()
+
+
+def test_layers_that_the_weights_can_not_fill_are_refused_before_they_take_memory(keras_copy):
+    def widen(members, archive):
+        config = json.loads(members["config.json"])
+        config["config"]["layers"][1]["config"]["filters"] = 200_000_000
+        members["config.json"] = json.dumps(config).encode()
+
+    path, limit = keras_copy(widen), resource.getrlimit(resource.RLIMIT_AS)
+    before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(InputError, match=r"student\.keras: can't be loaded"):
+        load_artefact(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib < 1 << 20
+    assert resource.getrlimit(resource.RLIMIT_AS) == limit
+
+
+def test_a_link_to_another_file_is_one_line_without_a_librarys_warnings(keras_copy, tmp_path, recwarn):
+    with h5py.File(tmp_path / "other.h5", "w") as other:
+        other["x"] = np.zeros((3, 3, 1, 8), np.float32)
+
+    def link(members, archive):
+        path = tmp_path / "weights.h5"
+        path.write_bytes(members["model.weights.h5"])
+        with h5py.File(path, "a") as file:
+            names: list[str] = []
+            file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+            del file[names[0]]
+            file[names[0]] = h5py.ExternalLink(str(tmp_path / "other.h5"), "/x")
+        members["model.weights.h5"] = path.read_bytes()
+
+    with pytest.raises(InputError, match=r"student\.keras: can't be loaded"):
+        load_artefact(keras_copy(link))
+    assert not recwarn.list
 
 
 def test_nesting_and_a_foreign_archive_are_one_line(keras_copy, tmp_path):

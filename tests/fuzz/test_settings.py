@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 import compress
 import evaluate
+import export
+import predict
 import prepare
 import study
 import train
@@ -122,6 +124,31 @@ def command_lines():
             [[word, "no.keras"] for word in (*all_baselines(), "nothing")],
             ["--data", "--out", "--seed", "--sparsity", "--clusters", "--keep", "--epochs", "--loss.gaze", "--verify"],
         ),
+        "predict": (
+            predict.main,
+            [["no.tflite"], ["no.keras", "no.mp4"], []],
+            [
+                "--out",
+                "--manifest",
+                "--crop",
+                "--fps",
+                "--pixel-aspect",
+                "--threshold",
+                "--smoothing",
+                "--frames",
+                "--video",
+                "--stream",
+                "--stream-options",
+                "--timeout-s",
+                "--duration-s",
+                "--overwrite",
+            ],
+        ),
+        "export": (
+            export.main,
+            [["no-run"], []],
+            ["--out", "--data", "--split", "--licence", "--contact", "--latency", "--overwrite"],
+        ),
         "study": (
             study.main,
             [["table"], ["results"], []],
@@ -130,7 +157,7 @@ def command_lines():
     }
 
 
-@pytest.mark.parametrize("name", ["train", "evaluate", "prepare", "compress", "study"])
+@pytest.mark.parametrize("name", ["train", "evaluate", "prepare", "compress", "predict", "export", "study"])
 def test_flags(name, tmp_path, monkeypatch):
     """Nothing that is named is there, so nothing can be right but a call for help."""
     monkeypatch.chdir(tmp_path)

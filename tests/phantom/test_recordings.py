@@ -88,15 +88,16 @@ def test_the_video_is_lossless(tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"patients": 0}, "patients must be at least 1, not 0"),
-        ({"seed": -1}, "seed must not be negative, not -1"),
+        ({"patients": 0}, "patients must be from 1 to 100000, not 0"),
+        ({"patients": 10**12}, "patients must be from 1 to 100000, not 1000000000000"),
+        ({"seed": -1}, "seed must be from 0 to 4294967295, not -1"),
         ({"frame_size": (20, 20)}, "frame_size must be H W, each from 48 to 1024 pixels, not 20 20"),
         ({"fps": 0.0}, "fps must be from 1 to 90, not 0"),
         ({"keep_fps": 20.0}, "keep_fps must be above 0 and at most fps"),
         ({"clip_s": 0.1}, "clip_s must be from 1 to 20, not 0.1"),
         ({"difficulty": "brutal"}, "difficulty must be one of easy, default, hard, not 'brutal'"),
         ({"rivals": 1.5}, "rivals must be from 0 to 1, not 1.5"),
-        ({"workers": 0}, "workers must be at least 1, not 0"),
+        ({"workers": 0}, "workers must be from 1 to 1024, not 0"),
     ],
 )
 def test_numbers_out_of_range_are_refused(wrong, words):

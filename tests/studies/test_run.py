@@ -9,10 +9,12 @@ import pytest
 import models
 from evaluation import EvaluateConfig, evaluate
 from models import registry
+from studies.page import write_page
 from studies.plan import choose, make_plan
 from studies.records import Checksums, read_record, read_result
 from studies.run import run_plan
 from studies.table import collect_lines
+from tests.private import found_in, private_words
 from tests.studies.conftest import calls, change, run
 
 
@@ -157,6 +159,29 @@ def test_a_crash_is_reported_by_its_last_line(config, stand_ins):
     failures, _ = run(study, only=["small"])
     assert failures == {"tiny/small": failures["tiny/small"]}
     assert failures["tiny/small"].endswith("ended with code 1: KeyError: 'a traceback'")
+
+
+def test_nothing_that_is_kept_names_a_folder_of_this_machine(config, stand_ins, tiny, tmp_path, monkeypatch):
+    """All paths are absolute, and the working directory is another one; a traceback names files too."""
+    ward = tmp_path / "ward 3"
+    ward.mkdir()
+    (ward / "data").symlink_to(tiny.path)
+    change(config, "runs: runs", f"runs: {ward / 'runs'}")
+    change(config, "{path: data}", f"{{path: {ward / 'data'}}}")
+    study = change(config, "student-options: {width: 0.2}", "student: sononet_8")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    failures, plan = run(study)
+    assert set(failures) == {"tiny/small", "tiny/sparse", "tiny/same", "tiny/both"}
+    lines = collect_lines(study, study.tables["tiny"], Checksums())
+    page = write_page(study, {"tiny": lines}, list(plan.values()), failures, "python study.py table")
+    (study.runs / "page.md").write_text(page)
+    record = read_record(study, study.row("tiny", "big"))
+    assert record["command"].startswith("python train.py --data '…/data' --run ")
+    assert "Traceback" in (study.folder(study.row("tiny", "small")) / "log.txt").read_text()
+    assert found_in(study.runs, [b"ward 3", *private_words(tmp_path)]) == []
+    # The stored command is no longer the whole one, and still the row is known again.
+    assert states(study)["big"] == "done"
 
 
 def test_time_of_an_interrupted_row_adds_up(study, stand_ins, monkeypatch):

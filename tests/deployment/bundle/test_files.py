@@ -16,6 +16,7 @@ from data.reading import read_split
 from deployment.bundle.engines import litert_answers
 from evaluation.artefacts import load_artefact
 from quantization.tensor_names import tensor_names
+from tests.private import found_in, private_words
 from tests.training.tiny import CLASSES, FRAME_SIZE
 
 HERE = Path(__file__).resolve().parent
@@ -40,6 +41,12 @@ def wanted(run, frames):
 @pytest.fixture(scope="module")
 def about(bundle):
     return json.loads((bundle / "bundle.json").read_text())
+
+
+def test_no_file_names_a_folder_of_this_machine(bundle, run, data):
+    """The run's config.yaml does."""
+    assert str(data) in (run / "config.yaml").read_text()
+    assert found_in(bundle, private_words(bundle.parent, run.parent, data.parent)) == []
 
 
 @pytest.mark.parametrize("name", [INT8, RGB])
