@@ -67,12 +67,13 @@ def main(argv: list[str]) -> None:
 
 def _fit(config, target: float) -> None:
     """Fit thresholds, filters and the rule for unlike frames on the data set's own splits, into the metadata."""
-    from data.dataset import open_dataset
+    from data.dataset import diagnosed, open_dataset
     from evaluation.fitting import fit_artefact
 
-    data = open_dataset(config.data)
+    data = open_dataset(config.data, verify=config.verify or None)
     for path in config.artefacts:
-        decision = fit_artefact(path, data, target, trust=config.trust).decision
+        with diagnosed(data.path):
+            decision = fit_artefact(path, data, target, trust=config.trust).decision
         if decision is None:
             raise InputError(f"{data.path}: has no labelled frame in its validation split to fit a threshold on")
         point = decision.still

@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import signal
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 class InputError(ValueError):
@@ -44,8 +46,9 @@ _WORDS = {
     "no space left": _DISK_CURES[errno.ENOSPC],
     "read-only file system": _DISK_CURES[errno.EROFS],
     "permission denied": _DISK_CURES[errno.EACCES],
-    "corrupted record": "a shard of the data set is damaged: make the data set again with prepare.py",
 }
+# Where TensorFlow and HDF5 name the file in what they say.
+_NAMED = re.compile(r"(?:^|\s)(\S+); (?:no space|read-only|permission)|name = '([^']+)'", re.IGNORECASE)
 
 
 @contextmanager
@@ -54,6 +57,7 @@ def disk_errors(path: str | os.PathLike) -> Iterator[None]:
 
     TensorFlow reports them by exceptions of its own, which are not `OSError`;
     both kinds are recognised here so that a full disk never ends in a traceback.
+    The file is the one that the error names, which may be an input; `path` where it names none.
     """
     try:
         yield
@@ -61,7 +65,15 @@ def disk_errors(path: str | os.PathLike) -> Iterator[None]:
         cure = _cure(error)
         if cure is None:
             raise
-        raise InputError(f"{getattr(error, 'filename', None) or path}: {cure}") from error
+        raise InputError(f"{_file_of(error) or path}: {cure}") from error
+
+
+def _file_of(error: Any) -> str | None:
+    """The file that an error of the file system names."""
+    if getattr(error, "filename", None) is not None:
+        return os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else None
+    found = _NAMED.search(str(error))
+    return (found[1] or found[2]) if found else None
 
 
 def _cure(error: Exception) -> str | None:

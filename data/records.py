@@ -63,6 +63,8 @@ def check_split(
             name, patient = _check_record(raw, f"{shard}: record {number}", classes, frame_size, decode)
             frames[name] += 1
             patients[patient] += 1
+        if decode:
+            _check_sums(shard)
     where = shards[0].parent / "dataset.json" if shards else "dataset.json"
     for what, found, said in (
         ("frames per class", frames, counts["frames_per_class"]),
@@ -84,6 +86,16 @@ def _raw_records(shard: Path) -> Iterator[bytes]:
             yield stream.read(length)
             stream.read(4)
             number += 1
+
+
+def _check_sums(shard: Path) -> None:
+    """The checksum that each record of a TFRecord file carries, which TensorFlow refuses by when it reads it."""
+    number = 0
+    try:
+        for _ in tf.data.TFRecordDataset(str(shard)).as_numpy_iterator():
+            number += 1
+    except tf.errors.DataLossError:
+        raise InputError(f"{shard}: record {number} is damaged, its checksum is wrong: {_CURE}") from None
 
 
 def _check_record(

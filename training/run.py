@@ -54,9 +54,10 @@ def train(config: TrainConfig, *, overwrite: bool = False, dry_run: bool = False
     check_sources(config)
     config = with_sigma(config)
     data = open_dataset(config.data, verify=verify or None)
-    if config.labelled_patients is not None:
-        data = limit_labels(data, config.labelled_patients, config.seed)
-    check_data(config, data)
+    with diagnosed(data.path):
+        if config.labelled_patients is not None:
+            data = limit_labels(data, config.labelled_patients, config.seed)
+        check_data(config, data)
     folder = Path(config.run)
     if path_kind(folder) == "file":
         raise InputError(f"{folder}: is a file, and a run is a folder: name another one")

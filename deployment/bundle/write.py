@@ -10,6 +10,7 @@ from typing import Any
 
 from common.console import console, notice
 from common.files import sha256_of, whole_folder
+from data.dataset import diagnosed
 from deployment.bundle import card_text, engines, microcontroller
 from deployment.bundle.about import describe, preparation_text
 from deployment.bundle.card import Measured, model_card
@@ -53,7 +54,7 @@ def export_bundle(config: ExportConfig) -> Path:
         InputError: a run, a data set or an output folder that can't be used.
     """
     source = open_source(config)
-    with whole_folder(config.out, overwrite=config.overwrite, marker=MARKER) as folder:
+    with whole_folder(config.out, overwrite=config.overwrite, marker=MARKER) as folder, diagnosed(source.data.path):
         about = describe(source, config.licence)
         used = operators(source.content)
         _write_models(folder, source, about)

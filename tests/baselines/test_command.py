@@ -1,6 +1,7 @@
 """compress.py as a user runs it: a folder of artefacts with their numbers, or one line and nothing."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from data.dataset import UNLABELLED, FrameRecord, write_dataset
 from evaluation.artefacts import load_artefact, read_metadata
 from evaluation.predictions import predict_split
 from tests.baselines.runs import call
+from tests.data.described import describe_again
 from tests.eager import export_with_graphs
 from tests.private import found_in, private_words
 from tests.training.tiny import CLASSES, FRAME_SIZE, write_teacher
@@ -136,6 +138,23 @@ def test_nothing_is_learned_from_frames_without_labels_and_teacher(run, tmp_path
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "has no labelled frame in its training split to learn from" in error
     assert cure in error and not (tmp_path / "out").exists()
+
+
+def test_a_torn_shard_is_named_and_not_the_output_folder(run, tmp_path, capsys, monkeypatch):
+    """Of a data set that is too large to be verified unasked."""
+    data = shutil.copytree(run[0] / "data", tmp_path / "data")
+    info = json.loads((data / "dataset.json").read_text())
+    shard = data / info["splits"]["train"]["shards"][0]
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+    describe_again(data, info)
+    monkeypatch.setattr("data.dataset.SMALL_BYTES", 0)
+    words = ["ptq", run[0] / "run" / "student" / "student.keras", "--data", data, "--out", tmp_path / "out"]
+    assert run_command(compress.main, [str(word) for word in words]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {shard}: record ") and error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_source_that_is_no_student_or_no_keras_file_is_refused(run, tmp_path, capsys):

@@ -85,8 +85,16 @@ def test_an_error_without_a_file_names_what_was_being_written():
     ],
 )
 def test_tensorflows_words_for_the_same_are_understood(text, cure):
+    with pytest.raises(InputError, match=f"^/in/x: .*{cure}"), disk_errors("the place"):
+        raise tf.errors.UnknownError(None, None, f"{{{{node}}}} /in/{text} [Op:IteratorGetNext]")
     with pytest.raises(InputError, match=f"the place: .*{cure}"), disk_errors("the place"):
-        raise tf.errors.UnknownError(None, None, text)
+        raise tf.errors.UnknownError(None, None, text.removeprefix("x; "))
+
+
+def test_an_input_that_can_not_be_read_is_not_called_the_output(tmp_path):
+    words = f"Unable to open file (name = '{tmp_path}/in.h5', errno = 13, error message = 'Permission denied')"
+    with pytest.raises(InputError, match=rf"^{tmp_path}/in\.h5: permission denied"), disk_errors("the output folder"):
+        raise OSError(words)
 
 
 def test_other_errors_pass_unchanged():

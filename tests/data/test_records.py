@@ -151,6 +151,18 @@ def test_verify_says_what_is_whole(whole, capsys):
     assert "45 frames, every one as it was written" in " ".join(capsys.readouterr().out.split())
 
 
+def test_a_records_own_checksum_is_verified(copy):
+    """TensorFlow would stop there, and not say where."""
+    records = examples(copy / SHARD)
+    rewrite(copy, records)
+    data = bytearray((copy / SHARD).read_bytes())
+    data[-1] ^= 1  # in the checksum of the last record
+    (copy / SHARD).write_bytes(data)
+    agree(copy)
+    with pytest.raises(InputError, match=rf"{SHARD}: record {len(records) - 1} is damaged, its checksum is wrong"):
+        open_dataset(copy, verify=True)
+
+
 def test_a_png_that_does_not_decode_is_found_by_verify(copy):
     records = examples(copy / SHARD)
     frame = bytearray(records[2].features.feature["frame"].bytes_list.value[0])
