@@ -100,13 +100,19 @@ def predict_stream(config: PredictConfig, out: TextIO | None = None) -> int:
             about = {
                 "artefact": shown_path(config.artefact),
                 "sha256": artefact.metadata.sha256,
-                "stream": config.stream,
+                "stream": _shown(config.stream),
             }
             write_text(Path(folder) / "summary.json", json.dumps({**about, **summary}, indent=2) + "\n")
         _log(config.stream, summary)
     if failed is not None:
         raise failed
     return 0
+
+
+def _shown(stream: str) -> str:
+    """A stream as a file may hold it: the protocol of a URL, which names a host and perhaps a password; a camera's name."""
+    scheme, is_url, _ = stream.partition("://")
+    return f"{scheme}://…" if is_url else shown_path(stream)
 
 
 class _Answering:

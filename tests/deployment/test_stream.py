@@ -70,6 +70,7 @@ def test_a_stream_is_answered_in_order(fps, student, sender, url, tmp_path):
         steps = (b["time_s"] - a["time_s"]) * fps  # a frame that the network lost is a gap in time
         assert steps == pytest.approx(round(steps), abs=0.01) and round(steps) >= b["frame"] - a["frame"]
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["stream"] == "udp://…", "an address, and perhaps a password, stays here"
     assert summary["latency_ms"] == end["latency_ms"] and end["latency_ms"]["median"] <= end["latency_ms"]["p95"]
 
 
