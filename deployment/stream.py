@@ -110,7 +110,7 @@ def predict_stream(config: PredictConfig, out: TextIO | None = None) -> int:
 
 
 def _shown(stream: str) -> str:
-    """A stream as a file may hold it: the protocol of a URL, which names a host and perhaps a password; a camera's name."""
+    """A stream as a file may hold it: of a URL, which names a host and perhaps a password, the protocol alone."""
     scheme, is_url, _ = stream.partition("://")
     return f"{scheme}://…" if is_url else shown_path(stream)
 
