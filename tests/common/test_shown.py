@@ -12,7 +12,7 @@ def here(tmp_path, monkeypatch):
     """The working directory: /…/here, of a user jane."""
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    monkeypatch.setenv("HOME", "/home/jane")
+    monkeypatch.setenv("HOME", "/people/jane")
     return tmp_path / "here"
 
 
@@ -20,11 +20,11 @@ def here(tmp_path, monkeypatch):
     ("given", "stored"),
     [
         (["runs/a/student.keras"], ["runs/a/student.keras"]),
-        (["/mnt/ward 3/student.keras"], ["…/student.keras"]),
+        (["/media/ward 3/student.keras"], ["…/student.keras"]),
         (["/x/runs/a/student.keras", "/x/runs/b/student.keras"], ["…/a/student.keras", "…/b/student.keras"]),
         # Once the whole path of the first came out, as the two have no folder in common.
-        (["/x/ward/runs/a/one.keras", "/mnt/b/two.keras"], ["…/a/one.keras", "…/b/two.keras"]),
-        (["/home/jane/a.keras", "/mnt/b/a.keras"], ["…/~/a.keras", "…/b/a.keras"]),
+        (["/x/ward/runs/a/one.keras", "/media/b/two.keras"], ["…/a/one.keras", "…/b/two.keras"]),
+        (["/people/jane/a.keras", "/media/b/a.keras"], ["…/~/a.keras", "…/b/a.keras"]),
         (["/x/a/c/d.keras", "/x/b/c/d.keras"], ["…/a/c/d.keras", "…/b/c/d.keras"]),
         ([], []),
     ],
@@ -45,7 +45,7 @@ def test_what_lies_below_the_working_directory_is_relative_to_it(here, monkeypat
     [
         ("python evaluate.py /x/ward/s.keras --data=/x/ward/d", "python evaluate.py …/s.keras --data=…/d"),
         ("{a: [/x/ward/b, /x/ward/c]}: no", "{a: […/b, …/c]}: no"),
-        ('File "/home/jane doe/x.py", line 3', 'File "…/x.py", line 3'),
+        ('File "/people/jane doe/x.py", line 3', 'File "…/x.py", line 3'),
         ("wrote HERE/runs/a and HERE/b c/d", "wrote runs/a and b c/d"),
         ("see https://example.org/a/b, runs/a, 80/20, </p> ${DIR}/x …/y", None),
     ],
@@ -62,4 +62,4 @@ def test_a_word_of_a_command_may_hold_blanks():
 
 def test_a_user_without_a_name(monkeypatch):
     monkeypatch.setattr("getpass.getuser", lambda: (_ for _ in ()).throw(KeyError("no such user")))
-    assert shown_path(Path("/mnt/x")) == "…/x"
+    assert shown_path(Path("/media/x")) == "…/x"

@@ -86,6 +86,36 @@ def test_a_study(place):
     fuzz(check, examples=40, data=files())
 
 
+# Of the commands that take what was trained: as `command_lines` gives them.
+DEPLOYED = {
+    "predict": (
+        predict.main,
+        [["no.tflite"], ["no.keras", "no.mp4"], []],
+        [
+            "--out",
+            "--manifest",
+            "--crop",
+            "--fps",
+            "--pixel-aspect",
+            "--threshold",
+            "--smoothing",
+            "--frames",
+            "--video",
+            "--stream",
+            "--stream-options",
+            "--timeout-s",
+            "--duration-s",
+            "--overwrite",
+        ],
+    ),
+    "export": (
+        export.main,
+        [["no-run"], []],
+        ["--out", "--data", "--split", "--licence", "--contact", "--latency", "--overwrite"],
+    ),
+}
+
+
 def command_lines():
     """{name: (main, strategy of words that come first, names of flags)}."""
     settings = [f"--{name.replace('_', '-')}" for name in field_types(TrainConfig)]
@@ -124,31 +154,7 @@ def command_lines():
             [[word, "no.keras"] for word in (*all_baselines(), "nothing")],
             ["--data", "--out", "--seed", "--sparsity", "--clusters", "--keep", "--epochs", "--loss.gaze", "--verify"],
         ),
-        "predict": (
-            predict.main,
-            [["no.tflite"], ["no.keras", "no.mp4"], []],
-            [
-                "--out",
-                "--manifest",
-                "--crop",
-                "--fps",
-                "--pixel-aspect",
-                "--threshold",
-                "--smoothing",
-                "--frames",
-                "--video",
-                "--stream",
-                "--stream-options",
-                "--timeout-s",
-                "--duration-s",
-                "--overwrite",
-            ],
-        ),
-        "export": (
-            export.main,
-            [["no-run"], []],
-            ["--out", "--data", "--split", "--licence", "--contact", "--latency", "--overwrite"],
-        ),
+        **DEPLOYED,
         "study": (
             study.main,
             [["table"], ["results"], []],
