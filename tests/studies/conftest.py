@@ -16,6 +16,7 @@ import studies.collect
 import studies.commands
 import studies.speed
 from common.files import sha256_of
+from common.shown import shown_paths
 from studies.declare import read_study
 from studies.plan import choose, make_plan
 from studies.records import Checksums
@@ -119,8 +120,8 @@ def evaluate_once(evaluate, config):
     if key not in _EVALUATIONS:
         _EVALUATIONS[key] = evaluate(dataclasses.replace(config, latency=False))
     report = copy.deepcopy(_EVALUATIONS[key].report)
-    for path, row in zip(config.artefacts, report["artefacts"]):
-        row["path"] = str(path)
+    for path, row in zip(shown_paths(config.artefacts), report["artefacts"]):
+        row["path"] = path
     if config.latency:
         for row in report["artefacts"]:
             row["latency_ms"] = {"median": 1.0, "p95": 1.5, "runs": 10}
