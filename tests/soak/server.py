@@ -1,8 +1,8 @@
 """Commands in processes forked from one that has imported everything: a kill costs a second or two, not ten.
 
 Reads a JSON line {"command", "words", "folder", "killed"} from standard input, answers {"pid"}, and when that process
-has ended {"code"}, negative for a signal. With "killed", the name of a file, the process kills itself before the first
-rename that the file does not list, and adds it to the list. Started as `python -m tests.soak.server`.
+has ended {"code", "cpu_s"}, the code negative for a signal. With "killed", the name of a file, the process kills itself
+before the first rename that the file does not list, and adds it to the list. Started as `python -m tests.soak.server`.
 """
 
 from __future__ import annotations
@@ -52,10 +52,11 @@ def serve() -> None:
         if not process:
             _run(job)
         _answer(pid=process)
-        _answer(code=os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
+        _, status, used = os.wait4(process, 0)
+        _answer(code=os.waitstatus_to_exitcode(status), cpu_s=used.ru_utime + used.ru_stime)
 
 
-def _answer(**fields: int) -> None:
+def _answer(**fields: float) -> None:
     print(json.dumps(fields), flush=True)
 
 
