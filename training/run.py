@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 
 from common import strict_yaml
-from common.console import console, say
+from common.console import console, notice, say
 from common.errors import InputError
 from common.files import clear_leftovers_in, path_kind, write_text
 from common.locks import exclusive
@@ -69,7 +69,11 @@ def train(config: TrainConfig, *, overwrite: bool = False, dry_run: bool = False
     with exclusive(folder), diagnosed(data.path):
         if folder.is_dir():
             clear_leftovers_in(folder)
-        _train(stages, _plan(config, folder, prints, overwrite))
+        todo = _plan(config, folder, prints, overwrite)
+        for name in STAGES:
+            if name not in todo and holds(folder, name, prints[name]):
+                _forget_checkpoints(stages, name)
+        _train(stages, todo)
         if config.evaluate:
             evaluate_run(config, data, folder, prints)
 
@@ -102,6 +106,16 @@ def _train(stages: dict[str, Stage], todo: list[str]) -> None:
 
             quantize_student(stages[name], _teacher(stages[name]), history)
         console.print(f"{name} took {time.perf_counter() - start:.0f} s")
+
+
+def _forget_checkpoints(stages: dict[str, Stage], name: str) -> None:
+    """Remove what a finished stage would have gone on from: its run was killed before it could do so itself."""
+    stage = stages[name]
+    parts = {"teacher": [dataclasses.replace(stage, name="pretrain_teacher")], "student": [stages["pretrain"]]}
+    for part in (stage, *parts.get(name, ())):
+        if part.checkpoint.is_file():
+            part.checkpoint.unlink()
+            notice(f"{part.checkpoint}: left by an interrupted command, removed")
 
 
 def _as_shared(config: TrainConfig) -> TrainConfig:

@@ -10,6 +10,7 @@ import tensorflow as tf
 import data.dataset
 from common.errors import InputError
 from common.locks import exclusive
+from evaluation.artefacts import read_metadata
 from tests.data.described import describe_again
 from tests.private import found_in, private_words
 from tests.training import tiny
@@ -28,9 +29,15 @@ def test_what_a_killed_run_left_is_removed(whole_run, tmp_path, capsys):
     folder = shutil.copytree(whole_run.run, tmp_path / "run")
     (folder / ".history.4194305.part.csv").write_text("half")  # above the highest process id
     (folder / ".int8.a1b2c3.part").mkdir()
+    # Killed after the stage was on disk, and before its checkpoint was gone.
+    found = read_metadata(folder / "student" / "student.keras").extra["fingerprint"]
+    (folder / "checkpoints" / f"student-{found}.npz").write_bytes(b"x")
+    (folder / "checkpoints" / "student-0123456789abcdef.npz").write_bytes(b"of another run that was interrupted")
     train(dataclasses.replace(whole_run, run=folder, evaluate=False))
     assert not [path for path in folder.rglob(".*") if ".part" in path.name]
+    assert [path.name for path in (folder / "checkpoints").iterdir()] == ["student-0123456789abcdef.npz"]
     said = capsys.readouterr().err
+    assert f"student-{found}.npz: left by an interrupted command, removed" in said
     assert ".history.4194305.part.csv: left" in said and ".int8.a1b2c3.part: left" in said
 
 
