@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import re
@@ -41,9 +42,9 @@ def shown_text(text: str, words: Sequence[str] = ()) -> str:
         text: to be stored.
         words: of the command, which tell where a path that holds blanks ends.
     """
-    values = {part for word in words for part in (word, word.partition("=")[2]) if Path(part).is_absolute()}
-    for value in sorted(values, key=len, reverse=True):
-        text = text.replace(value, shown_path(value))
+    values = {part.rstrip("/") for word in words for part in (word, word.partition("=")[2]) if part.startswith("/")}
+    for value in sorted(values - {""}, key=len, reverse=True):
+        text = re.sub(f"{_START}{re.escape(value)}", shown_path(value).replace("\\", r"\\"), text)
     if Path.cwd() != Path(Path.cwd().anchor):
         text = re.sub(f"{_START}{re.escape(str(Path.cwd()))}/", "", text)
     return _ABSOLUTE.sub(lambda found: shown_path(found[0]), text)
@@ -71,7 +72,9 @@ def _is_here(path: Path) -> bool:
 
 
 def _users() -> set[str]:
-    try:
-        return {Path.home().name, getpass.getuser()}
-    except (KeyError, OSError):  # a process whose user has no name
-        return {Path.home().name}
+    """Names of the user, where the process has one."""
+    found = set()
+    for ask in (getpass.getuser, lambda: Path.home().name):
+        with contextlib.suppress(KeyError, OSError, RuntimeError, ImportError):
+            found.add(ask())
+    return found

@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from common.errors import InputError, disk_errors
 
@@ -60,7 +61,8 @@ def read_keras_model(path: str | os.PathLike) -> keras.Model:
 @contextlib.contextmanager
 def _memory_bounded(path: Path) -> Iterator[None]:
     """Layers that its weights can't fill are refused by the system before they take the machine's memory."""
-    if not sys.platform.startswith("linux"):  # elsewhere the limit is not kept
+    # Elsewhere the limit is not kept, and a GPU's driver takes as many addresses as the machine has memory.
+    if not sys.platform.startswith("linux") or tf.config.list_physical_devices("GPU"):
         yield
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)

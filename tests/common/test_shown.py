@@ -60,6 +60,15 @@ def test_a_word_of_a_command_may_hold_blanks():
     assert shown_text("error: /x/ward 3/d: no data set", words) == "error: …/d: no data set"
 
 
+def test_the_root_of_all_and_a_folder_below_it():
+    assert shown_text("df / /x/y", ["/"]) == "df / …/y"
+    assert shown_text("/data/a /x/data/b", ["/data"]) == "…/data/a …/b"
+
+
 def test_a_user_without_a_name(monkeypatch):
-    monkeypatch.setattr("getpass.getuser", lambda: (_ for _ in ()).throw(KeyError("no such user")))
+    def nobody():
+        raise KeyError("no such user")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    monkeypatch.setattr("pathlib.Path.home", nobody)
     assert shown_path(Path("/media/x")) == "…/x"
