@@ -54,7 +54,7 @@ def main(names: list[str]) -> None:
 
 def _export(name: str, folder: Path) -> dict[str, Path]:
     import models
-    from models.metadata import Metadata
+    from evaluation.artefacts import Metadata
     from quantization.tflite import export_float_tflite, post_training_int8
 
     student = models.create(name, SHAPE, len(CLASSES))

@@ -13,13 +13,16 @@ import av
 import numpy as np
 
 _CLOCK_HZ = 90_000
+# {protocol: container}; the others carry MPEG-TS as it is.
+_FORMATS = {"rtp": "rtp_mpegts", "rtsp": "rtsp"}
+_PATIENCE_S = 60.0
 
 
 def send(url: str, fps: float, seconds: float, size: tuple[int, int] = (96, 128), clock: bool = False) -> int:
-    """Send MPEG-TS with H.264 and no frame held back.
+    """Send H.264 with no frame held back: in MPEG-TS, over RTP too, or pushed by RTSP to a receiver that listens.
 
     Args:
-        url: udp:// or tcp:// address of the receiver.
+        url: udp://, rtp://, tcp:// or rtsp:// address of the receiver; one that does not listen yet is waited for.
         fps: frames per s. seconds: to send for. size: (h, w) of the pictures, pixels.
         clock: a frame's time is when it is sent, not when it should have been.
 
@@ -29,12 +32,14 @@ def send(url: str, fps: float, seconds: float, size: tuple[int, int] = (96, 128)
     options = {"tune": "zerolatency", "preset": "ultrafast", "g": str(max(1, round(fps / 2)))}
     height, width = size
     count = max(1, round(fps * seconds))
+    protocol = url.partition(":")[0]
     # Seven packets of MPEG-TS fit into one datagram.
-    address = f"{url}?pkt_size=1316" if url.startswith("udp:") else url
-    with av.open(address, "w", format="mpegts", options={"flush_packets": "1"}) as container:
+    address = f"{url}?pkt_size=1316" if protocol in ("udp", "rtp") else url
+    with av.open(address, "w", format=_FORMATS.get(protocol, "mpegts"), options={"flush_packets": "1"}) as container:
         stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000), options=options)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.codec_context.time_base = Fraction(1, _CLOCK_HZ)
+        _connect(container)
         start = time.perf_counter()
         for index in range(count):
             frame = av.VideoFrame.from_ndarray(picture(index, size), format="gray")
@@ -44,6 +49,18 @@ def send(url: str, fps: float, seconds: float, size: tuple[int, int] = (96, 128)
             container.mux(stream.encode(frame.reformat(format="yuv420p")))
         container.mux(stream.encode(None))
     return count
+
+
+def _connect(container) -> None:
+    """Write the header; RTSP connects there."""
+    until = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            return container.start_encoding()
+        except ConnectionRefusedError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.1)
 
 
 def picture(index: int, size: tuple[int, int]) -> np.ndarray:
