@@ -1,5 +1,5 @@
 /**
- * Builds the page into dist/: one folder that needs neither a server nor a network.
+ * Builds the page into dist/, or where WEB_DIST says: one folder that needs neither a server nor a network.
  *
  *     node build.mjs [BUNDLE ...]
  *
@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
-const DIST = join(HERE, "dist");
+const DIST = process.env.WEB_DIST || join(HERE, "dist");
 const MODULES = join(HERE, "node_modules");
 const WASM = join(MODULES, "@litertjs", "core", "wasm");
 const ENGINES = { "engine.js": "litert_wasm_internal", "engine_compat.js": "litert_wasm_compat_internal" };
@@ -64,7 +64,7 @@ function writeLicences() {
 }
 
 rmSync(DIST, { recursive: true, force: true });
-mkdirSync(DIST);
+mkdirSync(DIST, { recursive: true });
 await build({
   entryPoints: [join(HERE, "src", "main.js")],
   outfile: join(DIST, "page.js"),

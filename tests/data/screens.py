@@ -58,3 +58,17 @@ def box_error(found: tuple[int, int, int, int], true: tuple[int, int, int, int])
     """The farthest of the four sides, as a share of the true box."""
     (x, y, w, h), (tx, ty, tw, th) = found, true
     return max(abs(x - tx) / tw, abs(x + w - tx - tw) / tw, abs(y - ty) / th, abs(y + h - ty - th) / th)
+
+
+def speckle(inside, frames=1, seed=0):
+    """Speckle in a shape on black: uint8 [n, h, w]."""
+    rng = np.random.default_rng(seed)
+    noise = rng.rayleigh(40, (frames, *inside.shape)).clip(8, 255)
+    return (noise * inside).astype(np.uint8)
+
+
+def curved(size, apex, angle, radii):
+    """A curved fan, bool [h, w]: its apex (x, y), half its angle, radians, and the radii of probe and depth, pixels."""
+    y, x = np.mgrid[: size[0], : size[1]] + 0.5
+    radius = np.hypot(x - apex[0], y - apex[1])
+    return (np.abs(np.arctan2(x - apex[0], y - apex[1])) <= angle) & (radius >= radii[0]) & (radius <= radii[1])

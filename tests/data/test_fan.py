@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from data.video.fan import find_fan
-from tests.data.screens import box_error, compose, simulated
+from tests.data.screens import box_error, compose, curved, simulated, speckle
 
 
 def check(seeds):
@@ -33,19 +33,6 @@ def test_boxes_of_many_simulated_screens():
     errors, silent = check(range(10, 60))
     assert (errors <= 0.02).mean() >= 0.94
     assert not silent
-
-
-def speckle(inside, frames=1, seed=0):
-    """Speckle in a shape on black: uint8 [n, h, w]."""
-    rng = np.random.default_rng(seed)
-    noise = rng.rayleigh(40, (frames, *inside.shape)).clip(8, 255)
-    return (noise * inside).astype(np.uint8)
-
-
-def curved(size, apex, angle, radii):
-    y, x = np.mgrid[: size[0], : size[1]] + 0.5
-    radius = np.hypot(x - apex[0], y - apex[1])
-    return (np.abs(np.arctan2(x - apex[0], y - apex[1])) <= angle) & (radius >= radii[0]) & (radius <= radii[1])
 
 
 @pytest.mark.parametrize("frames", [1, 6])

@@ -1,4 +1,4 @@
-"""predict.py on artefacts and inputs of other kinds: SavedModel, TFLite, DICOM."""
+"""predict.py on artefacts and inputs of other kinds: SavedModel, TFLite, DICOM, models of blanked frames."""
 
 import json
 
@@ -9,10 +9,14 @@ from PIL import Image
 
 import predict as command
 from common.errors import run_command
+from data.video.fan import find_fan
 from deployment import predict
+from deployment.prediction import View
+from evaluation.artefacts import save_keras
 from quantization.saved_model import export_saved_model
 from quantization.tflite import export_float_tflite, post_training_int8
-from tests.data.clips import write_dicom
+from tests.data.clips import write_dicom, write_video
+from tests.data.screens import curved, speckle
 from tests.deployment.conftest import CLASSES, describe, third
 
 FRAMES = np.stack([third(0)] * 4 + [third(1, 60)] * 4 + [third(2)] * 4)
@@ -58,3 +62,32 @@ def test_a_dicom_that_tells_no_times_is_given_a_rate(student, tmp_path):
     scan = write_dicom(tmp_path / "scan.dcm", FRAMES)
     table = table_of(student, scan, "--out", tmp_path / "out", "--crop", "none", "--fps", 10)
     np.testing.assert_allclose(table["time_s"], np.arange(12) / 10)
+
+
+FAN = curved((300, 400), (200, -50), 0.55, (90, 330))
+
+
+def scan(marked: bool) -> np.ndarray:
+    """Speckle in a fan, above whose right side a scanner has burnt a bright mark: uint8 [6, h, w]."""
+    frames = speckle(FAN, 6)
+    if marked:
+        frames[:, 30:80, 285:325] = 255
+    return frames
+
+
+@pytest.mark.parametrize("crop", ["none", "auto"])
+def test_a_model_of_blanked_frames_is_shown_black_outside_the_fan(crop, model, student, tmp_path):
+    blanking = tmp_path / "blank.keras"
+    save_keras(model, blanking, describe(fan="blank"))
+    found = {}
+    for name, path, marked in (("plain", blanking, False), ("blank", blanking, True), ("keep", student, True)):
+        clip = write_video(tmp_path / f"{name}.mkv", scan(marked))
+        found[name] = table_of(path, clip, "--out", tmp_path / name, "--crop", crop).filter(like="p_").to_numpy()
+    np.testing.assert_allclose(found["blank"], found["plain"], atol=5e-3)
+    assert abs(found["keep"] - found["blank"]).max() > 0.02  # the mark is seen by a model of frames as they are
+    fan = find_fan(scan(True))
+    view = View(None if crop == "none" else fan.box, fan.mask)
+    expected = predict(blanking, scan(True), times_s=np.arange(6) / 25, view=view).table
+    np.testing.assert_allclose(found["blank"], expected.filter(like="p_"), atol=1e-6)
+    # Beside the fan that was found there is nothing left, and little of the true one is lost.
+    assert (fan.mask & FAN).sum() / (fan.mask | FAN).sum() > 0.97

@@ -102,6 +102,13 @@ def bundle(tmp_path_factory):
     return folder
 
 
+def metadata_of(bundle):
+    """What Python must know to answer as the page does."""
+    about = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))
+    height, width = about["input"]["shape"][1:3]
+    return {"classes": about["classes"], "frame_size": (height, width), "fit": about["preparation"]["fit"]}
+
+
 @pytest.fixture(scope="module")
 def browser(built_page):
     """Chromium with no page yet; its camera is a test picture of its own."""

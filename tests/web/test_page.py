@@ -19,7 +19,7 @@ from benchmarks.browser import (
     show_page,
 )
 from tests.data.clips import write_video
-from tests.web.conftest import STUDENT
+from tests.web.conftest import STUDENT, metadata_of
 
 
 def alert_after(page, act):
@@ -27,12 +27,6 @@ def alert_after(page, act):
     page.evaluate("document.querySelector('#alert').textContent = ''")
     act()
     return page.wait(ALERT)
-
-
-def metadata_of(bundle):
-    about = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))
-    height, width = about["input"]["shape"][1:3]
-    return {"classes": about["classes"], "frame_size": (height, width), "fit": about["preparation"]["fit"]}
 
 
 def test_a_hundred_images_are_answered_to_the_last_bit_as_in_python(page, bundle, image_folder):
