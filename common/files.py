@@ -81,7 +81,7 @@ def whole_folder(path: str | os.PathLike, *, overwrite: bool = False, marker: st
 
     If the block raises, the temporary folder is removed and `path` is as it was. `path` is
     locked for this process meanwhile; what killed processes left next to it is put right first
-    and said: a folder that --overwrite had set aside comes back, half-written ones are removed.
+    and said: a folder that an interrupted overwriting had set aside comes back, half-written ones are removed.
 
     Args:
         path: the folder to make. Its parents are made too.
@@ -120,16 +120,16 @@ def _check_replaceable(path: Path, overwrite: bool, marker: str | None) -> None:
     if not path.exists():
         return
     if not overwrite:
-        raise InputError(f"{path}: the output folder exists already: name another one, or overwrite it (--overwrite)")
+        raise InputError(f"{path}: the output folder exists already: name another one, or set overwrite")
     if marker and any(path.iterdir()) and not (path / marker).is_file():
         raise InputError(
-            f"{path}: holds files, and no {marker}: --overwrite replaces only what this command wrote, so name "
+            f"{path}: holds files, and no {marker}: overwrite replaces only what an earlier run wrote, so name "
             "another folder"
         )
 
 
 def set_aside(path: str | os.PathLike) -> Path | None:
-    """The folder that an interrupted --overwrite moved away from `path` and did not replace; None if there is none."""
+    """The folder that an interrupted overwriting moved away from `path` and did not replace; None if there is none."""
     path = Path(path)
     if path_kind(path) is not None or not path.name or not path.parent.is_dir():
         return None
@@ -140,7 +140,7 @@ def clear_leftovers(path: Path) -> None:
     """Put right what killed processes left beside `path`, and say so. Call it with `path` locked."""
     if old := set_aside(path):
         os.replace(old, path)
-        notice(f"{path}: an interrupted --overwrite had set it aside; it is back")
+        notice(f"{path}: an interrupted overwriting had set it aside; it is back")
     for folder in (*_siblings(path, ".part"), *_siblings(path, ".old")):
         shutil.rmtree(folder)
         notice(f"{folder}: left by an interrupted command, removed")

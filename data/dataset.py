@@ -309,7 +309,7 @@ def open_dataset(path: str | os.PathLike, *, verify: bool | None = None) -> Data
     file = path / "dataset.json"
     if path_kind(file) != "file":
         old = set_aside(path)
-        aside = f"; an interrupted --overwrite left the one before at {old}: move it back" if old else ""
+        aside = f"; an interrupted overwriting left the one before at {old}: move it back" if old else ""
         raise InputError(f"{path}: is not a data set (no dataset.json): make one with prepare.py{aside}")
     content = read_json(file, "the description of a data set", _CURE)
     found = content.get("format") if isinstance(content, dict) else None

@@ -15,7 +15,7 @@ from common.documents import checked, read_json
 from common.errors import InputError
 from common.files import path_kind, whole_file
 
-_CURE = "give the file that an earlier --pseudonymise wrote, or a new name"
+_CURE = "give the file that an earlier run with pseudonymise wrote, or a new name"
 
 
 class _Kept(pydantic.BaseModel):

@@ -82,7 +82,7 @@ def require_gaze(data: Dataset, split: str) -> None:
     """
     for name in dict.fromkeys(("train", split)):
         if not data.gaze_frames(name):
-            raise InputError(f"{data.path}: split {name!r} has no gaze to compare with: leave out --saliency")
+            raise InputError(f"{data.path}: split {name!r} has no gaze to compare with: leave out saliency")
 
 
 def _shown_names(artefacts: Sequence[Artefact]) -> dict[Path, str]:

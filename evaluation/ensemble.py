@@ -21,10 +21,10 @@ def require_members(paths: Sequence[str | os.PathLike]) -> None:
     """
     names = [os.path.normpath(path) for path in paths]
     if len(names) < 2:
-        raise InputError(f"--ensemble: {len(names)} artefact is given: name two or more to average")
+        raise InputError(f"ensemble: {len(names)} artefact is given: name two or more to average")
     for name in names:
         if names.count(name) > 1:
-            raise InputError(f"--ensemble: {name} is named twice: name each member once")
+            raise InputError(f"ensemble: {name} is named twice: name each member once")
 
 
 def ensemble_table(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:

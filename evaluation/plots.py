@@ -58,7 +58,7 @@ def write_plots(folder: str | os.PathLike, evaluation: Evaluation, run: str | os
     written: list[Path] = []
     report, data = evaluation.report, evaluation.data
     history = history_file(evaluation, run)
-    # Read first: a wrong --run is refused before anything is drawn.
+    # Read first: a wrong run is refused before anything is drawn.
     curves = read_history(history) if history else None
 
     @contextmanager
@@ -83,7 +83,7 @@ def write_plots(folder: str | os.PathLike, evaluation: Evaluation, run: str | os
     with figure_of("accuracy_size") as figure:
         draw_accuracy_size(figure, report)
     if curves is None or history is None:
-        console.print("no training curves: no history.csv above the artefacts (name a run folder with --run)")
+        console.print("no training curves: no history.csv above the artefacts (name a run folder as run)")
     else:
         with figure_of("curves") as figure:
             draw_curves(figure, curves, f"Training — {history.parent.name}{simulated(report)}")
@@ -99,11 +99,11 @@ def read_history(path: Path) -> pd.DataFrame:
         InputError: missing, empty, without these columns, or text in a number column.
     """
     if not path.is_file():
-        raise InputError(f"{path}: there is no such file: --run takes a run folder of train.py")
+        raise InputError(f"{path}: there is no such file: run is a run folder of train.py")
     try:
         history = pd.read_csv(path)
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: is not a history ({error}): give another --run") from error
+        raise InputError(f"{path}: is not a history ({error}): give another run") from error
     for column in ("stage", "epoch"):
         if column not in history:
             raise InputError(f"{path}: has no column {column!r}: it is not a history of train.py")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from common.tensors import Tensor
 from losses.invariances import other_labels, scaled_features
 from losses.registry import Given, Option, loss_term
 
 
-def attention_map(features):
+def attention_map(features: Tensor) -> Tensor:
     """Q / ‖Q‖₂ with Q = channel mean of F².
 
     Args:
@@ -23,7 +24,7 @@ def attention_map(features):
     return energy / length
 
 
-def attention_transfer_loss(teacher_features, student_features):
+def attention_transfer_loss(teacher_features: Tensor, student_features: Tensor) -> Tensor:
     """‖ Q_s/‖Q_s‖ − Q_t/‖Q_t‖ ‖², in [0, 2]; does not change when F is scaled.
 
     Where the grids differ, the larger energy map is averaged down to the smaller one.
@@ -54,7 +55,7 @@ def attention_transfer_loss(teacher_features, student_features):
     zero_at_teacher=True,
     invariances=(scaled_features, other_labels),
 )
-def attention(given: Given):
+def attention(given: Given) -> Tensor:
     """`attention_transfer_loss`, summed over the taps."""
     return sum(attention_transfer_loss(given.teacher[tap], given.student[tap]) for tap in given.settings.attention_taps)
 
@@ -91,5 +92,5 @@ class AttentionTransfer(keras.losses.Loss):
     def __init__(self, name: str = "attention_transfer", **kwargs):
         super().__init__(name=name, **kwargs)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return attention_transfer_loss(y_true, y_pred)

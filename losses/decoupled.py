@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from keras import ops
 
+from common.tensors import Tensor
 from losses.invariances import shifted_logits
 from losses.registry import Given, Option, loss_term
 from losses.soft import TEMPERATURE
@@ -22,7 +23,9 @@ from losses.soft import TEMPERATURE
 _NEVER = -1e30
 
 
-def decoupled_parts(teacher_logits, student_logits, labels, temperature: float = 4.0):
+def decoupled_parts(
+    teacher_logits: Tensor, student_logits: Tensor, labels: Tensor, temperature: float = 4.0
+) -> tuple[Tensor, Tensor]:
     """T² · TCKD and T² · NCKD.
 
     Args:
@@ -45,8 +48,13 @@ def decoupled_parts(teacher_logits, student_logits, labels, temperature: float =
 
 
 def decoupled_loss(
-    teacher_logits, student_logits, labels, temperature: float = 4.0, alpha: float = 1.0, beta: float = 8.0
-):
+    teacher_logits: Tensor,
+    student_logits: Tensor,
+    labels: Tensor,
+    temperature: float = 4.0,
+    alpha: float = 1.0,
+    beta: float = 8.0,
+) -> Tensor:
     """T² · (α · TCKD + β · NCKD), section 3.3 of the paper; see `decoupled_parts`.
 
     Returns:
@@ -70,7 +78,7 @@ def decoupled_loss(
     zero_at_teacher=True,
     invariances=(shifted_logits,),
 )
-def decoupled(given: Given):
+def decoupled(given: Given) -> Tensor:
     """`decoupled_loss`; the targets of several teachers are their mean at T."""
     s = given.settings
     target = given.teacher.get("soft_logits", given.teacher["logits"])

@@ -7,14 +7,15 @@ from keras import ops
 
 from common.errors import InputError
 from common.grid import GAZE_TAP, map_size
-from losses.registry import SHARE, Given, Option, Shapes, loss_term
+from common.tensors import Tensor
+from losses.registry import SHARE, Given, Option, Settings, Shapes, loss_term
 
 SALIENCY_HEAD = "saliency_head"
 # A model that predicts the map itself names that layer so: logits [B, h, w, 1].
 SALIENCY = "saliency"
 
 
-def gaze_saliency_loss(gaze, map_logits, uniform_share: float = 0.05):
+def gaze_saliency_loss(gaze: Tensor, map_logits: Tensor, uniform_share: float = 0.05) -> Tensor:
     """KL(G' ‖ softmax over all cells of the saliency head), G' = (1 − e)·G + e/N.
 
     The uniform share e bounds what one stray gaze sample can cost.
@@ -44,7 +45,7 @@ def gaze_saliency_loss(gaze, map_logits, uniform_share: float = 0.05):
     return ops.sum(target * (log_target - log_p), axis=-1)
 
 
-def saliency_head(settings, student: Shapes, teacher: Shapes) -> list[keras.layers.Layer]:
+def saliency_head(settings: Settings, student: Shapes, teacher: Shapes) -> list[keras.layers.Layer]:
     """A 1×1 convolution on the student's map of the gaze's stride; none for a model that predicts the map itself.
 
     Raises:
@@ -77,7 +78,7 @@ def saliency_head(settings, student: Shapes, teacher: Shapes) -> list[keras.laye
     heads=saliency_head,
     warms_up=True,
 )
-def gaze(given: Given):
+def gaze(given: Given) -> Tensor:
     """`gaze_saliency_loss` of the map that the model, or the head on its tap, predicts."""
     if SALIENCY in given.student:
         logits = given.student[SALIENCY]
@@ -98,8 +99,8 @@ class GazeSaliency(keras.losses.Loss):
         super().__init__(name=name, **kwargs)
         self.uniform_share = uniform_share
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return gaze_saliency_loss(y_true, y_pred, self.uniform_share)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "uniform_share": self.uniform_share}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from keras import ops
 
+from common.tensors import Tensor
 from losses.invariances import shifted_logits
 from losses.registry import Bounds, Given, Option, loss_term
 
 
-def hard_label_loss(labels, logits, label_smoothing: float = 0.0):
+def hard_label_loss(labels: Tensor, logits: Tensor, label_smoothing: float = 0.0) -> Tensor:
     """Cross-entropy with the true labels; 0 for an unlabelled frame.
 
     Args:
@@ -44,6 +45,6 @@ def hard_label_loss(labels, logits, label_smoothing: float = 0.0):
     ),
     invariances=(shifted_logits,),
 )
-def hard(given: Given):
+def hard(given: Given) -> Tensor:
     """`hard_label_loss` of the student's logits."""
     return hard_label_loss(given.batch["label"], given.student["logits"], given.settings.label_smoothing)

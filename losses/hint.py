@@ -6,14 +6,17 @@ import keras
 from keras import ops
 
 from common.errors import InputError
+from common.tensors import Tensor
 from losses.invariances import other_labels
-from losses.registry import Given, Option, Shapes, loss_term
+from losses.registry import Given, Option, Settings, Shapes, loss_term
 from losses.replicas import variance_over_replicas
 
 HINT_TAPS = Option("hint_taps", ("stride16",), "layers that hints and similarity preserving compare")
 
 
-def hint_loss(teacher_features, adapted_features, variance=None, epsilon: float = 1e-6):
+def hint_loss(
+    teacher_features: Tensor, adapted_features: Tensor, variance: Tensor | float | None = None, epsilon: float = 1e-6
+) -> Tensor:
     """Mean of (r(F_s) − F_t)², divided by the variance of F_t in the batch.
 
     Args:
@@ -30,7 +33,7 @@ def hint_loss(teacher_features, adapted_features, variance=None, epsilon: float 
     return ops.mean(distance, axis=(1, 2, 3)) / (variance + epsilon)
 
 
-def adapters(settings, student: Shapes, teacher: Shapes) -> list[keras.layers.Layer]:
+def adapters(settings: Settings, student: Shapes, teacher: Shapes) -> list[keras.layers.Layer]:
     """A 1×1 convolution for each tap, from the student's channels to the teacher's.
 
     Raises:
@@ -62,7 +65,7 @@ def adapters(settings, student: Shapes, teacher: Shapes) -> list[keras.layers.La
     frame_by_frame=False,  # the variance is the batch's
     invariances=(other_labels,),
 )
-def hint(given: Given):
+def hint(given: Given) -> Tensor:
     """`hint_loss`, summed over the taps."""
     return sum(
         hint_loss(

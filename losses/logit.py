@@ -5,11 +5,12 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from common.tensors import Tensor
 from losses.invariances import other_labels, shifted_logits
 from losses.registry import Given, loss_term
 
 
-def logit_regression_loss(teacher_logits, student_logits):
+def logit_regression_loss(teacher_logits: Tensor, student_logits: Tensor) -> Tensor:
     """Mean over the classes of (z_s − z_t)², each logit taken from its frame's mean over the classes.
 
     Ba and Caruana regress on the raw logits. Here they are centred: a constant on all
@@ -39,7 +40,7 @@ def _centred(logits):
     zero_at_teacher=True,
     invariances=(shifted_logits, other_labels),
 )
-def logit(given: Given):
+def logit(given: Given) -> Tensor:
     """`logit_regression_loss`; the target of several teachers is the mean of their centred logits."""
     target = given.teacher.get("mean_logits", given.teacher["logits"])
     return logit_regression_loss(target, given.student["logits"])
@@ -52,5 +53,5 @@ class LogitRegression(keras.losses.Loss):
     def __init__(self, name: str = "logit_regression", **kwargs):
         super().__init__(name=name, **kwargs)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return logit_regression_loss(y_true, y_pred)

@@ -5,13 +5,19 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from common.tensors import Tensor
 from losses.hint import HINT_TAPS
 from losses.invariances import other_labels, scaled_features
 from losses.registry import Given, loss_term
 from losses.replicas import gather_over_replicas
 
 
-def similarity_preserving_loss(teacher_features, student_features, whole_teacher=None, whole_student=None):
+def similarity_preserving_loss(
+    teacher_features: Tensor,
+    student_features: Tensor,
+    whole_teacher: Tensor | None = None,
+    whole_student: Tensor | None = None,
+) -> Tensor:
     """(1/B²) · ‖M_s − M_t‖²_F, with M = F·Fᵀ, rows scaled to Euclidean length 1.
 
     Args:
@@ -40,7 +46,7 @@ def similarity_preserving_loss(teacher_features, student_features, whole_teacher
     frame_by_frame=False,  # similarities are between pairs
     invariances=(scaled_features, other_labels),
 )
-def similarity(given: Given):
+def similarity(given: Given) -> Tensor:
     """B times `similarity_preserving_loss`, summed over the taps, so that the mean over the frames is the loss."""
     total = 0.0
     for tap in given.settings.hint_taps:
@@ -68,5 +74,5 @@ class SimilarityPreserving(keras.losses.Loss):
     def __init__(self, name: str = "similarity_preserving", reduction: str = "sum", **kwargs):
         super().__init__(name=name, reduction=reduction, **kwargs)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return similarity_preserving_loss(y_true, y_pred)

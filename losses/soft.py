@@ -5,13 +5,14 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from common.tensors import Tensor
 from losses.invariances import other_labels, shifted_logits
 from losses.registry import SHARE, Bounds, Given, Option, loss_term
 
 TEMPERATURE = Option("temperature", 4.0, "T, by which logits are divided for soft targets", Bounds(low_open=True))
 
 
-def soft_target_loss(teacher_logits, student_logits, temperature: float = 4.0):
+def soft_target_loss(teacher_logits: Tensor, student_logits: Tensor, temperature: float = 4.0) -> Tensor:
     """T² · KL(softmax(z_t / T) ‖ softmax(z_s / T)).
 
     The T² keeps the gradient's size as T grows: for large T it tends to that of half the
@@ -41,7 +42,7 @@ def soft_target_loss(teacher_logits, student_logits, temperature: float = 4.0):
     zero_at_teacher=True,
     invariances=(shifted_logits, other_labels),
 )
-def soft(given: Given):
+def soft(given: Given) -> Tensor:
     """`soft_target_loss`; the targets of several teachers are their mean at T."""
     target = given.teacher.get("soft_logits", given.teacher["logits"])
     return soft_target_loss(target, given.student["logits"], given.settings.temperature)
@@ -55,8 +56,8 @@ class SoftTargets(keras.losses.Loss):
         super().__init__(name=name, **kwargs)
         self.temperature = temperature
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return soft_target_loss(y_true, y_pred, self.temperature)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "temperature": self.temperature}

@@ -53,12 +53,12 @@ def choose(study: Study, tables: Sequence[str] | None = None, only: Sequence[str
     """
     for name in tables or ():
         if name not in study.tables:
-            raise InputError(f"--data {name}: the study has no such table; it has {', '.join(study.tables)}")
+            raise InputError(f"table {name}: the study has no such one; it has {', '.join(study.tables)}")
     rows = [row for row in study.rows() if tables is None or row.table in tables]
     if only is not None:
         for name in only:
             if not any(name in _names(row) for row in rows):
-                raise InputError(f"--only {name}: there is no such row: --dry-run lists them")
+                raise InputError(f"row {name}: the study has no such one: a dry run lists them")
         rows = [row for row in rows if _names(row) & set(only)]
     return study.in_order(rows)
 

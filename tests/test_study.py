@@ -96,8 +96,8 @@ def test_the_lineage_has_the_rows_that_were_asked_for():
 BAD = [
     (("table",), "config"),
     (("table", "--config", "none.yaml"), "no such file"),
-    (("table", "--config", "{ci}", "--data", "real"), "--data real: the study has no such table; it has phantom"),
-    (("table", "--config", "{ci}", "--only", "vgg19"), "--only vgg19: there is no such row"),
+    (("table", "--config", "{ci}", "--data", "real"), "table real: the study has no such one; it has phantom"),
+    (("table", "--config", "{ci}", "--only", "vgg19"), "row vgg19: the study has no such one"),
     (("table", "--config", "{ci}", "--max-hours", "0"), "--max-hours 0.0: must be above 0"),
     (("table", "--config", "{ci}", "--jobs", "0"), "--jobs 0: must be at least 1"),
     (

@@ -76,6 +76,10 @@ def eyes_or_combined(
 
 
 def need_samples(table: Table) -> None:
-    """Refuse a table of which only event rows are left."""
+    """Refuse a table of which only event rows are left.
+
+    Raises:
+        InputError: there is no sample.
+    """
     if not len(table):
         raise InputError(f"{table.path}: has event rows only, and no gaze sample: export the gaze data too")

@@ -134,6 +134,10 @@ def _seconds(row: Row, column: str) -> float:
 
 
 def require_labels(labels: Iterable[str], path: Path) -> None:
-    """Refuse a manifest without a single label when no classes were named."""
+    """Refuse a manifest without a single label when no classes were named.
+
+    Raises:
+        InputError: there is no label.
+    """
     if not set(labels):
         raise InputError(f"{path}: has no label at all: label the recordings, or name the classes")

@@ -132,7 +132,7 @@ def load_artefact(path: str | os.PathLike, *, threads: int | None = None, trust:
     metadata = read_metadata(path)
     if metadata.output == "gaze_map":
         raise InputError(
-            f"{path}: gives gaze maps, not classes: name the student next to it; --saliency evaluates its gaze map too"
+            f"{path}: gives gaze maps, not classes: name the student next to it; saliency evaluates its map"
         )
     model = None
     if kind == "keras":
@@ -186,13 +186,13 @@ def check_matches(metadata: Metadata, data: Dataset, path: str | os.PathLike) ->
         (height, width), (data_height, data_width) = metadata.frame_size, data.frame_size
         raise InputError(
             f"{path}: takes frames of {height}×{width}, those of the data set {data.path} are "
-            f"{data_height}×{data_width}: prepare the data with --frame-size {height} {width}, "
+            f"{data_height}×{data_width}: prepare the data with frame_size ({height}, {width}), "
             "or give another artefact"
         )
     if metadata.fit != data.fit:
         raise InputError(
             f"{path}: takes frames made with fit {metadata.fit}, those of the data set {data.path} were made with "
-            f"{data.fit}: prepare the data with --fit {metadata.fit}, or give another artefact"
+            f"{data.fit}: prepare the data with fit {metadata.fit}, or give another artefact"
         )
     if metadata.fan != data.fan:
         notice(f"{path}: was trained with fan {metadata.fan}, the data set {data.path} was prepared with {data.fan}")

@@ -43,7 +43,7 @@ def test_a_folder_that_exists_is_replaced_only_when_asked_and_whole(tmp_path, in
     out = tmp_path / "out"
     with whole_folder(out) as folder:
         (folder / "old").write_text("old")
-    with pytest.raises(InputError, match=r"out: .*exists already.*--overwrite"), whole_folder(out):
+    with pytest.raises(InputError, match=r"out: .*exists already.*set overwrite"), whole_folder(out):
         pytest.fail("the block must not run")
     with pytest.raises(type(interruption)), whole_folder(out, overwrite=True) as folder:
         (folder / "new").write_text("new")

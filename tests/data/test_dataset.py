@@ -159,7 +159,7 @@ def test_an_interrupted_write_leaves_nothing(tmp_path):
 
 def test_overwriting_is_asked_for_and_keeps_the_old_one_on_failure(tmp_path):
     old = write(tmp_path / "d", splits())
-    with pytest.raises(InputError, match=r"exists already.*--overwrite"):
+    with pytest.raises(InputError, match=r"exists already.*set overwrite"):
         write(tmp_path / "d", splits())
     bad = splits()
     bad["val"] = bad["val"][:1]

@@ -75,7 +75,7 @@ def test_matches(run_folder, dataset, tmp_path):
     with pytest.raises(InputError, match=r"student\.keras.*abdomen, femur, head.*reordered.*head, femur, abdomen"):
         check_matches(artefact.metadata, other, artefact.path)
     large = make_dataset(tmp_path / "large", size=(24, 32))
-    with pytest.raises(InputError, match=r"student\.keras.*16×24.*large.*24×32.*--frame-size 16 24"):
+    with pytest.raises(InputError, match=r"student\.keras.*16×24.*large.*24×32.*frame_size \(16, 24\)"):
         check_matches(artefact.metadata, large, artefact.path)
 
 

@@ -93,7 +93,7 @@ def corrupt(run_folder, tmp_path_factory):
 
 
 BAD = [
-    ("{student}", ("--data", "{large}"), "--frame-size 16 24"),
+    ("{student}", ("--data", "{large}"), "frame_size (16, 24)"),
     ("{student}", ("--data", "{folder}"), "dataset.json"),
     ("{student}", (), "data"),
     ("{corrupt}/text.yaml", ("--data", "{data}"), "not an artefact"),

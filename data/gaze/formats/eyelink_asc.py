@@ -131,7 +131,7 @@ def _bad(text: GazeText, number: int, line: str) -> InputError:
     )
 
 
-def example(time_s, x, y, screen_px) -> str:
+def example(time_s: np.ndarray, x: np.ndarray, y: np.ndarray, screen_px: tuple[int, int]) -> str:
     """One eye at 1,000 Hz or less, with the start of a trial."""
     width, height = screen_px
     first = round(time_s[0] * 1e3)

@@ -75,7 +75,7 @@ def _check(table: Table, start_s: np.ndarray, duration_s: np.ndarray, length: st
         )
 
 
-def example(time_s, x, y, screen_px) -> str:
+def example(time_s: np.ndarray, x: np.ndarray, y: np.ndarray, screen_px: tuple[int, int]) -> str:
     """Each sample as a fixation up to the next, in ms."""
     steps = np.diff(time_s, append=2 * time_s[-1] - time_s[-2])
     rows = ["participant,index,start_ms,duration_ms,x,y"]

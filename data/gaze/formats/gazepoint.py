@@ -33,7 +33,7 @@ def parse(table: Table) -> RawGaze:
     )
 
 
-def example(time_s, x, y, screen_px) -> str:
+def example(time_s: np.ndarray, x: np.ndarray, y: np.ndarray, screen_px: tuple[int, int]) -> str:
     """A comma at the end of each line, as the software leaves it."""
     rows = ["MEDIA_ID,MEDIA_NAME,CNT,TIME(2024/01/01 10:00:00.000),TIMETICK(f=10000000),FPOGX,FPOGY,FPOGID,FPOGV,"
             "BPOGX,BPOGY,BPOGV,USER,"]  # fmt: skip

@@ -29,7 +29,7 @@ def parse(table: Table) -> RawGaze:
     return RawGaze(time_s, *mean_of_eyes(*eyes), in_pixels=True, unit=unit, events=events)
 
 
-def example(time_s, x, y, screen_px) -> str:
+def example(time_s: np.ndarray, x: np.ndarray, y: np.ndarray, screen_px: tuple[int, int]) -> str:
     """With the start of a medium, a row of its own."""
     width, height = screen_px
     rows = [

@@ -62,7 +62,7 @@ def _time(table: Table) -> tuple[np.ndarray, str]:
     return read_times(table, name, "s")
 
 
-def example(time_s, x, y, screen_px) -> str:
+def example(time_s: np.ndarray, x: np.ndarray, y: np.ndarray, screen_px: tuple[int, int]) -> str:
     """Empty cells where missing."""
     rows = ["time_s,x,y"]
     for t, px, py in zip(time_s.tolist(), x.tolist(), y.tolist()):

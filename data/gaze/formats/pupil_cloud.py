@@ -32,7 +32,7 @@ def parse(table: Table) -> RawGaze:
     return RawGaze(time_s, x, y, in_pixels=not on_surface, unit=unit, scene=scene)
 
 
-def example(time_s, x, y, screen_px) -> str:
+def example(time_s: np.ndarray, x: np.ndarray, y: np.ndarray, screen_px: tuple[int, int]) -> str:
     """As the Marker Mapper gives it."""
     rows = [
         "section id,recording id,timestamp [ns],gaze detected on surface,"

@@ -30,7 +30,7 @@ def parse(table: Table) -> RawGaze:
     return RawGaze(time_s, x, 1 - y, in_pixels=False, unit=unit, scene=scene)
 
 
-def example(time_s, x, y, screen_px) -> str:
+def example(time_s: np.ndarray, x: np.ndarray, y: np.ndarray, screen_px: tuple[int, int]) -> str:
     """The surface is the screen."""
     rows = ["world_timestamp,world_index,gaze_timestamp,x_norm,y_norm,x_scaled,y_scaled,on_surf,confidence"]
     for i, (t, px, py) in enumerate(zip(time_s.tolist(), x.tolist(), y.tolist())):

@@ -74,7 +74,7 @@ def _messages(table: Table, clock: str, unit: str) -> tuple:
     return table_events(table, clock, unit, "annotation name", "content")
 
 
-def example(time_s, x, y, screen_px) -> str:
+def example(time_s: np.ndarray, x: np.ndarray, y: np.ndarray, screen_px: tuple[int, int]) -> str:
     """The older names."""
     width, height = screen_px
     rows = [

@@ -70,7 +70,7 @@ def _point(point, text: GazeText, number: int) -> tuple[float, float]:
     return x, y
 
 
-def example(time_s, x, y, screen_px) -> str:
+def example(time_s: np.ndarray, x: np.ndarray, y: np.ndarray, screen_px: tuple[int, int]) -> str:
     """With the event of a sync port before the samples."""
     lines = [json.dumps({"type": "sync", "timestamp": float(time_s[0]), "data": {"port": "in", "value": 1}})]
     for t, px, py in zip(time_s.tolist(), x.tolist(), y.tolist()):

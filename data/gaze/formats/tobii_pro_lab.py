@@ -73,7 +73,7 @@ def _screen(table: Table) -> tuple[int, int] | None:
     return int(np.nanmax(size[0])), int(np.nanmax(size[1]))
 
 
-def example(time_s, x, y, screen_px) -> str:
+def example(time_s: np.ndarray, x: np.ndarray, y: np.ndarray, screen_px: tuple[int, int]) -> str:
     """The newer columns, with the start of a stimulus between the samples."""
     eye = "Gaze point {0}X [DACS px]\tGaze point {0}Y [DACS px]"
     rows = [

@@ -34,7 +34,7 @@ def parse(table: Table) -> RawGaze:
     return RawGaze(time_s, *mean_of_eyes(*eyes), in_pixels=False, unit=unit)
 
 
-def example(time_s, x, y, screen_px) -> str:
+def example(time_s: np.ndarray, x: np.ndarray, y: np.ndarray, screen_px: tuple[int, int]) -> str:
     """Both eyes at the same point."""
     rows = [
         ";".join(

@@ -26,7 +26,7 @@ def parse(table: Table) -> RawGaze:
     return RawGaze(time_s, *mean_of_eyes(*eyes), in_pixels=False, unit=unit)
 
 
-def example(time_s, x, y, screen_px) -> str:
+def example(time_s: np.ndarray, x: np.ndarray, y: np.ndarray, screen_px: tuple[int, int]) -> str:
     """Both eyes at the same point."""
     rows = ["Time\tLGazePos2dx\tLGazePos2dy\tLValidity\tRGazePos2dx\tRGazePos2dy\tRValidity"]
     for t, px, py in zip(np.round(time_s * 1e6).astype(int), x.tolist(), y.tolist()):

@@ -53,7 +53,7 @@ def _screen(table: Table) -> tuple[int, int] | None:
     return int(size[0][known].max()), int(size[1][known].max())
 
 
-def example(time_s, x, y, screen_px) -> str:
+def example(time_s: np.ndarray, x: np.ndarray, y: np.ndarray, screen_px: tuple[int, int]) -> str:
     """Decimal commas, and a mouse click at the end."""
     rows = [
         "Timestamp\tDateTimeStamp\tNumber\tGazePointXLeft\tGazePointYLeft\tValidityLeft\tGazePointXRight\t"

@@ -54,7 +54,7 @@ def _screen(table: Table) -> tuple[int, int] | None:
     return found
 
 
-def example(time_s, x, y, screen_px) -> str:
+def example(time_s: np.ndarray, x: np.ndarray, y: np.ndarray, screen_px: tuple[int, int]) -> str:
     """With the start of a film between the samples."""
     eye = "GazePoint{0}X (ADCSpx)\tGazePoint{0}Y (ADCSpx)"
     rows = [

@@ -23,7 +23,7 @@ def test_a_bundle_is_replaced_only_when_asked(run, tmp_path, quick, capsys):
     assert "student_int8_rgb.tflite" in printed.out and "model_card.md" in printed.out
     first = (out / "student_int8.tflite").read_bytes()
     assert run_command(export.main, words) == 2
-    assert "--overwrite" in capsys.readouterr().err
+    assert "set overwrite" in capsys.readouterr().err
     assert run_command(export.main, [*words, "--overwrite"]) == 0
     assert (out / "student_int8.tflite").read_bytes() == first  # equal runs, equal bytes
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
