@@ -7,6 +7,7 @@ thing that training adds.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -15,6 +16,7 @@ import tensorflow as tf
 from common.errors import InputError
 from data.augment import Augmentation, augment_batch, random_draws
 from data.dataset import UNLABELLED, Dataset
+from data.parts import WHOLE, Part, Span, span_of
 from data.reading import shuffled
 from data.saliency import DEFAULT_SIGMA, map_size, render_saliency
 from data.selection import GAZE_MODES, UNLABELLED_MODES, frames_taken, selected_examples
@@ -78,6 +80,7 @@ def training_batches(
     augmentation: Augmentation | None = None,
     skip: int = 0,
     teacher: TeacherLookup | None = None,
+    part: Part = WHOLE,
 ) -> tf.data.Dataset:
     """Endless shuffled, augmented batches.
 
@@ -92,6 +95,8 @@ def training_batches(
         skip: batches to leave out at the start, so that a resumed run sees what it would have seen.
         teacher: (view int64 [B], index int64 [B]) → a teacher's outputs for these frames, as
             `training.teacher_cache` keeps them; needs `settings.views`.
+        part: of several readers, the one that this is: of each batch it gives its share, in as many pieces as it has
+            devices.
 
     Returns:
         Batches of ({"frame": float32 [B, H, W, 1] in [0, 1], "gaze": float32 [B, h, w] that
@@ -99,20 +104,31 @@ def training_batches(
         the features have "teacher", its outputs.
     """
     taken, labelled = frames_taken(data, split, settings.unlabelled), data.labelled_frames(split)
-    share, size = settings.labelled_share, settings.batch_size
+    share, size = settings.labelled_share, part.share(settings.batch_size)
     if share is None or not 0 < labelled < taken:
-        stream = _endless(data, split, settings, augmentation, taken, skip * size)
+        stream = _endless(data, split, settings, augmentation, skip * size, part)
     else:
-        count = labelled_frames_a_batch(size, share)
+        chosen = _places(settings.batch_size, share, part)
+        count = int(np.sum(chosen == 0))
         parts = [
-            _endless(data, split, settings, augmentation, labelled, skip * count, labelled=True),
-            _endless(data, split, settings, augmentation, taken - labelled, skip * (size - count), labelled=False),
+            _endless(data, split, settings, augmentation, skip * count, part, labelled=True),
+            _endless(data, split, settings, augmentation, skip * (size - count), part, labelled=False),
         ]
-        # Which of the two each place of a batch is taken from, over and over.
-        places = tf.data.Dataset.from_tensor_slices(np.repeat([0, 1], [count, size - count])).repeat()
+        places = tf.data.Dataset.from_tensor_slices(chosen).repeat()
         stream = tf.data.Dataset.choose_from_datasets(parts, places)
     finish = _finisher(data, split, settings, augmentation, teacher)
-    return _batch(stream, size).map(finish, num_parallel_calls=2).prefetch(2)
+    return _batch(stream, size // part.pieces).map(finish, num_parallel_calls=2).prefetch(2)
+
+
+def _places(batch_size: int, share: float, part: Part) -> np.ndarray:
+    """Which frames each place of a batch takes, over and over: 0 those with a label, 1 the others; a part's places."""
+    count = labelled_frames_a_batch(batch_size, share)
+    if min(count, batch_size - count) < part.of:
+        raise InputError(
+            f"labelled_share {share:g}: {count} labelled frames of a batch of {batch_size} can't be shared by "
+            f"{part.of} workers: enlarge batch_size, or start fewer of them"
+        )
+    return np.repeat([0, 1], [count, batch_size - count])[part.number :: part.of]
 
 
 def labelled_frames_a_batch(batch_size: int, share: float) -> int:
@@ -131,28 +147,29 @@ def _endless(
     split: str,
     settings: PipelineSettings,
     augmentation: Augmentation | None,
-    taken: int,
     skip: int,
+    part: Part,
     labelled: bool | None = None,
 ) -> tf.data.Dataset:
-    """Shuffled examples with their view and draws, epoch after epoch.
+    """Shuffled examples of a part with their view and draws, epoch after epoch.
 
     Args:
-        augmentation: which numbers are drawn. taken: number of frames of an epoch.
-        skip: examples to leave out at the start.
+        augmentation: which numbers are drawn.
+        skip: examples to leave out at the start. part: which are read.
         labelled: those that have a label alone (True), those that have none (False), or both (None).
     """
     frames, size = data.frames(split), data.frame_size[0] * data.frame_size[1]
-    first_epoch, rest = divmod(skip, taken)
-    selected = _selected(data, split, settings)
+    span = span_of(data, split, settings.unlabelled, part, labelled)
+    first_epoch, rest = divmod(skip, span.frames)
+    selected = _selected(data, split, settings, span if part.of > 1 else None)
     seed = tf.constant(settings.seed, tf.int64)
 
     def examples(order: tf.Tensor | None) -> tf.data.Dataset:
         found = selected(order)
         return found if labelled is None else found.filter(lambda example: (example["label"] != UNLABELLED) == labelled)
 
-    stored = examples(None).cache() if _fits(data, split) else None
-    buffer = frames if stored is not None else max(1024, _SHUFFLE_BYTES // size)
+    stored = examples(None).cache() if _fits(data, split, span) else None
+    buffer = span.end - span.first if stored is not None else max(1024, _SHUFFLE_BYTES // size)
 
     def epoch(number: tf.Tensor) -> tf.data.Dataset:
         order = tf.stack([seed, number])
@@ -189,6 +206,7 @@ def evaluation_batches(
     unlabelled: str = "all",
     keep: bool = False,
     teacher: TeacherLookup | None = None,
+    part: Part = WHOLE,
 ) -> tf.data.Dataset:
     """Batches of a split in stored order, once, without augmentation; all weights are 1.
 
@@ -196,14 +214,28 @@ def evaluation_batches(
         keep: hold the frames in memory, as bytes, for going through them again; a split that
             takes more than 2 GiB is read again each time.
         teacher: see `training_batches`; what it gives is for view 0.
+        part: of several readers, the one that this is. Each gives as many batches as the others, one a device and
+            step, the last ones perhaps without a frame.
     """
     settings = PipelineSettings(batch_size=batch_size, sigma=sigma, gaze=gaze, seed=seed, unlabelled=unlabelled)
     zero = tf.constant(0, tf.int64)
-    examples = _selected(data, split, settings)(None).map(lambda example: {**example, "view": zero, "draws": []})
-    examples = examples.cache() if keep and _fits(data, split) else examples
+    span = span_of(data, split, unlabelled, part) if part.of > 1 else None
+    examples = _selected(data, split, settings, span)(None).map(lambda example: {**example, "view": zero, "draws": []})
+    examples = examples.cache() if keep and _fits(data, split, span) else examples
     finish = _finisher(data, split, settings, None, teacher)
-    batches = _batch(examples, batch_size).map(finish, num_parallel_calls=2).prefetch(2)
-    return _counted(batches, data, split, settings)
+    if part.devices == 1:
+        return _counted(
+            _batch(examples, batch_size).map(finish, num_parallel_calls=2).prefetch(2), data, split, settings
+        )
+    batches = _batch(examples, max(1, batch_size // part.devices))
+    steps = part.steps(frames_taken(data, split, unlabelled), batch_size)
+    none = tf.data.Dataset.from_tensors(_no_examples(batches.element_spec)).repeat()
+    return batches.concatenate(none).take(steps * part.pieces).map(finish, num_parallel_calls=2).prefetch(2)
+
+
+def _no_examples(spec: dict[str, tf.TensorSpec]) -> dict[str, tf.Tensor]:
+    """A batch of nothing."""
+    return {name: tf.zeros([0, *(size or 0 for size in one.shape[1:])], one.dtype) for name, one in spec.items()}
 
 
 def _counted(batches: tf.data.Dataset, data: Dataset, split: str, settings: PipelineSettings) -> tf.data.Dataset:
@@ -212,14 +244,19 @@ def _counted(batches: tf.data.Dataset, data: Dataset, split: str, settings: Pipe
     return batches.apply(tf.data.experimental.assert_cardinality(-(-frames // settings.batch_size)))
 
 
-def _fits(data: Dataset, split: str) -> bool:
-    """Whether the frames of a split, as bytes, may be held in memory."""
+def _fits(data: Dataset, split: str, span: Span | None) -> bool:
+    """Whether the frames of a split, or of a range of it, may be held in memory as bytes."""
     height, width = data.frame_size
-    return data.frames(split) * height * width <= _CACHE_LIMIT_BYTES
+    frames = data.frames(split) if span is None else span.end - span.first
+    return frames * height * width <= _CACHE_LIMIT_BYTES
 
 
-def _selected(data: Dataset, split: str, settings: PipelineSettings):
-    return selected_examples(data, split, gaze=settings.gaze, unlabelled=settings.unlabelled, seed=settings.seed)
+def _selected(
+    data: Dataset, split: str, settings: PipelineSettings, span: Span | None = None
+) -> Callable[..., tf.data.Dataset]:
+    """order → the examples of a split, or of a range of it."""
+    taken = selected_examples(data, split, gaze=settings.gaze, unlabelled=settings.unlabelled, seed=settings.seed)
+    return functools.partial(taken, span=span and (span.first, span.end))
 
 
 def _batch(examples: tf.data.Dataset, size: int) -> tf.data.Dataset:

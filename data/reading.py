@@ -20,7 +20,14 @@ _FEATURES = {
 }
 
 
-def read_split(data: Dataset, split: str, *, frames: bool = True, order: tf.Tensor | None = None) -> tf.data.Dataset:
+def read_split(
+    data: Dataset,
+    split: str,
+    *,
+    frames: bool = True,
+    order: tf.Tensor | None = None,
+    span: tuple[int, int] | None = None,
+) -> tf.data.Dataset:
     """Parsed examples of a split, in the order they were written.
 
     With `order`, int64 [2] as `shuffled` takes it, the shards come in random order and interleaved: the frames of one
@@ -30,7 +37,8 @@ def read_split(data: Dataset, split: str, *, frames: bool = True, order: tf.Tens
     (normalised to the frame, n may be 0), `label` int32, `recording_id`, `patient_id`
     and `scanner` string, `frame_index` int64, `time_s` float32, `index` int64, the position
     in the split, and `withheld` bool, whether the frame has a label that is not shown (`data.labels`); its `label`
-    is then −1. Without `frames` the pixels are not decoded, and left out.
+    is then −1. Without `frames` the pixels are not decoded, and left out. With a `span`, the first position and the one
+    after the last, the shards that hold the range are opened, and no others.
     """
     height, width = data.frame_size
     shown = None
@@ -49,16 +57,21 @@ def read_split(data: Dataset, split: str, *, frames: bool = True, order: tf.Tens
         example["label"] = tf.where(hidden, UNLABELLED, label)
         return example
 
-    shards = data.shards(split)
+    first, end = span or (0, data.frames(split))
+    every = list(zip(data.shards(split), data.shard_starts(split)))
+    after = [start for _, start in every[1:]] + [data.frames(split)]
+    held = [shard for shard, stop in zip(every, after) if stop > first and shard[1] < end]
+    shards, starts = [name for name, _ in held], [start for _, start in held]
     if order is None:
-        records = tf.data.TFRecordDataset(shards).enumerate()
+        records = tf.data.TFRecordDataset(shards).enumerate(starts[0])
     else:
-        starts = tf.constant(data.shard_starts(split), tf.int64)
-        records = tf.data.Dataset.from_tensor_slices((shards, starts))
+        records = tf.data.Dataset.from_tensor_slices((shards, tf.constant(starts, tf.int64)))
         records = shuffled(records, len(shards), order).interleave(
             lambda shard, start: tf.data.TFRecordDataset(shard).enumerate(start),
             cycle_length=min(_MIXED_SHARDS, len(shards)),
         )
+    if span is not None:
+        records = records.filter(lambda index, _: (index >= first) & (index < end))
     return records.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
 
 

@@ -26,9 +26,10 @@ def selected_examples(
         gaze, unlabelled, seed: see `data.pipeline.PipelineSettings`.
 
     Returns:
-        order → examples {"index" int64, its position in the split, "frame" uint8 [H, W, 1], "x", "y"
+        (order, span) → examples {"index" int64, its position in the split, "frame" uint8 [H, W, 1], "x", "y"
         float32 [n], "label" int32}. Without an order they come as stored; a seed, int64 [2], gives
-        the shards in random order and interleaved.
+        the shards in random order and interleaved. Without a span they are those of the whole split; a span is
+        the first position and the one after the last.
 
     Raises:
         InputError: an unknown mode, or gaze that can't be shuffled.
@@ -39,7 +40,7 @@ def selected_examples(
     if gaze == "shuffled":
         rows = read_split(data, split, frames=False)
         points = [tf.constant(axis) for axis in _shuffled_points(rows, seed, f"{data.path}, split {split!r}")]
-    kept = _keeps(data, split, unlabelled)
+    kept = keeps(data, split, unlabelled)
 
     def prepare(example):
         x, y = example["gaze_x"], example["gaze_y"]
@@ -51,8 +52,8 @@ def selected_examples(
             x = y = tf.fill([tf.minimum(tf.size(x), 1)], 0.5)
         return {"index": example["index"], "frame": example["frame"], "x": x, "y": y, "label": example["label"]}
 
-    def examples(order: tf.Tensor | None = None) -> tf.data.Dataset:
-        found = read_split(data, split, order=order)
+    def examples(order: tf.Tensor | None = None, span: tuple[int, int] | None = None) -> tf.data.Dataset:
+        found = read_split(data, split, order=order, span=span)
         found = found if kept is None else found.filter(kept)
         return found.map(prepare, num_parallel_calls=tf.data.AUTOTUNE)
 
@@ -77,8 +78,8 @@ def frames_taken(data: Dataset, split: str, unlabelled: str) -> int:
     return data.labelled_frames(split) + more[unlabelled]()
 
 
-def _keeps(data: Dataset, split: str, unlabelled: str) -> Callable[[dict], tf.Tensor] | None:
-    """example → whether it is kept; None keeps all."""
+def keeps(data: Dataset, split: str, unlabelled: str) -> Callable[[dict], tf.Tensor] | None:
+    """example of `read_split` → whether it is kept, see `PipelineSettings.unlabelled`; None keeps all."""
     if unlabelled == "all":
         return None
     wanted = sorted(_unlabelled_patients(data, split)) if unlabelled == "patients" else []

@@ -58,8 +58,9 @@ def measure(
     count = tf.reduce_sum(labelled)
     measured["accuracy"] = (tf.math.divide_no_nan(tf.reduce_sum(right), count), count)
     if teacher_logits is not None:
-        same = chosen == tf.argmax(teacher_logits, axis=-1, output_type=tf.int32)
-        measured["agreement"] = (tf.reduce_mean(tf.cast(same, tf.float32)), frames)
+        same = tf.cast(chosen == tf.argmax(teacher_logits, axis=-1, output_type=tf.int32), tf.float32)
+        # The last place of a batch that is cut up may be empty.
+        measured["agreement"] = (tf.math.divide_no_nan(tf.reduce_sum(same), frames), frames)
     return measured
 
 

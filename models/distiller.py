@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import keras
@@ -99,6 +100,8 @@ class Distiller(Learner):
                 )
         objective = build_objective(student, teacher, settings)
         super().__init__(student, objective, total_steps, teacher_pass(teacher, settings), settings.taps(), **kwargs)
+        # Keras tracks a model that is assigned, and leaves a function alone.
+        self._again = lambda copy: Distiller(copy(student), _mapped(teacher, copy), settings, total_steps)
 
     @property
     def student(self) -> keras.Model:
@@ -166,6 +169,14 @@ def _single_pass(teacher: keras.Model, taps: tuple[str, ...]) -> Callable[[dict]
         return {name: tf.stop_gradient(tf.cast(value, tf.float32)) for name, value in outputs.items()}
 
     return run
+
+
+def _mapped(
+    teacher: keras.Model | Ensemble | None, change: Callable[[keras.Model], keras.Model]
+) -> keras.Model | Ensemble | None:
+    if isinstance(teacher, Ensemble):
+        return dataclasses.replace(teacher, models=tuple(map(change, teacher.models)))
+    return teacher and change(teacher)
 
 
 def _each(teacher: keras.Model | Ensemble | None) -> tuple[keras.Model, ...]:

@@ -30,7 +30,14 @@ class Learner(keras.Model):
         total_steps: steps of the whole training, for warm-up and decay.
         teacher: batch → {"logits", tap: …}, see `models.distiller.teacher_pass`; None without one.
         taps: layers of the network that the objective needs, beside the logits.
+
+    Attributes:
+        over_workers: logs are [1] instead of scalars, which Keras can't average over several machines.
     """
+
+    over_workers = False
+    # What a kind of learner sets: a change of a network → the same learner over changed networks.
+    _again: Callable[[Callable[[keras.Model], keras.Model]], Learner]
 
     def __init__(
         self,
@@ -60,6 +67,17 @@ class Learner(keras.Model):
         """Logits [B, K]; `inputs` is a batch's features or, for a network without gaze, its frames."""
         given = inputs_of(self.network, inputs) if isinstance(inputs, Mapping) else inputs
         return self.network(given, training=training)
+
+    def copied(self) -> Learner:
+        """The same learner over copies of its networks, its teacher's too, made in the scope that this is called in."""
+        made = self._again(copy_model)
+        made.take_weights(self)
+        return made
+
+    def take_weights(self, other: Learner) -> None:
+        """Have the weights of the same learner over other networks."""
+        give_weights(self.network, other.network)
+        self.objective.set_weights(other.objective.get_weights())
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         """Nothing: every part is built already.
@@ -100,13 +118,27 @@ class Learner(keras.Model):
         measured = measure(batch, outputs["logits"], teacher["logits"] if teacher else None, losses)
         for name, (mean, count) in measured.items():
             self._means[name].update_state(mean, count)
-        return {name: mean.result() for name, mean in self._means.items()}
+        results = {name: mean.result() for name, mean in self._means.items()}
+        return {name: value[None] for name, value in results.items()} if self.over_workers else results
 
 
 def tapped(model: keras.Model, taps: tuple[str, ...]) -> keras.Model:
     """A model over the same layers that gives {"logits": …, tap: …} in one pass."""
     outputs = {"logits": model.output, **{tap: model.get_layer(tap).output for tap in taps}}
     return keras.Model(input_tensors(model), outputs, name=f"{model.name}_tapped")
+
+
+def copy_model(model: keras.Model) -> keras.Model:
+    """A model of the same layers, names and weights."""
+    made = keras.models.clone_model(model)
+    give_weights(made, model)
+    return made
+
+
+def give_weights(model: keras.Model, source: keras.Model) -> None:
+    """Set the weights of a model to those of one of the same layers."""
+    for layer in model.layers:
+        layer.set_weights(source.get_layer(layer.name).get_weights())
 
 
 def unpack(data) -> dict:

@@ -54,6 +54,7 @@ class TeacherLearner(Learner):
         taps = (SALIENCY,) if settings.gaze else ()
         objective = Objective(settings, tap_shapes(teacher, taps), {})
         super().__init__(teacher, objective, taps=taps, **kwargs)
+        self._again = lambda copy: TeacherLearner(copy(teacher), gaze, label_smoothing, gaze_uniform_share)
 
 
 class BlindLearner(Learner):
@@ -76,6 +77,7 @@ class BlindLearner(Learner):
         settings = LossSettings(hard=0.0, gaze=1.0, gaze_uniform_share=gaze_uniform_share, warmup=0.0).without_teacher()
         objective = Objective(settings, tap_shapes(teacher, (GAZE_TAP,)), {})
         super().__init__(teacher, objective, taps=(GAZE_TAP,), **kwargs)
+        self._again = lambda copy: BlindLearner(copy(teacher), gaze_uniform_share)
 
     def _forward(self, batch: dict, teacher: dict | None, training: bool) -> tuple[dict, dict]:
         shape = tf.shape(batch["gaze"])

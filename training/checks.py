@@ -8,11 +8,13 @@ import models
 from common.console import console
 from common.errors import InputError
 from data.dataset import Dataset
+from data.parts import Part
 from data.pipeline import evaluation_batches
 from models.distiller import Distiller
 from models.inherit import check_inheritable
 from models.teaching import BlindLearner, TeacherLearner
 from training.config import TrainConfig
+from training.settings import FitSettings
 from training.student import build_student, gaze_alone
 from training.teacher import build_teacher, load_teachers
 
@@ -67,6 +69,26 @@ def _check_unlabelled(config: TrainConfig, data: Dataset) -> None:
         raise InputError(
             f"{found}, and every weight of loss that needs no label is 0: set one of them, such as loss.alpha"
         )
+
+
+def check_shares(config: TrainConfig, part: Part) -> None:
+    """Refuse batches that the devices can't share equally; the int8 stage stays on one.
+
+    Raises:
+        InputError: naming the stage's batch size.
+    """
+    shared: dict[str, FitSettings | None] = {"distil": config.distil}
+    shared["pretrain"] = config.pretrain if config.pretrain.epochs else None
+    if config.trains_teacher:
+        before = config.pretrain_teacher
+        shared |= {"teach": config.teach, "pretrain_teacher": before if before.epochs else None}
+    for name, settings in shared.items():
+        if settings is None:
+            continue
+        try:
+            part.share(settings.batch_size)
+        except InputError as error:
+            raise InputError(f"{name}.{error}") from error
 
 
 def check_models(config: TrainConfig, data: Dataset, say: bool = False) -> None:

@@ -25,6 +25,8 @@ STAGES = ("teacher", "student", "int8")
 UNLABELLED = ("auto", *UNLABELLED_MODES)
 NO_TEACHER = "none"
 _LEAST_SIGMA = 1e-3
+# See `training.distribution`.
+STRATEGIES = ("none", "mirrored", "multiworker")
 # Where a student's weights come from, besides a file of weights.
 STUDENT_INITS = ("random", "teacher", "imagenet")
 
@@ -74,6 +76,8 @@ class TrainConfig:
         quantize: quantization-aware training.
         loss: weights of the distillation loss.
         augment: augmentation of all stages.
+        distribute: which devices train teacher and student; none (one), mirrored (all of this machine) or multiworker
+            (several machines, which TF_CONFIG names). Each batch is shared by them. The int8 stage stays on one.
         evaluate: end with metrics.json and summary.md.
     """
 
@@ -102,6 +106,7 @@ class TrainConfig:
     quantize: QuantizeSettings = dataclasses.field(default_factory=QuantizeSettings)
     loss: LossSettings = dataclasses.field(default_factory=LossSettings)
     augment: Augmentation = dataclasses.field(default_factory=Augmentation)
+    distribute: str = "none"
     evaluate: bool = True
 
     def __post_init__(self):
@@ -139,6 +144,7 @@ def _check_values(config: TrainConfig) -> None:
         _one_of("stages", stage, STAGES)
     _one_of("gaze", config.gaze, GAZE_MODES)
     _one_of("unlabelled", config.unlabelled, UNLABELLED)
+    _one_of("distribute", config.distribute, STRATEGIES)
     if not 0 <= config.seed < 2**32:
         raise InputError(f"seed must be at least 0 and below 2^32, not {config.seed}")
     _check_labels(config)

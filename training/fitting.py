@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
 import tensorflow as tf
 
+from models.learner import Learner
 from training.checkpoint import Checkpoint, restore
+from training.distribution import SINGLE, Distribution
 from training.history import History, Reporter
 from training.settings import FitSettings
+
+if TYPE_CHECKING:
+    from training.stages import Stage
+    from training.teacher_cache import TeacherCache
 
 
 def build_optimizer(settings: FitSettings, steps_per_epoch: int) -> keras.optimizers.Optimizer:
@@ -57,55 +64,62 @@ def resolve_precision(name: str) -> str:
 
 
 def fit(
-    model: keras.Model,
-    stage: str,
-    settings: FitSettings,
-    batches: Callable[[int], tf.data.Dataset],
-    validation: tf.data.Dataset | None,
-    steps_per_epoch: int,
-    history: History,
-    checkpoint: Path,
-    seed: int,
+    learner: Learner, stage: Stage, settings: FitSettings, history: History, cache: TeacherCache | None = None
 ) -> None:
-    """Fit a compiled, built model; go on from `checkpoint` if an interrupted run left one.
+    """Fit a built learner on the devices of the stage; go on from its checkpoint if an interrupted run left one.
 
     Args:
-        batches: number of batches to skip → endless training batches.
-        checkpoint: file, written after every epoch. Who saves the model removes it after that.
-        seed: of dropout.
+        learner: has the trained weights afterwards.
+        stage: gives batches, steps, devices and the checkpoint, which is written after every epoch; who saves the model
+            removes it after that.
+        settings: of the training.
+        history: logs each epoch.
+        cache: the teacher's outputs, if the learner takes them from there.
     """
-    model.optimizer.build(model.trainable_variables)
-    done = restore(checkpoint, model)
-    history.start(stage, done)
-    reporter = Reporter(history, stage)
+    distribution, steps = stage.distribution, stage.steps_per_epoch(settings)
+    model = distribution.place(learner)
+    with distribution.scope():
+        model.compile(optimizer=build_optimizer(settings, steps))
+        model.optimizer.build(model.trainable_variables)
+    done = restore(stage.checkpoint, model)
+    distribution.agree({"epochs of the checkpoint": done})
+    history.start(stage.name, done)
+    reporter = Reporter(history, stage.name)
+    writes = [Checkpoint(stage.checkpoint)] if distribution.is_chief else []
     try:
         model.fit(
-            batches(done * steps_per_epoch),
+            stage.training_batches(settings, done * steps, cache),
             initial_epoch=done,
             epochs=settings.epochs,
-            steps_per_epoch=steps_per_epoch,
-            validation_data=validation,
+            steps_per_epoch=steps,
+            validation_data=stage.validation_batches(settings, cache),
+            validation_steps=stage.validation_steps(),
             shuffle=False,  # the batches are shuffled where they are made
             verbose=0,
-            callbacks=[EpochSeeds(seed), reporter, Checkpoint(checkpoint)],
+            callbacks=[EpochSeeds(stage.config.seed, distribution), reporter, *writes],
         )
     finally:
         reporter.close()
+    if model is not learner:
+        learner.take_weights(model)
 
 
 class EpochSeeds(keras.callbacks.Callback):
     """Dropout draws that depend on seed, layer and epoch alone.
 
     Keras does not store the state of its draws with the weights; without this a resumed
-    run would drop other units than the run that was not interrupted.
+    run would drop other units than the run that was not interrupted. Every device has draws of its own.
     """
 
-    def __init__(self, seed: int):
+    def __init__(self, seed: int, distribution: Distribution = SINGLE):
         super().__init__()
-        self._seed = seed
+        self._seed, self._distribution = seed, distribution
 
     def on_epoch_begin(self, epoch, logs=None):
         for layer in self.model._flatten_layers(include_self=False):
             generator = getattr(layer, "seed_generator", None)
-            if generator is not None:
-                generator.state.assign([zlib.crc32(f"{self._seed} {layer.name}".encode()), epoch << 16])
+            if generator is None:
+                continue
+            for device, state in self._distribution.copies(generator.state):
+                name = f"{self._seed} {layer.name}" + (f" {device}" if device else "")
+                state.assign([zlib.crc32(name.encode()), epoch << 16])

@@ -37,16 +37,21 @@ class Diverged(InputError):
 
 
 class History:
-    """Collects epochs; every one is on disk before the next begins."""
+    """Collects epochs; every one is on disk before the next begins.
 
-    def __init__(self, run: Path):
-        self._run = run
+    Args:
+        run: the run folder.
+        writes: whether this process writes there; of several machines one does.
+    """
+
+    def __init__(self, run: Path, writes: bool = True):
+        self._run, self._writes = run, writes
         self._file = run / "history.csv"
         self._rows = _read(self._file)
 
     def start(self, stage: str, first_epoch: int = 0) -> None:
         """Drop what an earlier run of the stage logged after `first_epoch`."""
-        if not first_epoch:
+        if not first_epoch and self._writes:
             shutil.rmtree(self._run / "logs" / stage, ignore_errors=True)
         self._rows = [row for row in self._rows if row["stage"] != stage or row["epoch"] <= first_epoch]
 
@@ -54,6 +59,8 @@ class History:
         """Log one epoch (from 1) by name; values are plain numbers."""
         logs = {name: float(value) for name, value in logs.items()}
         self._rows.append({"stage": stage, "epoch": epoch, **logs})
+        if not self._writes:
+            return
         with whole_file(self._file) as temporary:
             pd.DataFrame(self._rows).to_csv(temporary, index=False)
         _write_events(self._run / "logs" / stage, epoch, logs)

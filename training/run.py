@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import time
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from common import strict_yaml
 from common.console import console, notice, say
 from common.errors import InputError
-from common.files import clear_leftovers_in, path_kind, write_text
+from common.files import clear_leftovers_in, path_kind, sha256_of, write_text
 from common.locks import exclusive
+from common.revision import revision
 from common.shown import shown_path, shown_paths
-from data.dataset import diagnosed, open_dataset
+from data.dataset import Dataset, diagnosed, open_dataset
 from data.labels import limit_labels
 from models.ensemble import Ensemble
-from training.checks import check_data, check_models, check_sources
+from training.checks import check_data, check_models, check_shares, check_sources
 from training.config import STAGES, TrainConfig
+from training.distribution import SINGLE, start
 from training.history import History
 from training.run_folder import artefacts, holds, may_train
-from training.stages import Stage, stage_fingerprints
+from training.stages import TRAINING_VERSION, Stage, stage_fingerprints
 from training.student import build_student, train_student
 from training.summary import evaluate_run, forget_evaluation
 from training.teacher import build_teacher, load_teachers, train_teacher, with_sigma
@@ -49,8 +54,10 @@ def train(config: TrainConfig, *, overwrite: bool = False, dry_run: bool = False
 
     Raises:
         InputError: whatever is wrong with settings, data or run folder, before any training; another
-            process that writes the run folder; a loss that is no number; a file that can't be written.
+            process that writes the run folder; a loss that is no number; a file that can't be written; with
+            `distribute` a cluster that is wrong, workers that were started differently, one that is lost.
     """
+    distribution = start(config.distribute, dry_run)  # first: TensorFlow can't join others once it was used
     check_sources(config)
     config = with_sigma(config)
     data = open_dataset(config.data, verify=verify or None)
@@ -58,54 +65,86 @@ def train(config: TrainConfig, *, overwrite: bool = False, dry_run: bool = False
         if config.labelled_patients is not None:
             data = limit_labels(data, config.labelled_patients, config.seed)
         check_data(config, data)
+    check_shares(config, distribution.part)
     folder = Path(config.run)
     if path_kind(folder) == "file":
         raise InputError(f"{folder}: is a file, and a run is a folder: name another one")
     prints = stage_fingerprints(config, data)
-    stages = {name: Stage(name, config, data, folder, print_, prints) for name, print_ in prints.items()}
+    stages = {
+        name: Stage(name, config, data, folder, print_, prints, SINGLE if name == "int8" else distribution)
+        for name, print_ in prints.items()
+    }
     check_models(config, data, say=dry_run)
     if dry_run:
         return
-    with exclusive(folder), diagnosed(data.path):
-        if folder.is_dir():
+    chief = distribution.is_chief
+    with exclusive(folder) if chief else contextlib.nullcontext(), diagnosed(data.path), distribution.working():
+        if folder.is_dir() and chief:
             clear_leftovers_in(folder)
         todo = _plan(config, folder, prints, overwrite)
-        for name in STAGES:
+        distribution.agree(_decisive(config, data, todo))
+        distribution.share(folder)
+        for name in STAGES if chief else ():
             if name not in todo and holds(folder, name, prints[name]):
                 _forget_checkpoints(stages, name)
         _train(stages, todo)
-        if config.evaluate:
+        if config.evaluate and chief:
             evaluate_run(config, data, folder, prints)
+        distribution.barrier()
+
+
+def _decisive(config: TrainConfig, data: Dataset, todo: list[str]) -> dict[str, Any]:
+    """What the workers of a run must have in common; where the data and the run folder lie they need not."""
+    settings = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+    del settings["run"]
+    return {
+        "the code": (revision(), TRAINING_VERSION),
+        **{name: version(name) for name in ("tensorflow", "keras")},
+        **settings,
+        "data": data.checksum,
+        "teacher_path": [sha256_of([path]) for path in config.teacher_path],
+        "the stages that are left to train": todo,
+    }
 
 
 def _train(stages: dict[str, Stage], todo: list[str]) -> None:
-    """Train the stages of `todo`, one after the other."""
+    """Train the stages of `todo`, one after the other; of several workers the chief alone writes."""
     stage = stages["student"]
     config, data, folder = stage.config, stage.data, stage.run
     if "teacher" in todo and config.pretrained is not None:
         build_teacher(config, data, pretrained=True)  # weights that don't fit or can't be fetched
     if "student" in todo and config.starts_from_weights:
         build_student(config, data, started=True)  # the same
-    folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / "config.yaml", _PATHS + strict_yaml.dump(_as_shared(config)))
-    if data.labelled_patients is not None:
-        write_text(folder / LABELLED, json.dumps(sorted(data.labelled_patients), indent=1, ensure_ascii=False) + "\n")
-    if todo:
-        forget_evaluation(folder)
-    history = History(folder)
+    distribution = stage.distribution
+    if distribution.is_chief:
+        _describe(config, data, folder)
+        if todo:
+            forget_evaluation(folder)
+    history = History(folder, writes=distribution.is_chief)
     for name in todo:
-        start = time.perf_counter()
+        begun = time.perf_counter()
         console.rule(name)
         if name == "teacher":
             train_teacher(stages[name], history)
         elif name == "student":
             before = stages["pretrain"] if config.pretrain.epochs else None
             train_student(stages[name], _teacher(stages[name]), history, before)
-        else:
+        elif distribution.is_chief:
             from training.int8 import quantize_student  # brings TF-MOT, which the other stages don't need
 
+            if distribution.strategy is not None:
+                console.print("int8 is trained on one device, whatever distribute says")
             quantize_student(stages[name], _teacher(stages[name]), history)
-        console.print(f"{name} took {time.perf_counter() - start:.0f} s")
+        distribution.wait_for(artefacts(folder, name)[0])
+        console.print(f"{name} took {time.perf_counter() - begun:.0f} s")
+
+
+def _describe(config: TrainConfig, data: Dataset, folder: Path) -> None:
+    """Write what a run is made with."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / "config.yaml", _PATHS + strict_yaml.dump(_as_shared(config)))
+    if data.labelled_patients is not None:
+        write_text(folder / LABELLED, json.dumps(sorted(data.labelled_patients), indent=1, ensure_ascii=False) + "\n")
 
 
 def _forget_checkpoints(stages: dict[str, Stage], name: str) -> None:

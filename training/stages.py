@@ -21,6 +21,7 @@ from evaluation.artefacts import Metadata
 from evaluation.compression import teacher_of
 from models.ensemble import Ensemble, shares
 from training.config import TrainConfig
+from training.distribution import SINGLE, Distribution
 from training.fitting import resolve_precision
 from training.run_folder import fingerprint, holds
 from training.settings import FitSettings, QuantizeSettings
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 TRAINING_VERSION = 2
 # More frames do not move the ranges of activations.
 _CALIBRATION_BATCHES = 8
+_VALIDATION_BATCH = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Stage:
         run: the run folder.
         fingerprint: of all that decides the outcome; stored in the artefacts.
         sources: {stage: its fingerprint} of those that this one may load from the run folder.
+        distribution: the devices that train it.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Stage:
     run: Path
     fingerprint: str
     sources: dict[str, str] = dataclasses.field(default_factory=dict)
+    distribution: Distribution = SINGLE
 
     @property
     def folder(self) -> Path:
@@ -81,11 +85,13 @@ class Stage:
 
     def training_batches(
         self, settings: FitSettings | QuantizeSettings, skip: int = 0, cache: TeacherCache | None = None
-    ) -> tf.data.Dataset:
+    ) -> tf.data.Dataset | tf.distribute.DistributedDataset:
         """Endless augmented batches; with a `cache` they bring the teacher's outputs."""
         pipeline = self.pipeline(settings, cache.views if cache else 0)
         lookup = cache.lookup("train") if cache else None
-        return training_batches(self.data, "train", pipeline, self.config.augment, skip, lookup)
+        return self.distribution.batches(
+            lambda part: training_batches(self.data, "train", pipeline, self.config.augment, skip, lookup, part)
+        )
 
     def calibration_features(self) -> list[dict]:
         """Features of a few training batches, without augmentation: enough frames for ranges, or for a refit."""
@@ -94,22 +100,32 @@ class Stage:
 
     def validation_batches(
         self, settings: FitSettings | QuantizeSettings, cache: TeacherCache | None = None
-    ) -> tf.data.Dataset | None:
+    ) -> tf.data.Dataset | tf.distribute.DistributedDataset | None:
         """Batches of the validation split; None if it has no frame that the stage looks at."""
         pipeline = self.pipeline(settings)
         if not frames_taken(self.data, "val", self.unlabelled):
             return None
-        return evaluation_batches(
-            self.data,
-            "val",
-            batch_size=64,
-            sigma=pipeline.sigma,
-            gaze=pipeline.gaze,
-            seed=pipeline.seed,
-            unlabelled=self.unlabelled,
-            keep=True,
-            teacher=cache.lookup("val") if cache else None,
+        return self.distribution.batches(
+            lambda part: evaluation_batches(
+                self.data,
+                "val",
+                batch_size=_VALIDATION_BATCH,
+                sigma=pipeline.sigma,
+                gaze=pipeline.gaze,
+                seed=pipeline.seed,
+                unlabelled=self.unlabelled,
+                keep=True,
+                teacher=cache.lookup("val") if cache else None,
+                part=part,
+            )
         )
+
+    def validation_steps(self) -> int | None:
+        """Steps of a pass over the validation split; None where the batches know it themselves."""
+        frames = frames_taken(self.data, "val", self.unlabelled)
+        if self.distribution.strategy is None or not frames:
+            return None
+        return self.distribution.part.steps(frames, _VALIDATION_BATCH)
 
     def check_source(self, stage: str) -> None:
         """Refuse to go on from a stage that another process has replaced since this run began.

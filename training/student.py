@@ -18,7 +18,7 @@ from models.distiller import Distiller
 from models.ensemble import Ensemble
 from models.inherit import inherit
 from training.config import TrainConfig
-from training.fitting import build_optimizer, fit
+from training.fitting import fit
 from training.heads import HEADS, save_heads
 from training.history import History
 from training.stages import Stage
@@ -38,9 +38,6 @@ def train_student(
     as a model of its own, `gaze_map.keras`: frame → gaze map. The weights of all heads go into
     `heads.npz` for the int8 stage, see `training.heads`.
     """
-    from quantization.saved_model import export_saved_model
-    from quantization.tflite import export_float_tflite
-
     config, data = stage.config, stage.data
     keras.utils.set_random_seed(config.seed)
     student = build_student(config, data, started=True)
@@ -50,22 +47,23 @@ def train_student(
         history.start("pretrain")  # an earlier student's is no part of this one
     pretrained = _pretrain(before, student, history) if before else None
     cache = teacher_cache(stage, teacher)
-    steps = stage.steps_per_epoch(config.distil)
-    distiller = Distiller(student, teacher, config.loss, total_steps=steps * config.distil.epochs)
+    steps = stage.steps_per_epoch(config.distil) * config.distil.epochs
+    distiller = Distiller(student, teacher, config.loss, total_steps=steps)
     if pretrained and distiller.objective.saliency_head is not None:
         distiller.objective.saliency_head.set_weights(pretrained)
-    distiller.compile(optimizer=build_optimizer(config.distil, steps))
-    fit(
-        distiller,
-        "student",
-        config.distil,
-        lambda skip: stage.training_batches(config.distil, skip, cache),
-        stage.validation_batches(config.distil, cache),
-        steps,
-        history,
-        stage.checkpoint,
-        config.seed,
-    )
+    fit(distiller, stage, config.distil, history, cache)
+    if not stage.distribution.is_chief:
+        return
+    _save(stage, distiller, teacher)
+    for finished in filter(None, (stage, before)):
+        finished.checkpoint.unlink(missing_ok=True)  # only now: the stage is on disk
+
+
+def _save(stage: Stage, distiller: Distiller, teacher: keras.Model | Ensemble | None) -> None:
+    from quantization.saved_model import export_saved_model
+    from quantization.tflite import export_float_tflite
+
+    config, data, student = stage.config, stage.data, distiller.student
     macs = count_macs(student)
     with console.status("exporting the student"), whole_folder(stage.folder, overwrite=True) as folder:
         described = fitted(stage.metadata(student, config.student, "logits", macs, teacher), student, data)
@@ -78,8 +76,6 @@ def train_student(
         metadata = dataclasses.replace(described, output="probabilities")
         export_saved_model(student, folder / "saved_model", metadata)
         export_float_tflite(student, folder / "student.tflite", metadata)
-    for finished in filter(None, (stage, before)):
-        finished.checkpoint.unlink(missing_ok=True)  # only now: the stage is on disk
 
 
 def _pretrain(stage: Stage, student: keras.Model, history: History) -> list:
@@ -90,20 +86,9 @@ def _pretrain(stage: Stage, student: keras.Model, history: History) -> list:
     """
     config = stage.config
     settings = gaze_alone(config.loss)
-    steps = stage.steps_per_epoch(config.pretrain)
-    distiller = Distiller(student, None, settings, total_steps=steps * config.pretrain.epochs)
-    distiller.compile(optimizer=build_optimizer(config.pretrain, steps))
-    fit(
-        distiller,
-        "pretrain",
-        config.pretrain,
-        lambda skip: stage.training_batches(config.pretrain, skip),
-        stage.validation_batches(config.pretrain),
-        steps,
-        history,
-        stage.checkpoint,
-        config.seed,
-    )
+    steps = stage.steps_per_epoch(config.pretrain) * config.pretrain.epochs
+    distiller = Distiller(student, None, settings, total_steps=steps)
+    fit(distiller, stage, config.pretrain, history)
     head = distiller.objective.saliency_head
     return head.get_weights() if head is not None else []
 

@@ -18,7 +18,7 @@ from evaluation.fitting import fitted
 from models.ensemble import Ensemble, shares
 from models.teaching import BlindLearner, TeacherLearner
 from training.config import TrainConfig
-from training.fitting import build_optimizer, fit, precision, resolve_precision
+from training.fitting import fit, precision, resolve_precision
 from training.history import History
 from training.stages import Stage
 
@@ -32,21 +32,10 @@ def train_teacher(stage: Stage, history: History) -> None:
     before = dataclasses.replace(stage, name="pretrain_teacher") if config.pretrain_teacher.epochs else None
     if before is not None:
         _pretrain(before, teacher, history)
-    steps = stage.steps_per_epoch(config.teach)
-    validation = stage.validation_batches(config.teach)
     learner = TeacherLearner(teacher, config.teach.gaze, config.teach.label_smoothing, config.loss.gaze_uniform_share)
-    learner.compile(optimizer=build_optimizer(config.teach, steps))
-    fit(
-        learner,
-        "teacher",
-        config.teach,
-        lambda skip: stage.training_batches(config.teach, skip),
-        validation,
-        steps,
-        history,
-        stage.checkpoint,
-        config.seed,
-    )
+    fit(learner, stage, config.teach, history)
+    if not stage.distribution.is_chief:
+        return
     with whole_folder(stage.folder, overwrite=True) as folder:
         metadata = fitted(stage.metadata(teacher, config.teacher, "logits", count_macs(teacher)), teacher, data)
         save_keras(teacher, folder / "teacher.keras", metadata)
@@ -60,20 +49,7 @@ def _pretrain(stage: Stage, teacher: keras.Model, history: History) -> None:
     The checkpoint stays until the teacher is on disk: a run that is interrupted later finds all epochs of it done.
     """
     settings = stage.config.pretrain_teacher
-    steps = stage.steps_per_epoch(settings)
-    learner = BlindLearner(teacher, stage.config.loss.gaze_uniform_share)
-    learner.compile(optimizer=build_optimizer(settings, steps))
-    fit(
-        learner,
-        stage.name,
-        settings,
-        lambda skip: stage.training_batches(settings, skip),
-        stage.validation_batches(settings),
-        steps,
-        history,
-        stage.checkpoint,
-        stage.config.seed,
-    )
+    fit(BlindLearner(teacher, stage.config.loss.gaze_uniform_share), stage, settings, history)
 
 
 def build_teacher(config: TrainConfig, data: Dataset, pretrained: bool = False) -> keras.Model:

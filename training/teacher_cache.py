@@ -171,7 +171,8 @@ def teacher_cache(stage: Stage, teacher: keras.Model | Ensemble | None) -> Teach
     root = paths[0].parent / "cache"
     if not os.access(root.parent, os.W_OK):
         root = stage.run / "cache"
-    cache = open_teacher_cache(root, identity, teacher, config.loss, stage.data, views, batches)
+    with stage.distribution.chief_first():  # who fills it
+        cache = open_teacher_cache(root, identity, teacher, config.loss, stage.data, views, batches)
     return dataclasses.replace(cache, averaged_at=config.loss.temperature if config.distil.average_views else None)
 
 
@@ -209,10 +210,11 @@ def open_teacher_cache(
     assert live is not None
     identity = json.loads(json.dumps({"version": CACHE_VERSION, "views": views, **identity}, sort_keys=True))
     folder = root / hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-    with exclusive(folder, wait=True):  # another student of the same teacher fills it
-        if not folder.is_dir():
-            _fill(folder, dict(identity), live, data, views, batches)
-        return _open(folder, dict(identity), views)
+    if not folder.is_dir():
+        with exclusive(folder, wait=True):  # another student of the same teacher fills it
+            if not folder.is_dir():
+                _fill(folder, dict(identity), live, data, views, batches)
+    return _open(folder, dict(identity), views)
 
 
 def _fill(folder: Path, identity: dict, live: Callable, data: Dataset, views: int, batches: Callable) -> None:

@@ -1,0 +1,90 @@
+"""One step of the same learner on one device and on several."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from data.dataset import open_dataset
+from data.parts import Part
+from data.pipeline import PipelineSettings, training_batches
+from losses import LossSettings
+from models.distiller import Distiller
+from models.learner import Learner
+from models.teaching import TeacherLearner
+from tests.training import tiny
+from training.distribution import SINGLE, Distribution
+
+BATCH = 12
+LOSS = LossSettings(gaze=0.5, attention=1.0, hint=0.3, similarity=2.0, logit=0.2, warmup=0.0, decay_from=1.0)
+
+
+def student() -> Learner:
+    """A student with batch normalisation and its teacher; neither draws at random."""
+    keras.utils.set_random_seed(1)
+    shape, classes = (*tiny.FRAME_SIZE, 1), len(tiny.CLASSES)
+    teacher = tiny.build_family(keras, shape, classes, width=12)
+    return Distiller(tiny.build_family(keras, shape, classes), teacher, LOSS)
+
+
+def teacher() -> Learner:
+    """A teacher with batch normalisation."""
+    keras.utils.set_random_seed(2)
+    network = tiny.build_family(keras, (*tiny.FRAME_SIZE, 1), len(tiny.CLASSES), width=12)
+    return TeacherLearner(network, label_smoothing=0.1)
+
+
+def step(learner: Learner, distribution: Distribution, batches) -> dict:
+    """One step of gradient descent: weights before and after, what was logged and what the batches then score."""
+    before = learner.network.get_weights()
+    placed = distribution.place(learner)
+    with distribution.scope():
+        # On one device the graphs, which take longer than the step, are left out; the others have them.
+        placed.compile(optimizer=keras.optimizers.SGD(0.01), jit_compile=False, run_eagerly=distribution is SINGLE)
+    logs = placed.fit(batches, steps_per_epoch=1, epochs=1, verbose=0, shuffle=False).history
+    scored = placed.evaluate(batches, steps=1, verbose=0, return_dict=True)
+    if placed is not learner:
+        learner.take_weights(placed)
+    return {
+        "before": before,
+        "after": [*learner.network.get_weights(), *learner.objective.get_weights()],
+        "logs": {name: float(column[0]) for name, column in logs.items()},
+        "scored": {name: float(value) for name, value in scored.items()},
+        "config": learner.network.get_config(),
+    }
+
+
+def parted(folder, part: Part) -> tf.data.Dataset:
+    """The first batch of a part of the training split, in its pieces, over and over."""
+    batches = training_batches(open_dataset(folder), "train", PipelineSettings(BATCH, seed=4), part=part)
+    return batches.take(part.pieces)
+
+
+def joined(folder, parts: list[Part]) -> tf.data.Dataset:
+    """The first batches of all parts as one."""
+    pieces = [piece for part in parts for piece in parted(folder, part)]
+    whole = tf.nest.map_structure(lambda *each: tf.concat(each, axis=0), *pieces)
+    return tf.data.Dataset.from_tensors(whole).repeat()
+
+
+def differences(folder, distribution: Distribution, parts: list[Part], learners=(student, teacher)) -> dict:
+    """{learner: the largest difference of a step on one device and on several, by what is compared}."""
+    found = {}
+    for make in learners:
+        one = step(make(), SINGLE, joined(folder, parts))
+        several = step(make(), distribution, distribution.batches(lambda part: parted(folder, part)))
+        names = one["logs"].keys()
+        found[make.__name__] = {
+            "moved": _largest(one["before"], one["after"]),
+            "weights": _largest(one["after"], several["after"]),
+            "logs": _largest(*([run["logs"][name] for name in names] for run in (one, several))),
+            "scored": _largest(*([run["scored"][name] for name in names] for run in (one, several))),
+            "same names": names == several["logs"].keys() == several["scored"].keys(),
+            "same configuration": one["config"] == several["config"],
+        }
+    return found
+
+
+def _largest(one, other) -> float:
+    """The largest difference: of numbers above 1, as a share of them."""
+    pairs = [(np.asarray(a), np.asarray(b)) for a, b in zip(one, other, strict=False)]
+    return max(float(np.max(np.abs(a - b) / np.maximum(1, np.abs(a)))) for a, b in pairs)
