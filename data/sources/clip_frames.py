@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import pickle
+import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -133,9 +134,12 @@ def store_clip(task: ClipTask) -> ClipCounts:
     if task.store is None:
         raise ValueError("task.store is None, and names no file")
     counts = ClipCounts()
-    with task.store.open("wb") as stream:
+    # Whoever runs this may run it twice at once: the file is renamed when it is whole.
+    part = task.store.with_name(f"{task.store.name}.{uuid.uuid4().hex}")
+    with part.open("wb") as stream:
         for kept in clip_frames(task, counts):
             pickle.dump(kept, stream, pickle.HIGHEST_PROTOCOL)
+    part.replace(task.store)
     return counts
 
 

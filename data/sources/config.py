@@ -13,6 +13,8 @@ from data.video.framing import FanRule, Fit, FrameRule
 
 MAX_SIDE = 4096
 MIN_SIDE = 4
+# What reads recordings.
+ENGINES = ("local", "beam")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -69,6 +71,10 @@ class RecordingsConfig(PrepareConfig):
         transitions: keep the frames outside the labels of labelled recordings, without a label
         jobs: processes that decode; the result does not depend on it (default: one for each core, or none
             besides this one for less than 64 MB of recordings)
+        engine: local, processes of this machine, or beam, an Apache Beam pipeline (requirements-beam.txt); the
+            result does not depend on it
+        beam_options: of the pipeline, in quotes, such as --beam-options="--runner=FlinkRunner --flink_master=host:8081"
+            (default: Beam's runner for one machine)
     """
 
     manifest: Path
@@ -78,6 +84,8 @@ class RecordingsConfig(PrepareConfig):
     unlabelled: bool = False
     transitions: bool = False
     jobs: int | None = None
+    engine: str = "local"
+    beam_options: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -85,6 +93,12 @@ class RecordingsConfig(PrepareConfig):
             raise InputError(f"fps must be {MIN_FPS:g} to {MAX_FPS:g} frames per s, not {self.fps:g}")
         if self.jobs is not None and not 1 <= self.jobs <= MAX_JOBS:
             raise InputError(f"jobs must be from 1 to {MAX_JOBS} processes, not {self.jobs}")
+        if self.engine not in ENGINES:
+            raise InputError(f"engine must be one of {', '.join(ENGINES)}, not {self.engine!r}")
+        if self.engine == "beam" and self.jobs is not None:
+            raise InputError("jobs is of engine 'local': of 'beam' the runner decides, by beam_options")
+        if self.engine != "beam" and self.beam_options:
+            raise InputError(f"beam_options {self.beam_options!r}: is of engine 'beam', and engine is {self.engine!r}")
         if self.classes is not None and not self.classes:
             raise InputError("classes must name at least one class")
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import tempfile
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from common.console import notice, track
 from common.errors import InputError
@@ -22,6 +23,8 @@ from data.sources.labels import Interval, class_names, one_class_each, read_inte
 from data.sources.manifest import Recording, fixed_splits, read_manifest
 from data.splits import KEPT_BACK, leave_scanner_out, split_patients
 from data.video.folder import frame_files
+
+T = TypeVar("T")
 
 LEFT_OUT = "recordings kept back: of a given test, or by another scanner of a patient whom the left-out one showed"
 _WORTH_PROCESSES_BYTES = 64 << 20  # below this, starting processes takes longer than they save
@@ -54,11 +57,7 @@ def prepare_recordings(config: RecordingsConfig, *, source: Mapping | None = Non
     classes, class_of = _classes(recordings, intervals, config)
     fixed, patients = fixed_splits(recordings), {r.patient_id for r in recordings}
     splits = _splits(recordings, config)
-    if Path(config.manifest).resolve().is_relative_to(Path(config.out).resolve()):
-        raise InputError(
-            f"{config.out}: holds the manifest {config.manifest}: give a folder of its own, as out is written from "
-            "scratch"
-        )
+    _check_config(config)
     for group in leading_zero_groups(patients):
         notice(f"{config.manifest}: patients {', '.join(sorted(group))} differ only in leading zeros: are they one?")
     about = {"kind": "recordings"} | ({} if config.pseudonymise else {"manifest": Path(config.manifest).name})
@@ -78,13 +77,26 @@ def prepare_recordings(config: RecordingsConfig, *, source: Mapping | None = Non
         ]
         if len(tasks) < len(recordings):
             writer.note(LEFT_OUT, len(recordings) - len(tasks))
-        jobs = job_count(config, recordings)
-        for _ in track(map_in_order(check_clip, tasks, jobs), "checking recordings", total=len(tasks)):
-            pass
-        _import(tasks, splits, jobs, writer)
+        with tempfile.TemporaryDirectory(prefix="frames-", dir=writer.folder) as store:
+            reader = _Reader(config, job_count(config, recordings), Path(store))
+            for _ in track(reader.map(check_clip, tasks), "checking recordings", total=len(tasks)):
+                pass
+            _import(tasks, splits, reader, writer)
         about["checksum"] = _checksum(Path(config.manifest), recordings)
         about.update(source or {})
     return open_dataset(config.out)
+
+
+def _check_config(config: RecordingsConfig) -> None:
+    if Path(config.manifest).resolve().is_relative_to(Path(config.out).resolve()):
+        raise InputError(
+            f"{config.out}: holds the manifest {config.manifest}: give a folder of its own, as out is written from "
+            "scratch"
+        )
+    if config.engine == "beam":
+        from data.sources.beam_engine import check_beam
+
+        check_beam(config.beam_options)
 
 
 def _splits(recordings: Sequence[Recording], config: RecordingsConfig) -> dict[str, str]:
@@ -115,12 +127,10 @@ def _of_split(
             yield recording
 
 
-def _import(tasks: Sequence[ClipTask], splits: Mapping[str, str], jobs: int, writer: DatasetWriter) -> None:
+def _import(tasks: Sequence[ClipTask], splits: Mapping[str, str], reader: _Reader, writer: DatasetWriter) -> None:
     """Every frame into the writer, in the order of the manifest, whoever decoded it."""
     seen = FrameRegister()
-    with contextlib.ExitStack() as stack:  # first the processes end, then their files go
-        store = stack.enter_context(tempfile.TemporaryDirectory(prefix="frames-", dir=writer.folder))
-        read = stack.enter_context(contextlib.closing(_read(tasks, jobs, Path(store))))
+    with contextlib.closing(reader.read(tasks)) as read:  # the processes end before their files go
         for (frames, counts), task in zip(read, tasks):
             recording = task.recording
             for record, digest in frames:
@@ -137,20 +147,48 @@ def _import(tasks: Sequence[ClipTask], splits: Mapping[str, str], jobs: int, wri
         writer.note("recordings that repeat one of the same patient", seen.within)
 
 
-def _read(
-    tasks: Sequence[ClipTask], jobs: int, store: Path
-) -> Generator[tuple[Iterator[Kept], ClipCounts], None, None]:
-    """The frames of each recording, and its counts, which are whole after the last frame."""
-    if jobs == 1:
-        for task in track(tasks, "reading recordings"):
-            counts = ClipCounts()
-            yield clip_frames(task, counts), counts
-        return
-    # Frames wait in files, so that memory holds one at a time however long the recordings are.
-    stored = [dataclasses.replace(task, store=store / str(number)) for number, task in enumerate(tasks)]
-    done = map_in_order(store_clip, stored, jobs)
-    for number, counts in enumerate(track(done, "reading recordings", total=len(tasks))):
-        yield stored_frames(store / str(number)), counts
+@dataclasses.dataclass(frozen=True)
+class _Reader:
+    """What goes through the recordings: this process, processes of this machine, or a Beam pipeline.
+
+    Attributes:
+        config: names the engine. jobs: processes of the local one.
+        store: folder for what others have read, until it is in the data set.
+    """
+
+    config: RecordingsConfig
+    jobs: int
+    store: Path
+
+    def map(self, function: Callable[[ClipTask], T], tasks: Sequence[ClipTask]) -> Iterator[T]:
+        """Results in the order of the tasks; the first error in that order is raised."""
+        if self.config.engine == "beam":
+            from data.sources.beam_engine import map_by_beam
+
+            return map_by_beam(function, [_anywhere(task) for task in tasks], self.config.beam_options, self.store)
+        return map_in_order(function, tasks, self.jobs)
+
+    def read(self, tasks: Sequence[ClipTask]) -> Generator[tuple[Iterator[Kept], ClipCounts], None, None]:
+        """The frames of each recording, and its counts, which are whole after the last frame."""
+        if self.jobs == 1 and self.config.engine == "local":
+            for task in track(tasks, "reading recordings"):
+                counts = ClipCounts()
+                yield clip_frames(task, counts), counts
+            return
+        # Frames wait in files, so that memory holds one at a time however long the recordings are.
+        stored = [dataclasses.replace(task, store=self.store / f"{number}.clip") for number, task in enumerate(tasks)]
+        done = self.map(store_clip, stored)
+        for task, counts in zip(stored, track(done, "reading recordings", total=len(tasks))):
+            assert task.store is not None
+            yield stored_frames(task.store), counts
+
+
+def _anywhere(task: ClipTask) -> ClipTask:
+    """With paths that mean the same in any working directory."""
+    recording = task.recording
+    paths = {name: value for name in ("video", "labels", "gaze") if (value := getattr(recording, name)) is not None}
+    moved = dataclasses.replace(recording, **{name: path.absolute() for name, path in paths.items()})
+    return dataclasses.replace(task, recording=moved, store=task.store and task.store.absolute())
 
 
 def job_count(config: RecordingsConfig, recordings: Sequence[Recording]) -> int:
