@@ -39,9 +39,11 @@ def draw_curves(figure: Figure, history: pd.DataFrame, title: str) -> None:
                 axis.set_ylim(max(lowest, 0), 1.02)
     for axis, stage in zip(axes[0], stages):
         axis.set_title(stage)
-    for axis in axes[-1]:
-        axis.set_xlabel("epoch (solid: training, dashed: validation)")
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    for column in axes.T:
+        drawn = [axis for axis in column if axis.get_visible()] or [column[-1]]
+        drawn[-1].set_xlabel("epoch (solid: training, dashed: validation)")
+        drawn[-1].tick_params(labelbottom=True)  # another column may have more rows
+        drawn[-1].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def _groups(metrics: list[str]) -> dict[str, list[str]]:

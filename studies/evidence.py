@@ -113,9 +113,13 @@ def draw(path: Path, tables: Sequence[Stored]) -> None:
         raise InputError(f"{path}: no training of these results has run: there is nothing to draw")
     style = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False}
     with matplotlib.rc_context(style):
-        figure = Figure(figsize=(9.5, 4.2), dpi=140, layout="constrained")
-        over, beside = figure.subplots(1, 2, width_ratios=(1.1, 1))
-        _draw_over_patients(over, tables)
+        budgets = {about["labelled_patients"] for stored in tables for about in stored.index["arms"].values()}
+        figure = Figure(figsize=(9.5 if len(budgets) > 1 else 6.0, 4.2), dpi=140, layout="constrained")
+        if len(budgets) > 1:
+            over, beside = figure.subplots(1, 2, width_ratios=(1.1, 1))
+            _draw_over_patients(over, tables)
+        else:  # one budget of labels makes no line
+            beside = figure.subplots()
         _draw_arms(beside, max(tables, key=lambda stored: len(stored.index["trainings"])))
         with whole_file(path) as temporary:
             figure.savefig(temporary, format="png" if path.suffix.lower() == ".png" else "jpg")

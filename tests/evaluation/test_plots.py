@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
@@ -125,6 +126,20 @@ def test_curves_show_every_column_over_whole_epochs(run_folder):
         np.testing.assert_array_equal(ticks, np.round(ticks))
     labels = [axis.get_ylabel() for axis in figure.axes]
     assert {"total loss", "loss terms, unweighted\n(nats, or squared distances)", "share of frames"} <= set(labels)
+
+
+def test_every_stage_has_its_epochs_below_its_lowest_curves():
+    """Here the 8-bit stage alone has a learning rate, and so a row that the student has not."""
+    history = pd.DataFrame({"stage": ["student", "student", "int8"], "epoch": [1, 2, 1], "loss": [2.0, 1.0, 1.0]})
+    history["learning_rate"] = [None, None, 1e-3]
+    figure = Figure()
+    draw_curves(figure, history, "title")
+    figure.draw_without_rendering()
+    student = [axis for axis in figure.axes if axis.get_visible() and axis.get_subplotspec().colspan.start == 0]
+    assert student[-1].get_xlabel().startswith("epoch")
+    assert {"1", "2"} <= {
+        tick.label1.get_text() for tick in student[-1].xaxis.get_major_ticks() if tick.label1.get_visible()
+    }
 
 
 def test_reliability_is_of_the_bins_of_the_calibration_error(evaluation):
