@@ -15,8 +15,8 @@ h3 { font-size: 1rem; margin: 1.2rem 0 .3rem; }
 p { margin: .4rem 0 .7rem; max-width: 48rem; }
 .lead { color: #444; }
 .note { border-left: 4px solid #b35900; background: #fff6ea; padding: .5rem .8rem; max-width: 47rem; }
-nav { margin: .8rem 0; font-size: .9rem; }
-nav a { margin-right: .9rem; white-space: nowrap; }
+nav { display: flex; flex-wrap: wrap; gap: .2rem .9rem; margin: .8rem 0; font-size: .9rem; }
+nav a { white-space: nowrap; }
 a { color: #00558c; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; margin: .6rem 0 1rem; font-variant-numeric: tabular-nums; font-size: .85rem; }
