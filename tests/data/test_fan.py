@@ -29,9 +29,12 @@ def test_boxes_of_simulated_screens_and_none_silently_wrong():
 
 
 @pytest.mark.slow
-def test_boxes_of_many_simulated_screens():
-    errors, silent = check(range(10, 60))
-    assert (errors <= 0.02).mean() >= 0.94
+@pytest.mark.parametrize("first", [10, 1000], ids=["tuned_on", "new"])
+def test_boxes_of_fifty_simulated_screens(first):
+    """The second fifty were not looked at when the fan's limits were set."""
+    errors, silent = check(range(first, first + 50))
+    print(f"{(errors <= 0.02).sum()} of 50 within 2 %, median {np.median(errors):.4f}, silently wrong: {silent}")
+    assert (errors <= 0.02).mean() >= 0.95
     assert not silent
 
 
