@@ -110,9 +110,9 @@ def _check_record(
     for name, (kind, count) in _KINDS.items():
         if name not in features:
             raise InputError(f"{where}: {name} is missing: {_CURE}")
-        # An empty list of any kind is an empty list.
+        # An empty list of another kind too is one that TensorFlow refuses.
         found = getattr(features[name], features[name].WhichOneof("kind") or kind).value
-        if (count is not None and len(found) != count) or (len(found) and features[name].WhichOneof("kind") != kind):
+        if (count is not None and len(found) != count) or features[name].WhichOneof("kind") not in (None, kind):
             raise InputError(f"{where}: {name} has {len(found)} values of another kind or number: {_CURE}")
         values[name] = list(found)
     label = values["label"][0]

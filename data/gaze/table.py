@@ -99,6 +99,18 @@ class Table:
         """
         return next(name for name in names if name in self.cells)
 
+    def column(self, name: str) -> Sequence[str]:
+        """The cells of a column.
+
+        Raises:
+            InputError: there is none of this name, as where a header has lost one of two that belong together.
+        """
+        if name not in self.cells:
+            raise InputError(
+                f"{self.path}: has no column {name!r}, which its other columns need: export the file again"
+            )
+        return self.cells[name]
+
     def where(self, keep: np.ndarray) -> Table:
         """The rows for which `keep`, bool [n], is true."""
         rows = np.flatnonzero(keep).tolist()
@@ -117,7 +129,7 @@ class Table:
 
     def is_text(self, name: str, *texts: str) -> np.ndarray:
         """bool [n]: rows in which a column has one of these texts, in lower case."""
-        return np.array([text.casefold() in texts for text in self.cells[name]], bool)
+        return np.array([text.casefold() in texts for text in self.column(name)], bool)
 
     def numbers(
         self, name: str, *, empty: bool = False, nan_where: np.ndarray | None = None, missing: Collection[str] = ()
@@ -135,7 +147,7 @@ class Table:
                 that can be read in two ways.
         """
         values = np.full(len(self), np.nan)
-        for i, text in enumerate(self.cells[name]):
+        for i, text in enumerate(self.column(name)):
             if text and text not in missing:
                 values[i] = self._finite(i, name, text, text, nan_where)
             elif not empty:
@@ -145,7 +157,7 @@ class Table:
     def pairs(self, name: str, *, nan_where: np.ndarray) -> np.ndarray:
         """A column of `(x, y)` cells as float64 [n, 2]; as `numbers(empty=True)` otherwise."""
         values = np.full((len(self), 2), np.nan)
-        for i, text in enumerate(self.cells[name]):
+        for i, text in enumerate(self.column(name)):
             if not text:
                 continue
             parts = text.strip("()[]").split(",")
@@ -158,7 +170,7 @@ class Table:
     def codes(self, name: str, meaning: Mapping[str, T]) -> list[T]:
         """A column of codes, each translated by `meaning`; keys are lower case, "" is an empty cell."""
         values = []
-        for i, text in enumerate(self.cells[name]):
+        for i, text in enumerate(self.column(name)):
             code = text.casefold()
             if code not in meaning:
                 code = re.sub(r"[.,]0*$", "", code)

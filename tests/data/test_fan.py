@@ -98,7 +98,7 @@ def test_real_clips():
         x, y, wide, high = fan.box
         cut = frames.max(axis=0)
         cut[y : y + high, x : x + wide] = 0
-        # Those who published them have cropped them to the fan, some with a black border: what is cut off shows nothing.
+        # Those who published them cropped them to the fan, some with a black border: what is cut off shows nothing.
         assert not fan.sure or ((cut > 40).mean() < 0.005 and wide * high > 0.8 * cut.size), path.name
         if path.name.startswith("linear"):
             assert fan.kind == "linear"

@@ -91,6 +91,19 @@ def test_a_record_that_can_not_be_is_named(copy, values, words):
         open_dataset(copy)
 
 
+def test_an_empty_list_of_another_kind_is_named(copy):
+    """TensorFlow can't read it as the empty list of numbers that it stands for; a list that is not there, it can."""
+    records = examples(copy / SHARD)
+    for name in ("gaze_x", "gaze_y"):
+        records[3].features.feature[name].Clear()
+    rewrite(copy, records)
+    open_dataset(copy)
+    records[3].features.feature["gaze_x"].bytes_list.SetInParent()
+    rewrite(copy, records)
+    with pytest.raises(InputError, match=rf"{SHARD}: record 3: gaze_x has 0 values of another kind"):
+        open_dataset(copy)
+
+
 def test_records_of_other_counts_classes_or_patients_are_found(copy):
     records = examples(copy / SHARD)
     rewrite(copy, records[:-1])

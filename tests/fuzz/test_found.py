@@ -15,6 +15,19 @@ def test_a_clock_whose_steps_have_nothing_in_common(place):
     assert read_gaze(path).time_s.tolist() == [10, 1e-300, 10.016, 10.024]
 
 
+@pytest.mark.parametrize("eye", ["left", "right"])
+def test_a_point_that_has_lost_its_y(place, eye):
+    names = ["device_time_stamp"]
+    names += [f"{one}_{name}" for one in ("left", "right") for name in
+              ("gaze_point_on_display_area_x", "gaze_point_on_display_area_y", "gaze_point_validity")]  # fmt: skip
+    names.remove(f"{eye}_gaze_point_on_display_area_y")
+    rows = [[str(1000 + 16_000 * i), *["0.5"] * (len(names) - 1)] for i in range(4)]
+    rows = [[cell if "validity" not in name else "1" for cell, name in zip(row, names)] for row in rows]
+    path = place("gaze.csv", "\n".join(",".join(row) for row in [names, *rows]).encode())
+    with pytest.raises(InputError, match=rf"has no column '{eye}_gaze_point_on_display_area_y'"):
+        read_gaze(path)
+
+
 @pytest.mark.parametrize("member", ["[small]", "null", "3", "{}"])
 def test_an_ensemble_of_what_is_no_name(place, member):
     path = place("study.yaml", STUDY.replace("[small, sparse]", f"[{member}, {member}]").encode())
