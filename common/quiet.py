@@ -1,10 +1,7 @@
-"""`import common.quiet` before anything else imports TensorFlow as the commands use it.
+"""`import common.quiet` before anything else imports TensorFlow without its start-up chatter.
 
-Without its start-up chatter: a command's standard error is for its own one-line errors. Whoever needs
-TensorFlow's C++ logs sets TF_CPP_MIN_LOG_LEVEL, and gets what that asks for. And with oneDNN's kernels, which
-TensorFlow chooses by itself only on processors with instructions made for neural networks: on one with AVX2 alone
-a training step of SonoNet-16 ×0.5 took 485 instead of 771 CPU milliseconds, one of SqueezeNet 1.1 ×0.28 147 instead
-of 201. TF_ENABLE_ONEDNN_OPTS=0 switches them off.
+A command's standard error is for its own one-line errors. Whoever needs TensorFlow's
+C++ logs sets TF_CPP_MIN_LOG_LEVEL, and gets what that asks for.
 """
 
 from __future__ import annotations
@@ -41,7 +38,6 @@ def held_back_stderr() -> Iterator[None]:
 
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # read once, when TensorFlow is imported
 if "TF_CPP_MIN_LOG_LEVEL" not in os.environ:
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     if "tensorflow" not in sys.modules:
