@@ -7,7 +7,7 @@ import functools
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 
@@ -20,6 +20,9 @@ from common.errors import InputError
 from common.files import whole_folder
 from evaluation.artefacts import Metadata, metadata_path, read_metadata, save_keras
 from models.distiller import build_objective
+
+if TYPE_CHECKING:
+    from quantization.finetune import FineTuning
 
 _STAGES = {"sparsity": "pruned", "clusters": "clustered"}
 _METHODS = {
@@ -66,7 +69,7 @@ class _Job:
     teacher: Any
     unfinished: Unfinished
 
-    def tuning(self, training: str | None = None, **changes: Any):
+    def tuning(self, training: str | None = None, **changes: Any) -> FineTuning:
         """Data, loss and steps of one training; `training` names its checkpoint."""
         from quantization.finetune import FineTuning
 

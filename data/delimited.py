@@ -23,7 +23,14 @@ def separator_of(line: str, separators: str = SEPARATORS) -> str:
 
 
 def split_rows(
-    lines: Iterable[str], separator: str, path: Path, cure: str, *, first: int = 1, quotes: bool = True, strict=False
+    lines: Iterable[str],
+    separator: str,
+    path: Path,
+    cure: str,
+    *,
+    first: int = 1,
+    quotes: bool = True,
+    strict: bool = False,
 ) -> Iterator[tuple[int, list[str]]]:
     """Rows of cells, as (line of the file, cells). A quoted cell may span lines: a row has the line it starts on.
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from models.gaze_fusion import GAZE, GazeFusion, GazeOptions
 from models.imagenet import ImageNetWeights
 from models.layers import bn_relu, channels, check_frame, stage_depths
 from models.preprocess import imagenet_frame
 from models.registry import register
+
+if TYPE_CHECKING:
+    import keras
 
 _EPSILON = 1.001e-5  # of the ImageNet weights
 _GROWTH = 32
@@ -40,7 +44,7 @@ def build_121(
     depths: Sequence[int] = DEPTHS_121,
     preprocess: str = "imagenet",
     dropout: float = 0.2,
-):
+) -> keras.Model:
     """DenseNet-121, with the gaze fused into its features or as an ordinary classifier.
 
     Layers and names are those of `keras.applications`, so that its ImageNet weights fit.

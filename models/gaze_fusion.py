@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from common.errors import InputError
+from common.tensors import Tensor
 from data.saliency import map_size
 
 FUSIONS = ("multiply", "concat", "early", "none")
@@ -88,7 +89,7 @@ class GazeFusion:
             self.inputs = [self.frame, gaze]
             self._gaze = GazeDropout(options.gaze_dropout, name="gaze_dropout", dtype="float32")(gaze)
 
-    def __call__(self, x, stride: int, gain: float = 1.0):
+    def __call__(self, x: Tensor, stride: int, gain: float = 1.0) -> Tensor:
         """`x` [B, h, w, C] fused, if this is such a stride; `gain` is that of `GazeChannel`."""
         if self._fusion == "none" or stride not in self._strides:
             return x

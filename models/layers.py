@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from types import ModuleType
+
 from common.errors import InputError
+from common.tensors import Tensor
 
 
 def channels(count: int, width: float, divisor: int = 4) -> int:
-    """Channels at a width multiplier: a multiple of `divisor` (SIMD lanes), at least 8 or `count`."""
+    """Channels at a width multiplier: a multiple of `divisor` (SIMD lanes), at least 8 or `count`.
+
+    Raises:
+        InputError: a width that is not above 0, or above 4.
+    """
     if not 0 < width <= 4:
         raise InputError(f"width {width}: must be above 0 and at most 4")
     if width == 1:
@@ -28,7 +36,7 @@ def check_frame(model: str, frame_shape: tuple[int, int, int], least: int = 32) 
         )
 
 
-def stage_depths(model: str, depths) -> tuple[int, ...]:
+def stage_depths(model: str, depths: Sequence[int]) -> tuple[int, ...]:
     """The number of blocks of each of four stages, as a tuple.
 
     Raises:
@@ -41,17 +49,17 @@ def stage_depths(model: str, depths) -> tuple[int, ...]:
 
 
 def conv_bn_relu(
-    keras_module,
-    x,
+    keras_module: ModuleType,
+    x: Tensor,
     filters: int,
     size: int,
     *,
     name: str,
     strides: int = 1,
     act: str | None = None,
-    cap=None,
+    cap: float | None = None,
     epsilon: float = 1e-3,
-):
+) -> Tensor:
     """Convolution without bias, batch normalisation, ReLU; the ReLU is named `act`."""
     x = keras_module.layers.Conv2D(
         filters,
@@ -65,7 +73,15 @@ def conv_bn_relu(
     return bn_relu(keras_module, x, name=name, act=act, cap=cap, epsilon=epsilon)
 
 
-def bn_relu(keras_module, x, *, name: str, act: str | None = None, cap=None, epsilon: float = 1e-3):
+def bn_relu(
+    keras_module: ModuleType,
+    x: Tensor,
+    *,
+    name: str,
+    act: str | None = None,
+    cap: float | None = None,
+    epsilon: float = 1e-3,
+) -> Tensor:
     """Batch normalisation and ReLU (capped at `cap`)."""
     # Clips are few and epochs short: moving statistics must settle within tens of steps.
     x = keras_module.layers.BatchNormalization(momentum=0.9, epsilon=epsilon, name=f"{name}_bn")(x)

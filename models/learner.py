@@ -141,7 +141,7 @@ def give_weights(model: keras.Model, source: keras.Model) -> None:
         layer.set_weights(source.get_layer(layer.name).get_weights())
 
 
-def unpack(data) -> dict:
+def unpack(data: tuple) -> dict:
     """({features}, label, weight) → one dict; without weights each frame counts one."""
     features, label, weight = keras.utils.unpack_x_y_sample_weight(data)
     if weight is None:
@@ -149,6 +149,6 @@ def unpack(data) -> dict:
     return {**features, "label": tf.cast(label, tf.int32), "weight": weight}
 
 
-def own_losses(model) -> tf.Tensor:
+def own_losses(model: keras.Model) -> tf.Tensor:
     """The sum of a model's own losses, such as regularisation: float32 scalar, 0 without any."""
     return tf.add_n([tf.cast(value, tf.float32) for value in model.losses] or [tf.constant(0.0)])

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from models.imagenet import ImageNetWeights
 from models.layers import bn_relu, channels, conv_bn_relu
 from models.registry import register
+
+if TYPE_CHECKING:
+    import keras
 
 # v1: (channels, stride, name of the activation that is the last one at its stride)
 _BLOCKS_V1 = (
@@ -64,7 +67,7 @@ def build_v1(
     *,
     width: float = 0.25,
     dropout: float = 0.2,
-):
+) -> keras.Model:
     """MobileNet v1 with a width multiplier.
 
     Args:
@@ -126,7 +129,7 @@ def build_v2(
     width: float = 0.2,
     head_width: float | None = None,
     dropout: float = 0.2,
-):
+) -> keras.Model:
     """MobileNet v2: inverted residuals with linear bottlenecks, with a width multiplier.
 
     A block's output is linear, so the last *activation* at a stride is the expansion of the

@@ -63,7 +63,7 @@ class Objective(keras.layers.Layer):
         given = Given(batch, student, teacher or {}, self.settings, self.heads)
         return {term.name: _mean(term.function(given), batch, term.over) for term in self.settings.active()}
 
-    def total(self, terms: dict, progress) -> tf.Tensor:
+    def total(self, terms: dict, progress: tf.Tensor | float) -> tf.Tensor:
         """The weighted sum at `progress`, the share of the steps done, in [0, 1]."""
         s = self.settings
         progress = tf.cast(progress, tf.float32)

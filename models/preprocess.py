@@ -6,11 +6,17 @@ converts the frame itself, so that evaluation and deployment need not know.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import keras
 import numpy as np
 from keras import ops
 
 from common.errors import InputError
+from common.tensors import Tensor
+
+if TYPE_CHECKING:
+    from models.gaze_fusion import GazeFusion
 
 PREPROCESSES = ("none", "imagenet")
 
@@ -21,7 +27,7 @@ _IMAGENET = {
 }
 
 
-def imagenet_frame(fused, model: str, preprocess: str, mode: str):
+def imagenet_frame(fused: GazeFusion, model: str, preprocess: str, mode: str) -> Tensor:
     """The start of a network that ImageNet weights may go into.
 
     Args:

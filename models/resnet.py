@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from models.gaze_fusion import GAZE, GazeFusion, GazeOptions
 from models.imagenet import ImageNetWeights
 from models.layers import channels, check_frame, stage_depths
 from models.preprocess import imagenet_frame
 from models.registry import register
+
+if TYPE_CHECKING:
+    import keras
 
 _EPSILON = 1.001e-5  # of the ImageNet weights
 _FILTERS = (64, 128, 256, 512)
@@ -35,7 +39,7 @@ def build_50(
     depths: Sequence[int] = DEPTHS_50,
     preprocess: str = "imagenet",
     dropout: float = 0.2,
-):
+) -> keras.Model:
     """ResNet-50, with the gaze fused into its features or as an ordinary classifier.
 
     Layers, names and biases are those of `keras.applications`, so that its ImageNet weights

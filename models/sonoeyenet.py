@@ -47,7 +47,7 @@ def build_sonoeyenet(
     width: float = 1.0,
     standardise: bool = True,
     dropout: float = 0.2,
-):
+) -> keras.Model:
     """SonoNet's features with the gaze fused in; it is meant to have the gaze at test time too.
 
     The same network as `sononet_16` and its sisters but for gaze dropout, which these need to
@@ -93,7 +93,7 @@ def build_multitask(
     width: float = 1.0,
     standardise: bool = True,
     dropout: float = 0.2,
-):
+) -> keras.Model:
     """SonoNet that predicts the gaze map from the frame and uses it as attention.
 
     At the stride of the gaze map a branch of the shape that Droste et al. use (depthwise 7×7, 1×1, 1×1 to one

@@ -7,13 +7,19 @@ convolutions and a mean over the grid in place of the dense layers.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from common.grid import GAZE_STRIDE
+from common.tensors import Tensor
 from models.gaze_fusion import GAZE, GazeFusion, GazeOptions
 from models.layers import channels, check_frame, conv_bn_relu
 from models.preprocess import Standardise
 from models.registry import register
+
+if TYPE_CHECKING:
+    import keras
 
 # (convolutions, channels as a multiple of the first layer's), a pooling before all but the first.
 BLOCKS = ((2, 1), (2, 2), (3, 4), (3, 8), (3, 8))
@@ -32,7 +38,7 @@ def build_teacher(
     width: float = 1.0,
     standardise: bool = True,
     dropout: float = 0.2,
-):
+) -> keras.Model:
     """SonoNet-16, -32 or -64, with the gaze fused into its features or as an ordinary classifier.
 
     Args:
@@ -70,7 +76,7 @@ def build_student(
     *,
     width: float = 1.0,
     dropout: float = 0.2,
-):
+) -> keras.Model:
     """SonoNet with few filters, from frames as they are.
 
     Args:
@@ -89,12 +95,21 @@ def build_student(
     return keras_module.Model(frame, logits, name=f"sononet_{filters}")
 
 
-def start(frame, standardise: bool):
+def start(frame: Tensor, standardise: bool) -> tuple[Tensor, float]:
     """What the first convolution takes, and how many times a frame's magnitude it has."""
     return (Standardise(name="standardise", dtype="float32")(frame), 255.0) if standardise else (frame, 1.0)
 
 
-def classify(keras_module, x, filters, num_classes, width, dropout, fused=None, attended=None):
+def classify(
+    keras_module: ModuleType,
+    x: Tensor,
+    filters: int,
+    num_classes: int,
+    width: float,
+    dropout: float,
+    fused: Callable[[Tensor, int], Tensor] | None = None,
+    attended: Callable[[Tensor], Tensor] | None = None,
+) -> Tensor:
     """All layers from the first convolution to the logits.
 
     Args:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from models.layers import channels, conv_bn_relu
 from models.registry import register
+
+if TYPE_CHECKING:
+    import keras
 
 # (squeeze, expand) of each fire module; "pool" halves the grid.
 _Layout = tuple[str | tuple[int, int], ...]
@@ -34,7 +38,7 @@ def build_1_0(
     width: float = 0.44,
     dropout: float = 0.2,
     batch_norm: bool = True,
-):
+) -> keras.Model:
     """SqueezeNet 1.0: a 7×7 stem of 96 filters, and poolings later than in 1.1.
 
     Args and returns: as `build_1_1`.
@@ -61,7 +65,7 @@ def build_1_1(
     width: float = 0.45,
     dropout: float = 0.2,
     batch_norm: bool = True,
-):
+) -> keras.Model:
     """SqueezeNet 1.1 with a width multiplier and batch normalisation.
 
     The original has none and does not train from scratch on small sets. It stands after

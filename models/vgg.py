@@ -7,12 +7,16 @@ of its parameters sit in the two 4096-wide layers.
 from __future__ import annotations
 
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from models.gaze_fusion import GAZE, GazeFusion, GazeOptions
 from models.imagenet import ImageNetWeights
 from models.layers import channels, check_frame, conv_bn_relu
 from models.preprocess import imagenet_frame
 from models.registry import register
+
+if TYPE_CHECKING:
+    import keras
 
 _BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
 
@@ -43,7 +47,7 @@ def build_16(
     batch_norm: bool = True,
     preprocess: str = "none",
     dropout: float = 0.5,
-):
+) -> keras.Model:
     """VGG-16, with the gaze fused into its features or as an ordinary classifier.
 
     Args:

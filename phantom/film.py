@@ -9,6 +9,7 @@ import numpy as np
 
 from phantom import looks
 from phantom.acoustics import Receiver, Tissue, power_to_decibels
+from phantom.motion import Motion
 from phantom.probe import PolarGrid, Probe, View
 from phantom.scan_converter import ScanConverter
 from phantom.scatterers import Lattice
@@ -68,7 +69,7 @@ def film(
     look: looks.Look,
     mother: Tissue,
     solids: list[Solid],
-    motion,
+    motion: Motion,
     fps: float,
     rng: np.random.Generator,
 ) -> Iterator[np.ndarray]:

@@ -14,7 +14,9 @@ from phantom.bodies import bone_attenuation
 from phantom.shapes import Ellipsoid, Rod, Solid
 
 
-def of_cavum(rng: np.random.Generator, mean_count: float, bpd: float, ofd: float, dark_db, line_db) -> list[Solid]:
+def of_cavum(
+    rng: np.random.Generator, mean_count: float, bpd: float, ofd: float, dark_db: float, line_db: float
+) -> list[Solid]:
     """Dark slits between two bright lines: the third ventricle on the midline, sulci and vessels next to it."""
     solids: list[Solid] = []
     ventricle = int(rng.uniform() < min(1.0, mean_count / 4))
@@ -49,7 +51,9 @@ def of_stomach_and_vein(rng: np.random.Generator, mean_count: float, d: float, f
     return solids
 
 
-def of_femur(rng: np.random.Generator, mean_count: float, length: float, beside_mm: float, echo_db) -> list[Solid]:
+def of_femur(
+    rng: np.random.Generator, mean_count: float, length: float, beside_mm: float, echo_db: float
+) -> list[Solid]:
     """Bright rods beside the femur that are too short for one: other bones, cut at a slant.
 
     Their shadow is faint: one that hid the femur would make the label untrue.

@@ -121,7 +121,7 @@ class Section:
         depth = grid.depth[rows, None] + np.float32(grid.probe.radius_mm - radius)
         return Conic(depth, lines[:3], lines[3:])
 
-    def paint(self, window, share: np.ndarray, echo: np.float32, attenuation: float) -> None:
+    def paint(self, window: tuple[slice, slice], share: np.ndarray, echo: np.float32, attenuation: float) -> None:
         """Replace a share (0 to 1) of what is there."""
         maps = self.tissue.maps[(slice(None), *window)]
         change = np.array((echo, attenuation, 0), np.float32)[:, None, None] - maps
@@ -139,7 +139,7 @@ class Section:
         flat = self.tissue.specular.reshape(-1)
         flat[places] = np.maximum(flat[places], amplitude)
 
-    def places(self, window, local: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def places(self, window: tuple[slice, slice], local: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Row and column in a window, and number in the grid, of samples numbered within the window."""
         rows, columns = window
         row, column = np.divmod(local, columns.stop - columns.start)

@@ -11,7 +11,7 @@ from common.errors import InputError
 from quantization.legacy import tf_keras
 
 
-def build_legacy_copy(student: keras.Model, name: str, options: dict[str, Any]):
+def build_legacy_copy(student: keras.Model, name: str, options: dict[str, Any]) -> Any:
     """Build a registered student again with `tf_keras` layers and copy the weights layer by layer.
 
     Args:
@@ -34,7 +34,7 @@ def build_legacy_copy(student: keras.Model, name: str, options: dict[str, Any]):
     return copy
 
 
-def copy_weights(source, target) -> None:
+def copy_weights(source: Any, target: Any) -> None:
     """Copy all weights between two models whose layers have the same names.
 
     Raises:

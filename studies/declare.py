@@ -32,8 +32,9 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from common.errors import InputError
 from common.strict_yaml import read_mapping
@@ -225,17 +226,17 @@ def read_study(path: str | os.PathLike, runs: str | os.PathLike | None = None) -
     return study
 
 
-def references(value) -> list[tuple[str, str]]:
+def references(value: Any) -> list[tuple[str, str]]:
     """All `{row}` and `{row:path}` in flags or words: [(row, path or "")]."""
     return [match for text in _texts(value) for match in _REFERENCE.findall(text)]
 
 
-def variables(value) -> tuple[str, ...]:
+def variables(value: Any) -> tuple[str, ...]:
     """Names of all `${NAME}` in flags or words, each once."""
     return tuple(dict.fromkeys(name for text in _texts(value) for name in _VARIABLE.findall(text)))
 
 
-def fill(value, replace):
+def fill(value: Any, replace: Callable[[str, str], str]) -> Any:
     """Flags or a word with each `{row:path}` in a text replaced by `replace(row, path)`."""
     if isinstance(value, dict):
         return {name: fill(item, replace) for name, item in value.items()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from common.errors import InputError
 
 
@@ -14,7 +16,7 @@ class Fields:
         self.where, self.values = where, values
         self._taken: set[str] = set()
 
-    def take(self, name: str, kind: type, *default):
+    def take(self, name: str, kind: type, *default: Any) -> Any:
         self._taken.add(name)
         if name not in self.values:
             if default:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 
 import keras
@@ -100,7 +101,7 @@ def with_sigma(config: TrainConfig) -> TrainConfig:
     return dataclasses.replace(config, sigma=sigma)
 
 
-def load_teacher(path, data: Dataset) -> keras.Model:
+def load_teacher(path: str | os.PathLike, data: Dataset) -> keras.Model:
     """A trained teacher; refused if its classes or frame size are not the data set's.
 
     Raises:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from common.errors import InputError
@@ -154,7 +155,7 @@ def _name(row: Row, column: str) -> str:
     return value
 
 
-def check_box(row: Row, column: str, box, inside_px: tuple[int, int], what: str) -> None:
+def check_box(row: Row, column: str, box: Sequence[float], inside_px: tuple[int, int], what: str) -> None:
     """Refuse a box (x, y, width, height) that reaches out of `inside_px` (width, height)."""
     x, y, width, height = box
     if x < 0 or y < 0 or x + width > inside_px[0] or y + height > inside_px[1]:
