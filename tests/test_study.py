@@ -99,7 +99,7 @@ BAD = [
     (("table", "--config", "{ci}", "--data", "real"), "table real: the study has no such one; it has phantom"),
     (("table", "--config", "{ci}", "--only", "vgg19"), "row vgg19: the study has no such one"),
     (("table", "--config", "{ci}", "--max-hours", "0"), "--max-hours 0.0: must be above 0"),
-    (("table", "--config", "{ci}", "--jobs", "0"), "--jobs 0: must be at least 1"),
+    (("table", "--config", "{ci}", "--jobs", "0"), "--jobs 0: must be from 1 to 1024"),
     (
         ("table", "--config", "{ci}", "--markdown", "gone/page.md"),
         "--markdown gone/page.md: lies in no folder",
