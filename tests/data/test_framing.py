@@ -149,7 +149,7 @@ def test_an_artefact_of_another_fit_is_refused_and_what_names_none_was_stretched
     check_matches(old, unsaid, "old.keras")
     check_matches(new, padded, "new.keras")
     for metadata, data in ((old, padded), (new, unsaid)):
-        with pytest.raises(InputError, match=f"fit {metadata.fit}.*--fit {metadata.fit}"):
+        with pytest.raises(InputError, match=f"fit {metadata.fit}.*fit {metadata.fit}"):
             check_matches(metadata, data, "m.keras")
 
 

@@ -66,5 +66,5 @@ def test_a_map_inside_the_data_set_or_of_another_kind_is_refused(tmp_path):
         open_pseudonyms(tmp_path / "out" / "map.json", tmp_path / "out")
     for content in ("{}", '{"salt": "", "patients": {}, "recordings": {}}', "[", '{"salt": 1}'):
         (tmp_path / "map.json").write_text(content)
-        with pytest.raises(InputError, match=r"map\.json: can't be read .*--pseudonymise"):
+        with pytest.raises(InputError, match=r"map\.json: can't be read .*pseudonymise"):
             open_pseudonyms(tmp_path / "map.json", tmp_path / "out")
