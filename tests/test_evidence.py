@@ -44,3 +44,33 @@ def test_three_numbers_of_the_page_are_those_of_the_tables(folder):
 
 def test_stored_results_stay_small():
     assert sum(file.stat().st_size for file in (ROOT / "studies" / "results").glob("**/*") if file.is_file()) < 5 << 20
+
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+README_ROWS = {  # arm: how its row begins
+    "whole": "the whole method: a teacher with gaze",
+    "image": "distilled from a teacher that never saw gaze",
+    "shuffled": "the whole method with the gaze of other recordings",
+    "alone": "alone",
+}
+
+
+def of_five_seeds(arm):
+    found = accuracies(ROOT / "studies" / "results" / "half_16", arm)
+    assert sorted(found) == [0, 1, 2, 3, 4]
+    return np.array([found[seed] for seed in sorted(found)])
+
+
+@pytest.mark.parametrize("arm", README_ROWS)
+def test_the_readme_says_what_the_tables_say_of_gaze(arm):
+    row = re.search(rf"^\| {re.escape(README_ROWS[arm])}[^|]*\| (0\.\d+) [^|]*\| ([\d.]*)", README, re.MULTILINE)
+    assert float(row[1]) == pytest.approx(of_five_seeds(arm).mean(), abs=0.00051)
+    if arm != "whole":
+        assert float(row[2]) == pytest.approx(100 * (of_five_seeds("whole") - of_five_seeds(arm)).mean(), abs=0.051)
+
+
+def test_what_the_page_says_of_every_seed_and_of_the_place():
+    whole = of_five_seeds("whole")
+    assert all((whole > of_five_seeds(arm)).all() for arm in ("image", "shuffled", "alone"))
+    share = (whole - of_five_seeds("shuffled")).mean() / (whole - of_five_seeds("alone")).mean()
+    assert f"Shuffled gaze loses 5.6 of the 8.7 points, {share:.0%}".replace("%", " %") in " ".join(PAGE.split())
