@@ -1,0 +1,210 @@
+"""The steps that `benchmarks/growth.py` measures, each run in a process of its own.
+
+    python benchmarks/growth_steps.py STEP FOLDER FRAMES
+
+prints one line of JSON: the seconds that the step took, the peak of resident memory, MiB, and what else it found out.
+The data are simulated recordings of 64×64 pixels; the first three pixels of a frame are the number of its patient.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SIZE = (64, 64)
+CLASSES = ("abdomen", "background", "femur", "head")
+FPS = 25
+CLIP_FRAMES = 250
+BATCH = 32
+_MIXED_BATCHES = 400
+_WINDOW = 32  # batches
+
+
+def record(folder: Path, frames: int) -> dict[str, Any]:
+    """Videos, gaze files and a manifest, one clip of ten seconds for each patient, and a student: what is measured on."""
+    import av
+
+    from data.gaze.writer import write_tobii_sdk_stream
+
+    (folder / "recordings").mkdir(parents=True)
+    random, rows = np.random.default_rng(0), []
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]]
+    pool = [(127 + 90 * np.sin(x / a) * np.cos(y / b)).astype(np.uint8) for a, b in random.uniform(2, 9, (64, 2))]
+    clips = frames // CLIP_FRAMES
+    for patient in range(clips + 2 * len(CLASSES)):
+        path = folder / "recordings" / f"{patient}.mkv"
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("ffv1", rate=FPS)
+            stream.height, stream.width, stream.pix_fmt = *SIZE, "gray"
+            for index in range(CLIP_FRAMES):
+                image = pool[(patient + index) % len(pool)].copy()
+                image[0, :3] = [patient >> 16, patient >> 8 & 255, patient & 255]
+                image[0, 3:5] = [index >> 8, index & 255]
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="gray")))
+            container.mux(stream.encode(None))
+        times_s = np.arange(2 * CLIP_FRAMES) / (2 * FPS)
+        gaze_x, gaze_y = np.clip(0.5 + np.cumsum(random.normal(0, 0.005, (2, len(times_s))), axis=1), 0, 1)
+        write_tobii_sdk_stream(path.with_suffix(".csv"), times_s, gaze_x, gaze_y, np.ones(len(times_s), bool))
+        split = ("val", "test")[(patient - clips) // len(CLASSES)] if patient >= clips else "train"
+        label, name = CLASSES[patient % len(CLASSES)], f"p{patient:06d}"
+        rows.append((f"r{patient:06d}", name, path.name, label, f"{patient}.csv", "0", split))
+    with (folder / "recordings" / "manifest.csv").open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(("recording_id", "patient_id", "video", "label", "gaze", "gaze_offset_s", "split"))
+        writer.writerows(rows)
+    _student(folder)
+    return {}
+
+
+def start(folder: Path, frames: int) -> dict[str, Any]:
+    """What a process takes that does nothing but import the packages."""
+    import evaluation.report  # noqa: F401
+    import training.run  # noqa: F401
+
+    return {}
+
+
+def prepare(folder: Path, frames: int) -> dict[str, Any]:
+    """Recordings into a data set, in one process."""
+    from data.sources import RecordingsConfig, prepare_recordings
+
+    manifest = folder / "recordings" / "manifest.csv"
+    data = prepare_recordings(RecordingsConfig(manifest=manifest, out=folder / "data", frame_size=SIZE, jobs=1))
+    assert data.frames("train") == frames
+    return {"bytes": sum(data.info["splits"]["train"]["shard_bytes"])}
+
+
+def open_(folder: Path, frames: int) -> dict[str, Any]:
+    """Open the data set, as every command does first."""
+    _data(folder)
+    return {}
+
+
+def epoch(folder: Path, frames: int) -> dict[str, Any]:
+    """One epoch of the training pipeline, augmented."""
+    from data.augment import Augmentation
+
+    return _through(_batches(folder, Augmentation()), -(-frames // BATCH))
+
+
+def shuffled_gaze(folder: Path, frames: int) -> dict[str, Any]:
+    """The same with the gaze of other recordings."""
+    from data.augment import Augmentation
+
+    return _through(_batches(folder, Augmentation(), gaze="shuffled"), -(-frames // BATCH))
+
+
+def evaluate(folder: Path, frames: int) -> dict[str, Any]:
+    """evaluate.py of an 8-bit student on all frames: predictions, metrics, intervals."""
+    from evaluation import EvaluateConfig, run_evaluation
+
+    config = EvaluateConfig(artefacts=(_student(folder),), data=folder / "data", split="train", latency=False)
+    assert run_evaluation(config).report["artefacts"][0]["n_frames"] == frames
+    return {}
+
+
+def bootstrap(folder: Path, frames: int) -> dict[str, Any]:
+    """Metrics and their intervals over patients, of a predictions table."""
+    from evaluation.classification import classification_metrics, paired_difference_ci
+    from evaluation.predictions import split_rows
+
+    random, table = np.random.default_rng(0), split_rows(_data(folder), "train")
+    for name, values in zip(CLASSES, random.dirichlet(np.ones(len(CLASSES)), len(table)).T):
+        table[f"p_{name}"] = values.astype(np.float32)
+    start = time.perf_counter()
+    classification_metrics(table, CLASSES)
+    paired_difference_ci(table, table, CLASSES)
+    return {"seconds": time.perf_counter() - start}
+
+
+def mixing(folder: Path, frames: int) -> dict[str, Any]:
+    """Distinct patients in a batch, and in 32 batches after each other."""
+    batches = _batches(folder, None).take(_MIXED_BATCHES).as_numpy_iterator()
+    pixels = np.stack([np.rint(255 * features["frame"][:, 0, :3, 0]).astype(int) for features, *_ in batches])
+    patients = pixels @ [1 << 16, 1 << 8, 1]
+    windows = patients[: len(patients) // _WINDOW * _WINDOW].reshape(-1, _WINDOW * BATCH)
+    return {
+        "batch": float(np.mean([len(np.unique(row)) for row in patients])),
+        "window": float(np.mean([len(np.unique(row)) for row in windows])),
+    }
+
+
+def perfect(frames: int, drawn: int) -> float:
+    """Distinct patients to expect among frames that a perfect shuffle draws, of patients with `CLIP_FRAMES` each."""
+    left = np.arange(drawn)
+    absent = np.prod(np.maximum(frames - CLIP_FRAMES - left, 0) / (frames - left))
+    return frames // CLIP_FRAMES * (1 - float(absent))
+
+
+def _data(folder: Path):
+    from data.dataset import open_dataset
+
+    return open_dataset(folder / "data")
+
+
+def _batches(folder: Path, augmentation, gaze: str = "real"):
+    from data.pipeline import PipelineSettings, training_batches
+
+    return training_batches(_data(folder), "train", PipelineSettings(batch_size=BATCH, gaze=gaze), augmentation)
+
+
+def _through(batches, steps: int) -> dict[str, Any]:
+    for _ in batches.take(steps):
+        pass
+    return {}
+
+
+def _student(folder: Path) -> Path:
+    """A small untrained student as an int8 file."""
+    path = folder / "student_int8.tflite"
+    if not path.is_file():
+        import models
+        from evaluation.artefacts import Metadata
+        from quantization.tflite import post_training_int8
+
+        student = models.create("mobilenet_v1", (*SIZE, 1), len(CLASSES), width=0.05)
+        metadata = Metadata("mobilenet_v1", CLASSES, SIZE, "probabilities", "student")
+        post_training_int8(student, [np.random.default_rng(0).random((16, *SIZE, 1), np.float32)], path, metadata)
+    return path
+
+
+STEPS: dict[str, Callable[[Path, int], dict[str, Any]]] = {
+    "record": record,
+    "start": start,
+    "prepare": prepare,
+    "open": open_,
+    "epoch": epoch,
+    "shuffled gaze": shuffled_gaze,
+    "evaluate": evaluate,
+    "bootstrap": bootstrap,
+    "mixing": mixing,
+}
+
+
+def _peak_mib() -> float:
+    """Of this process alone: what `getrusage` gives starts at its parent's."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    return float("nan")
+
+
+def main() -> None:
+    from common import quiet  # noqa: F401  (before TensorFlow)
+
+    step, folder, frames = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+    begun = time.perf_counter(), time.process_time()
+    found = STEPS[step](folder, frames)
+    spent = {"seconds": time.perf_counter() - begun[0], "cpu_seconds": time.process_time() - begun[1]}
+    print(json.dumps({**spent, **found, "peak_mib": _peak_mib()}))
+
+
+if __name__ == "__main__":
+    main()
