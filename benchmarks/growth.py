@@ -12,6 +12,7 @@ result of is not repeated; 10⁶ frames take 5 GB and about 25 minutes of a core
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import subprocess
@@ -54,10 +55,10 @@ def markdown(found: dict[int, dict[str, dict[str, Any]]]) -> str:
     counts = sorted(found)
     head = [f"{count:,} frames" for count in counts]
     lines = [shown.measured_on("numpy", "pandas"), ""]
-    between = list(zip(counts, counts[1:]))
+    between = list(itertools.pairwise(counts))
     grown = [f"bytes a frame more, {one:,} to {other:,}" for one, other in between]
     rows = []
-    for step in ("start", *(name for name in MEASURED if all(name in found[count] for count in counts))):
+    for step in ("idle", *(name for name in MEASURED if all(name in found[count] for count in counts))):
         peaks = [found[count][step]["peak_mib"] for count in counts]
         more = [(b - a) * 2**20 / (n - m) for (m, n), a, b in zip(between, peaks, peaks[1:])]
         cells = [f"{value:.0f}" for value in peaks] + [f"{value:.0f}" for value in more]
@@ -86,7 +87,7 @@ def _measure(folder: Path, frames: int, steps: list[str]) -> dict[str, dict[str,
     folder.mkdir(parents=True, exist_ok=True)
     found = {}
     for step in STEPS:
-        if step in MEASURED + ("mixing",) and step not in steps:
+        if step in (*MEASURED, "mixing") and step not in steps:
             continue
         file = folder / f"{step.replace(' ', '_')}.json"
         if not file.is_file():

@@ -19,16 +19,17 @@ from typing import Any
 import numpy as np
 
 SIZE = (64, 64)
-CLASSES = ("abdomen", "background", "femur", "head")
+CLASSES = ("abdomen", "femur", "head", "background")
 FPS = 25
 CLIP_FRAMES = 250
 BATCH = 32
+_MOST = 200_000  # frames of an epoch that are gone through: by then every buffer has long been full
 _MIXED_BATCHES = 400
 _WINDOW = 32  # batches
 
 
 def record(folder: Path, frames: int) -> dict[str, Any]:
-    """Videos, gaze files and a manifest, one clip of ten seconds for each patient, and a student: what is measured on."""
+    """What is measured on: videos and gaze files, one clip of ten seconds for each patient, and a student."""
     import av
 
     from data.gaze.writer import write_tobii_sdk_stream
@@ -41,7 +42,7 @@ def record(folder: Path, frames: int) -> dict[str, Any]:
     for patient in range(clips + 2 * len(CLASSES)):
         path = folder / "recordings" / f"{patient}.mkv"
         with av.open(str(path), "w") as container:
-            stream = container.add_stream("ffv1", rate=FPS)
+            stream = container.add_stream("rawvideo", rate=FPS)
             stream.height, stream.width, stream.pix_fmt = *SIZE, "gray"
             for index in range(CLIP_FRAMES):
                 image = pool[(patient + index) % len(pool)].copy()
@@ -49,7 +50,7 @@ def record(folder: Path, frames: int) -> dict[str, Any]:
                 image[0, 3:5] = [index >> 8, index & 255]
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="gray")))
             container.mux(stream.encode(None))
-        times_s = np.arange(2 * CLIP_FRAMES) / (2 * FPS)
+        times_s = np.arange(CLIP_FRAMES) / FPS
         gaze_x, gaze_y = np.clip(0.5 + np.cumsum(random.normal(0, 0.005, (2, len(times_s))), axis=1), 0, 1)
         write_tobii_sdk_stream(path.with_suffix(".csv"), times_s, gaze_x, gaze_y, np.ones(len(times_s), bool))
         split = ("val", "test")[(patient - clips) // len(CLASSES)] if patient >= clips else "train"
@@ -63,7 +64,7 @@ def record(folder: Path, frames: int) -> dict[str, Any]:
     return {}
 
 
-def start(folder: Path, frames: int) -> dict[str, Any]:
+def idle(folder: Path, frames: int) -> dict[str, Any]:
     """What a process takes that does nothing but import the packages."""
     import evaluation.report  # noqa: F401
     import training.run  # noqa: F401
@@ -91,14 +92,14 @@ def epoch(folder: Path, frames: int) -> dict[str, Any]:
     """One epoch of the training pipeline, augmented."""
     from data.augment import Augmentation
 
-    return _through(_batches(folder, Augmentation()), -(-frames // BATCH))
+    return _through(_batches(folder, Augmentation()), frames)
 
 
 def shuffled_gaze(folder: Path, frames: int) -> dict[str, Any]:
     """The same with the gaze of other recordings."""
     from data.augment import Augmentation
 
-    return _through(_batches(folder, Augmentation(), gaze="shuffled"), -(-frames // BATCH))
+    return _through(_batches(folder, Augmentation(), gaze="shuffled"), frames)
 
 
 def evaluate(folder: Path, frames: int) -> dict[str, Any]:
@@ -155,10 +156,13 @@ def _batches(folder: Path, augmentation, gaze: str = "real"):
     return training_batches(_data(folder), "train", PipelineSettings(batch_size=BATCH, gaze=gaze), augmentation)
 
 
-def _through(batches, steps: int) -> dict[str, Any]:
-    for _ in batches.take(steps):
-        pass
-    return {}
+def _through(batches, frames: int) -> dict[str, Any]:
+    """Up to the first batch, and from there on: {"first_s", "frames" gone through in the rest}."""
+    begun = time.perf_counter()
+    for number, _ in enumerate(batches.take(-(-min(frames, _MOST) // BATCH))):
+        if number == 0:
+            first_s = time.perf_counter() - begun
+    return {"first_s": first_s, "frames": number * BATCH}
 
 
 def _student(folder: Path) -> Path:
@@ -177,7 +181,7 @@ def _student(folder: Path) -> Path:
 
 STEPS: dict[str, Callable[[Path, int], dict[str, Any]]] = {
     "record": record,
-    "start": start,
+    "idle": idle,
     "prepare": prepare,
     "open": open_,
     "epoch": epoch,
@@ -200,6 +204,8 @@ def main() -> None:
     from common import quiet  # noqa: F401  (before TensorFlow)
 
     step, folder, frames = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+    if step != "record":
+        idle(folder, frames)  # what importing takes is no part of a step
     begun = time.perf_counter(), time.process_time()
     found = STEPS[step](folder, frames)
     spent = {"seconds": time.perf_counter() - begun[0], "cpu_seconds": time.process_time() - begun[1]}

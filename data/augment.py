@@ -11,10 +11,10 @@ import math
 import tensorflow as tf
 
 from data.appearance import change_appearance, changes_appearance
-from data.augment_settings import DRAWS, Augmentation, draw_of, random_draws
+from data.augment_settings import DRAWS, Augmentation, draw_of, draws_at, random_draws
 from data.marks import draw_marks, draws_marks
 
-__all__ = ["DRAWS", "Augmentation", "augment_batch", "random_draws"]
+__all__ = ["DRAWS", "Augmentation", "augment_batch", "draws_at", "random_draws"]
 
 
 def augment_batch(

@@ -17,6 +17,7 @@ MORE = (
     "speckle_size", "speckle_seed", "text", "text_x", "text_y", "text_seed", "bar", "bar_x", "bar_size", "calipers",
     "caliper_x0", "caliper_y0", "caliper_x1", "caliper_y1",
 )  # fmt: skip
+_PHILOX, _PHILOX_NUMBERS = 1, 4  # TensorFlow's random generator on a CPU, and the numbers that a step of it gives
 _MOST = 360  # degrees; every other limit is far below
 _SHARES = ("depth", "sector_cut", "text", "grey_bar", "calipers")
 
@@ -110,6 +111,36 @@ def random_draws(count: int | tf.Tensor, seed: tf.Tensor, settings: Augmentation
         return draws
     more = tf.random.stateless_uniform([count, len(MORE)], seed + tf.constant([1 << 40, 0], tf.int64), -1.0, 1.0)
     return tf.concat([draws, more], axis=1)
+
+
+def draws_at(index: tf.Tensor, seed: tf.Tensor, settings: Augmentation | None = None) -> tf.Tensor:
+    """One row of `random_draws`, without the others: float32 [n].
+
+    Args:
+        index: int64 scalar, of the row.
+        seed, settings: see `random_draws`.
+    """
+    seed = tf.cast(seed, tf.int64)
+    draws = _row(index, DRAWS, seed)
+    if settings is None or not settings.takes_more:
+        return draws
+    return tf.concat([draws, _row(index, len(MORE), seed + tf.constant([1 << 40, 0], tf.int64))], axis=0)
+
+
+def _row(index: tf.Tensor, width: int, seed: tf.Tensor) -> tf.Tensor:
+    """Row `index` of `tf.random.stateless_uniform([any, width], seed, -1, 1)`.
+
+    Philox, which TensorFlow takes on a CPU, gives four numbers for each step of its counter.
+    """
+    key, counter = tf.raw_ops.StatelessRandomGetKeyCounter(seed=seed)
+    start = index * width
+    counter = counter + tf.cast(tf.stack([start // _PHILOX_NUMBERS, tf.zeros_like(start)]), tf.uint64)
+    count = width + _PHILOX_NUMBERS - 1
+    uniform = tf.raw_ops.StatelessRandomUniformV2(
+        shape=[count], key=key, counter=counter, alg=_PHILOX, dtype=tf.float32
+    )
+    first = tf.cast(start % _PHILOX_NUMBERS, tf.int32)
+    return tf.ensure_shape(uniform[first : first + width] * 2.0 - 1.0, [width])
 
 
 def draw_of(draws: tf.Tensor, name: str) -> tf.Tensor:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections import Counter, defaultdict
+from collections import Counter
 
 import numpy as np
 
 from common.errors import InputError
 from data.dataset import UNLABELLED, Dataset
-from data.reading import read_split
+from data.selection import labels_of_patients
 
 # Apart from all else that is drawn from the seed.
 _STREAM = 0x1ABE1
@@ -37,7 +37,7 @@ def limit_labels(data: Dataset, patients: float, seed: int) -> Dataset:
     Raises:
         InputError: more patients than have a label, or a class of which no labelled frame is left.
     """
-    labels = _labels_of_patients(data)
+    labels = labels_of_patients(data, "train")
     known = sorted(patient for patient, counts in labels.items() if any(label != UNLABELLED for label in counts))
     count = max(1, round(patients * len(known))) if patients < 1 else int(patients)
     if count > len(known):
@@ -61,14 +61,6 @@ def limit_labels(data: Dataset, patients: float, seed: int) -> Dataset:
             f"{', '.join(missing)}: take more, or another seed"
         )
     return dataclasses.replace(data, info=info, labelled_patients=kept)
-
-
-def _labels_of_patients(data: Dataset) -> dict[str, Counter[int]]:
-    """{training patient: {label: number of frames}}, as the data set has them."""
-    found: defaultdict[str, Counter[int]] = defaultdict(Counter)
-    for example in read_split(data, "train", frames=False).as_numpy_iterator():
-        found[example["patient_id"].decode()][int(example["label"])] += 1
-    return found
 
 
 def _count_again(split: dict, labels: dict[str, Counter[int]], kept: frozenset[str], classes: tuple[str, ...]) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from common.errors import InputError
-from data.augment import Augmentation, augment_batch, random_draws
+from data.augment import Augmentation, augment_batch, draws_at, random_draws
 from data.dataset import UNLABELLED, Dataset
 from data.parts import WHOLE, Part, Span, span_of
 from data.reading import shuffled
@@ -27,13 +27,14 @@ __all__ = [
     "PipelineSettings",
     "evaluation_batches",
     "frames_taken",
+    "is_streamed",
     "labelled_frames_a_batch",
     "training_batches",
     "view_batches",
 ]
 
-_CACHE_LIMIT_BYTES = 2 << 30
-_SHUFFLE_BYTES = 512 << 20
+# Of decoded frames: a split that takes more is read again in every epoch, in memory that does not grow with it.
+_CACHE_LIMIT_BYTES = 256 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,7 +159,6 @@ def _endless(
         skip: examples to leave out at the start. part: which are read.
         labelled: those that have a label alone (True), those that have none (False), or both (None).
     """
-    frames, size = data.frames(split), data.frame_size[0] * data.frame_size[1]
     span = span_of(data, split, settings.unlabelled, part, labelled)
     first_epoch, rest = divmod(skip, span.frames)
     selected = _selected(data, split, settings, span if part.of > 1 else None)
@@ -169,14 +169,13 @@ def _endless(
         return found if labelled is None else found.filter(lambda example: (example["label"] != UNLABELLED) == labelled)
 
     stored = examples(None).cache() if _fits(data, split, span) else None
-    buffer = span.end - span.first if stored is not None else max(1024, _SHUFFLE_BYTES // size)
 
     def epoch(number: tf.Tensor) -> tf.data.Dataset:
         order = tf.stack([seed, number])
         view = number % settings.views if settings.views else number
-        draws = random_draws(frames, tf.stack([seed, view]), augmentation)
-        found = shuffled(examples(order) if stored is None else stored, buffer, order)
-        return found.map(lambda example: {**example, "view": view, "draws": draws[example["index"]]})
+        draws = _draws(data, split, tf.stack([seed, view]), augmentation)
+        found = examples(order) if stored is None else shuffled(stored, span.end - span.first, order)
+        return found.map(lambda example: {**example, "view": view, "draws": draws(example["index"])})
 
     return tf.data.Dataset.range(first_epoch, 1 << 62).flat_map(epoch).skip(rest)
 
@@ -185,10 +184,10 @@ def view_batches(
     data: Dataset, split: str, settings: PipelineSettings, augmentation: Augmentation | None, view: int
 ) -> tf.data.Dataset:
     """Batches of one view of a split, in stored order, once; the features have "index" int64 [B] too."""
-    draws = random_draws(data.frames(split), tf.constant([settings.seed, view], tf.int64), augmentation)
+    draws = _draws(data, split, tf.constant([settings.seed, view], tf.int64), augmentation)
     number = tf.constant(view, tf.int64)
     examples = _selected(data, split, settings)(None).map(
-        lambda example: {**example, "view": number, "draws": tf.gather(draws, example["index"])}
+        lambda example: {**example, "view": number, "draws": draws(example["index"])}
     )
     finish = _finisher(data, split, settings, augmentation, with_index=True)
     batches = _batch(examples, settings.batch_size).map(finish, num_parallel_calls=2).prefetch(2)
@@ -212,7 +211,7 @@ def evaluation_batches(
 
     Args:
         keep: hold the frames in memory, as bytes, for going through them again; a split that
-            takes more than 2 GiB is read again each time.
+            takes more than 256 MiB is read again each time.
         teacher: see `training_batches`; what it gives is for view 0.
         part: of several readers, the one that this is. Each gives as many batches as the others, one a device and
             step, the last ones perhaps without a frame.
@@ -242,6 +241,21 @@ def _counted(batches: tf.data.Dataset, data: Dataset, split: str, settings: Pipe
     """With its length: Keras warns of a data set that ends at a place it could not know."""
     frames = frames_taken(data, split, settings.unlabelled)
     return batches.apply(tf.data.experimental.assert_cardinality(-(-frames // settings.batch_size)))
+
+
+def _draws(
+    data: Dataset, split: str, seed: tf.Tensor, augmentation: Augmentation | None
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """position → the random numbers of its augmentation; of a large split they are not all held in memory."""
+    if is_streamed(data, split):
+        return lambda index: draws_at(index, seed, augmentation)
+    table = random_draws(data.frames(split), seed, augmentation)
+    return lambda index: tf.gather(table, index)
+
+
+def is_streamed(data: Dataset, split: str) -> bool:
+    """Whether a split is too large to be held in memory: its order is then another one, see `data.reading`."""
+    return not _fits(data, split, None)
 
 
 def _fits(data: Dataset, split: str, span: Span | None) -> bool:

@@ -6,7 +6,12 @@ import tensorflow as tf
 
 from data.dataset import UNLABELLED, Dataset
 
-_MIXED_SHARDS = 16  # read side by side, where frames are mixed
+# Read side by side, where frames are mixed, each through a small buffer: what lies beside each other in a shard is of
+# one clip, so the more shards, the more patients in a batch.
+_MIXED_SHARDS = 256
+_SHARD_BUFFER_BYTES = 64 << 10
+_SHUFFLE_BYTES = 64 << 20
+_LEAST_SHUFFLED = 1024
 _FEATURES = {
     "frame": tf.io.FixedLenFeature([], tf.string),
     "gaze_x": tf.io.RaggedFeature(tf.float32),
@@ -30,8 +35,8 @@ def read_split(
 ) -> tf.data.Dataset:
     """Parsed examples of a split, in the order they were written.
 
-    With `order`, int64 [2] as `shuffled` takes it, the shards come in random order and interleaved: the frames of one
-    clip lie in one shard, so that mixing starts between shards.
+    With `order`, int64 [2] as `shuffled` takes it, the shards come in random order and interleaved, and the records,
+    still as PNGs, go through a buffer of 64 MiB: memory does not grow with the split.
 
     Elements: dict of `frame` uint8 [H, W, 1], `gaze_x` and `gaze_y` float32 [n]
     (normalised to the frame, n may be 0), `label` int32, `recording_id`, `patient_id`
@@ -67,9 +72,11 @@ def read_split(
     else:
         records = tf.data.Dataset.from_tensor_slices((shards, tf.constant(starts, tf.int64)))
         records = shuffled(records, len(shards), order).interleave(
-            lambda shard, start: tf.data.TFRecordDataset(shard).enumerate(start),
+            lambda shard, start: tf.data.TFRecordDataset(shard, buffer_size=_SHARD_BUFFER_BYTES).enumerate(start),
             cycle_length=min(_MIXED_SHARDS, len(shards)),
         )
+        stored_bytes = sum(data.info["splits"][split]["shard_bytes"])
+        records = shuffled(records, max(_LEAST_SHUFFLED, _SHUFFLE_BYTES * data.frames(split) // stored_bytes), order)
     if span is not None:
         records = records.filter(lambda index, _: (index >= first) & (index < end))
     return records.map(parse, num_parallel_calls=tf.data.AUTOTUNE)

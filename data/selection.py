@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 
 import numpy as np
@@ -14,6 +14,7 @@ from data.reading import read_split
 
 GAZE_MODES = ("real", "none", "shuffled", "centre")
 UNLABELLED_MODES = ("all", "patients", "withheld", "none")
+_ROWS = 4096  # read at a time
 
 
 def selected_examples(
@@ -36,16 +37,13 @@ def selected_examples(
     """
     if gaze not in GAZE_MODES:
         raise InputError(f"gaze must be one of {', '.join(GAZE_MODES)}, not {gaze!r}")
-    points = None
-    if gaze == "shuffled":
-        rows = read_split(data, split, frames=False)
-        points = [tf.constant(axis) for axis in _shuffled_points(rows, seed, f"{data.path}, split {split!r}")]
+    points = _shuffled_points(data, split, seed) if gaze == "shuffled" else None
     kept = keeps(data, split, unlabelled)
 
     def prepare(example):
         x, y = example["gaze_x"], example["gaze_y"]
         if points is not None:
-            x, y = (_flat(axis[example["index"]]) for axis in points)
+            x, y = points(example["index"])
         elif gaze == "none":
             x = y = tf.zeros([0])
         elif gaze == "centre":
@@ -96,42 +94,60 @@ def _unlabelled_patients(data: Dataset, split: str) -> dict[str, int]:
     """{patient of whom no frame of the split has a label: number of frames}."""
     if data.labelled_frames(split) == data.frames(split):
         return {}
-    frames: Counter[str] = Counter()
-    labelled: set[str] = set()
-    for example in read_split(data, split, frames=False).as_numpy_iterator():
-        patient = example["patient_id"].decode()
-        frames[patient] += 1
-        if example["label"] != UNLABELLED:
-            labelled.add(patient)
-    return {patient: count for patient, count in frames.items() if patient not in labelled}
+    labels = labels_of_patients(data, split)
+    return {patient: sum(found.values()) for patient, found in labels.items() if set(found) == {UNLABELLED}}
 
 
-def _flat(row: tf.Tensor) -> tf.Tensor:
-    """A padded row without its NaN padding."""
-    return tf.boolean_mask(row, ~tf.math.is_nan(row))
+def labels_of_patients(data: Dataset, split: str) -> dict[str, Counter[int]]:
+    """{patient: {label: number of frames}}, as they are shown."""
+    found: defaultdict[str, Counter[int]] = defaultdict(Counter)
+    rows = read_split(data, split, frames=False).map(lambda row: (row["patient_id"], row["label"]))
+    for patients, labels in rows.batch(_ROWS).as_numpy_iterator():
+        for patient, label in zip(patients, labels.tolist()):
+            found[patient.decode()][label] += 1
+    return found
 
 
-def _shuffled_points(examples: tf.data.Dataset, seed: int, where: str) -> tuple[np.ndarray, np.ndarray]:
-    """Every frame's points, given to a frame of another recording.
+def _shuffled_points(data: Dataset, split: str, seed: int) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+    """position → the points x and y, float32 [n], of a frame of another recording.
 
     A frame's neighbour in its own clip was looked at in nearly the same place, so frames
     are ordered by a shuffle of the *recordings* and their gaze is moved on by at least the
     longest recording. Points and their number stay what they were.
     """
-    rows = [(example["recording_id"], example["gaze_x"], example["gaze_y"]) for example in examples.as_numpy_iterator()]
-    recordings = sorted({row[0] for row in rows})
-    rank = dict(zip(recordings, np.random.default_rng(seed).permutation(len(recordings)), strict=True))
-    order = sorted(range(len(rows)), key=lambda i: (rank[rows[i][0]], i))
-    name, longest = Counter(row[0] for row in rows).most_common(1)[0]
-    widest = max(len(row[1]) for row in rows)
-    if widest and 2 * longest > len(rows):
+    recording, names, ends, x, y = _points(data, split)
+    rank = np.empty(len(names), np.int32)
+    rank[np.argsort(np.array(names, object))] = np.random.default_rng(seed).permutation(len(names))
+    order = np.argsort(rank[recording], kind="stable").astype(np.int32)
+    lengths = np.bincount(recording)
+    longest, frames = int(lengths.max()), len(recording)
+    if len(x) and 2 * longest > frames:
         raise InputError(
-            f"{where}: gaze 'shuffled': recording {name.decode()} has {longest} of the {len(rows)} frames, more than "
-            "half, so some of them can't get the gaze of another one: add recordings"
+            f"{data.path}, split {split!r}: gaze 'shuffled': recording {names[lengths.argmax()].decode()} has "
+            f"{longest} of the {frames} frames, more than half, so some of them can't get the gaze of another one: "
+            "add recordings"
         )
-    widest = max(1, widest)
-    x, y = (np.full((len(rows), widest), np.nan, np.float32) for _ in range(2))
-    for place, index in enumerate(order):
-        _, from_x, from_y = rows[order[(place + longest) % len(rows)]]
-        x[index, : len(from_x)], y[index, : len(from_y)] = from_x, from_y
-    return x, y
+    source = np.empty(frames, np.int32)
+    source[order] = np.roll(order, -longest)
+    # One copy, in compact types: of a million frames these lists are what grows.
+    given, stops, points = tf.constant(source), tf.constant(ends), (tf.constant(x), tf.constant(y))
+
+    def run(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        frame = given[index]
+        first, stop = tf.where(frame > 0, stops[tf.maximum(frame - 1, 0)], 0), stops[frame]
+        return points[0][first:stop], points[1][first:stop]
+
+    return run
+
+
+def _points(data: Dataset, split: str) -> tuple[np.ndarray, list[bytes], np.ndarray, np.ndarray, np.ndarray]:
+    """Number of each frame's recording, names of the recordings, ends of each frame's points, all x and all y."""
+    numbers: dict[bytes, int] = {}
+    parts: list[tuple[np.ndarray, ...]] = []
+    rows = read_split(data, split, frames=False)
+    rows = rows.map(lambda row: (row["recording_id"], row["gaze_x"], row["gaze_y"])).ragged_batch(_ROWS)
+    for names, x, y in rows:
+        found = np.array([numbers.setdefault(name, len(numbers)) for name in names.numpy()], np.int32)
+        parts.append((found, x.row_lengths().numpy(), x.flat_values.numpy(), y.flat_values.numpy()))
+    recording, counts, flat_x, flat_y = (np.concatenate(arrays) for arrays in zip(*parts))
+    return recording, list(numbers), np.cumsum(counts), flat_x, flat_y

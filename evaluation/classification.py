@@ -8,7 +8,7 @@ frames would make them far too narrow.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 BOOTSTRAP_DRAWS = 2000
 BOOTSTRAP_SEED = 20
 ECE_BINS = 15
+_DRAWN_AT_ONCE = 1 << 21  # numbers of 8 bytes
 KEYS = ["recording_id", "frame_index", "patient_id", "label"]
 
 Ids = Sequence | pd.Series | np.ndarray
@@ -88,7 +89,8 @@ def _class_intervals(
 
 def labelled(table: pd.DataFrame) -> pd.DataFrame:
     """The rows that have a label."""
-    return table[table["label"] >= 0]
+    known = table["label"] >= 0
+    return table[:] if known.all() else table[known]  # `[:]` copies nothing until something is written
 
 
 def probability_array(table: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
@@ -191,11 +193,13 @@ def macro_f1_ci(
         return _ci(np.empty(0))
     counts = np.zeros((len(patients), n_classes, n_classes))
     np.add.at(counts, (group, label, predicted), 1)
-    # [draws, K, K]
-    confusion = np.tensordot(_times_drawn(len(patients), draws, seed).astype(float), counts, axes=1)
-    right = np.diagonal(confusion, axis1=1, axis2=2)
-    of_class = confusion.sum(axis=2) + confusion.sum(axis=1)
-    return _ci((2 * right / np.maximum(of_class, 1)).mean(axis=1))
+    found = []
+    for times in _times_drawn(len(patients), draws, seed):
+        confusion = np.tensordot(times.astype(float), counts, axes=1)  # [some draws, K, K]
+        right = np.diagonal(confusion, axis1=1, axis2=2)
+        of_class = confusion.sum(axis=2) + confusion.sum(axis=1)
+        found.append((2 * right / np.maximum(of_class, 1)).mean(axis=1))
+    return _ci(np.concatenate(found))
 
 
 def paired_difference_ci(
@@ -218,7 +222,7 @@ def paired_difference_ci(
         ValueError: the two tables are not about the same frames in the same order.
     """
     a, b = labelled(table_a), labelled(table_b)
-    if len(a) != len(b) or not (a[KEYS].to_numpy() == b[KEYS].to_numpy()).all():
+    if len(a) != len(b) or any((a[key].to_numpy() != b[key].to_numpy()).any() for key in KEYS):
         raise ValueError("the two predictions tables are not about the same frames in the same order")
     label = a["label"].to_numpy()
     difference = (probability_array(a, classes).argmax(axis=1) == label).astype(float) - (
@@ -235,18 +239,26 @@ def _resampled_means(values: np.ndarray, patient_id: Ids, draws: int, seed: int)
         return np.empty(0)
     total = np.bincount(group, weights=values)
     count = np.bincount(group)
-    times = _times_drawn(len(patients), draws, seed)
-    return (times @ total) / (times @ count)
+    parts = [(times @ total) / (times @ count) for times in _times_drawn(len(patients), draws, seed)]
+    return np.concatenate(parts)
 
 
 def _groups(patient_id: Ids) -> tuple[np.ndarray, np.ndarray]:
     """The patients' names, and the number of each frame's patient."""
-    return np.unique(np.asarray(patient_id).astype(str), return_inverse=True)
+    codes, found = pd.factorize(np.asarray(patient_id, object))  # by hashing: text of all frames is not sorted
+    patients, order = np.unique(found.astype(str), return_inverse=True)
+    return patients, order[codes]
 
 
-def _times_drawn(patients: int, draws: int, seed: int) -> np.ndarray:
-    """[draws, patients]: how often each is drawn, which is all that matters, and a multinomial."""
-    return np.random.default_rng(seed).multinomial(patients, np.full(patients, 1 / patients), draws)
+def _times_drawn(patients: int, draws: int, seed: int) -> Iterator[np.ndarray]:
+    """[some draws, patients]: how often each is drawn, which is all that matters, and a multinomial.
+
+    In parts, so that memory does not grow with the number of patients; the numbers do not depend on that.
+    """
+    random, share = np.random.default_rng(seed), np.full(patients, 1 / patients)
+    step = max(1, _DRAWN_AT_ONCE // patients)
+    for first in range(0, draws, step):
+        yield random.multinomial(patients, share, min(step, draws - first))
 
 
 def _ci(means: np.ndarray) -> tuple[float, float]:

@@ -50,10 +50,17 @@ def predict_split(
 def split_rows(data: Dataset, split: str) -> pd.DataFrame:
     """What is known about each frame of a split, in stored order, without the frames."""
     keys = ("recording_id", "patient_id", "scanner", "frame_index", "time_s", "label")
-    rows = read_split(data, split).map(lambda example: {key: example[key] for key in keys}).batch(4096)
-    parts = [pd.DataFrame({key: batch[key] for key in keys}) for batch in rows.as_numpy_iterator()]
+    rows = read_split(data, split, frames=False).map(lambda example: {key: example[key] for key in keys}).batch(4096)
+    names: dict[bytes, str] = {}  # each name once, however many frames have it
+
+    def text(value: bytes) -> str:
+        return names.setdefault(value, value.decode())
+
+    parts = []
+    for batch in rows.as_numpy_iterator():
+        for key in ("recording_id", "patient_id", "scanner"):
+            batch[key] = np.array([text(value) for value in batch[key]], object)
+        parts.append(pd.DataFrame({key: batch[key] for key in keys}))
     table = pd.concat(parts, ignore_index=True)
-    for key in ("recording_id", "patient_id", "scanner"):
-        table[key] = [value.decode() for value in table[key]]
     table["scanner"] = table["scanner"].replace("", UNKNOWN_SCANNER)
     return table

@@ -44,8 +44,8 @@ def clip_metrics(table: pd.DataFrame, classes: Sequence[str], point: OperatingPo
     if not len(frames):
         return None
     keys = frames[["recording_id", "label"]]
-    clips = [part for _, part in frames.groupby((keys != keys.shift()).any(axis=1).cumsum(), sort=True)]
-    rows = pd.DataFrame([_clip(part) for part in clips])
+    clips = frames.groupby((keys != keys.shift()).any(axis=1).cumsum(), sort=True)
+    rows = pd.DataFrame([_clip(part) for _, part in clips])
     decided = rows["first_right"].dropna()
     return {
         "n_clips": len(rows),

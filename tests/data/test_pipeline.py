@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 
 from common.errors import InputError
-from data.augment import Augmentation
+from data.augment import Augmentation, draws_at, random_draws
 from data.dataset import UNLABELLED
-from data.pipeline import GAZE_MODES, PipelineSettings, evaluation_batches, training_batches
+from data.pipeline import GAZE_MODES, PipelineSettings, evaluation_batches, training_batches, view_batches
 from data.saliency import map_size, render_saliency
 from data.selection import selected_examples
 from tests.data.tiny_dataset import CLASSES, FRAME, records, write
@@ -174,6 +174,43 @@ def test_a_set_too_large_for_memory_goes_on_where_it_was(data, monkeypatch):
     monkeypatch.setattr("data.pipeline._CACHE_LIMIT_BYTES", 0)
     options = {"batch_size": 5, "seed": 0, "augmentation": Augmentation()}
     same(take(data, 3, skip=7, **options), take(data, 10, **options)[7:])
+
+
+@pytest.mark.parametrize("settings", [None, Augmentation(), Augmentation(speckle=0.1)], ids=["none", "plain", "more"])
+def test_the_draws_of_one_frame_are_its_row_of_those_of_all(settings):
+    seed = tf.constant([5, 3], tf.int64)
+    table = random_draws(23, seed, settings).numpy()
+    for index in (0, 1, 2, 3, 7, 22):
+        np.testing.assert_array_equal(draws_at(tf.constant(index, tf.int64), seed, settings), table[index])
+
+
+def test_a_view_does_not_depend_on_whether_the_split_is_held_in_memory(data, monkeypatch):
+    def view():
+        batches = view_batches(data, "train", PipelineSettings(batch_size=6, seed=2), Augmentation(speckle=0.1), 3)
+        return list(batches.as_numpy_iterator())
+
+    held = view()
+    monkeypatch.setattr("data.pipeline._CACHE_LIMIT_BYTES", 0)
+    same(held, view())
+
+
+def test_a_split_of_many_shards_is_mixed_across_them(tmp_path, monkeypatch):
+    """A buffer far shorter than a clip: what comes together comes from shards side by side."""
+    clips, length = 24, 16
+    monkeypatch.setattr("data.dataset._FRAMES_PER_SHARD", length)
+    rows = records(clips, length, gaze=False)
+    data = write(tmp_path / "d", {"train": rows}, require_all_classes=False)
+    assert len(data.shards("train")) == clips
+    owner = {row.frame.tobytes(): row.patient_id for row in rows}
+    monkeypatch.setattr("data.pipeline._CACHE_LIMIT_BYTES", 0)
+    monkeypatch.setattr("data.reading._SHUFFLE_BYTES", 0)
+    monkeypatch.setattr("data.reading._LEAST_SHUFFLED", 8)
+    distinct = []
+    for features, *_ in take(data, clips * length // 12, batch_size=12):
+        pixels = np.rint(features["frame"][..., 0] * 255).astype(np.uint8)
+        distinct.append(len({owner[frame.tobytes()] for frame in pixels}))
+    perfect = clips * (1 - (1 - 1 / clips) ** 12)
+    assert np.mean(distinct) > 0.95 * perfect
 
 
 def test_training_keeps_frame_label_and_gaze_together(data):

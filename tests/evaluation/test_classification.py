@@ -158,6 +158,20 @@ def test_interval_does_not_depend_on_row_order_and_repeats():
     assert accuracy_ci(correct, patient) != accuracy_ci(correct, patient, seed=1)
 
 
+def test_intervals_do_not_depend_on_how_many_patients_are_drawn_at_once(monkeypatch):
+    random = np.random.default_rng(8)
+    label, predicted = random.integers(0, 3, (2, 400))
+    patients = [f"p{number}" for number in random.integers(0, 40, 400)]
+
+    def intervals():
+        right = accuracy_ci(label == predicted, patients, draws=100)
+        return [*right, *macro_f1_ci(label, predicted, patients, 3, draws=100)]
+
+    whole = intervals()
+    monkeypatch.setattr("evaluation.classification._DRAWN_AT_ONCE", 3 * 40 + 1)
+    assert intervals() == pytest.approx(whole, rel=1e-12)
+
+
 def test_one_patient_gives_no_interval():
     assert np.isnan(accuracy_ci(np.array([True, False]), ["p", "p"])).all()
 
