@@ -2,11 +2,12 @@
 
     python benchmarks/growth.py [--frames 10000 100000 1000000] [--folder growth]
 
-Simulated recordings of 64×64 pixels, a clip of 250 frames for each patient, are prepared, opened, gone through for
-an epoch of training, with real and with shuffled gaze, and evaluated; each step runs in a process of its own, whose
-peak of resident memory counts. Then the mixing: distinct patients in a batch of 32, and in 32 batches after each
-other, against what a perfect shuffle of all frames gives. A folder that is named is kept, and a step that it has the
-result of is not repeated; 10⁶ frames take 5 GB and about 25 minutes of a core.
+Clips of 250 frames of 64×64 pixels, one for each patient, are prepared from their pixels on (decoding is in
+`benchmarks/preparation.py`), opened, gone through for an epoch of training, with real and with shuffled gaze, and
+evaluated; each step runs in a process of its own, whose peak of resident memory counts. Of an epoch 60,000 frames at
+most are gone through, when all buffers have long been full. Then the mixing: distinct patients in a batch of 32, and in
+32 batches after each other, against what a perfect shuffle of all frames gives. A folder that is named is kept, and a
+step that it has the result of is not repeated; 10⁶ frames take 3 GB and about 15 minutes of a core.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ from benchmarks.growth_steps import BATCH, CLIP_FRAMES, STEPS, perfect  # noqa: 
 
 MEASURED = ("prepare", "open", "epoch", "shuffled gaze", "evaluate", "bootstrap")
 SAID = {
-    "prepare": "prepare.py recordings, one process",
+    "prepare": "prepare, one process",
     "open": "open",
     "epoch": "an epoch of the training pipeline",
     "shuffled gaze": "the same with shuffled gaze",
-    "evaluate": "evaluate.py, an 8-bit student",
+    "evaluate": "evaluate an 8-bit student on all frames",
     "bootstrap": "metrics and bootstrap alone",
 }
 
@@ -66,10 +67,15 @@ def markdown(found: dict[int, dict[str, dict[str, Any]]]) -> str:
     lines += [shown.table(["peak of resident memory, MiB", *head, *grown], rows), ""]
     rows = []
     for step in [row for row in MEASURED if all(row in found[count] for count in counts)]:
-        seconds = [found[count][step]["seconds"] for count in counts]
-        rate = [f"{1e6 * value / count:.1f}" for value, count in zip(seconds, counts)]
-        rows.append((SAID[step], *(shown.significant(value) for value in seconds), *rate))
-    lines += [shown.table(["seconds", *head, *(f"µs a frame, {name}" for name in head)], rows)]
+        results = [(count, found[count][step]) for count in counts]
+        firsts = [shown.significant(result.get("first_s", 0)) if "first_s" in result else "" for _, result in results]
+        rate = [
+            shown.significant(1e6 * (result["seconds"] - result.get("first_s", 0)) / result.get("frames", count))
+            for count, result in results
+        ]
+        rows.append((SAID[step], *firsts, *rate))
+    head = [*(f"s to the first batch, {name}" for name in head), *(f"µs a frame, {name}" for name in head)]
+    lines += [shown.table(["time", *head], rows)]
     if all("mixing" in found[count] for count in counts):
         rows = []
         for name, drawn in (("a batch of 32", BATCH), ("32 batches", BATCH * 32)):

@@ -3,12 +3,11 @@
     python benchmarks/growth_steps.py STEP FOLDER FRAMES
 
 prints one line of JSON: the seconds that the step took, the peak of resident memory, MiB, and what else it found out.
-The data are simulated recordings of 64×64 pixels; the first three pixels of a frame are the number of its patient.
+Frames are waves of 64×64 pixels, a clip for each patient; the first three pixels are the number of the patient.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 import time
@@ -21,47 +20,12 @@ import numpy as np
 SIZE = (64, 64)
 CLASSES = ("abdomen", "femur", "head", "background")
 FPS = 25
+STUDENT = "student_int8.tflite"
 CLIP_FRAMES = 250
 BATCH = 32
-_MOST = 200_000  # frames of an epoch that are gone through: by then every buffer has long been full
+_MOST = 60_000  # frames of an epoch that are gone through: by then every buffer has long been full
 _MIXED_BATCHES = 400
 _WINDOW = 32  # batches
-
-
-def record(folder: Path, frames: int) -> dict[str, Any]:
-    """What is measured on: videos and gaze files, one clip of ten seconds for each patient, and a student."""
-    import av
-
-    from data.gaze.writer import write_tobii_sdk_stream
-
-    (folder / "recordings").mkdir(parents=True)
-    random, rows = np.random.default_rng(0), []
-    y, x = np.mgrid[: SIZE[0], : SIZE[1]]
-    pool = [(127 + 90 * np.sin(x / a) * np.cos(y / b)).astype(np.uint8) for a, b in random.uniform(2, 9, (64, 2))]
-    clips = frames // CLIP_FRAMES
-    for patient in range(clips + 2 * len(CLASSES)):
-        path = folder / "recordings" / f"{patient}.mkv"
-        with av.open(str(path), "w") as container:
-            stream = container.add_stream("rawvideo", rate=FPS)
-            stream.height, stream.width, stream.pix_fmt = *SIZE, "gray"
-            for index in range(CLIP_FRAMES):
-                image = pool[(patient + index) % len(pool)].copy()
-                image[0, :3] = [patient >> 16, patient >> 8 & 255, patient & 255]
-                image[0, 3:5] = [index >> 8, index & 255]
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="gray")))
-            container.mux(stream.encode(None))
-        times_s = np.arange(CLIP_FRAMES) / FPS
-        gaze_x, gaze_y = np.clip(0.5 + np.cumsum(random.normal(0, 0.005, (2, len(times_s))), axis=1), 0, 1)
-        write_tobii_sdk_stream(path.with_suffix(".csv"), times_s, gaze_x, gaze_y, np.ones(len(times_s), bool))
-        split = ("val", "test")[(patient - clips) // len(CLASSES)] if patient >= clips else "train"
-        label, name = CLASSES[patient % len(CLASSES)], f"p{patient:06d}"
-        rows.append((f"r{patient:06d}", name, path.name, label, f"{patient}.csv", "0", split))
-    with (folder / "recordings" / "manifest.csv").open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(("recording_id", "patient_id", "video", "label", "gaze", "gaze_offset_s", "split"))
-        writer.writerows(rows)
-    _student(folder)
-    return {}
 
 
 def idle(folder: Path, frames: int) -> dict[str, Any]:
@@ -73,13 +37,50 @@ def idle(folder: Path, frames: int) -> dict[str, Any]:
 
 
 def prepare(folder: Path, frames: int) -> dict[str, Any]:
-    """Recordings into a data set, in one process."""
-    from data.sources import RecordingsConfig, prepare_recordings
+    """What `prepare.py` does with each frame of a recording, from its pixels on: compare, encode, write."""
+    from data.dataset import FrameRecord, open_dataset, write_dataset
+    from data.duplicates import FrameRegister, frame_digest
+    from data.frames import encode_png
+    from data.video.framing import FrameRule, prepare_image
 
-    manifest = folder / "recordings" / "manifest.csv"
-    data = prepare_recordings(RecordingsConfig(manifest=manifest, out=folder / "data", frame_size=SIZE, jobs=1))
+    random, register = np.random.default_rng(0), FrameRegister()
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]]
+    pool = [(127 + 90 * np.sin(x / a) * np.cos(y / b)).astype(np.uint8) for a, b in random.uniform(2, 9, (64, 2))]
+    clips = frames // CLIP_FRAMES
+    source = {"kind": "waves", "simulated": True, "checksum": "0"}
+    about = {"classes": CLASSES, "frame_size": SIZE, "source": source, "seed": 0, "rule": FrameRule("pad")}
+    with write_dataset(folder / "data", **about) as writer:
+        for patient in range(clips + 2 * len(CLASSES)):
+            split = ("val", "test")[(patient - clips) // len(CLASSES)] if patient >= clips else "train"
+            recording, name = f"r{patient:06d}", f"p{patient:06d}"
+            gaze = np.clip(0.5 + np.cumsum(random.normal(0, 0.005, (2 * CLIP_FRAMES, 2)), axis=0), 0, 1)
+            for index, points in enumerate(gaze.reshape(CLIP_FRAMES, 2, 2)):
+                image = pool[(patient + index) % len(pool)].copy()
+                image[0, :3] = [patient >> 16, patient >> 8 & 255, patient & 255]
+                image[0, 3:5] = [index >> 8, index & 255]
+                frame = prepare_image(image, SIZE, "pad")
+                register.add(recording, name, frame_digest(frame))
+                record = FrameRecord(
+                    encode_png(frame), patient % len(CLASSES), recording, name, index, index / FPS, *points.T.tolist()
+                )
+                writer.add(split, record)
+            register.close(recording, recording)
+    data = open_dataset(folder / "data")
     assert data.frames("train") == frames
     return {"bytes": sum(data.info["splits"]["train"]["shard_bytes"])}
+
+
+def student(folder: Path, frames: int) -> dict[str, Any]:
+    """A small untrained student as an int8 file."""
+    import models
+    from evaluation.artefacts import Metadata
+    from quantization.tflite import post_training_int8
+
+    made = models.create("mobilenet_v1", (*SIZE, 1), len(CLASSES), width=0.05)
+    metadata = Metadata("mobilenet_v1", CLASSES, SIZE, "probabilities", "student", fit="pad")
+    frames_shown = np.random.default_rng(0).random((16, *SIZE, 1), np.float32)
+    post_training_int8(made, [frames_shown], folder / STUDENT, metadata)
+    return {}
 
 
 def open_(folder: Path, frames: int) -> dict[str, Any]:
@@ -106,7 +107,7 @@ def evaluate(folder: Path, frames: int) -> dict[str, Any]:
     """evaluate.py of an 8-bit student on all frames: predictions, metrics, intervals."""
     from evaluation import EvaluateConfig, run_evaluation
 
-    config = EvaluateConfig(artefacts=(_student(folder),), data=folder / "data", split="train", latency=False)
+    config = EvaluateConfig(artefacts=(folder / STUDENT,), data=folder / "data", split="train", latency=False)
     assert run_evaluation(config).report["artefacts"][0]["n_frames"] == frames
     return {}
 
@@ -165,23 +166,9 @@ def _through(batches, frames: int) -> dict[str, Any]:
     return {"first_s": first_s, "frames": number * BATCH}
 
 
-def _student(folder: Path) -> Path:
-    """A small untrained student as an int8 file."""
-    path = folder / "student_int8.tflite"
-    if not path.is_file():
-        import models
-        from evaluation.artefacts import Metadata
-        from quantization.tflite import post_training_int8
-
-        student = models.create("mobilenet_v1", (*SIZE, 1), len(CLASSES), width=0.05)
-        metadata = Metadata("mobilenet_v1", CLASSES, SIZE, "probabilities", "student")
-        post_training_int8(student, [np.random.default_rng(0).random((16, *SIZE, 1), np.float32)], path, metadata)
-    return path
-
-
 STEPS: dict[str, Callable[[Path, int], dict[str, Any]]] = {
-    "record": record,
     "idle": idle,
+    "student": student,
     "prepare": prepare,
     "open": open_,
     "epoch": epoch,
@@ -204,8 +191,7 @@ def main() -> None:
     from common import quiet  # noqa: F401  (before TensorFlow)
 
     step, folder, frames = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
-    if step != "record":
-        idle(folder, frames)  # what importing takes is no part of a step
+    idle(folder, frames)  # what importing takes is no part of a step
     begun = time.perf_counter(), time.process_time()
     found = STEPS[step](folder, frames)
     spent = {"seconds": time.perf_counter() - begun[0], "cpu_seconds": time.process_time() - begun[1]}
