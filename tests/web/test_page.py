@@ -151,6 +151,21 @@ def test_a_camera_that_is_busy_absent_or_forbidden(page, name, words):
         page.evaluate("navigator.mediaDevices.getUserMedia = window.given; undefined")
 
 
+@pytest.mark.parametrize("field", ["#files", "#model-files"])
+def test_a_file_that_was_moved_since_it_was_chosen_is_named(page, tmp_path, field):
+    file = tmp_path / ("scan.mp4" if field == "#files" else "student.tflite")
+    file.write_bytes(bytes(2000))
+    page.evaluate(
+        "window.reads = Blob.prototype.arrayBuffer;"
+        "Blob.prototype.arrayBuffer = () => Promise.reject(new DOMException('no', 'NotReadableError'))"
+    )
+    try:
+        found = alert_after(page, lambda: page.choose(field, file))
+    finally:
+        page.evaluate("Blob.prototype.arrayBuffer = window.reads; undefined")
+    assert found.startswith(f"{file.name}: can't be read: it was moved or changed since it was chosen")
+
+
 BAD_FILES = {
     "letter.mp4": (b"A letter, and no video." * 20, "is neither an image"),
     "empty.mp4": (b"", "is empty"),

@@ -10,7 +10,7 @@ import { builtIn, readBuiltIn } from "./model/library.js";
 import { selfTest } from "./model/self_test.js";
 import { openCamera } from "./sources/camera.js";
 import { droppedFiles } from "./sources/dropped.js";
-import { isModelFile, isScan, openSource } from "./sources/open.js";
+import { bytesOf, isModelFile, isScan, openSource } from "./sources/open.js";
 import { drawModel } from "./view/model.js";
 import { breathe, clearErrors, element, make, showError, showStatus } from "./view/page.js";
 import { readSettings } from "./view/settings.js";
@@ -72,7 +72,7 @@ let opened = [];
 async function loadFiles(files) {
   const named = async (/** @type {File} */ file) => ({
     name: file.name,
-    bytes: new Uint8Array(await file.arrayBuffer()),
+    bytes: await bytesOf(file),
   });
   const read = await Promise.all(files.map(named));
   await load(() => readModel(read), files.map(({ name }) => name).join(", "));

@@ -23,13 +23,26 @@ export function isScan(file) {
   );
 }
 
+/** The bytes of a file, or of a part of it.
+ * @param {File} file @param {Blob} part @returns {Promise<Uint8Array<ArrayBuffer>>} */
+export async function bytesOf(file, part = file) {
+  try {
+    return new Uint8Array(await part.arrayBuffer());
+  } catch (error) {
+    console.warn(error);
+    throw new PageError(
+      `${file.name}: can't be read: it was moved or changed since it was chosen, or the browser may not read it: choose it again.`,
+    );
+  }
+}
+
 /**
  * @param {File} file
  * @returns {Promise<Source>}
  */
 export async function openSource(file) {
   if (file.size === 0) throw new PageError(`${file.name}: is empty: copy it again.`);
-  const head = new Uint8Array(await file.slice(0, HEAD_BYTES).arrayBuffer());
+  const head = await bytesOf(file, file.slice(0, HEAD_BYTES));
   if (isImage(head)) return openImage(file, head);
   const text = String.fromCharCode(...head);
   if (text.slice(128, 132) === "DICM") {
