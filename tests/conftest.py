@@ -33,8 +33,11 @@ def pytest_collection_modifyitems(config, items):
         item.add_marker(pytest.mark.xdist_group(place.parts[0] if place.parts[0] in TOGETHER else str(place)))
 
 
-def pytest_collection_finish():
+def pytest_collection_finish(session):
     """What importing left behind stays: the garbage collector need not walk through TensorFlow again and again."""
+    grouped = all("@" in item.nodeid for item in session.items)
+    if getattr(session.config.option, "loadgroup", False) and not grouped:
+        raise pytest.UsageError("pytest-xdist does not see the groups, so each worker would make what is shared again")
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
