@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parent
 TOGETHER = ("baselines", "evaluation", "phantom", "quantization", "studies", "training")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(config, items):
     """What shares costly fixtures runs in one worker: a folder of `TOGETHER`, elsewhere a file."""
     if not config.pluginmanager.hasplugin("xdist"):
