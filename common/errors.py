@@ -105,6 +105,8 @@ def run_command(main: Callable[[list[str]], int | None], argv: list[str] | None 
         for word in argv:
             if "\0" in word:
                 raise InputError(f"{word!r}: holds a NUL byte: correct it")
+            _check_encoded(word)
+        _check_encoded(os.getcwd())
         with _sigterm_raises(), disk_errors("a file or folder that the command uses"):
             return main(argv) or 0
     except InputError as error:
@@ -121,6 +123,14 @@ def run_command(main: Callable[[list[str]], int | None], argv: list[str] | None 
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+
+
+def _check_encoded(text: str) -> None:
+    """Refuse a name whose bytes are no UTF-8: TensorFlow and LiteRT take none, and JSON can't hold it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{text!a}: the name is no UTF-8: rename the file or folder") from None
 
 
 @contextmanager

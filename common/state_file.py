@@ -16,6 +16,7 @@ import numpy as np
 
 from common.errors import InputError
 from common.files import whole_file
+from common.npz import read_npz
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,8 +50,7 @@ def read_state(file: Path) -> State | None:
     if not file.is_file():
         return None
     try:
-        with np.load(file) as archive:
-            epochs, history, *values = (archive[name] for name in archive.files)
+        epochs, history, *values = read_npz(file).values()
         return State(int(epochs), tuple(values), tuple(json.loads(str(history))))
     except (ValueError, TypeError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(f"{file}: is a damaged checkpoint ({error}): delete it to start the training again") from error

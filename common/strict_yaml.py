@@ -6,12 +6,12 @@ import dataclasses
 import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from common.errors import InputError, disk_errors
+from common.files import check_file
 
 _MOST_BYTES = 1 << 20
 _MOST_LEVELS = 20
@@ -31,9 +31,7 @@ def read_mapping(path: str | os.PathLike, *, references: bool = False) -> dict[s
         InputError: no file, or larger than 1 MiB, no text, no YAML, no mapping, a key that
             stands twice, a reference to another part of the file, or a key that names code.
     """
-    path = Path(path)
-    if not path.is_file():  # nor a device or a pipe, which could be read for ever
-        raise InputError(f"{path}: there is no such file: give a YAML file of settings")
+    path = check_file(path, "a YAML file of settings")  # no device or pipe, which could be read for ever
     with disk_errors(path):
         size = path.stat().st_size
         if size > _MOST_BYTES:

@@ -124,6 +124,15 @@ _ROOTS = {
     "workbook": Kind("an Excel workbook as XML", _TO_CSV, "save it as CSV"),
 }
 _JSON_KEYS = (
+    (
+        r'"gidx"\s*:|"gp3"\s*:',
+        Kind(
+            "a recording of Tobii Pro Glasses 2 (livedata.json)",
+            "name the recording's video",
+            "its gaze lies in the scene camera's picture, so map it to the screen first and give the mapped points as "
+            "time_s,x,y",
+        ),
+    ),
     (r'"(videoLabels|timelinelabels|annotations"\s*:\s*\[\s*\{\s*"(id|result))', _labels("Label Studio JSON")),
     (r'"(annotations|completions)"\s*:.*"data"\s*:', _labels("Label Studio JSON")),
     (r'"tracks"\s*:|"tags"\s*:', _labels("CVAT JSON")),

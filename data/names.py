@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
+from common.console import notice
 from common.errors import InputError
 
 MAX_NAME = 200
@@ -35,11 +37,23 @@ def spellings(names: Iterable[str]) -> dict[str, list[str]]:
 
 
 def leading_zero_groups(names: Iterable[str]) -> list[list[str]]:
-    """Groups of names that differ in leading zeros alone ("1" and "01", "P7" and "P007")."""
+    """Groups of names that differ alone in leading zeros ("1" and "01", "P7" and "P007") and the like.
+
+    A spreadsheet's ".0", digits of another script, and other dashes make no difference either.
+    """
     groups: dict[str, list[str]] = defaultdict(list)
     for name in dict.fromkeys(names):
         groups[_without_leading_zeros(spelling_key(name))].append(name)
     return [group for group in groups.values() if len({spelling_key(name) for name in group}) > 1]
+
+
+def say_leading_zeros(patients: Iterable[str], where: object) -> None:
+    """Name the patients who may be one, see `leading_zero_groups`."""
+    for group in leading_zero_groups(sorted(set(patients))):
+        notice(
+            f"{where}: patients {', '.join(group)} differ only in leading zeros, '.0', or in kinds of digits and "
+            "dashes: are they one?"
+        )
 
 
 def refuse_spellings(names: Iterable[str], where: object, what: str) -> None:
@@ -93,10 +107,12 @@ def _invisible(character: str) -> bool:
 
 def _without_leading_zeros(key: str) -> str:
     out, digits = [], ""
-    for character in key + "\0":
+    for character in re.sub(r"(?<=[0-9])\.0$", "", key) + "\0":
         if character.isdecimal():
-            digits += character
+            digits += str(unicodedata.decimal(character))
             continue
+        if unicodedata.category(character) == "Pd":
+            character = "-"
         if digits:
             out.append(digits.lstrip("0") or "0")
             digits = ""

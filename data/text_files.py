@@ -78,7 +78,11 @@ def unpack_gzip(data: bytes, path: str | os.PathLike) -> bytes:
 
 
 def decode_text(data: bytes) -> str:
-    """UTF-8, UTF-16 or UTF-32 with a byte order mark, UTF-16 without one, or Windows-1252."""
+    """UTF-8, UTF-16 or UTF-32 with a byte order mark (or two), UTF-16 without one, or Windows-1252."""
+    return _decoded(data).lstrip("\ufeff")
+
+
+def _decoded(data: bytes) -> str:
     if data[:4] in (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE):
         return data.decode("utf-32", errors="replace")
     if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):

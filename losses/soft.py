@@ -9,7 +9,7 @@ from common.tensors import Tensor
 from losses.invariances import other_labels, shifted_logits
 from losses.registry import SHARE, Bounds, Given, Option, loss_term
 
-TEMPERATURE = Option("temperature", 4.0, "T, by which logits are divided for soft targets", Bounds(low_open=True))
+TEMPERATURE = Option("temperature", 4.0, "T, by which logits are divided for soft targets", Bounds(1e-6, 1e6))
 
 
 def soft_target_loss(teacher_logits: Tensor, student_logits: Tensor, temperature: float = 4.0) -> Tensor:

@@ -22,6 +22,7 @@ import keras
 import tensorflow as tf
 
 from common.errors import InputError, disk_errors
+from common.files import check_file
 
 # The largest registered model, VGG-16 on 224×288 frames, has 0.66 GB of float32 weights.
 MOST_UNPACKED_BYTES = 4 << 30
@@ -42,9 +43,7 @@ def read_keras_model(path: str | os.PathLike) -> keras.Model:
     """
     from models import registry  # noqa: F401  registers this project's layers
 
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such file: check the path")
+    path = check_file(path, "a .keras file")
     check_archive(path)
     try:
         with disk_errors(path), warnings.catch_warnings(), _memory_bounded(path):

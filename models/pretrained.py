@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from common.errors import InputError
+from common.files import path_kind
 from models.imagenet import ImageNetWeights
 from models.keras_file import check_weights_file, read_keras_model
 from models.registry import MODELS, find
@@ -43,7 +44,7 @@ def check_pretrained(
             raise InputError(
                 f"{parameter} {source}: is neither imagenet nor a .npz, .h5 or .keras file: give one of these"
             )
-        if not path.is_file():
+        if path_kind(path) != "file":
             raise InputError(f"{parameter} {source}: there is no such file: check the path")
         if path.suffix == ".npz":
             check_sononet(name, options, path)

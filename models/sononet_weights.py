@@ -16,6 +16,8 @@ import keras
 import numpy as np
 
 from common.errors import InputError, disk_errors
+from common.files import check_file
+from common.npz import read_npz
 from models.layers import channels
 from models.registry import create
 from models.sononet import ADAPTATION, BLOCKS
@@ -169,24 +171,19 @@ def _layout(name: str, filters: int, classes: int) -> tuple[int, int]:
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
-    if not path.is_file():
-        raise InputError(
-            f"{path}: there is no such file: give the authors' SonoNet16.npz, SonoNet32.npz or SonoNet64.npz"
-        )
+    check_file(path, "the authors' SonoNet16.npz, SonoNet32.npz or SonoNet64.npz")
     try:
-        with disk_errors(path), np.load(path, allow_pickle=False) as stored:
-            if not hasattr(stored, "files"):
-                raise ValueError("a single array")
-            wanted = [f"arr_{number}" for number in range(5 * len(_NAMES))]
-            missing = [key for key in wanted if key not in stored.files]
-            if missing or len(stored.files) != len(wanted):
-                detail = f"without {missing[0]}" if missing else f"with {stored.files[-1]} besides"
-                raise InputError(
-                    f"{path}: holds {len(stored.files)} arrays, {detail}, expected {len(wanted)} from arr_0 to "
-                    f"{wanted[-1]}: {_CURE}"
-                )
-            return {key: stored[key] for key in wanted}
+        with disk_errors(path):
+            stored = read_npz(path)
     except InputError:
         raise
     except (ValueError, EOFError, OSError, zipfile.BadZipFile, KeyError) as error:
         raise InputError(f"{path}: is no readable .npz file ({error}): fetch it again") from error
+    wanted = [f"arr_{number}" for number in range(5 * len(_NAMES))]
+    missing = [key for key in wanted if key not in stored]
+    if missing or len(stored) != len(wanted):
+        detail = f"without {missing[0]}" if missing else f"with {list(stored)[-1]} besides"
+        raise InputError(
+            f"{path}: holds {len(stored)} arrays, {detail}, expected {len(wanted)} from arr_0 to {wanted[-1]}: {_CURE}"
+        )
+    return {key: stored[key] for key in wanted}

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from common.errors import InputError, disk_errors
+from common.npz import read_npz
 from models.objective import Objective
 
 HEADS = "heads.npz"
@@ -36,8 +37,8 @@ def load_heads(objective: Objective, file: Path) -> None:
     """
     wanted = _named(objective)
     try:
-        with disk_errors(file), np.load(file) as archive:
-            found = {name: archive[name] for name in archive.files}
+        with disk_errors(file):
+            found = read_npz(file)
     except (ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(f"{file}: is a damaged archive ({error}): train the student again") from error
     shapes = {name: tuple(variable.shape) for name, variable in wanted.items()}

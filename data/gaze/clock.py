@@ -8,6 +8,7 @@ import numpy as np
 
 from common.errors import InputError
 from data.gaze.table import Table
+from data.text_files import printable
 
 UNITS_S = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
 SLOWEST_HZ, FASTEST_HZ = 20.0, 2500.0
@@ -16,6 +17,8 @@ SLOWEST_HZ, FASTEST_HZ = 20.0, 2500.0
 CLOCK_JUMP_S = 10.0
 # Clocks count whole microseconds; a difference of two floats is not exact to that.
 CLOCK_RESOLUTION_S = 1e-6
+# "10 ms", "ms/2", "ms^2": a multiple or a part of a unit.
+_NO_UNIT = re.compile(r"\d\s*[a-zµμ]|[a-zµμ]\s*[/*^]")
 _SPELLINGS = {
     "s": "s", "sec": "s", "secs": "s", "second": "s", "seconds": "s",
     "ms": "ms", "msec": "ms", "millisecond": "ms", "milliseconds": "ms",
@@ -43,6 +46,11 @@ def read_times(table: Table, column: str, *usual: str) -> tuple[np.ndarray, str]
 def time_unit(table: Table, column: str, time: np.ndarray, usual: tuple[str, ...]) -> str:
     """The unit of a column of times, as `read_times` describes."""
     written = table.header.unit.get(column, "")
+    if _NO_UNIT.search(written.casefold()):
+        raise InputError(
+            f"{table.path}: column {column!r} is in {printable(written, 40)!r}, which is no unit of time: write it in "
+            "s, ms, us or ns"
+        )
     if unit := unit_named(written):
         return unit
     for unit in usual:
@@ -87,12 +95,16 @@ def check_rate(time_s: np.ndarray, unit: str, where: str) -> None:
     if SLOWEST_HZ <= rate <= FASTEST_HZ:
         return
     found = f"{where}: read in {unit}, its times make {_shown(rate)} Hz, and eye trackers sample at 20 to 2,500 Hz"
+    # People fixate 2 or 3 times a second, which in another unit would be the rate of the fastest trackers.
+    fixations = (
+        " (or give fixations with their durations as start_ms,duration_ms,x,y)" if 1 <= rate < SLOWEST_HZ else ""
+    )
     for other, size in UNITS_S.items():
         as_other = rate * UNITS_S[unit] / size
         if other != unit and SLOWEST_HZ <= as_other <= FASTEST_HZ:
             raise InputError(
                 f"{found}: in {other} they would make {_shown(as_other)} Hz, so name that unit in the header, as in "
-                f"'time [{other.replace('µ', 'u')}]'"
+                f"'time [{other.replace('µ', 'u')}]'{fixations}"
             )
     if rate < SLOWEST_HZ:
         raise InputError(

@@ -30,9 +30,12 @@ def find_signs(columns: Iterable[list[str]]) -> tuple[str, str]:
     Raises:
         AmbiguousNumber: nothing decides; its text is the cell.
     """
-    text = "\n".join("\n".join(column) for column in columns)
+    texts = ["\n".join(column) for column in columns]
+    text = "\n".join(texts)
     if "," not in text:
-        _refuse_points_as_thousands(text)
+        # Each by itself: a clock with decimals says nothing of pixels that a spreadsheet has formatted.
+        for column in texts:
+            _refuse_points_as_thousands(column)
         return ".", ""
     for decimal, thousands in ((",", "."), (".", ",")):
         if _certain(text, decimal, thousands):

@@ -28,6 +28,9 @@ _FARTHEST = 1000.0
 # to the left of the screen or above it.
 _CENTRED_SHARE, _CENTRED_SAMPLES = 0.25, 10
 _KEPT_BYTES = 16 << 20
+# Rows of up to so many people may take turns; shares of the screen by which these look at different places.
+_MOST_PEOPLE, _APART = 6, 0.05
+_FEWEST_PX = 2.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +125,11 @@ def read_gaze_as_is(
     if raw.in_pixels and screen is not None:
         x, y = x / screen[0], y / screen[1]
     valid = np.isfinite(x) & np.isfinite(y)
+    if not raw.fixations:
+        _check_one_person(path, x[valid], y[valid], normalised)
     if not raw.scene:
+        if raw.in_pixels:
+            _check_pixels(path, raw.x[valid], raw.y[valid])
         _check_points(path, x[valid], y[valid], _FARTHEST if normalised else _FARTHEST * _LARGEST_SCREEN_PX)
     return GazeRecording(
         os.fspath(path),
@@ -246,6 +253,36 @@ def _screen(path, raw: RawGaze, given: tuple[int, int] | None) -> tuple[int, int
             f"screen_px says {given[0]}x{given[1]}: correct it or leave it empty"
         )
     return stated or given
+
+
+def _check_one_person(path, x: np.ndarray, y: np.ndarray, normalised: bool) -> None:
+    """Refuse rows in which the gaze of several people alternates: each is nearer to a later row than to the next one.
+
+    An eye is never that: the longer it has, the farther it comes.
+    """
+    if len(x) < 10 * _MOST_PEOPLE:
+        return
+    scale = 1.0 if normalised else max(float(np.ptp(x)), float(np.ptp(y)), 1.0)
+    steps = [float(np.median(np.hypot(x[k:] - x[:-k], y[k:] - y[:-k]))) / scale for k in range(1, _MOST_PEOPLE + 1)]
+    people = int(np.argmin(steps)) + 1
+    if steps[0] > _APART and steps[people - 1] < steps[0] / 5:
+        raise InputError(
+            f"{path}: its rows alternate between {people} places, {steps[0]:.2g} of the screen apart, gaze of "
+            f"{people} people or recordings: export one of them, or name the column that tells them apart "
+            "'participant' and give gaze_recording"
+        )
+
+
+def _check_pixels(path, x: np.ndarray, y: np.ndarray) -> None:
+    """Refuse "pixels" that stay within two: they are normalised, or thousands with a point ("1.056")."""
+    if len(x) < _CENTRED_SAMPLES:
+        return
+    for axis, values in (("x", x), ("y", y)):
+        if np.abs(values).max() <= _FEWEST_PX:
+            raise InputError(
+                f"{path}: {axis} is in pixels and reaches {np.abs(values).max():.4g}, so it is normalised, "
+                "or has a point for the thousands: name it so, or export numbers without thousands separators"
+            )
 
 
 def _check_points(path, x: np.ndarray, y: np.ndarray, farthest: float) -> None:

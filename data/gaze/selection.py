@@ -18,7 +18,12 @@ _RECORDINGS = frozenset(
         "subjectno", "subjectnr", "subjectnumber", "respondent", "respondentname", "respondentid", "session",
         "sessionid", "sessionname", "sessionlabel", "sessionnumber", "recordingsession", "user", "username",
         "userid", "patient", "patientid", "observer", "observerid", "reader", "readerid", "sectionid",
-        "filename", "sourcefile", "dicomid",
+        "filename", "sourcefile", "dicomid", "recordingdate", "recordingstarttime", "participantcode",
+        "participantlabel", "subj", "subjid", "subjectcode", "subjectlabel", "currentsubject", "ppid", "pid",
+        "person", "personid", "proband", "probandid", "testperson", "testsubject", "volunteer", "operator",
+        "operatorid", "sonographer", "sonographerid", "examiner", "examinerid", "radiologist", "radiologistid",
+        "clinician", "expert", "expertid", "annotator", "annotatorid", "rater", "raterid", "viewer", "viewerid",
+        "run", "runid", "runnumber", "case", "caseid", "exam", "examid",
     )
 )  # fmt: skip
 _MEDIA = frozenset(
@@ -26,7 +31,9 @@ _MEDIA = frozenset(
         "media", "mediaid", "medianame", "stimulus", "stimulusname", "stimulusid", "stimuli", "stimuliname",
         "stimuliid", "sourcestimuliname", "stim", "presentedstimulusname", "presentedmedianame", "image",
         "imageid", "imagename", "imagefile", "video", "videoid", "videoname", "videofile", "clip", "clipid",
-        "clipname",
+        "clipname", "img", "imgid", "imgname", "imgfile", "imagepath", "videopath", "picture", "picturename",
+        "stimfile", "stimulusfile", "slide", "slidename", "scene", "scenename", "filmname", "movie", "moviename",
+        "trial", "trialid", "trialname", "triallabel", "trialnumber", "trialindex", "trialno",
     )
 )  # fmt: skip
 # What stands in a column of media while none is shown.

@@ -46,6 +46,19 @@ _TABLES: tuple[tuple[Callable[[Names], bool], str, str], ...] = (
         "Reference Image Mapper",
         "map gaze to the screen by the Marker Mapper",
     ),
+    (
+        lambda names: (
+            "timestamp" in names and any(re.fullmatch(r"(left|right|average)_gaze_x", name) for name in names)
+        ),
+        "EyeLink Data Viewer (sample report)",
+        "convert the EDF with edf2asc -p GAZE and give the .asc, or write TIMESTAMP as time_ms and GAZE_X and _Y as "
+        "x_px and y_px",
+    ),
+    (
+        _has("x_coordinate", "y_coordinate"),
+        "BIDS eye tracking",
+        "write its columns as time_s (or time_ms), x_px and y_px",
+    ),
     (_has("gaze direction left x", "recording timestamp"), "Tobii Pro Lab", 'export "Gaze point X/Y [DACS px]" too'),
 )
 

@@ -29,6 +29,7 @@ from data.video.read import open_video
 # `data.report` and the reports of runs repeat what begins with this word.
 NO_OFFSET = "warning: recordings with gaze whose gaze_offset_s is empty (taken as 0)"
 NO_BOX = "warning: recordings with gaze whose image_box_px is empty (the picture is taken to fill the screen)"
+ALL_OFF_IMAGE = "warning: recordings whose gaze never falls on the image (check image_box_px and gaze_offset_s)"
 OUTSIDE_LABELS = "frames outside every label interval"
 CONSTANT = "frames of one constant value"
 FAN_KEPT = "warning: recordings whose fan was not found, kept whole"
@@ -219,5 +220,7 @@ def _note_gaze(recording: Recording, gaze: FrameGaze | None, counts: ClipCounts)
         counts.notes[NO_OFFSET] += 1
     if recording.image_box_px is None:
         counts.notes[NO_BOX] += 1
+    if gaze.off_image == gaze.valid + gaze.interpolated:
+        counts.notes[ALL_OFF_IMAGE] += 1
     for name, count in gaze.counts.items():
         counts.notes[f"gaze: {name.replace('_', ' ')}"] += count

@@ -16,7 +16,7 @@ from common.console import notice, track
 from common.errors import InputError
 from data.dataset import Dataset, DatasetWriter, FrameRecord, open_dataset, write_dataset
 from data.duplicates import frame_digest
-from data.names import one_spelling, refuse_spellings, spelling_key
+from data.names import one_spelling, refuse_spellings, say_leading_zeros, spelling_key
 from data.pseudonyms import open_pseudonyms
 from data.sources.config import ImageSetConfig
 from data.sources.image_table import ImageRow, find_images, read_image_table
@@ -52,6 +52,7 @@ def prepare_images(config: ImageSetConfig) -> Dataset:
     source = image_source(config.source)
     rows = read_image_table(source, config.folder)
     refuse_spellings((row.patient for row in rows), rows[0].file, "patients")
+    say_leading_zeros((row.patient for row in rows), rows[0].file)
     names, class_of = _class_of_planes(source, config.classes, rows)
     images = find_images(source, config.folder, rows)
     official = _official_split(rows)

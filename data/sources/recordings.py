@@ -9,13 +9,13 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from common.console import notice, track
+from common.console import track
 from common.errors import InputError
 from common.files import sha256_of
 from common.parallel import core_count, map_in_order
 from data.dataset import Dataset, DatasetWriter, open_dataset, write_dataset
 from data.duplicates import FrameRegister
-from data.names import leading_zero_groups, spelling_key
+from data.names import say_leading_zeros, spelling_key
 from data.pseudonyms import open_pseudonyms
 from data.sources.clip_frames import ClipCounts, ClipTask, Kept, check_clip, clip_frames, store_clip, stored_frames
 from data.sources.config import RecordingsConfig
@@ -58,8 +58,7 @@ def prepare_recordings(config: RecordingsConfig, *, source: Mapping | None = Non
     fixed, patients = fixed_splits(recordings), {r.patient_id for r in recordings}
     splits = _splits(recordings, config)
     _check_config(config)
-    for group in leading_zero_groups(patients):
-        notice(f"{config.manifest}: patients {', '.join(sorted(group))} differ only in leading zeros: are they one?")
+    say_leading_zeros(patients, config.manifest)
     about = {"kind": "recordings"} | ({} if config.pseudonymise else {"manifest": Path(config.manifest).name})
     with write_dataset(
         config.out,

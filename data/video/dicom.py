@@ -21,7 +21,8 @@ from pydicom.pixels.processing import apply_color_lut
 from common.errors import InputError
 from data.frames import grey_frame
 from data.video.clip import MAX_FPS, MIN_FPS, Video, check_fps, check_size
-from data.video.dicom_jpeg import decode_jpeg_frame
+from data.video.dicom_count import stored_frames
+from data.video.dicom_jpeg import decode_jpeg_frame, is_chroma
 from data.video.images import check_range
 
 _GREY = ("MONOCHROME1", "MONOCHROME2")
@@ -129,6 +130,11 @@ def _check_header(path: Path, header) -> None:
     allocated, stored = _whole(path, header, "BitsAllocated"), _whole(path, header, "BitsStored")
     if allocated not in (8, 16) or not 1 < stored <= allocated:
         raise InputError(f"{path}: has {stored} bits in {allocated} a pixel: export it with 8 or 16 bits")
+    high = header.get("HighBit")
+    if high not in (None, "", stored - 1):
+        raise InputError(
+            f"{path}: its {stored} bits end at bit {high} (HighBit), where pixels begin at bit 0 today: {_EXPORT_AGAIN}"
+        )
 
 
 def _whole(path: Path, header, field: str, missing: int | None = None) -> int:
@@ -182,11 +188,19 @@ def _plugin(syntax: uid.UID) -> str | None:
 
 
 def _check_whole(path: Path, header, syntax: uid.UID, count: int) -> None:
-    if syntax.is_compressed or syntax == uid.DeflatedExplicitVRLittleEndian:
+    if syntax == uid.DeflatedExplicitVRLittleEndian:
         return
     samples = 2 if header.PhotometricInterpretation == "YBR_FULL_422" else int(header.get("SamplesPerPixel") or 1)
-    needed = count * int(header.Rows) * int(header.Columns) * samples * int(header.BitsAllocated) // 8
-    found = path.stat().st_size
+    frame_bytes = int(header.Rows) * int(header.Columns) * samples * int(header.BitsAllocated) // 8
+    with warnings.catch_warnings(action="ignore"):
+        stored = stored_frames(path, frame_bytes)
+    if stored is not None and stored > count:
+        raise InputError(
+            f"{path}: its pixels are {stored} frames, and NumberOfFrames says {count}: correct it, or {_EXPORT_AGAIN}"
+        )
+    if syntax.is_compressed:
+        return
+    needed, found = count * frame_bytes, path.stat().st_size
     if found < needed:
         raise InputError(
             f"{path}: truncated, {found} bytes where {count} frames need {needed}: copy or export it again"
@@ -222,14 +236,17 @@ def _vector_times(path: Path, vector, count: int, fps: float | None) -> tuple[np
     except (TypeError, ValueError):
         steps_s = np.zeros(0)
     usable = len(steps_s) == count - 1 and np.isfinite(steps_s).all() and (steps_s > 0).all()
+    # Some write the times themselves, or seconds: no scanner's steps grow by one amount, or are of microseconds.
+    growing = usable and len(steps_s) > 2 and np.allclose(np.diff(steps_s), steps_s[0], rtol=0.1)
+    usable = usable and not growing and MIN_FPS <= 1 / np.median(steps_s) <= MAX_FPS
     if usable and fps is None:
         return np.concatenate([[0.0], np.cumsum(steps_s)]), float(np.median(steps_s))
     if usable:
         raise InputError(f"{path}: fps {fps:g} is given, but this DICOM tells its frame times: leave fps empty")
     if fps is None:
         raise InputError(
-            f"{path}: FrameTimeVector has {len(steps_s) + 1} entries for {count} frames, or one that is not above 0: "
-            "give the frame rate in the manifest's column fps, or export it again"
+            f"{path}: FrameTimeVector has {len(steps_s) + 1} entries for {count} frames, one that is not above 0, or "
+            "no steps in ms: give the frame rate in the manifest's column fps, or export it again"
         )
     check_fps(path, fps)
     return np.arange(count) / fps, 1 / fps
@@ -292,7 +309,12 @@ def _arrays(path: Path, header, syntax: uid.UID, count: int) -> Iterator[np.ndar
         source.file_meta = getattr(source, "file_meta", None) or FileMetaDataset()
         source.file_meta.TransferSyntaxUID = syntax
     # pydicom gives colour as RGB, except for the two wavelet kinds, whose decoders do so themselves.
-    yield from iter_pixels(source, decoding_plugin=_plugin(syntax) or "")
+    kind = header.PhotometricInterpretation
+    as_stored = kind == "YBR_FULL" and syntax not in (*_JPEG_8_BIT, *uid.JPEG2000TransferSyntaxes)
+    for pixels in iter_pixels(source, decoding_plugin=_plugin(syntax) or "", raw=as_stored):
+        colour = pixels.ndim == 3 and pixels.dtype == np.uint8
+        # The first component is the luma, also of a grey picture whose RGB was tagged YBR_FULL.
+        yield pixels[..., 0] if colour and (as_stored or (kind == "RGB" and is_chroma(pixels))) else pixels
 
 
 def _has_meta(path: Path) -> bool:
@@ -316,7 +338,7 @@ def _grey_frames(path: Path, header, frames: Iterator[np.ndarray]) -> Iterator[n
             pixels = np.clip(np.rint(values * (255 / ((1 << bits) - 1))), 0, 255).astype(np.uint8)
         frame = grey_frame(pixels)
         yield 255 - frame if header.PhotometricInterpretation == "MONOCHROME1" else frame
-    if not signed and header.PhotometricInterpretation != "MONOCHROME1":
+    if not signed:
         check_range(path, peak, (1 << bits) - 1)
 
 

@@ -33,12 +33,13 @@ def decode_jpeg_frame(coded: bytes, tagged_rgb: bool) -> np.ndarray:
         return np.asarray(image.convert("RGB"))
     image.draft("YCbCr", image.size)
     components = np.asarray(image)
-    if jfif or subsampled or not tagged_rgb or _is_chroma(components):
+    if jfif or subsampled or not tagged_rgb or is_chroma(components):
         return np.ascontiguousarray(components[..., 0])
     return components
 
 
-def _is_chroma(components: np.ndarray) -> bool:
+def is_chroma(components: np.ndarray) -> bool:
+    """Whether the second and third of components [h, w, 3] are a grey picture's chroma: near 128, unlike the first."""
     first, second, third = (components[..., k].astype(np.int16) for k in range(3))
     flat = np.median(np.abs(second - 128)) <= 2 and np.median(np.abs(third - 128)) <= 2
     return bool(flat and np.median(np.abs(first - second)) > 8)

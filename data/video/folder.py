@@ -16,6 +16,12 @@ from data.video.images import IMAGE_SUFFIXES, check_range, read_with_peak
 DEFAULT_FPS = 30.0
 _NUMBER = re.compile(r"[0-9]+")
 _MOST_DIGITS = 15
+# Numbers from here on are a clock: seconds, ms or us since 1970.
+_CLOCK = 10**9
+# A day and a time of day up to its seconds; 00:... is left out, since 0001 behind a day is a frame.
+_DAY_TIME = re.compile(
+    r"(?<!\d)(?:19|20)\d\d[-_.]?[01]\d[-_.]?[0-3]\d\D{0,4}(?:0[1-9]|1\d|2[0-3])[-_.:h]?[0-5]\d[-_.:m]?[0-5]\d$"
+)
 _SAME = {".jpeg": ".jpg", ".tiff": ".tif"}
 _RENAME = "rename them like 0001.png, 0002.png, with the frame number as the one number that changes"
 
@@ -119,9 +125,19 @@ def _changing_number(folder: Path, stems: list[str]) -> int:
     if len(counts) > 1:
         raise InputError(f"{folder}: several numbers change in the names ({stems[0]!r}, {stems[1]!r}): {_RENAME}")
     place = changing[0] if changing else len(columns) - 1
-    before = list(_NUMBER.finditer(stems[0]))[place].start()
-    if re.search(r"[0-9][.,:]$", stems[0][:before]):
+    number = list(_NUMBER.finditer(stems[0]))[place]
+    before, end = number.span()
+    if re.search(r"[0-9][.,:]$", stems[0][:before]) or (
+        len(stems) > 1 and _is_time(stems[0][:end], values.get(place, []))
+    ):
         raise InputError(
             f"{folder}: the number that changes in {stems[0]!r} is a part of a time or a decimal number: {_RENAME}"
         )
     return place
+
+
+def _is_time(name: str, values: list[int]) -> bool:
+    """Whether the number at the end of a name tells a time: of a day, of a clock, or ms since the first frame."""
+    steps = np.diff(sorted(set(values)))
+    jitter = len(steps) > 1 and steps.min() >= 10 and len(set(steps)) > 1 and steps.max() < 1.5 * steps.min()
+    return bool(_DAY_TIME.search(name)) or min(values, default=0) >= _CLOCK or bool(jitter)

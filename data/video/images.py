@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
+import struct
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, ImageSequence
+from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
 
 from common.errors import InputError
 from common.files import path_kind
@@ -20,7 +22,7 @@ from data.video.clip import Video, check_fps, check_size
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp")
 # Readers that take a picture for what it is; others of Pillow run programs or read documents.
-_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "MPO")
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
 _MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # A 16-bit image that never reaches an eighth of its range holds fewer bits (12 in 16).
 _FULL_RANGE = 65535
@@ -28,6 +30,7 @@ _USED = 8192
 _BROKEN = "it is damaged or no image, export it again"
 # What axes of a TIFF are a sequence of pictures: time, depth, and those that nobody named.
 _STACK_AXES = "TZIQ"
+_BITS, _PHOTOMETRIC, _SAMPLES, _PLANAR, _EXTRA, _SAMPLE_FORMAT = 258, 262, 277, 284, 338, 339
 
 
 def is_image(head: bytes) -> bool:
@@ -85,6 +88,7 @@ def _survey(path: Path, fps: float | None) -> tuple[int, tuple[int, int], np.nda
         count = getattr(image, "n_frames", 1) if image.format != "MPO" else 1
         if image.format == "TIFF":
             _check_planes(path, image)
+            _check_pages(path, count)
         size = _upright_size(image)
         check_size(path, *size)
         times_s, duration_s = _times(path, image, count, fps)
@@ -122,12 +126,38 @@ def _times(path: Path, image: Image.Image, count: int, fps: float | None) -> tup
 
 
 def _check_planes(path: Path, image: Any) -> None:
-    """A stack of three grey frames is written like this too, by programs that guess colour from the count."""
-    planar, samples = image.tag_v2.get(284, 1), image.tag_v2.get(277, 1)
-    if planar == 2 and samples > 1:
+    """Refuse what may be frames or colours: programs that guess from the count write three grey frames like that.
+
+    And signed values, of which Pillow takes the bits.
+    """
+    tags = image.tag_v2
+    planar, samples = tags.get(_PLANAR, 1), tags.get(_SAMPLES, 1)
+    if set(tags.get(_SAMPLE_FORMAT, (1,))) & {2, 5, 6}:
+        raise InputError(f"{path}: has signed or complex pixels: export it as 8 or 16 bits grey without a sign")
+    unnamed = tags.get(_PHOTOMETRIC) in (0, 1) and 0 in tags.get(_EXTRA, ())
+    if (planar == 2 or unnamed) and samples > 1:
         raise InputError(
             f"{path}: holds {samples} planes one after the other, which may be the colours of one picture or as many "
             "frames: export frames as a stack of grey pages, or one picture with interleaved colours"
+        )
+
+
+def _check_pages(path: Path, count: int) -> None:
+    """Refuse a stack of which only the first page is listed, as ImageJ writes large ones: one frame would be read."""
+    if count > 1:
+        return
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(path) as file:
+            first = file.series[0]
+            pages, axes = math.prod(n for axis, n in zip(first.axes, first.shape) if axis not in "YXS"), first.axes
+    except (tifffile.TiffFileError, ValueError, IndexError, KeyError, struct.error):
+        return  # Pillow reads it, or says what is wrong
+    if pages > 1:
+        raise InputError(
+            f"{path}: describes {pages} pictures (axes {axes}) and lists one: export it as a stack whose pages are all "
+            "listed, or as numbered PNGs"
         )
 
 
@@ -177,10 +207,22 @@ def _decode_with_peaks(path: Path, count: int) -> Iterator[tuple[np.ndarray, int
             size = _upright_size(page)
             check_size(path, *size)
             pixels = _pixels(path, page)
-            yield grey_frame(pixels), int(pixels.max()) if pixels.dtype == np.uint16 else -1
+            # Of colour in 16 bits Pillow keeps the upper 8.
+            unit = 1 if pixels.dtype == np.uint16 else 256 if _is_deep(path, page) else 0
+            yield grey_frame(pixels), int(pixels.max()) * unit if unit else -1
             count -= 1
             if not count:
                 break
+
+
+def _is_deep(path: Path, page: Any) -> bool:
+    """Whether the pixels of a PNG or TIFF have 16 bits in the file."""
+    if page.format == "TIFF":
+        return 16 in page.tag_v2.get(_BITS, ())
+    if page.format != "PNG":
+        return False
+    with path.open("rb") as stream:
+        return stream.read(25)[24:] == b"\x10"
 
 
 def check_range(path: Path, peak: int, full: int) -> None:
@@ -207,7 +249,10 @@ def _pixels(path: Path, page: Image.Image) -> np.ndarray:
     turned = ImageOps.exif_transpose(page) or page
     mode = turned.mode
     if mode.startswith("I;16"):
-        return np.asarray(turned).astype(np.uint16)
+        deep = np.asarray(turned).astype(np.uint16)
+        # Pillow turns grey whose 0 is white for 8 bits alone.
+        white_is_zero = page.format == "TIFF" and page.tag_v2.get(_PHOTOMETRIC) == 0
+        return _FULL_RANGE - deep if white_is_zero else deep
     if mode == "I":
         values = np.asarray(turned)
         if values.min() < 0 or values.max() > _FULL_RANGE:
@@ -269,4 +314,6 @@ class _readable:
 
 
 def _words(error: BaseException) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "of no kind that is read: 8 or 16 bits grey, or RGB"
     return " ".join(str(error).split())[:200] or type(error).__name__

@@ -14,7 +14,7 @@ from scipy.special import softmax
 
 from common.console import notice
 from common.errors import InputError
-from common.files import whole_file
+from common.files import path_kind, whole_file
 from data.dataset import Dataset
 from data.saliency import map_size
 from evaluation.artefacts import runners
@@ -98,7 +98,7 @@ def load_keras_model(path: str | os.PathLike) -> keras.Model:
             a hostile archive, or a file that is no Keras model or not what its metadata says.
     """
     path = Path(path)
-    if not path.is_file():
+    if path_kind(path) != "file":
         raise InputError(f"{path}: there is no such artefact: check the path")
     metadata = read_metadata(path)
     verify(path, metadata)
@@ -210,7 +210,7 @@ def artefact_kind(path: Path) -> str:
     Raises:
         InputError: no such artefact, or a file or folder that is none.
     """
-    if not path.exists():
+    if path_kind(path) is None:
         raise InputError(f"{path}: there is no such artefact: check the path")
     if path.is_dir() and (path / "saved_model.pb").is_file():
         return "saved_model"

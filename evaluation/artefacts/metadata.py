@@ -19,7 +19,7 @@ from pydantic.dataclasses import dataclass
 
 from common.documents import checked, read_json
 from common.errors import InputError, disk_errors
-from common.files import write_text
+from common.files import path_kind, write_text
 from evaluation.artefacts.fitted import CONFIG, Decision, OutOfDistribution
 
 _CURE = "correct the field or export the artefact again"
@@ -132,7 +132,7 @@ def read_metadata(artefact_path: str | os.PathLike) -> Metadata:
         InputError: missing, not JSON, or a field is missing, unknown or wrong.
     """
     path = metadata_path(artefact_path)
-    if not path.is_file():
+    if path_kind(path) != "file":
         raise InputError(
             f"{path}: there is no metadata beside the artefact {Path(artefact_path).name}: copy this file "
             "together with the artefact from its run folder, or export it again with train.py"

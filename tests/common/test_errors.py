@@ -1,6 +1,7 @@
 """A command ends with the right code and one line, and file-system errors come with their cure."""
 
 import errno
+import os
 
 import pytest
 import tensorflow as tf
@@ -116,3 +117,13 @@ def test_a_file_that_is_really_missing(tmp_path, capsys):
 
     assert run_command(main, []) == 2
     assert f"{tmp_path}/missing.csv: there is no such file or folder" in capsys.readouterr().err
+
+
+def test_a_name_that_is_no_utf8_is_one_line(tmp_path, capsys, monkeypatch):
+    odd = os.fsdecode(b"odd\xff")
+    assert run_command(lambda argv: 0, [odd]) == 2
+    assert capsys.readouterr().err == "error: 'odd\\udcff': the name is no UTF-8: rename the file or folder\n"
+    (tmp_path / odd).mkdir()
+    monkeypatch.chdir(tmp_path / odd)
+    assert run_command(lambda argv: 0, []) == 2
+    assert "the name is no UTF-8" in capsys.readouterr().err

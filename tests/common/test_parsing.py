@@ -1,6 +1,7 @@
 """Flags and presets of a dataclass of settings: what they set, and one line that names what is wrong."""
 
 import dataclasses
+import os
 import sys
 from pathlib import Path
 
@@ -133,10 +134,21 @@ def test_a_wrong_preset_is_one_line_that_names_file_and_setting(preset, text, na
     assert "this" not in set(sys.modules) - before, "nothing that a preset names is imported"
 
 
-@pytest.mark.parametrize("file", ["missing.yaml", "/dev/zero", "."])
-def test_what_is_no_file_is_no_preset(file):
-    with pytest.raises(InputError, match=f"{file}: there is no such file"):
-        parse(["--data", "d", "--config", file])
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        ("missing.yaml", "there is no such file"),
+        ("/dev/zero", "is a device"),
+        (".", "is a folder"),
+        ("pipe", "is a pipe"),
+    ],
+)
+def test_what_is_no_file_is_no_preset(tmp_path, file, words):
+    if file == "pipe":
+        file = tmp_path / file
+        os.mkfifo(file)
+    with pytest.raises(InputError, match=f"{file}: {words}"):
+        parse(["--data", "d", "--config", str(file)])
 
 
 @pytest.mark.parametrize(

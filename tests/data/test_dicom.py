@@ -26,7 +26,10 @@ def decoded(path, fps=None):
     return np.stack([frame for _, _, frame in open_video(path, fps)])
 
 
-@pytest.mark.parametrize("vector", [[0, 40, 0, 40, 40], [0, 40, 40, 40], [0, 40, -40, 40, 40]])
+@pytest.mark.parametrize(
+    "vector",
+    [[0, 40, 0, 40, 40], [0, 40, 40, 40], [0, 40, -40, 40, 40], [0, 0.04, 0.04, 0.04, 0.04], [0, 40, 80, 120, 160]],
+)
 def test_a_vector_of_times_that_can_not_be_used_leaves_room_for_fps(tmp_path, vector):
     path = write_dicom(tmp_path / "a.dcm", FRAMES, FrameTimeVector=vector)
     with pytest.raises(InputError, match=r"FrameTimeVector has .*column fps"):
@@ -214,3 +217,48 @@ def test_damage_anywhere_in_the_header_is_one_line_or_the_same_frames(tmp_path):
             assert len(decoded(path)) >= 1
         except InputError as error:
             assert "\n" not in str(error)
+
+
+def test_bits_elsewhere_than_at_the_end_of_a_pixel_are_refused(tmp_path):
+    deep = FRAMES.astype(np.uint16)
+    path = write_dicom(tmp_path / "a.dcm", deep << 8, FrameTime=40.0, BitsStored=12, HighBit=15)
+    with pytest.raises(InputError, match=r"12 bits end at bit 15 \(HighBit\)"):
+        open_video(path)
+    path = write_dicom(tmp_path / "b.dcm", (deep << 4) | 0xF000, FrameTime=40.0, BitsStored=12, HighBit=11)
+    np.testing.assert_allclose(decoded(path).astype(int), FRAMES, atol=1)
+
+
+def test_a_white_that_is_0_hides_no_missing_bits(tmp_path):
+    deep = 4095 - FRAMES.astype(np.uint16) * 16
+    path = write_dicom(tmp_path / "a.dcm", deep, "MONOCHROME1", FrameTime=40.0)
+    with pytest.raises(InputError, match="of 65535"):
+        decoded(path)
+
+
+@pytest.mark.parametrize("stored", ["YBR_FULL", "RGB"])
+@pytest.mark.parametrize("tagged", ["YBR_FULL", "RGB"])
+@pytest.mark.parametrize("planar", [0, 1])
+def test_the_tag_of_a_grey_picture_in_colour_may_be_wrong(tmp_path, stored, tagged, planar):
+    chroma = np.full_like(FRAMES, 128)
+    parts = [FRAMES, chroma, chroma] if stored == "YBR_FULL" else [FRAMES] * 3
+    pixels = np.stack(parts, axis=-1)
+    if planar:
+        pixels = np.stack(parts, axis=1).reshape(pixels.shape)
+    path = write_dicom(tmp_path / "a.dcm", pixels, tagged, FrameTime=40.0, PlanarConfiguration=planar)
+    np.testing.assert_allclose(decoded(path).astype(int), FRAMES, atol=1)
+
+
+def test_frames_that_the_header_leaves_out_are_not_lost(tmp_path):
+    coded = []
+    for frame in FRAMES:
+        buffer = BytesIO()
+        Image.fromarray(frame).save(buffer, "JPEG")
+        coded.append(buffer.getvalue())
+    for said in (1, 3):
+        plain = write_dicom(tmp_path / "a.dcm", FRAMES, FrameTime=40.0, NumberOfFrames=said)
+        jpeg = write_dicom(
+            tmp_path / "b.dcm", FRAMES, syntax=JPEGBaseline8Bit, encoded=coded, FrameTime=40.0, NumberOfFrames=said
+        )
+        for path in (plain, jpeg):
+            with pytest.raises(InputError, match=f"its pixels are 5 frames, and NumberOfFrames says {said}"):
+                open_video(path)

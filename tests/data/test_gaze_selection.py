@@ -99,3 +99,24 @@ def test_a_clock_that_went_back_into_the_video_stops_the_run(tmp_path):
     swapped[[50, 51]] = swapped[[51, 50]]
     gaze = read_gaze(write(tmp_path, plain(0.5, 0.5, times=swapped)))
     assert gaze_for_frames(gaze, np.arange(20) / 10, video_px=(9, 9), gaze_offset_s=2.0).samples == 120
+
+
+@pytest.mark.parametrize("shift_s", [0.0, 0.004])
+@pytest.mark.parametrize("people", [2, 3])
+def test_rows_of_several_people_that_take_turns_are_refused(tmp_path, shift_s, people):
+    wander = 0.002 * np.random.default_rng(0).standard_normal((120, people)).cumsum(axis=0)
+    places = np.linspace(0.2, 0.8, people) + wander
+    rows = [f"{t + k * shift_s:.4f},{x:.4f},0.5" for t, each in zip(TIMES, places) for k, x in enumerate(each)]
+    refused(write(tmp_path, "\n".join(["time_s,x,y", *rows])), f"alternate between {people} places")
+    alone = [f"{t:.4f},{x:.4f},0.5" for t, (x, *_) in zip(TIMES, places)]
+    assert read_gaze(write(tmp_path, "\n".join(["time_s,x,y", *alone]))).valid.all()
+
+
+@pytest.mark.parametrize(
+    "column", ["subj", "Proband", "PPID", "sonographer", "participant_code", "Recording date", "case"]
+)
+def test_people_have_many_names(tmp_path, column):
+    rows = [f"{t + k * 10:.4f},{who},0.{k + 2}5,0.5" for k, who in enumerate("AB") for t in TIMES]
+    path = write(tmp_path, "\n".join([f"time_s,{column},x,y", *rows]))
+    refused(path, f"column '{column}' has 'A', 'B'")
+    np.testing.assert_allclose(read_gaze(path, gaze_recording="B").x, 0.35)

@@ -143,3 +143,19 @@ def test_a_surface_of_pupil_core_has_its_origin_at_the_bottom_left(tmp_path):
     gaze = read_gaze(write(tmp_path, text + rows))
     np.testing.assert_allclose((gaze.x[1], gaze.y[1]), (0.2, 0.1))
     assert not gaze.valid[0] and gaze.valid[1:].all()
+
+
+@pytest.mark.parametrize("unit", ["10ms", "ms/2", "100 µs"])
+def test_a_multiple_of_a_unit_is_no_unit(tmp_path, unit):
+    refused(write(tmp_path, pro_lab(unit=f" [{unit}]", factor=1e3)), "is no unit of time", screen_px=SCREEN)
+
+
+def test_pixels_that_are_none(tmp_path):
+    for cells in ((0.25, 0.5), ("1.056", "540")):
+        path = write(tmp_path, plain(*cells, header="time_s,x_px,y_px"))
+        refused(path, "x is in pixels and reaches .*, so it is normalised", screen_px=SCREEN)
+
+
+def test_thousands_with_a_point_beside_a_clock_with_decimals(tmp_path):
+    wide = np.where(np.arange(120) % 2, "998", "1.056")
+    refused(write(tmp_path, plain(wide, "540", "time_s,x_px,y_px")), "may be 1056 or 1.056", screen_px=SCREEN)

@@ -38,6 +38,9 @@ def _xlsx(folder):
         (b'[{"id": 1, "annotations": [], "data": {"video": "a.mp4"}}]', "Label Studio"),
         (b'{"a": 1}', "JSON"),
         (b"frame,gaze_0_x,gaze_0_y,gaze_angle_x\n0,0.1,0.2,0.3\n", "OpenFace"),
+        (b'{"ts": 1, "s": 0, "gidx": 3, "l": 10, "gp": [0.4, 0.5]}', "Glasses 2.*scene camera.*map it to the screen"),
+        (b"TIMESTAMP\tLEFT_GAZE_X\tLEFT_GAZE_Y\n1\t2\t3\n", "EyeLink Data Viewer.*edf2asc"),
+        (b"onset\tx_coordinate\ty_coordinate\n1\t2\t3\n", "BIDS eye tracking"),
         (b"1000\t960.0\t540.0\n1001\t960.0\t540.0\n", "no header"),
         (b"time_s,x,y\n0,0.5,0.5\n0.01,0.5\x00,0.5\n", "zero byte|binary"),
     ],
@@ -50,6 +53,8 @@ def test_what_is_no_gaze_table_is_named_in_printable_words(tmp_path, content, wo
 def test_utf16_without_a_byte_order_mark(tmp_path):
     for encoding in ("utf-16-le", "utf-16-be"):
         np.testing.assert_allclose(read_gaze(write(tmp_path, plain(0.25, 0.5).encode(encoding))).x, 0.25)
+    twice = ("\ufeff" + plain(0.25, 0.5)).encode("utf-16")
+    np.testing.assert_allclose(read_gaze(write(tmp_path, twice)).x, 0.25)
 
 
 def test_gzip_is_unpacked(tmp_path):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from common.errors import InputError, run_command
+from data.names import leading_zero_groups
 from data.sources import RecordingsConfig, prepare_recordings
 from data.sources.labels import read_intervals
 from tests.data.clips import numbered_frame, numbered_video, write_csv, write_dicom, write_video
@@ -64,6 +65,11 @@ def test_leading_zeros_are_said(tmp_path, capsys):
         row["patient_id"] = patient
     prepare(tmp_path, rows)
     assert "patients 01, 1 differ only in leading zeros" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("names", [("7", "7.0"), ("P-7", "P\u20107"), ("7", "\u0667"), ("P07a", "P7a")])
+def test_ids_that_may_be_one_are_grouped(names):
+    assert leading_zero_groups([*names, "8", "P-8", "P7b", "7.1", "70"]) == [list(names)]
 
 
 @pytest.mark.parametrize("name", ["a\x1b[31mb", "a\tb", "x" * 300])

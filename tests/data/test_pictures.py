@@ -2,6 +2,7 @@
 
 import zlib
 
+import cv2
 import numpy as np
 import pytest
 import tifffile
@@ -89,6 +90,40 @@ def test_12_bits_in_16_would_be_black_and_are_refused(tmp_path):
     assert len(list(open_video(tmp_path / "clip"))) == 2
 
 
+def test_colour_of_12_bits_in_16_is_black_too(tmp_path):
+    colour = np.repeat(FRAME[..., None].astype(np.uint16), 3, axis=2)
+    tifffile.imwrite(tmp_path / "a.tif", colour * 257, photometric="rgb")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), FRAME)
+    tifffile.imwrite(tmp_path / "b.tif", colour * 16, photometric="rgb")
+    cv2.imwrite(str(tmp_path / "b.png"), colour * 16)
+    for name in ("b.tif", "b.png"):
+        with pytest.raises(InputError, match=rf"{name}: its values reach 3\d\d\d of 65535"):
+            read_image(tmp_path / name)
+
+
+def test_grey_of_16_bits_whose_0_is_white(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", 65535 - FRAME.astype(np.uint16) * 257, photometric="miniswhite")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), FRAME)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "options", "words"),
+    [
+        (FRAME.astype(np.int16) * 128, {}, "signed"),
+        ((FRAME.astype(int) - 128).astype(np.int8), {}, "signed"),
+        (np.stack([FRAME] * 5), {"metadata": {"axes": "TYX"}, "truncate": True}, "describes 5 pictures"),
+        (np.stack([FRAME] * 5), {"imagej": True, "truncate": True}, "describes 5 pictures"),
+        (np.stack([FRAME] * 2, axis=-1), {"planarconfig": "contig", "extrasamples": ["unspecified"]}, "2 planes"),
+        (FRAME / 255, {}, "of no kind that is read"),
+    ],
+)
+def test_tiffs_that_would_be_another_picture(tmp_path, pixels, options, words):
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="minisblack", **options)
+    for fps in (None, 10):
+        with pytest.raises(InputError, match=words):
+            open_video(tmp_path / "a.tif", fps)
+
+
 def test_a_stack_of_grey_pages_is_a_clip_of_its_rate(tmp_path):
     frames = np.stack([numbered_frame(k) for k in range(3)])
     tifffile.imwrite(tmp_path / "a.tif", frames, photometric="minisblack")
@@ -146,6 +181,8 @@ def test_a_folder_of_other_images_is_a_clip(tmp_path, suffix):
     [
         (["f0000_128x96.png", "f0001_128x96.png", "f0003_128x96.png"], [0, 0.1, 0.3]),
         (["US20240501_101112_07.png", "US20240501_101112_8.png", "US20240501_101112_09.png"], [0, 0.1, 0.2]),
+        (["20240501_0001.png", "20240501_0002.png", "20240501_0003.png"], [0, 0.1, 0.2]),
+        (["key_10.png", "key_20.png", "key_40.png"], [0, 1, 3]),
         (["p3_11_0001.png", "p3_12_0002.png", "p3_13_0003.png"], [0, 0.1, 0.2]),
     ],
 )
@@ -167,6 +204,9 @@ def test_the_number_that_changes_is_the_frame_number(tmp_path, names, times_s):
         (["a.png", "b2.png"], "no frame number"),
         (["1.png", "01.png"], "both have frame number 1"),
         (["1.png", f"{10**30}.png"], "too many digits"),
+        (["f_033.png", "f_067.png", "f_100.png"], "a part of a time"),
+        (["f_1700000000000.png", "f_1700000000033.png"], "a part of a time"),
+        (["US_20240501_101115.png", "US_20240501_101116.png"], "a part of a time"),
         (["1.png", "1000000000.png"], "span .* more than a day"),
         (["1.png", "2.jpg"], r"several kinds \(1 \.png, 1 \.jpg\)"),
     ],

@@ -291,6 +291,13 @@ def test_one_of_several_recordings_in_a_gaze_file_and_what_was_left_empty(tmp_pa
     assert "image_box_px is empty" in shown[1] and shown[1].endswith(": 2")
 
 
+def test_gaze_that_never_falls_on_the_image_is_warned_of(tmp_path):
+    rows = cohort(tmp_path)
+    (tmp_path / "off.csv").write_text("time_s,x,y\n" + "".join(f"{k / 60:.4f},1.5,0.5\n" for k in range(60)))
+    rows[0] |= {"gaze": "off.csv", "gaze_offset_s": 0, "image_box_px": ""}
+    assert "gaze never falls on the image" in "".join(dataset_warnings(prepare(tmp_path, rows)))
+
+
 def test_a_label_that_is_rounded_up_is_not_outside(tmp_path):
     rows = cohort(tmp_path)
     rows[1] |= {"label": "", "labels": "labels.csv"}

@@ -160,9 +160,9 @@ def dicom_frames(count=6):
     [
         ({"FrameTime": 50.0}, np.arange(6) * 0.05),
         ({"CineRate": 20}, np.arange(6) * 0.05),
-        ({"FrameTimeVector": [0, 10, 20, 30, 40, 50]}, np.cumsum([0, 10, 20, 30, 40, 50]) / 1000),
+        ({"FrameTimeVector": [0, 10, 40, 20, 30, 50]}, np.cumsum([0, 10, 40, 20, 30, 50]) / 1000),
         # The vector is the finer truth.
-        ({"FrameTimeVector": [0, 10, 20, 30, 40, 50], "FrameTime": 50.0}, np.cumsum(range(0, 60, 10)) / 1000),
+        ({"FrameTimeVector": [0, 10, 40, 20, 30, 50], "FrameTime": 50.0}, np.cumsum([0, 10, 40, 20, 30, 50]) / 1000),
     ],
 )
 def test_dicom_times(tmp_path, fields, times_s):

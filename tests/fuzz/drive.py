@@ -21,6 +21,8 @@ MINUTES = float(os.environ.get("FUZZ_MINUTES") or 0)
 HANGS_AFTER_S = 30
 # Seconds of each test of a long run, when it is known how many there are.
 share_s = [0.0]
+# Inputs tried by the tests that have run.
+tried = [0]
 
 
 def fuzz(check: Callable[..., None], *, examples: int, **inputs: Any) -> None:
@@ -41,6 +43,7 @@ def fuzz(check: Callable[..., None], *, examples: int, **inputs: Any) -> None:
 
 def _draw(check: Callable[..., None], examples: int, seed: int, inputs: dict[str, Any]) -> None:
     def limited(**values: Any) -> None:
+        tried[0] += 1
         with _time_limit():
             check(**values)
 

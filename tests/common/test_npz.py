@@ -1,0 +1,42 @@
+"""NumPy archives from anywhere: whole and plain, or refused before they take memory."""
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+
+from common.npz import read_npz
+
+
+def test_arrays_come_back_in_order(tmp_path):
+    np.savez(tmp_path / "a.npz", np.arange(3), names=np.array("x"))
+    found = read_npz(tmp_path / "a.npz")
+    assert list(found) == ["names", "arr_0"] and found["arr_0"].tolist() == [0, 1, 2] and found["names"] == "x"
+
+
+def _header(shape):
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(stream, {"descr": "<f4", "fortran_order": False, "shape": shape})
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("member", "words"),
+    [
+        (_header((50 << 20,)) + bytes(200 << 20), "unpacks to 2"),
+        (_header((10**15,)) + bytes(40), "allocate|array"),
+        (_header((100,)) + bytes(40), "EOF|cannot reshape|Failed to read"),
+    ],
+)
+def test_what_grows_or_promises_too_much_is_refused(tmp_path, member, words):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.writestr("arr_0.npy", member)
+    with pytest.raises(ValueError, match=words):
+        read_npz(tmp_path / "a.npz")
+
+
+def test_objects_are_not_loaded(tmp_path):
+    np.savez(tmp_path / "a.npz", np.array([{}], dtype=object))
+    with pytest.raises(ValueError, match="allow_pickle"):
+        read_npz(tmp_path / "a.npz")
