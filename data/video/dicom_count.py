@@ -19,7 +19,7 @@ def stored_frames(path: Path, frame_bytes: int) -> int | None:
     """The number of whole frames in the pixel data; None where they can't be told apart without decoding.
 
     Args:
-        path: of a DICOM whose elements are not compressed as a whole (deflated).
+        path: of a DICOM whose elements are not compressed as a whole.
         frame_bytes: of a frame that is not compressed.
     """
     with path.open("rb") as file:
