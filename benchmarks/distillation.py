@@ -1,54 +1,61 @@
 """Claim: with its teacher's outputs cached, distillation costs little more than training the student alone.
 
     python benchmarks/distillation.py
-    python benchmarks/distillation.py --frame-size 224 288 --frames 128
+    python benchmarks/distillation.py --frame-size 224 288 --frames 64
 
-Frames a second of an epoch, data pipeline included, VGG-16 → SqueezeNet 1.1 ×0.45, batch 32, float32: the student
-alone, this project's Distiller with the cache and with the live teacher, and `keras.distillation.Distiller` with its
-logits loss, and a plain PyTorch loop of the same nets (cross-entropy and KL; left out, and said so, where torch is not
-installed), all on the same batches. The arms take turns in one run, so that other load on the machine touches all
-alike; what counts is the ratios. "with filling" adds the cache's filling to the epochs that a training has.
+Frames a second of an epoch, data pipeline and augmentation included, VGG-16 → SqueezeNet 1.1 ×0.45, batch 32, float32:
+the student alone, this project's Distiller (soft targets, attention maps of one tap, gaze) with the cache and with the
+live teacher, `keras.distillation.Distiller` with its logits and its feature loss (the same attention maps), and a plain
+PyTorch loop of the same nets (cross-entropy and KL; left out, and said so, where torch is not installed), all on the
+same batches. The arms take turns in one run, so that other load on the machine touches all alike; arms without a
+teacher go through several epochs in each turn. What counts is the ratios. "with filling" adds the filling of the cache,
+of which one view is measured, to the epochs that a training has.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 
-from common import quiet  # noqa: F401  (before TensorFlow)
+sys.path[:0] = [str(Path(__file__).resolve().parent.parent)]
+
+from benchmarks import shown  # noqa: E402
+from common import quiet  # noqa: E402, F401  (before TensorFlow)
 
 CLASSES = ("abdomen", "femur", "head", "background")
 TEACHER, STUDENT, STUDENT_OPTIONS = "vgg16", "squeezenet_1_1", {"width": 0.45}
-BATCH = 32
+BATCH, TAP = 32, "stride16"
+_EPOCHS_A_TURN = 5  # of the arms that are fast
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frame-size", type=int, nargs=2, default=[112, 144], metavar=("H", "W"))
-    parser.add_argument("--frames", type=int, default=256, help="of the training split")
+    parser.add_argument("--frames", type=int, default=128, help="of the training split")
     parser.add_argument("--views", type=int, default=8, help="of the cache")
     parser.add_argument("--epochs", type=int, default=50, help="of the training that the filling is spread over")
-    parser.add_argument("--rounds", type=int, default=2, help="epochs measured of each arm")
+    parser.add_argument("--turns", type=int, default=3, help="of each arm")
     flags = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         _measure(Path(folder), tuple(flags.frame_size), flags)
 
 
 def _measure(folder: Path, size: tuple[int, int], flags: argparse.Namespace) -> None:
-    from common.console import console
+    from training.teacher_cache import teacher_cache
 
     stage, teacher = _prepare(folder, size, flags)
     start = time.perf_counter()
-    from training.teacher_cache import teacher_cache
-
-    cache = teacher_cache(stage, teacher)
-    filling = time.perf_counter() - start
+    with contextlib.redirect_stdout(sys.stderr):
+        cache = teacher_cache(stage, teacher)
+    filling = (time.perf_counter() - start) * flags.views
     arms = {
         "student alone": _ours(stage, None, None),
         "Distiller, cached": _ours(stage, teacher, cache),
@@ -58,25 +65,25 @@ def _measure(folder: Path, size: tuple[int, int], flags: argparse.Namespace) -> 
     }
     for run in arms.values():
         run()  # traces, and fills the pipeline's own cache
-    seconds = {name: float(np.median(times)) for name, times in _in_turns(arms, flags.rounds).items()}
-    _print(console, seconds, flags, filling)
+    seconds = {name: float(np.median(times)) for name, times in _in_turns(arms, flags.turns).items()}
+    print(_markdown(seconds, flags, filling))
 
 
-def _print(console, seconds: dict[str, float], flags: argparse.Namespace, filling: float) -> None:
-    from rich.table import Table
-
+def _markdown(seconds: dict[str, float], flags: argparse.Namespace, filling: float) -> str:
     cached = seconds["Distiller, cached"]
     seconds["Distiller, cached, with filling"] = cached + filling / flags.epochs
     reference, alone = seconds["keras.distillation"], seconds["student alone"]
-    table = Table("arm", "frames/s", "× keras.distillation", "share of the student alone")
-    for name, value in seconds.items():
-        table.add_row(name, f"{flags.frames / value:.1f}", f"{reference / value:.2f}", f"{alone / value:.2f}")
-    console.print(table)
     height, width = flags.frame_size
-    console.print(
-        f"{TEACHER} → {STUDENT}, {height}×{width}, {flags.frames} frames; cache of {flags.views} views filled in "
-        f"{filling:.1f} s, spread over {flags.epochs} epochs"
+    head = (f"{height}×{width}", "frames/s", "ratio to keras.distillation", "ratio to student alone")
+    rows = [
+        (name, f"{flags.frames / value:.1f}", f"{reference / value:.2f}", f"{alone / value:.2f}")
+        for name, value in seconds.items()
+    ]
+    said = (
+        f"VGG-16 → SqueezeNet 1.1 ×{STUDENT_OPTIONS['width']}, {height}×{width}, {flags.frames} frames; one view of "
+        f"the cache takes {filling / flags.views:.1f} s to fill, {flags.views} are spread over {flags.epochs} epochs."
     )
+    return "\n".join([shown.measured_on("torch"), "", said, "", shown.table(head, rows)])
 
 
 def _prepare(folder: Path, size: tuple[int, int], flags: argparse.Namespace):
@@ -112,8 +119,8 @@ def _prepare(folder: Path, size: tuple[int, int], flags: argparse.Namespace):
         sigma=0.03,
         student=STUDENT,
         student_options=STUDENT_OPTIONS,
-        distil={"epochs": flags.epochs, "views": flags.views, "batch_size": BATCH},
-        loss={"attention_taps": ["stride16"]},
+        distil={"epochs": flags.epochs, "views": 1, "batch_size": BATCH},
+        loss={"attention_taps": [TAP]},
     )
     data = open_dataset(config.data)
     prints = stage_fingerprints(config, data)
@@ -136,9 +143,10 @@ def _ours(stage, teacher, cache):
 
 
 def _keras(stage, teacher):
-    """One epoch of the built-in Distiller: logits alone, since maps of other widths it can't compare."""
+    """One epoch of the built-in Distiller; its feature loss is given what compares maps of other widths."""
     import keras
 
+    from losses.attention import attention_transfer_loss
     from training.fitting import build_optimizer
     from training.student import build_student
 
@@ -147,7 +155,10 @@ def _keras(stage, teacher):
     distiller = keras.distillation.Distiller(
         teacher=_blind(teacher),
         student=build_student(config, stage.data),
-        distillation_losses=keras.distillation.LogitsDistillation(temperature=4.0),
+        distillation_losses=[
+            keras.distillation.LogitsDistillation(temperature=4.0),
+            keras.distillation.FeatureDistillation(attention_transfer_loss, TAP, TAP),
+        ],
     )
     distiller.compile(
         optimizer=build_optimizer(config.distil, steps),
@@ -163,9 +174,10 @@ def _torch(stage) -> dict:
     """One epoch in plain PyTorch, with the teacher and without; nothing where torch is absent."""
     try:
         import torch
-        import torch_loop
+
+        from benchmarks import torch_loop
     except ImportError as error:
-        print(f"PyTorch is left out: {error}")
+        print(f"PyTorch is left out: {error}", file=sys.stderr)
         return {}
     import models
     from models.layers import channels
@@ -195,13 +207,15 @@ def _blind(teacher):
     return models.create(TEACHER, teacher.inputs[0].shape[1:], len(CLASSES), fusion="none")
 
 
-def _in_turns(arms: dict, rounds: int) -> dict[str, list[float]]:
+def _in_turns(arms: dict, turns: int) -> dict[str, list[float]]:
     times: dict[str, list[float]] = {name: [] for name in arms}
-    for _ in range(rounds):
+    for _ in range(turns):
         for name, run in arms.items():
+            count = _EPOCHS_A_TURN if "alone" in name or name.endswith("cached") else 1
             start = time.perf_counter()
-            run()
-            times[name].append(time.perf_counter() - start)
+            for _ in range(count):
+                run()
+            times[name].append((time.perf_counter() - start) / count)
     return times
 
 

@@ -16,8 +16,8 @@ import tensorflow as tf
 from common.errors import InputError
 from data.augment import Augmentation, augment_batch, draws_at, random_draws
 from data.dataset import UNLABELLED, Dataset
+from data.mixing import shuffled
 from data.parts import WHOLE, Part, Span, span_of
-from data.reading import shuffled
 from data.saliency import DEFAULT_SIGMA, map_size, render_saliency
 from data.selection import GAZE_MODES, UNLABELLED_MODES, frames_taken, selected_examples
 
@@ -254,7 +254,7 @@ def _draws(
 
 
 def is_streamed(data: Dataset, split: str) -> bool:
-    """Whether a split is too large to be held in memory: its order is then another one, see `data.reading`."""
+    """Whether a split is too large to be held in memory: its order is then another one, see `data.mixing`."""
     return not _fits(data, split, None)
 
 

@@ -5,13 +5,8 @@ from __future__ import annotations
 import tensorflow as tf
 
 from data.dataset import UNLABELLED, Dataset
+from data.mixing import mixed_records
 
-# Read side by side, where frames are mixed, each through a small buffer: what lies beside each other in a shard is of
-# one clip, so the more shards, the more patients in a batch.
-_MIXED_SHARDS = 256
-_SHARD_BUFFER_BYTES = 64 << 10
-_SHUFFLE_BYTES = 64 << 20
-_LEAST_SHUFFLED = 1024
 _FEATURES = {
     "frame": tf.io.FixedLenFeature([], tf.string),
     "gaze_x": tf.io.RaggedFeature(tf.float32),
@@ -35,8 +30,7 @@ def read_split(
 ) -> tf.data.Dataset:
     """Parsed examples of a split, in the order they were written.
 
-    With `order`, int64 [2] as `shuffled` takes it, the shards come in random order and interleaved, and the records,
-    still as PNGs, go through a buffer of 64 MiB: memory does not grow with the split.
+    With `order`, int64 [2], of the run and of the epoch, they come mixed, see `data.mixing`.
 
     Elements: dict of `frame` uint8 [H, W, 1], `gaze_x` and `gaze_y` float32 [n]
     (normalised to the frame, n may be 0), `label` int32, `recording_id`, `patient_id`
@@ -70,34 +64,7 @@ def read_split(
     if order is None:
         records = tf.data.TFRecordDataset(shards).enumerate(starts[0])
     else:
-        records = tf.data.Dataset.from_tensor_slices((shards, tf.constant(starts, tf.int64)))
-        records = shuffled(records, len(shards), order).interleave(
-            lambda shard, start: tf.data.TFRecordDataset(shard, buffer_size=_SHARD_BUFFER_BYTES).enumerate(start),
-            cycle_length=min(_MIXED_SHARDS, len(shards)),
-        )
-        stored_bytes = sum(data.info["splits"][split]["shard_bytes"])
-        records = shuffled(records, max(_LEAST_SHUFFLED, _SHUFFLE_BYTES * data.frames(split) // stored_bytes), order)
+        records = mixed_records(shards, starts, order)
     if span is not None:
         records = records.filter(lambda index, _: (index >= first) & (index < end))
     return records.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
-
-
-def shuffled(examples: tf.data.Dataset, buffer: int, seed: tf.Tensor) -> tf.data.Dataset:
-    """`examples.shuffle` with a seed that is a tensor, and alone decides: TensorFlow's global seed has no part in it.
-
-    Args:
-        examples: elements that are tensors, or dicts or tuples of them.
-        buffer: elements to choose from.
-        seed: int64 [2], of the run and of the epoch, neither negative.
-    """
-    specs = tf.nest.flatten(examples.element_spec)
-    shuffled_variant = tf.raw_ops.ShuffleDataset(
-        input_dataset=tf.data.experimental.to_variant(examples),
-        buffer_size=buffer,
-        seed=seed[0],
-        seed2=seed[1] + 1,  # two zeros would mean: at random
-        output_types=[spec.dtype for spec in specs],
-        output_shapes=[spec.shape for spec in specs],
-        reshuffle_each_iteration=False,
-    )
-    return tf.data.experimental.from_variant(shuffled_variant, examples.element_spec)

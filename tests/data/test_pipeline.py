@@ -195,7 +195,7 @@ def test_a_view_does_not_depend_on_whether_the_split_is_held_in_memory(data, mon
 
 
 def test_a_split_of_many_shards_is_mixed_across_them(tmp_path, monkeypatch):
-    """A buffer far shorter than a clip: what comes together comes from shards side by side."""
+    """As many patients in a batch as a perfect shuffle of all frames gives."""
     clips, length = 24, 16
     monkeypatch.setattr("data.dataset._FRAMES_PER_SHARD", length)
     rows = records(clips, length, gaze=False)
@@ -203,8 +203,6 @@ def test_a_split_of_many_shards_is_mixed_across_them(tmp_path, monkeypatch):
     assert len(data.shards("train")) == clips
     owner = {row.frame.tobytes(): row.patient_id for row in rows}
     monkeypatch.setattr("data.pipeline._CACHE_LIMIT_BYTES", 0)
-    monkeypatch.setattr("data.reading._SHUFFLE_BYTES", 0)
-    monkeypatch.setattr("data.reading._LEAST_SHUFFLED", 8)
     distinct = []
     for features, *_ in take(data, clips * length // 12, batch_size=12):
         pixels = np.rint(features["frame"][..., 0] * 255).astype(np.uint8)
