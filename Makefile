@@ -86,9 +86,10 @@ lint: .venv/.installed-dev
 docs: .venv/.installed-dev
 	$(BIN)/mkdocs build --strict
 
-# The others take a folder of real images or half an hour: see their --help.
+# Speed and memory, part by part; what runs/bench has is not repeated. The other benchmarks take a folder of real images
+# or a trained run: see their --help.
 bench: .venv/.installed
-	@for script in benchmarks/inference.py benchmarks/phantom_speed.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	$(BIN)/python benchmarks/every.py --out runs/bench
 
 # The browser page, in web/dist. WEB_MODELS: what it offers in its list, bundles of export.py or .tflite files with their .json.
 WEB_MODELS ?= $(or $(wildcard bundles/*),$(wildcard runs/demo/int8/student_int8.tflite))

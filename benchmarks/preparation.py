@@ -1,6 +1,6 @@
 """Preparing recordings against decoding them: what `prepare.py recordings` adds to what PyAV alone takes, in pairs.
 
-    python benchmarks/preparation.py --json preparation.json
+    python benchmarks/preparation.py
 
 Writes H.264 videos of simulated speckle, 800×600 at 25 frames a second, and reads them in turns: PyAV alone, in one
 thread, to grey arrays; and `prepare.py recordings` with one process, to 224×288. The ratio of the two speeds is the
@@ -10,9 +10,9 @@ something on any machine; the frames a second are of this one.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
-import platform
 import statistics
 import sys
 import tempfile
@@ -23,11 +23,13 @@ import av
 import cv2
 import numpy as np
 
-from common.console import console
-from common.errors import run_command
-from common.files import write_text
-from common.parallel import core_count
-from common.parsing import Parser
+sys.path[:0] = [str(Path(__file__).resolve().parent.parent)]
+
+from benchmarks import shown  # noqa: E402
+from common.errors import run_command  # noqa: E402
+from common.files import write_text  # noqa: E402
+from common.parallel import core_count  # noqa: E402
+from common.parsing import Parser  # noqa: E402
 
 SIZE = (600, 800)
 FPS = 25
@@ -42,7 +44,7 @@ def main(argv: list[str]) -> None:
         manifest = _write(Path(folder), flags.seconds)
         frames = PATIENTS * flags.seconds * FPS
         report = {
-            "machine": platform.processor() or platform.machine(),
+            "measured_on": shown.measured_on("av", "opencv-python-headless"),
             "cores": core_count(),
             "frames": frames,
             "size": list(SIZE),
@@ -61,13 +63,13 @@ def main(argv: list[str]) -> None:
             report["rows"].append(row)
     if flags.json:
         write_text(flags.json, json.dumps(report, indent=2) + "\n")
-    console.print(markdown(report), markup=False, highlight=False)
+    print(markdown(report))
 
 
 def _parser() -> Parser:
     parser = Parser(prog="preparation.py", description=__doc__)
-    parser.add_argument("--seconds", type=int, default=20, help="length of each of the videos")
-    parser.add_argument("--pairs", type=int, default=3, help="measurements in turns; medians are given")
+    parser.add_argument("--seconds", type=int, default=6, help="length of each of the videos")
+    parser.add_argument("--pairs", type=int, default=2, help="measurements in turns; medians are given")
     parser.add_argument("--jobs", type=int, default=core_count(), help="processes of the second half")
     parser.add_argument("--json", type=Path | None, default=None, help="write the figures there")
     return parser
@@ -114,24 +116,21 @@ def _pair(manifest: Path, out: Path, keep_fps: float | None, jobs: int) -> tuple
             for frame in container.decode(video=0):
                 frame.to_ndarray(format="gray")
     middle = time.perf_counter()
-    prepare_recordings(RecordingsConfig(manifest=manifest, out=out, fps=keep_fps, jobs=jobs, overwrite=True))
+    with contextlib.redirect_stdout(sys.stderr):
+        prepare_recordings(RecordingsConfig(manifest=manifest, out=out, fps=keep_fps, jobs=jobs, overwrite=True))
     return middle - start, time.perf_counter() - middle
 
 
 def markdown(report: dict) -> str:
     """The report as a Markdown table."""
-    lines = [
-        f"{report['frames']} frames of {SIZE[1]}×{SIZE[0]}, H.264; {report['machine']}, {report['cores']} cores.",
-        "",
-        "| kept a second | processes | PyAV alone, frames/s | prepare.py, frames/s | ratio for each process |",
-        "|---|---|---|---|---|",
-    ]
-    for row in report["rows"]:
-        lines.append(
-            f"| {row['kept_per_s']:g} of {FPS} | {row['jobs']} | {row['pyav_frames_per_s']:.0f} "
-            f"| {row['prepare_frames_per_s']:.0f} | {row['ratio_per_process']:.2f} |"
-        )
-    return "\n".join(lines)
+    head = (f"kept of {FPS} a second", "processes", "PyAV alone, frames/s", "prepare.py, frames/s", "ratio a process")
+    rows = [
+        (f"{row['kept_per_s']:g}", row["jobs"], f"{row['pyav_frames_per_s']:.0f}", f"{row['prepare_frames_per_s']:.0f}",
+         f"{row['ratio_per_process']:.2f}")
+        for row in report["rows"]
+    ]  # fmt: skip
+    said = f"{report['frames']} frames of {SIZE[1]}×{SIZE[0]}, H.264."
+    return "\n".join([report["measured_on"], "", said, "", shown.table(head, rows)])
 
 
 if __name__ == "__main__":
