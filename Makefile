@@ -19,8 +19,13 @@ install: .venv/.installed
 	$(PIP) install --no-deps --editable .
 	@touch $@
 
-.venv/.installed-dev: .venv/.installed requirements-dev.txt
-	$(PIP) install -r requirements.txt -r requirements-dev.txt
+.venv/.installed-dev: .venv/.installed requirements-dev.txt requirements-study.txt
+	$(PIP) install -r requirements.txt -r requirements-dev.txt -r requirements-study.txt
+	@touch $@
+
+# What runs studies; results are read without it.
+.venv/.installed-study: .venv/.installed requirements-study.txt
+	$(PIP) install -r requirements.txt -r requirements-study.txt
 	@touch $@
 
 # MediaPipe can't be installed beside TF-MOT, see requirements-mediapipe.txt; its tests run where MEDIAPIPE_PYTHON names
@@ -54,8 +59,8 @@ fetal-planes-sononet: .venv/.installed datasets/fetal_planes
 	$(BIN)/python train.py --config configs/fetal_planes_sononet.yaml --pretrained "$(SONONET_DIR)/SonoNet16.npz"
 
 # The study of docs/evidence.md on a small phantom, and the page's tables and figure from the stored results.
-evidence: .venv/.installed
-	$(BIN)/python study.py table --config configs/evidence_ci.yaml --latency false --jobs 2
+evidence: .venv/.installed-study
+	$(BIN)/python study.py run --config configs/evidence_ci.yaml --cores 2
 	$(BIN)/python study.py store --config configs/evidence_ci.yaml --out runs/evidence_ci/stored
 	$(BIN)/python study.py evidence --stored runs/evidence_ci/stored/patients_8 --picture runs/evidence_ci/evidence.png
 	$(BIN)/python study.py evidence --page docs/evidence.md

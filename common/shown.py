@@ -1,11 +1,17 @@
-"""Paths as files that are shared may hold them: nothing of a machine, a home folder or a user."""
+"""Paths as files that are shared may hold them: nothing of a machine, a home folder or a user.
+
+As a script it passes on what another command prints, so shortened; its arguments are that command's words.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import getpass
+import io
 import os
 import re
+import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -78,3 +84,14 @@ def _users() -> set[str]:
         with contextlib.suppress(KeyError, OSError, RuntimeError, ImportError):
             found.add(ask())
     return found
+
+
+def _main(words: Sequence[str]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command says what it leaves when it is interrupted
+    for line in io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="replace"):
+        sys.stdout.write(shown_text(line, words))
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1:])

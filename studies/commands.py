@@ -1,19 +1,16 @@
-"""The command of a row: what a user would type, and what is run."""
+"""The commands of a study: what a user would type, and what the workflow runs."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
+import os
 import shlex
-import sys
-from pathlib import Path
+from typing import Any
+
+import yaml
 
 from common.shown import shown_text
-from studies.declare import Row, Source, Study, expand, fill
-
-_ROOT = Path(__file__).resolve().parents[1]
-# Flags that take their values as words one after the other.
-_MANY_WORDS = ("teacher-path", "teacher-weights", "sparsity", "clusters", "keep", "kinds")
+from studies.declare import VARIABLE, Row, Source, Study, fill
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +18,7 @@ class Command:
     """A command of this project.
 
     Attributes:
-        name: "train", "compress" or "prepare".
+        name: "train", "compress", "evaluate" or "prepare".
         words: after the command's name, with environment variables by name.
     """
 
@@ -29,82 +26,85 @@ class Command:
     words: tuple[str, ...]
 
     @property
-    def shown(self) -> str:
-        """As a user types it; environment variables stay names, so that no private path is shown."""
-        quoted = [f'"{word}"' if "${" in word else shlex.quote(word) for word in self.words]
-        return " ".join(["python", f"{self.name}.py", *quoted])
+    def line(self) -> str:
+        """The words for a shell; environment variables stay names, so that no private path is shown."""
+        return " ".join(map(_quoted, self.words))
 
     @property
     def stored(self) -> str:
-        """The same, without the folders of this machine: what records, logs and pages hold."""
-        return shown_text(self.shown, self.words)
+        """As a user types it, without the folders of this machine: what records and pages hold."""
+        return shown_text(f"python {self.name}.py {self.line}", self.words)
+
+    @property
+    def variables(self) -> list[str]:
+        """Names of the environment variables that it needs."""
+        return VARIABLE.findall(" ".join(self.words))
 
     @property
     def expanded(self) -> list[str]:
         """The words with the environment's values."""
-        return [expand(word) for word in self.words]
-
-    def argv(self, overwrite: bool = False) -> list[str]:
-        """For `subprocess`. What lies in a run folder of the study's own may be replaced."""
-        words = [sys.executable, str(_ROOT / f"{self.name}.py"), *self.expanded]
-        return [*words, "--overwrite"] if overwrite else words
+        return [VARIABLE.sub(lambda match: os.environ[match[1]], word) for word in self.words]
 
 
 def row_command(study: Study, row: Row) -> Command | None:
     """What has to be run for a row; None where another row's run already holds the artefact."""
-    if row.how not in ("train", "compress"):
+    if not row.trains:
         return None
 
     def place(name: str, path: str) -> str:
-        other = study.row(row.table, name)
-        return str(study.run_folder(other) / path if path else study.artefact(other))
+        (other,) = study.others(row, [row.named(name)])
+        return str(study.run_folder(other) / path if path else study.artefacts(other)[0])
 
-    source = study.datasets[row.data]
-    run = str(study.run_folder(row))
-    flags = dict(row.flags)
-    if row.how == "train":
+    source, run = study.datasets[row.data], str(study.run_folder(row))
+    flags: dict[str, Any] = {"seed": study.seed if row.seed is None else row.seed}
+    if row.train is not None:
         config = row.config or source.config
-        words = ["--config", str(config)] if config else []
-        words += ["--data", str(source.path), "--run", run]
-        # The study evaluates by itself, each artefact once.
-        flags = {"seed": study.seed, "evaluate": False, **flags}
+        words = [*(["--config", str(config)] if config else []), "--data", str(source.path), "--run", run]
+        flags["evaluate"] = False  # the study evaluates by itself, each artefact once
     else:
-        words = [row.method, fill(row.source, place), "--data", str(source.path), "--out", run]
-        flags = {"seed": study.seed, **flags}
-    for name, value in fill(flags, place).items():
-        words += _flag(name, value)
-    return Command(row.how, tuple(words))
+        words = [row.compress, fill(row.source, place), "--data", str(source.path), "--out", run]
+    for name, value in fill({**flags, **row.options}, place).items():
+        words += [f"--{name}", _word(value)]
+    return Command("train" if row.train is not None else "compress", tuple(words))
 
 
-def command_of(study: Study, row: Row) -> Command:
-    """The command of a `train` or `compress` row."""
-    command = row_command(study, row)
-    if command is None:
-        raise ValueError(f"{row.key} is no row of train or compress")
-    return command
+def evaluate_command(study: Study, row: Row) -> Command:
+    """What evaluates a row; it writes `result.json` and `predictions.csv` into the row's folder."""
+    folder = study.folder(row)
+    words = [*map(str, study.artefacts(row)), "--data", str(study.datasets[row.test].path), "--gaze", row.gaze]
+    words += ["--latency", _word(study.latency), *(["--ensemble"] if row.ensemble else [])]
+    words += ["--json", str(folder / "result.json"), "--predictions", str(folder / "predictions.csv")]
+    return Command("evaluate", tuple(words))
 
 
 def prepare_command(source: Source) -> Command | None:
     """What makes a data set; None where the study does not say."""
-    if not source.prepare:
-        return None
-    return Command("prepare", (*source.prepare, "--out", str(source.path)))
+    return Command("prepare", (*map(str, source.prepare), "--out", str(source.path))) if source.prepare else None
 
 
-def _flag(name: str, value) -> list[str]:
-    if isinstance(value, list) and name in _MANY_WORDS:
-        return [f"--{name}", *(str(item) for item in value)]
-    return [f"--{name}", _word(value)]
+def absence(study: Study, row: Row) -> str:
+    """Why a row can't be made here, or ""."""
+    commands = [row_command(study, row)]
+    for source in (study.datasets[row.data], study.datasets[row.test]):
+        if not source.path.exists():
+            commands.append(prepare_command(source))
+            if commands[-1] is None:
+                return f"there is no data set {source.path}"
+    for name in (name for command in commands if command for name in command.variables):
+        if not os.environ.get(name):
+            return f"the environment variable {name} is not set"
+    reasons = ((other.name, absence(study, other)) for other in study.others(row, row.needs()))
+    return next((f"needs {name}: {reason}" for name, reason in reasons if reason), "")
 
 
-def _word(value) -> str:
+def _quoted(word: str) -> str:
+    parts = VARIABLE.split(word)  # every second one is a variable's name
+    quoted = [f'"${{{part}}}"' if index % 2 else shlex.quote(part) for index, part in enumerate(parts) if part]
+    return "".join(quoted) or "''"
+
+
+def _word(value: Any) -> str:
     """One word that both YAML and a shell's user read: `[student, int8]`, `{width: 0.45}`, true."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if value is None:
-        return "null"
-    if isinstance(value, list):
-        return f"[{', '.join(_word(item) for item in value)}]"
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_word(item)}" for key, item in value.items()) + "}"
-    return value if isinstance(value, str) else json.dumps(value)
+    if isinstance(value, str):
+        return value
+    return yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**6).removesuffix("...\n").strip()

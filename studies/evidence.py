@@ -2,60 +2,60 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from common.errors import InputError
-from common.files import whole_file, write_text
 from evaluation.figures import PALETTE
-from studies.repeat import split_name
+from studies.declare import split_name
+from studies.page import markdown
+from studies.picture import picture
 from studies.statistics import Difference, holm, interval, mean_and_sd, paired_difference
 from studies.stored import Stored
 
-_PLACE = r"<!-- results: {name} -->\n(.*?)<!-- end of results -->"
+
+def paragraphs(stored: Stored) -> list[str]:
+    """What a page says of stored results."""
+    return [arm_table(stored), claim_table(stored), left_over(stored)]
 
 
-def arm_table(stored: Stored) -> list[str]:
+def arm_table(stored: Stored) -> str:
     """One line an arm, in Markdown: mean ± sd over its seeds, the interval over seeds and patients."""
-    lines = ["| arm | trainings | accuracy, mean ± sd over seeds | 95 % over seeds and patients | of each seed |"]
-    lines.append("|---|---|---|---|---|")
+    lines = [["arm", "trainings", "accuracy, mean ± sd over seeds", "95 % over seeds and patients", "of each seed"]]
     for arm, about in stored.index["arms"].items():
         counts = stored.counts(arm)
         if counts is None:
-            lines.append(f"| {about['model']} | 0 | not run | | |")
+            lines.append([about["model"], "0", "not run", "", ""])
             continue
         accuracies = counts.accuracies()
         mean, sd = mean_and_sd(accuracies)
         low, high = interval(counts)
-        each = " ".join(f"{value:.3f}" for value in accuracies)
         spread = f"{mean:.3f} ± {sd:.3f}" if len(accuracies) > 1 else f"{mean:.3f} (one training)"
-        lines.append(f"| {about['model']} | {len(accuracies)} | {spread} | {low:.3f} to {high:.3f} | {each} |")
-    return lines
+        each = " ".join(f"{value:.3f}" for value in accuracies)
+        lines.append([about["model"], str(len(accuracies)), spread, f"{low:.3f} to {high:.3f}", each])
+    return markdown(lines)
 
 
-def claim_table(stored: Stored) -> list[str]:
+def claim_table(stored: Stored) -> str:
     """One line a claim: paired difference in percentage points, its interval, p and Holm's p over all of the claims."""
     found = differences(stored)
     adjusted = holm({name: difference.p for name, difference in found.items()})
-    lines = ["| better | than | pairs | difference, percentage points | 95 % over seeds and patients | p | p, Holm |"]
-    lines.append("|---|---|---|---|---|---|---|")
+    lines = [
+        ["better", "than", "pairs", "difference, percentage points", "95 % over seeds and patients", "p", "p, Holm"]
+    ]
     for better, other in stored.index["claims"]:
         names = [stored.index["arms"][arm]["model"] for arm in (better, other)]
         difference = found.get(f"{better} > {other}")
-        if difference is None:
-            lines.append(f"| {names[0]} | {names[1]} | 0 | not run | | | |")
-            continue
-        points = [100 * value for value in (difference.mean, difference.low, difference.high)]
-        cells = [*names, str(difference.seeds), f"{points[0]:+.1f}", f"{points[1]:+.1f} to {points[2]:+.1f}"]
-        cells += [f"{difference.p:.4f}", f"{adjusted[f'{better} > {other}']:.4f}"]
-        lines.append(f"| {' | '.join(cells)} |")
-    return lines
+        cells = ["0", "not run", "", "", ""]
+        if difference:
+            points = [100 * value for value in (difference.mean, difference.low, difference.high)]
+            cells = [str(difference.seeds), f"{points[0]:+.1f}", f"{points[1]:+.1f} to {points[2]:+.1f}"]
+            cells += [f"{difference.p:.4f}", f"{adjusted[f'{better} > {other}']:.4f}"]
+        lines.append([*names, *cells])
+    return markdown(lines)
 
 
 def differences(stored: Stored) -> dict[str, Difference]:
@@ -74,30 +74,12 @@ def left_over(stored: Stored) -> str:
     if not ran:
         return f"None of the {len(planned)} planned trainings has run."
     seeds: dict[str, list[int]] = {}
-    for name in planned:
-        found = split_name(name)
-        if found and name not in ran:
-            seeds.setdefault(found[0], []).append(found[1])
+    for arm, seed in (split_name(name) for name in planned if name not in ran):
+        seeds.setdefault(arm, []).append(seed)
     if not seeds:
         return f"All {len(planned)} planned trainings have run."
     arms = ", ".join(f"{arm} (seeds {', '.join(map(str, missing))})" for arm, missing in seeds.items())
     return f"{sum(map(len, seeds.values()))} of {len(planned)} planned trainings have not run: {arms}."
-
-
-def write_page(page: Path, tables: Sequence[Stored]) -> None:
-    """Replace what stands between `<!-- results: NAME -->` and `<!-- end of results -->`, for each table.
-
-    Raises:
-        InputError: a page that has no place for a table.
-    """
-    text = page.read_text(encoding="utf-8")
-    for stored in tables:
-        place = re.compile(_PLACE.format(name=re.escape(stored.folder.name)), re.DOTALL).search(text)
-        if place is None:
-            raise InputError(f"{page}: has no line <!-- results: {stored.folder.name} -->: write it where they belong")
-        parts = ["", *arm_table(stored), "", *claim_table(stored), "", left_over(stored), "", ""]
-        text = text[: place.start(1)] + "\n".join(parts) + text[place.end(1) :]
-    write_text(page, text)
 
 
 def draw(path: Path, tables: Sequence[Stored]) -> None:
@@ -106,23 +88,17 @@ def draw(path: Path, tables: Sequence[Stored]) -> None:
     Raises:
         InputError: nothing has run, or an ending that no picture has.
     """
-    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        raise InputError(f"{path}: is no name of a picture: end it with .png or .jpg")
     tables = [stored for stored in tables if stored.index["trainings"]]
-    if not tables:
-        raise InputError(f"{path}: no training of these results has run: there is nothing to draw")
-    style = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False}
-    with matplotlib.rc_context(style):
-        budgets = {about["labelled_patients"] for stored in tables for about in stored.index["arms"].values()}
-        figure = Figure(figsize=(9.5 if len(budgets) > 1 else 6.0, 4.2), dpi=140, layout="constrained")
+    budgets = {about["labelled_patients"] for stored in tables for about in stored.index["arms"].values()}
+    with picture(path, 9.5 if len(budgets) > 1 else 6.0, 4.2) as figure:
+        if not tables:
+            raise InputError(f"{path}: no training of these results has run: there is nothing to draw")
         if len(budgets) > 1:
             over, beside = figure.subplots(1, 2, width_ratios=(1.1, 1))
             _draw_over_patients(over, tables)
         else:  # one budget of labels makes no line
             beside = figure.subplots()
         _draw_arms(beside, max(tables, key=lambda stored: len(stored.index["trainings"])))
-        with whole_file(path) as temporary:
-            figure.savefig(temporary, format="png" if path.suffix.lower() == ".png" else "jpg")
 
 
 def _draw_over_patients(axes: Axes, tables: Sequence[Stored]) -> None:

@@ -1,43 +1,89 @@
-"""A study as a page in Markdown: tables, what they answer, commands, time, machine, what was not run."""
+"""Tables in Markdown, on the terminal and between two comments of a page."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from common.machine import describe
-from common.shown import shown_text
-from studies.commands import prepare_command, row_command
+from rich import box
+from rich.table import Table as RichTable
+
+from common.console import console, say
+from common.errors import InputError
+from common.files import write_text
+from common.machine import describe, machine
+from studies.commands import absence, prepare_command, row_command
 from studies.declare import Study, Table
-from studies.estimate import say
-from studies.plan import Step
-from studies.table import COLUMNS, Line, best_distilled, cells, explain, smallest_within
+from studies.table import COLUMNS, Line, best_distilled, explain, smallest_within
+
+_PLACE = r"<!-- results: {name} -->\n(.*?)<!-- end of results -->"
+_SHORT = ("model", "transfer", "form", "bytes", "latency, ms: median / p95", "accuracy (95 %)", "compression: baseline")
 
 
-def write_page(
-    study: Study,
-    lines: Mapping[str, Sequence[Line]],
-    plan: Sequence[Step],
-    failures: Mapping[str, str],
-    command: str,
-) -> str:
-    """The whole page; every number in it comes from stored results, and no folder of this machine is named.
+def write_blocks(page: Path, blocks: Mapping[str, Sequence[str]]) -> None:
+    """Replace what stands between `<!-- results: NAME -->` and `<!-- end of results -->`, for each table.
 
     Args:
-        lines: of each table that is shown.
-        plan: of the same tables, made after the last run: what is not done in it was not run.
-        failures: {row key: reason} of the last run.
-        command: that made the page.
+        page: in Markdown; one that is not there is made.
+        blocks: {name of the table: its paragraphs}.
+
+    Raises:
+        InputError: a page that has no place for a table.
     """
-    parts = [
-        "# Every system side by side",
-        f"Written by `{command}` from the results that lie under `{study.runs}`; "
-        f"`python study.py table --config {study.path}` trains what is missing. One training a row; "
-        "for research, without any clinical claim.",
-    ]
-    for name, found in lines.items():
-        parts += _table_parts(study, study.tables[name], found)
-        parts += _missing([step for step in plan if step.row.table == name], failures, study)
-    return shown_text("\n\n".join(part for part in parts if part) + "\n", [str(study.runs), str(study.path)])
+    places = "".join(f"<!-- results: {name} -->\n<!-- end of results -->\n\n" for name in blocks)
+    text = page.read_text(encoding="utf-8") if page.exists() else f"# Results\n\n{places}"
+    for name, paragraphs in blocks.items():
+        place = re.compile(_PLACE.format(name=re.escape(name)), re.DOTALL).search(text)
+        if place is None:
+            raise InputError(f"{page}: has no line <!-- results: {name} -->: write it where they belong")
+        text = text[: place.start(1)] + "\n" + "\n\n".join(paragraphs) + "\n\n" + text[place.end(1) :]
+    write_text(page, text)
+    say(f"wrote {page}")
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """A table whose first row is its head."""
+    lines = ["|" + "".join(f" {text} |" if text else " |" for text in row) for row in rows]
+    return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
+
+
+def print_lines(table: Table, lines: Sequence[Line]) -> None:
+    """Show the columns that most terminals have space for."""
+    shown = RichTable(title=table.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in _SHORT:
+        shown.add_column(name, overflow="fold")
+    for line in lines:
+        shown.add_row(*(COLUMNS[name](line) for name in _SHORT))
+    console.print(shown)
+    for text in answers(table, lines):
+        say(text.replace("**", ""))
+    say(f"{len(lines)} of {len(table.rows)} rows have a result")
+
+
+def paragraphs(study: Study, table: Table, lines: Sequence[Line]) -> list[str]:
+    """A table for a page; every number in it comes from stored results, and no folder of this machine is named."""
+    parts = [table.note] if table.note else []
+    for report in {line.report["dataset"]["checksum"]: line.report for line in lines}.values():
+        data, counts = report["dataset"], report["artefacts"][-1]
+        kind = "simulated frames, simulated gaze" if data["simulated"] else "real images"
+        parts.append(
+            f"`{data['path']}`: {kind}, {'×'.join(map(str, data['frame_size']))}; test split: {counts['n_frames']} "
+            f"frames of {counts['n_patients']} patients; classes {', '.join(data['classes'])}."
+        )
+    if lines:
+        cells = [[text(line) for text in COLUMNS.values()] for line in lines]
+        parts += [markdown([list(COLUMNS), *cells]), explain(table)]
+        parts += ["\n".join(f"- {text}" for text in said)] if (said := answers(table, lines)) else []
+        parts.append(_effort(study, lines))
+    done = {line.row.name for line in lines}
+    left = [["row", "why", "command"]]
+    for row in table.rows.values():
+        if row.name not in done:
+            command = row_command(study, row)
+            why = absence(study, row) or "not run"
+            left.append([row.name, why, f"`{command.stored}`" if command else ""])
+    return [*parts, *(["Without a result:", markdown(left)] if len(left) > 1 else [])]
 
 
 def answers(table: Table, lines: Sequence[Line]) -> list[str]:
@@ -45,103 +91,42 @@ def answers(table: Table, lines: Sequence[Line]) -> list[str]:
     found = []
     if table.reference:
         title, near = table.rows[table.reference].model, smallest_within(lines, table.reference)
+        said = f"No student here is within 1 percentage point of {title}, or it has no result."
         if near:
             line, base = near
-            found.append(
+            said = (
                 f"The smallest student within 1 percentage point of {title} ({base.accuracy:.3f}): "
                 f"**{line.row.model}**, {line.form}, transfer: {line.row.transfer or 'none'}: {line.bytes:,} bytes, "
                 f"accuracy {line.accuracy:.3f}."
             )
-        elif any(line.row.name == table.reference for line in lines):
-            found.append(f"No student of the table is within 1 percentage point of {title}.")
-        else:
-            found.append(f"{title} has no result here, so no student is held against it.")
+        found.append(said)
     if table.target:
-        accuracy, most = float(table.target["accuracy"]), int(table.target["bytes"])
-        best = best_distilled(lines, most)
-        if best is None:
-            found.append(f"No distilled 8-bit student of under {most:,} bytes has a result here.")
-        else:
-            verdict = "reaches" if best.accuracy >= accuracy else "does not reach"
-            found.append(
-                f"The best distilled 8-bit student of under {most:,} bytes: **{best.row.model}**, transfer: "
-                f"{best.row.transfer}: accuracy {best.accuracy:.3f} with {best.bytes:,} bytes. It {verdict} the "
-                f"target of {accuracy:.3f}."
+        best = best_distilled(lines, table.target.bytes)
+        said = f"No distilled 8-bit student of under {table.target.bytes:,} bytes has a result here."
+        if best:
+            verdict = "reaches" if best.accuracy >= table.target.accuracy else "does not reach"
+            said = (
+                f"The best distilled 8-bit student of under {table.target.bytes:,} bytes: **{best.row.model}**, "
+                f"transfer: {best.row.transfer}: accuracy {best.accuracy:.3f} with {best.bytes:,} bytes. It {verdict} "
+                f"the target of {table.target.accuracy:.3f}."
             )
+        found.append(said)
     return found
 
 
-def _table_parts(study: Study, table: Table, lines: Sequence[Line]) -> list[str]:
-    parts = [f"## {table.title}", table.note]
-    if not lines:
-        return [*parts, "No row has a result yet."]
-    for result in {line.result["dataset"]["checksum"]: line.result for line in lines}.values():
-        data, counts = result["dataset"], result["row"]
-        height, width = data["frame_size"]
-        kind = "simulated frames, simulated gaze" if data["simulated"] else "real images"
-        parts.append(
-            f"`{data['path']}`: {kind}, {height}×{width}; test split: {counts['n_frames']} frames of "
-            f"{counts['n_patients']} patients; classes {', '.join(data['classes'])}."
-        )
-    parts.append(_markdown([COLUMNS, *(cells(line) for line in lines)]))
-    parts.append(explain(table))
-    said = answers(table, lines)
-    parts.append("\n".join(f"- {text}" for text in said))
-    parts.append(_effort(study, lines))
-    return parts
-
-
 def _effort(study: Study, lines: Sequence[Line]) -> str:
-    """Commands, seeds, hours and machines of the rows."""
-    rows, seen, wall_s, cpu_s = [["row", "seed", "cores", "min", "CPU min", "command"]], set(), 0.0, 0.0
+    """Commands, time and machine of the rows."""
+    rows = [["row", "min", "CPU min", "command"]]
     for line in lines:
-        command, record = row_command(study, line.row), line.record
-        if command is None or line.row.key in seen:
-            continue
-        seen.add(line.row.key)
-        wall_s, cpu_s = wall_s + record["seconds"], cpu_s + record["cpu_seconds"]
-        seed = str(line.row.flags.get("seed", study.seed))
-        reused = ", ".join(record["reused"])
-        note = f" ({reused}: reused from an earlier run, whose time is not counted)" if reused else ""
-        minutes = (f"{record[name] / 60:.1f}" for name in ("seconds", "cpu_seconds"))
-        cores = str(record.get("cores") or line.result["machine"]["cores"])
-        rows.append([line.row.name, seed, cores, *minutes, f"`{command.stored}`{note}"])
-    machines = {describe(line.result["machine"]) for line in lines}
-    dates = sorted(line.result["date"] for line in lines)
-    when = dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"
+        if command := row_command(study, line.row):
+            minutes = (f"{line.spent[name] / 60:.1f}" if name in line.spent else "" for name in ("s", "cpu_time"))
+            rows.append([line.row.name, *minutes, f"`{command.stored}`"])
+    dates = sorted(line.date for line in lines)
     names = dict.fromkeys(line.row.data for line in lines)
-    prepared = [command.stored for name in names if (command := prepare_command(study.datasets[name]))]
-    parts = [
-        f"Trained in {wall_s / 3600:.1f} h ({cpu_s / 3600:.1f} CPU hours) by the commands below, evaluated {when}, on "
-        f"{'; on '.join(sorted(machines))}. Where other work ran on the same cores, wall times and latencies are "
-        "longer for it."
-    ]
-    if prepared:
-        parts.append("Data: " + "; ".join(f"`{text}`" for text in prepared) + ".")
-    parts.append(f"<details><summary>Commands, seeds, time</summary>\n\n{_markdown(rows)}\n\n</details>")
-    return "\n\n".join(parts)
-
-
-def _missing(plan: Sequence[Step], failures: Mapping[str, str], study: Study) -> list[str]:
-    """What has no result: why, how long it would take, by which command."""
-    left = [step for step in plan if step.state != "done"]
-    if not left:
-        return []
-    rows = [["row", "why", "estimated time", "command"]]
-    for step in left:
-        why = failures.get(step.row.key) or (step.reason if step.state in ("absent", "refused") else "not run")
-        command = row_command(study, step.row)
-        rows.append(
-            [
-                step.row.name,
-                f"{step.state}: {why}" if step.state in ("absent", "refused") else why,
-                say(step.seconds) if step.state == "run" else "",
-                f"`{command.stored}`" if command else "",
-            ]
-        )
-    return ["Not run, so without a result (times are estimates):", _markdown(rows)]
-
-
-def _markdown(rows: Sequence[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(str(text).replace("|", "\\|") for text in row) + " |" for row in rows]
-    return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
+    prepared = [f"`{command.stored}`" for name in names if (command := prepare_command(study.datasets[name]))]
+    return (
+        f"Evaluated {' to '.join(dict.fromkeys((dates[0], dates[-1])))}; this page was written on "
+        f"{describe(machine())}. Minutes are those of the command's last start; where other work ran on the same "
+        f"cores, they and latencies are longer for it.{' Data: ' if prepared else ''}{'; '.join(prepared)}\n\n"
+        f"<details><summary>Commands and time</summary>\n\n{markdown(rows)}\n\n</details>"
+    )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -22,36 +22,42 @@ _LEAST = 0.05  # %, where a row without any error is drawn on the logarithmic ax
 _KINDS = (("float model", "s"), ("student, no teacher", "o"), ("student, distilled", "D"), ("compressed", "v"))
 
 
-def draw_table(path: str | os.PathLike, table: Table, lines: Sequence[Line]) -> None:
-    """Write a PNG or JPEG.
-
-    Args:
-        path: of the picture; its ending says which kind.
-        table, lines: as `collect_lines` gives them.
+@contextlib.contextmanager
+def picture(path: Path, width: float, height: float) -> Iterator[Figure]:
+    """A figure to draw into, inches; it is written when the block ends well.
 
     Raises:
-        InputError: nothing to draw, an ending that no picture has, or a folder that can't be written.
+        InputError: an ending that no picture has, or a folder that can't be written.
     """
-    path = Path(path)
     if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise InputError(f"{path}: is no name of a picture: end it with .png or .jpg")
-    if not lines:
-        raise InputError(f"{path}: no row of {table.name} has a result yet: `study.py table` makes them")
     style = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False}
     with matplotlib.rc_context(style):
-        figure = Figure(figsize=(8.4, 5.0), dpi=140, layout="constrained")
-        _draw(figure, table, lines)
+        figure = Figure(figsize=(width, height), dpi=140, layout="constrained")
+        yield figure
         with whole_file(path) as temporary:
-            figure.savefig(temporary, format="jpg" if path.suffix.lower() != ".png" else "png")
+            figure.savefig(temporary, format="png" if path.suffix.lower() == ".png" else "jpg")
+
+
+def draw_table(path: Path, table: Table, lines: Sequence[Line]) -> None:
+    """Write a PNG or JPEG of a table's lines.
+
+    Raises:
+        InputError: nothing to draw, or what `picture` raises.
+    """
+    with picture(path, 8.4, 5.0) as figure:
+        if not lines:
+            raise InputError(f"{path}: no row of {table.title} has a result yet: `study.py run` makes them")
+        _draw(figure, table, lines)
 
 
 def kind_of(line: Line) -> str:
     """One of the legend's names."""
-    if not line.student and line.row.how != "ensemble":
+    if not line.student and not line.row.ensemble:
         return "float model"
-    if line.row.how in ("compress", "ensemble") or line.row.form:  # a form of its own is what compression gave it
+    if line.row.compress or line.row.ensemble or line.row.form:  # a form of its own is what compression gave it
         return "compressed"
-    alone = not line.row.transfer or line.row.flags.get("teacher") == "none"
+    alone = not line.row.transfer or line.row.options.get("teacher") == "none"
     return "student, no teacher" if alone else "student, distilled"
 
 
@@ -67,42 +73,42 @@ def front(lines: Sequence[Line]) -> list[Line]:
 def _draw(figure: Figure, table: Table, lines: Sequence[Line]) -> None:
     axis = figure.subplots()
     axis.set_xscale("log")
-    named = front(lines)
-    for (kind, marker), colour in zip(_KINDS, PALETTE):
-        group = [line for line in lines if kind_of(line) == kind]
-        for number, line in enumerate(group):
-            low, high = line.result["row"]["accuracy_ci95"] or (line.accuracy, line.accuracy)
-            wrong = 100 * (1 - line.accuracy)
-            bars = [[max(100 * (high - line.accuracy), 0)], [max(100 * (line.accuracy - low), 0)]]
-            axis.errorbar(
-                line.bytes,
-                max(wrong, _LEAST),
-                bars,
-                color=colour,
-                marker=marker,
-                markersize=7 if line in named else 5,
-                alpha=1.0 if line in named else 0.55,
-                elinewidth=0.8,
-                linestyle="none",
-                label=kind if number == 0 else None,
-            )
-    for line in named:
-        text = f"{line.row.model}, {line.bytes / 1000:,.0f} kB"
-        place = (line.bytes, max(100 * (1 - line.accuracy), _LEAST))
-        axis.annotate(text, place, xytext=(6, -11), textcoords="offset points", fontsize=8)
+    named, drawn = front(lines), set()
+    for line in lines:
+        kind = kind_of(line)
+        place = [name for name, _ in _KINDS].index(kind)
+        low, high = line.found["accuracy_ci95"] or (line.accuracy, line.accuracy)
+        bars = [[max(100 * (high - line.accuracy), 0)], [max(100 * (line.accuracy - low), 0)]]
+        x, y = line.bytes, max(100 * (1 - line.accuracy), _LEAST)
+        axis.errorbar(
+            x,
+            y,
+            bars,
+            color=PALETTE[place],
+            marker=_KINDS[place][1],
+            markersize=7 if line in named else 5,
+            alpha=1.0 if line in named else 0.55,
+            elinewidth=0.8,
+            linestyle="none",
+            label=None if kind in drawn else kind,
+        )
+        drawn.add(kind)
+        if line in named:
+            text = f"{line.row.model}, {line.bytes / 1000:,.0f} kB"
+            axis.annotate(text, (x, y), xytext=(6, -11), textcoords="offset points", fontsize=8)
     # Between 98 and 99 % half of the errors go: on a linear axis one would not see it.
     axis.set_yscale("log")
     axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.yaxis.set_minor_formatter(NullFormatter())
     axis.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     sizes = [line.bytes for line in lines]
     axis.set_xlim(min(sizes) / 1.5, max(sizes) * 1.5)
     axis.xaxis.set_major_locator(LogLocator(subs=(1,) if max(sizes) > 100 * min(sizes) else (1, 2, 5)))
-    axis.xaxis.set_minor_formatter(NullFormatter())
     axis.xaxis.set_major_formatter(lambda value, _: scaled(value, 1000, (" B", " kB", " MB", " GB")).replace(".00", ""))
+    for one in (axis.xaxis, axis.yaxis):
+        one.set_minor_formatter(NullFormatter())
     axis.set_xlabel("bytes of the file; of a float model its weights, 4 each")
     axis.set_ylabel("misclassified frames, % (bars: 95 % interval over patients)")
     axis.grid(alpha=0.3)
-    simulated = ", simulated" if lines[0].result["dataset"]["simulated"] else ""
-    axis.set_title(f"{table.title}{simulated}: {lines[0].result['row']['n_frames']} test frames", pad=24)
+    simulated = ", simulated" if lines[0].report["dataset"]["simulated"] else ""
+    axis.set_title(f"{table.title}{simulated}: {lines[0].found['n_frames']} test frames", pad=24)
     axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, fontsize=8)

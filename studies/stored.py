@@ -22,12 +22,11 @@ import pandas as pd
 
 from common.documents import read_json
 from common.errors import InputError
-from common.files import whole_file, write_text
-from studies.collect import read_predictions
-from studies.declare import Study, Table
-from studies.records import Checksums, is_evaluated, read_record, read_result
-from studies.repeat import split_name
+from common.files import sha256_of, whole_file, write_text
+from studies.commands import row_command
+from studies.declare import Row, Study, Table, split_name
 from studies.statistics import Counts, count_right
+from studies.table import collect_lines, read_predictions
 
 INDEX = "study.json"
 FRAMES = "frames.csv.gz"
@@ -51,8 +50,7 @@ class Stored:
 
     def seeds(self, arm: str) -> list[int]:
         """Seeds with which an arm was trained, in order."""
-        names = (split_name(name) for name in self.index["trainings"])
-        return sorted(found[1] for found in names if found and found[0] == arm)
+        return sorted(seed for name, seed in map(split_name, self.index["trainings"]) if name == arm)
 
     def probabilities(self, arm: str, seed: int) -> np.ndarray:
         """float64 [frames, classes] of one training.
@@ -79,42 +77,39 @@ class Stored:
         return count_right(right, self.frames["patient_id"].to_numpy()[kept], seeds)
 
 
-def store_table(study: Study, table: Table, folder: Path, sums: Checksums) -> list[str]:
+def store_table(study: Study, table: Table, folder: Path) -> list[str]:
     """Write what a study's table has so far; trainings that are stored already and are not here stay.
 
     Returns:
         Names of the trainings that were written.
 
     Raises:
-        InputError: predictions of other test frames than those that are stored.
+        InputError: a table without seeds, or predictions of other test frames than those that are stored.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    if not table.seeds:
+        raise InputError(f"{study.path}: {table.title}: has no seeds: only repeated trainings are stored")
     index = read_json(folder / INDEX, "stored results", "delete it") if (folder / INDEX).is_file() else {}
-    trainings, written = dict(index.get("trainings", {})), []
-    for name, row in table.rows.items():
-        if split_name(name) is None or not is_evaluated(study, row, sums):
-            continue
-        predictions, result = read_predictions(study, row), read_result(study, row)
+    trainings, written, classes = dict(index.get("trainings", {})), [], index.get("classes", [])
+    for line in collect_lines(study, table):
+        predictions, name, command = read_predictions(study, line.row), line.row.name, row_command(study, line.row)
         _write_frames(folder / FRAMES, predictions[_OF_FRAMES])
-        columns = [name for name in map(str, predictions.columns) if name.startswith("p_")]
-        _write_csv(folder / f"{name}.csv.gz", predictions[columns].round(_DECIMALS))
-        record = read_record(study, row)
+        classes = line.report["dataset"]["classes"]
+        _write_csv(folder / f"{name}.csv.gz", predictions[[f"p_{each}" for each in classes]].round(_DECIMALS))
         trainings[name] = {
-            "command": record.get("command", ""),
-            "minutes": round(record.get("seconds", 0) / 60, 1),
-            "artefact_sha256": result["artefact_sha256"],
-            "accuracy": result["row"]["accuracy"],
-            "dataset_checksum": result["dataset_checksum"],
-            "date": result["date"],
+            "command": command.stored if command else "",
+            "minutes": round(line.spent["s"] / 60, 1) if "s" in line.spent else None,
+            "artefact_sha256": sha256_of(study.artefacts(line.row)),
+            "accuracy": line.accuracy,
+            "dataset_checksum": line.report["dataset"]["checksum"],
+            "date": line.date,
         }
         written.append(name)
-    arms = {found[0]: row for name, row in table.rows.items() if (found := split_name(name))}
     content = {
         "title": table.title,
         "note": table.note,
-        "classes": [column[2:] for column in columns] if written else index.get("classes", []),
-        "arms": {arm: _describe(row) for arm, row in arms.items()},
-        "claims": [list(claim) for claim in table.claims],
+        "classes": classes,
+        "arms": {split_name(name)[0]: _describe(row) for name, row in table.rows.items()},
+        "claims": table.claims,
         "planned": list(table.rows),
         "trainings": {name: trainings[name] for name in sorted(trainings)},
     }
@@ -137,11 +132,11 @@ def read_stored(folder: Path) -> Stored:
     return Stored(folder, index, frames)
 
 
-def _describe(row: Any) -> dict[str, Any]:
+def _describe(row: Row) -> dict[str, Any]:
     return {
         "model": row.model,
         "transfer": row.transfer,
-        "labelled_patients": row.flags.get("labelled-patients"),
+        "labelled_patients": row.options.get("labelled-patients"),
         "is_teacher": row.artefact.startswith("teacher/"),
     }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from snakemake.cli import get_argument_parser
 
 from tests.pages import PAGES, ROOT, block
 
@@ -72,6 +73,9 @@ def test_every_flag_that_a_page_names_is_a_flag(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "300")  # so that no flag is broken over two lines
     known = set(re.findall(r"(?<![\w-])--[a-z][\w.-]*", "".join(help_of(name, capsys) for name in COMMANDS)))
     known |= {"--debug"}  # of every command
+    known |= {
+        flag for action in get_argument_parser()._actions for flag in action.option_strings
+    }  # after `study.py run --`
     for script in (ROOT / "benchmarks").glob("*.py"):  # some import what is not installed everywhere: read, not run
         known |= set(re.findall(r'add_argument\(\s*"(--[a-z][\w-]*)"', script.read_text()))
     for page, text in PAGES.items():

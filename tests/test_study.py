@@ -1,50 +1,166 @@
-"""study.py as a user runs it: the reduced study for real, the whole one as a plan, one line for what is wrong."""
+"""study.py as a user runs it: a reduced study by Snakemake, the whole one as settings, one line for what is wrong."""
 
 import importlib
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import yaml
 
+from studies.check import records
 from studies.commands import row_command
 from studies.declare import read_study
-from studies.estimate import parse_compress, parse_train
+from tests.evaluation.conftest import make_dataset
 from tests.models.sononet_file import made_up, write
 
 ROOT = Path(__file__).resolve().parents[1]
 
+# One real row, `real`; all others take their files from nowhere, as quickly as they can.
+STAND_IN = """
+import json, os, runpy, sys, time
+from pathlib import Path
 
-def run(folder, *words):
-    command = [sys.executable, str(ROOT / "study.py"), *map(str, words)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=os.environ)
+name, words, place = Path(__file__).stem, sys.argv[1:], Path(__file__).parent
+value = lambda flag: words[words.index(flag) + 1] if flag in words else None
+out = Path(value("--run") or value("--out") or Path(value("--json")).parent)
+row = out.parent.name if name != "evaluate" else out.name
+with open(place / "calls.txt", "a") as calls:
+    calls.write(f"{name} {row}\\n")
+if row == "real":
+    script = Path(os.environ["PROJECT"]) / f"{name}.py"
+    sys.path.insert(0, str(script.parent))
+    sys.argv[0] = str(script)
+    runpy.run_path(str(script), run_name="__main__")
+if name == "evaluate":
+    (out / "result.json").write_text(json.dumps(words))
+    (out / "predictions.csv").write_text("")
+    sys.exit()
+print("epoch 1/1 by", sys.executable)
+if row == "slow" and not (place / "go").exists():
+    time.sleep(600)
+if value("--seed") == "13":
+    sys.exit("error: the disk is full")
+made = {"compress": "sparse.tflite"}.get(name, "student/student.tflite")
+made = "teacher/teacher.keras" if "[teacher]" in words else made
+(out / made).parent.mkdir(parents=True, exist_ok=True)
+(out / made).write_text(" ".join(words))
+"""
+
+STUDY = """
+runs: runs
+latency: false
+datasets:
+  tiny: {path: data}
+tables:
+  tiny:
+    data: tiny
+    baseline: real
+    train: {stages: [student], student: sononet_4, teacher: none}
+    rows:
+      big: {model: a, artefact: teacher/teacher.keras, train: {stages: [teacher], teacher: sononet_16}}
+      small: {model: b, artefact: student/student.tflite, train: {teacher-path: "{big}", distil.epochs: 3}}
+      sparse: {model: c, artefact: sparse.tflite, compress: prune, source: "{small}", flags: {sparsity: [0.5]}}
+      same: {model: d, of: small, artefact: student/student.tflite}
+      both: {model: e, ensemble: [small, sparse]}
+      slow: {model: f, artefact: student/student.tflite, train: {}}
+      failing: {model: g, artefact: student/student.tflite, train: {seed: 13}}
+      lost: {model: h, artefact: sparse.tflite, compress: prune, source: "{failing}", flags: {sparsity: [0.5]}}
+      real: {model: i, artefact: teacher/teacher.keras,
+             train: {stages: [teacher], teacher: sononet_16, teacher-options: {width: 0.1, fusion: none}, gaze: none,
+                     teach.epochs: 1, teach.precision: float32}}
+"""
 
 
-def test_the_reduced_study(tmp_path):
-    """Phantom, teacher, student, 8 bits, compression, ensemble, table, page; the second time nothing is done."""
-    config = ROOT / "configs" / "lineage_ci.yaml"
-    words = ("--config", config, "--timing", "false", "--latency", "false")
-    done = run(tmp_path, "table", *words, "--markdown", "page.md")
+@pytest.fixture
+def place(tmp_path):
+    """A folder with the study, its data and stand-ins for the commands."""
+    make_dataset(tmp_path / "data")
+    (tmp_path / "study.yaml").write_text(STUDY)
+    (tmp_path / "commands").mkdir()
+    for name in ("train", "compress", "evaluate"):
+        (tmp_path / "commands" / f"{name}.py").write_text(STAND_IN)
+    return tmp_path
+
+
+def start(place, *words):
+    """Snakemake in a group of processes of its own; `calls.txt` starts empty."""
+    (place / "commands" / "calls.txt").write_text("")
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "studies" / "Snakefile"), *words, "--cores"]
+    command += ["2", "--config", "study=study.yaml", f"commands={place / 'commands'}"]
+    environment = {**os.environ, "PROJECT": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    with open(place / "output.txt", "w") as output:
+        return subprocess.Popen(
+            command, cwd=place, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
+
+
+def calls(place):
+    return (place / "commands" / "calls.txt").read_text().splitlines()
+
+
+def wait_for(place, call):
+    end = time.monotonic() + 120
+    while call not in calls(place):
+        assert time.monotonic() < end, (place / "output.txt").read_text()
+        time.sleep(0.1)
+
+
+def test_a_study_by_snakemake(place):
+    """Dry run; killed while a row trains; finished, but for a row that fails; settings changed; nothing left."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "study.py"), "run", "--config", "study.yaml", "--", "--dry-run"],
+        cwd=place,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "prepare.py phantom" in done.stdout and "3 of 4 rows to train" in done.stdout
-    page = (tmp_path / "page.md").read_text()
-    rows = read_study(config).tables["phantom"].rows
-    for row in rows.values():
-        assert f"| {row.model} |" in page
-        stored = json.loads((tmp_path / "runs" / "lineage_ci" / "phantom" / row.name / "result.json").read_text())
-        assert f"{stored['row']['accuracy']:.3f} (" in page
-    assert "simulated frames, simulated gaze" in page and str(tmp_path) not in page
+    assert "train_tiny_small" in done.stdout + done.stderr and not list(place.glob("runs/tiny/*/run"))
 
-    files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.json")}
-    again = run(tmp_path, "table", *words)
-    assert again.returncode == 0 and "nothing is left to train" in again.stdout
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.json")} == files
+    process = start(place)
+    wait_for(place, "train slow")
+    wait_for(place, "evaluate small")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    first = calls(place)
+    kept = {path.parent.name: path.stat().st_mtime_ns for path in place.glob("runs/tiny/*/trained.txt")}
+    assert {"big", "small"} <= set(kept) and "slow" not in kept
+
+    (place / "commands" / "go").touch()
+    process = start(place)
+    assert process.wait() == 1, (place / "output.txt").read_text()
+    second = calls(place)
+    assert "train slow" in second and not {f"train {name}" for name in kept} & set(second)
+    names = {"big", "small", "sparse", "same", "both", "slow", "real"}
+    assert {path.parent.name for path in place.glob("runs/tiny/*/evaluated.txt")} == names
+    assert {name: (place / f"runs/tiny/{name}/trained.txt").stat().st_mtime_ns for name in kept} == kept
+    assert sorted({*first, *second} - {"train failing"}) == sorted(
+        [*(f"train {name}" for name in ("big", "small", "slow", "real")), "compress sparse"]
+        + [f"evaluate {name}" for name in names]
+    )
+    assert "error: the disk is full" in (place / "output.txt").read_text()  # the failing row's log
+    assert "epoch 1/1 by …/" in (place / "runs/tiny/failing/log.txt").read_text()
+    result = json.loads((place / "runs/tiny/real/result.json").read_text())
+    assert 0 <= result["artefacts"][0]["accuracy"] <= 1
+    assert float((place / "runs/tiny/real/time.tsv").read_text().splitlines()[1].split("\t")[0]) > 0
+
+    text = (place / "study.yaml").read_text()
+    (place / "study.yaml").write_text(
+        text.replace("distil.epochs: 3", "distil.epochs: 4").replace("seed: 13", "seed: 1")
+    )
+    process = start(place)
+    assert process.wait() == 0, (place / "output.txt").read_text()
+    assert sorted(calls(place)) == sorted(
+        ["train small", "compress sparse", "train failing", "compress lost"]
+        + [f"evaluate {name}" for name in ("small", "sparse", "same", "both", "failing", "lost")]
+    )
 
 
-@pytest.mark.parametrize("name", ["lineage", "lineage_ci"])
+@pytest.mark.parametrize("name", ["lineage", "lineage_ci", "evidence_ci"])
 def test_every_row_is_a_command_that_its_script_takes(name, monkeypatch, tmp_path):
     """Flags, model names and loss weights of every row are read by the parsers of train.py and compress.py."""
     monkeypatch.chdir(ROOT)
@@ -52,13 +168,10 @@ def test_every_row_is_a_command_that_its_script_takes(name, monkeypatch, tmp_pat
     monkeypatch.setenv("SONONET_DIR", str(tmp_path))
     study = read_study(f"configs/{name}.yaml")
     for row in study.rows():
-        if row.how == "train":
-            config = parse_train(study, row)
-            assert config.run == study.run_folder(row) and config.data == study.datasets[row.data].path
-        elif row.how == "compress":
-            assert parse_compress(study, row).out == study.run_folder(row)
-        else:
-            assert row_command(study, row) is None
+        made = {file.name: json.loads(text) for file, text in records(study, row).items()}
+        assert ("settings.json" in made) == row.trains
+        if row.trains:
+            assert made["settings.json"]["command"] == row_command(study, row).stored
 
 
 def test_the_lineage_has_the_rows_that_were_asked_for():
@@ -94,18 +207,15 @@ def test_the_lineage_has_the_rows_that_were_asked_for():
 
 
 BAD = [
-    (("table",), "config"),
-    (("table", "--config", "none.yaml"), "no such file"),
-    (("table", "--config", "{ci}", "--data", "real"), "table real: the study has no such one; it has phantom"),
-    (("table", "--config", "{ci}", "--only", "vgg19"), "row vgg19: the study has no such one"),
-    (("table", "--config", "{ci}", "--max-hours", "0"), "--max-hours 0.0: must be above 0"),
-    (("table", "--config", "{ci}", "--jobs", "0"), "--jobs 0: must be from 1 to 1024"),
-    (
-        ("table", "--config", "{ci}", "--markdown", "gone/page.md"),
-        "--markdown gone/page.md: lies in no folder",
-    ),
-    (("table", "--config", "{ci}", "--retime", "--latency", "false"), "--retime: times what is finished again"),
-    (("results", "--config", "{ci}", "--only", "vgg16"), "--only"),
+    (("run",), "config"),
+    (("run", "--config", "none.yaml"), "no such file"),
+    (("run", "--config", "{ci}", "--data", "real"), "table real: the study has no such one; it has phantom"),
+    (("run", "--config", "{ci}", "--only", "vgg19"), "row vgg19: the study has no such one"),
+    (("run", "--config", "{ci}", "--cores", "0"), "cores"),
+    (("table", "--config", "{ci}", "--data", "real"), "table real: the study has no such one"),
+    (("table", "--config", "{ci}", "--only", "vgg16"), "--only"),
+    (("table", "--config", "{ci}", "--", "--dry-run"), "only `run` passes words on"),
+    (("store", "--config", "{ci}"), "has no seeds"),
     (("tabel",), "tabel"),
     ((), "--help"),
 ]
@@ -113,24 +223,10 @@ BAD = [
 
 @pytest.mark.parametrize(("words", "message"), BAD)
 def test_bad_input_is_one_line(words, message, tmp_path, monkeypatch, capfd):
-    command = load_command()
+    command = importlib.import_module("study")
     monkeypatch.chdir(tmp_path)
     code = command.run_command(command.main, [word.format(ci=ROOT / "configs" / "lineage_ci.yaml") for word in words])
     out, err = capfd.readouterr()
     assert code == 2 and err.startswith("error: ") and err.count("\n") == 1
     assert message in err and "Traceback" not in out + err
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_dry_run_does_nothing(tmp_path, monkeypatch, capfd):
-    command = load_command()
-    monkeypatch.chdir(tmp_path)
-    config = str(ROOT / "configs" / "lineage_ci.yaml")
-    assert command.run_command(command.main, ["table", "--config", config, "--dry-run", "--only", "both"]) == 0
-    out = capfd.readouterr().out
-    assert "datasets/phantom_ci is made first" in out and "3 of 4 rows to train" in out
-    assert list(tmp_path.iterdir()) == []
-
-
-def load_command():
-    return importlib.import_module("study")

@@ -18,8 +18,7 @@ import train
 from baselines.registry import all_baselines
 from common import strict_yaml
 from common.typed import field_types
-from studies.declare import read_study
-from studies.plan import choose
+from studies.declare import choose, read_study
 from tests.fuzz.drive import accepted, fuzz, run
 from tests.fuzz.strategies import any_json, changed, damaged, odd_numbers, odd_texts
 from tests.studies.conftest import STUDY
@@ -157,8 +156,8 @@ def command_lines():
         **DEPLOYED,
         "study": (
             study.main,
-            [["table"], ["results"], []],
-            ["--config", "--data", "--runs", "--only", "--max-hours", "--jobs", "--dry-run", "--markdown", "--picture"],
+            [["table"], ["run"], ["check"], []],
+            ["--config", "--data", "--runs", "--only", "--cores", "--threads", "--page", "--picture", "--"],
         ),
     }
 

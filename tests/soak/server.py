@@ -25,18 +25,13 @@ import evaluate
 import models
 import prepare
 import quantization.legacy
-import studies.commands
-import studies.run
-import studies.speed
-import study
 import train
 import training.int8
 import training.run  # noqa: F401
 from common.errors import run_command
-from tests.studies.conftest import LARGE
 from tests.training import tiny
 
-MAINS = {command.__name__: command.main for command in (prepare, train, evaluate, compress, study)}
+MAINS = {command.__name__: command.main for command in (prepare, train, evaluate, compress)}
 TIMED = {"median": 1.0, "p95": 1.5, "runs": 10}
 
 
@@ -72,7 +67,7 @@ def _run(job: dict) -> None:
     try:
         if job["killed"]:
             _kill_before_renames(Path(job["killed"]))
-        _without_timing(folder)
+        _without_timing()
         code = run_command(MAINS[job["command"]], job["words"])
     except BaseException:
         traceback.print_exc()
@@ -81,16 +76,11 @@ def _run(job: dict) -> None:
     os._exit(code)
 
 
-def _without_timing(folder: Path) -> None:
-    """Nothing that takes time and is not under test: latencies, and in a study the training itself."""
+def _without_timing() -> None:
+    """Latencies take time and are not under test."""
     import evaluation.report
 
     evaluation.report.measure_latency = lambda paths, **_: [TIMED] * len(paths)
-    studies.speed.measure_ms = lambda load: 1.0
-    if (folder / "commands").is_dir():
-        studies.commands._ROOT = folder / "commands"
-        outline = models.outline
-        models.outline = lambda name, shape, *rest, **options: outline(name, LARGE, *rest, **options)
 
 
 def _kill_before_renames(killed: Path) -> None:

@@ -18,8 +18,6 @@ import pytest
 
 from tests.data.clips import numbered_video, write_csv, write_gaze
 from tests.soak.tree import tree
-from tests.studies.conftest import STAND_IN, STUDY, make_dataset
-from tests.studies.conftest import shelf as shelf  # a fixture
 from tests.training import tiny
 
 pytestmark = pytest.mark.soak
@@ -45,10 +43,9 @@ JOBS = {
     "compress twice": [*PRUNE, "--sparsity", "0.5", "0.8"],
     "evaluate": ["run/teacher/teacher.keras", "run/int8/student_int8.tflite", "--data", "data", "--json", "m.json",
                  "--predictions", "p.csv", "--plots", "plots", "--run", "run"],
-    "study": ["table", "--config", "study.yaml", "--timing", "false", "--markdown", "page.md"],
 }  # fmt: skip
 # Kills at random moments, of each; those before renames come on top. Two targets have the same renames twice.
-RANDOM = {"prepare": 6, "prepare again": 4, "train": 8, "compress twice": 5, "evaluate": 4, "study": 4}
+RANDOM = {"prepare": 6, "prepare again": 4, "train": 8, "compress twice": 5, "evaluate": 4}
 
 
 class Server:
@@ -93,7 +90,7 @@ def server():
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory, server, shelf):
+def whole(tmp_path_factory, server):
     """A function: name of a job → (folder to start from, what lies there after it ran undisturbed, CPU seconds)."""
     base = tmp_path_factory.mktemp("soak")
     recordings = base / "recordings"
@@ -120,20 +117,11 @@ def whole(tmp_path_factory, server, shelf):
     training.mkdir()
     tiny.write_shapes(training / "data")
     (training / "preset.yaml").write_text(TRAIN)
-    studied = base / "studied"
-    commands = studied / "commands"
-    commands.mkdir(parents=True)
-    make_dataset(studied / "data")
-    (studied / "study.yaml").write_text(STUDY)
-    for path in shelf.iterdir():
-        shutil.copy(path, commands)
-    for name in ("train", "compress"):
-        (commands / f"{name}.py").write_text(STAND_IN)
     known = {}
 
     def run(name):
         if name not in known:
-            starts = {"prepare": recordings, "train": training, "study": studied}
+            starts = {"prepare": recordings, "train": training}
             start = starts[name] if name in starts else run({"prepare again": "prepare"}.get(name, "train"))[1]
             folder = shutil.copytree(start, base / f"{name} undisturbed")
             assert server.run(name, folder) == 0, folder.with_name(folder.name + ".log").read_text()

@@ -1,62 +1,26 @@
-"""A study of the tiny data set, whose train.py and compress.py are stand-ins that take no time."""
+"""A study of the tiny data set, whose trainings take a model from the shelf; `finish` does what the workflow does."""
 
 import common.quiet  # noqa: F401  isort: skip
 
-import copy
-import dataclasses
-import functools
+import hashlib
 import shutil
 from pathlib import Path
 
 import keras
 import pytest
 
+import evaluate
 import models
-import studies.collect
-import studies.commands
-import studies.speed
-from common.files import sha256_of
-from common.shown import shown_paths
-from studies.declare import read_study
-from studies.plan import choose, make_plan
-from studies.records import Checksums
-from studies.run import run_plan
+from studies.check import check, current_rows
+from studies.commands import evaluate_command, row_command
+from studies.declare import choose, read_study
+from studies.files import evaluation_inputs, made_files, training_inputs
 from tests.evaluation.conftest import make_dataset, make_student, save_keras, save_tflite
-
-# It takes a model from the shelf instead of training one: which one, the seed says.
-STAND_IN = """
-import os, shutil, sys, time
-from pathlib import Path
-
-words = sys.argv[1:]
-value = lambda flag: words[words.index(flag) + 1] if flag in words else None
-run, shelf = Path(value("--run") or value("--out")), Path(__file__).parent
-with open(shelf / "calls.txt", "a") as calls:
-    calls.write(" ".join([Path(__file__).stem, *words]) + "\\n")
-if value("--student") == "sononet_4":
-    print("error: --student sononet_4: the disk is full", file=sys.stderr)
-    sys.exit(2)
-if value("--student") == "sononet_8":
-    raise KeyError("a traceback")
-if value("--student") in ("mobilenet_v1", "mobilenet_v2"):  # each waits until the other one runs too
-    (shelf / value("--student")).write_text(str(sorted(os.sched_getaffinity(0))))
-    end = time.monotonic() + 20
-    while not all((shelf / f"mobilenet_v{number}").exists() for number in (1, 2)):
-        assert time.monotonic() < end, "alone"
-        time.sleep(0.05)
-print("epoch 1/1")
-made = "out" if value("--out") else "teacher" if "[teacher]" in words else "student"
-names = {"teacher": "teacher.keras", "student": "student.tflite", "out": "sparse.tflite"}
-folder = run if made == "out" else run / made
-folder.mkdir(parents=True, exist_ok=True)
-kind = "keras" if made == "teacher" else "tflite"
-for end in ("", ".json"):
-    shutil.copy(shelf / f"model{value('--seed')}.{kind}{end}", folder / (names[made] + end))
-"""
 
 STUDY = """
 runs: runs
 seed: 0
+latency: false
 datasets:
   tiny: {path: data}
 tables:
@@ -81,6 +45,7 @@ tables:
       same: {model: SqueezeNet again, of: small, artefact: student/student.tflite}
       both: {model: together, ensemble: [small, sparse]}
 """
+LARGE = (64, 96, 1)
 
 
 @pytest.fixture(scope="session")
@@ -90,7 +55,7 @@ def tiny(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def shelf(tmp_path_factory):
-    """What the stand-ins hand out: two models by seed, of both kinds, all with counts."""
+    """What trainings hand out: two models by seed, of both kinds, all with counts."""
     folder = tmp_path_factory.mktemp("shelf")
     for seed in (0, 1):
         save_keras(folder / f"model{seed}.keras", make_student(seed))
@@ -104,59 +69,28 @@ def shelf(tmp_path_factory):
 
 
 @pytest.fixture
-def stand_ins(tmp_path, shelf, monkeypatch):
-    """A folder with a train.py and a compress.py that are quick; `calls.txt` there lists their calls."""
-    return set_up(tmp_path, shelf, monkeypatch)
+def outlined(monkeypatch):
+    """The tiny frames are too small for the models that are named, which nobody builds here."""
+    outline_large(monkeypatch)
 
 
-_EVALUATIONS = {}
-LARGE = (64, 96, 1)
-
-
-def evaluate_once(evaluate, config):
-    """The real evaluation, done once for each artefact's bytes; a latency is a number that nobody measured."""
-    settings = dataclasses.replace(config, artefacts=(".",), data="", latency=False)
-    key = (*(sha256_of([path]) for path in config.artefacts), str(Path(config.data).resolve()), repr(settings))
-    if key not in _EVALUATIONS:
-        _EVALUATIONS[key] = evaluate(dataclasses.replace(config, latency=False))
-    report = copy.deepcopy(_EVALUATIONS[key].report)
-    for path, row in zip(shown_paths(config.artefacts), report["artefacts"]):
-        row["path"] = path
-    if config.latency:
-        for row in report["artefacts"]:
-            row["latency_ms"] = {"median": 1.0, "p95": 1.5, "runs": 10}
-    return dataclasses.replace(_EVALUATIONS[key], report=report)
-
-
-def set_up(folder, shelf, monkeypatch):
-    commands = folder / "commands"
-    commands.mkdir()
-    for path in shelf.iterdir():
-        (commands / path.name).symlink_to(path)
-    for name in ("train", "compress"):
-        (commands / f"{name}.py").write_text(STAND_IN)
-    monkeypatch.setattr(studies.commands, "_ROOT", commands)
-    if not isinstance(studies.collect.run_evaluation, functools.partial):
-        evaluate = functools.partial(evaluate_once, studies.collect.run_evaluation)
-        monkeypatch.setattr(studies.collect, "run_evaluation", evaluate)
-    monkeypatch.setattr(studies.speed, "measure_ms", lambda load: 1.0)
-    # The tiny frames are too small for the models that are named, which nobody builds here.
+def outline_large(monkeypatch):
     outline = models.outline
     monkeypatch.setattr(models, "outline", lambda name, shape, *rest, **options: outline(name, LARGE, *rest, **options))
-    return commands
+
+
+def write_config(folder, tiny, monkeypatch, text=STUDY):
+    """Path of a study's file; its paths are relative, as a user's are."""
+    monkeypatch.chdir(folder)
+    if not (folder / "data").exists():
+        (folder / "data").symlink_to(tiny.path)
+    (folder / "study.yaml").write_text(text)
+    return Path("study.yaml")
 
 
 @pytest.fixture
-def config(tmp_path, tiny, monkeypatch):
-    """Path of the study's file; its paths are relative, as a user's are."""
+def config(tmp_path, tiny, monkeypatch, outlined):
     return write_config(tmp_path, tiny, monkeypatch)
-
-
-def write_config(folder, tiny, monkeypatch):
-    monkeypatch.chdir(folder)
-    (folder / "data").symlink_to(tiny.path)
-    (folder / "study.yaml").write_text(STUDY)
-    return Path("study.yaml")
 
 
 @pytest.fixture
@@ -170,23 +104,37 @@ def finished_runs(tmp_path_factory, tiny, shelf):
     folder = tmp_path_factory.mktemp("finished")
     with pytest.MonkeyPatch.context() as monkeypatch:
         config = write_config(folder, tiny, monkeypatch)
-        set_up(folder, shelf, monkeypatch)
-        assert run(read_study(config))[0] == {}
+        outline_large(monkeypatch)
+        finish(read_study(config), shelf)
     return folder / "runs"
 
 
 @pytest.fixture
-def finished(study, stand_ins, finished_runs):
+def finished(study, finished_runs):
     """A study that went through once."""
     shutil.copytree(finished_runs, study.runs)
     return study
 
 
-def run(study, only=None, **options):
-    """(failures, {row: plan as it was before}): the whole way, without latency."""
-    sums = Checksums()
-    plan = make_plan(study, choose(study, only=only), sums)
-    return run_plan(study, plan, sums, latency=False, **options), {step.row.name: step for step in plan}
+def finish(study, shelf, only=None):
+    """What the workflow does with each row, with a model from the shelf: which one, the seed says."""
+    rows = choose(study, only=only)
+    check(study, rows)
+    for row in rows:
+        if row.trains:
+            words = row_command(study, row).words
+            seed = words[words.index("--seed") + 1]
+            for path in made_files(study, row):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                for end in ("", ".json"):
+                    shutil.copy(shelf / f"model{seed}{path.suffix}{end}", f"{path}{end}")
+            record(study.folder(row) / "trained.txt", [*training_inputs(study, row), *made_files(study, row)])
+        evaluate.main(evaluate_command(study, row).expanded)
+        record(study.folder(row) / "evaluated.txt", evaluation_inputs(study, row))
+
+
+def record(file, paths):
+    file.write_text("".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}\n" for path in paths))
 
 
 def change(config, old, new):
@@ -197,9 +145,6 @@ def change(config, old, new):
     return read_study(config)
 
 
-def calls(folder) -> list[str]:
-    """The commands that were run, and forget them."""
-    file = folder / "calls.txt"
-    found = file.read_text().splitlines() if file.exists() else []
-    file.unlink(missing_ok=True)
-    return found
+def current(study):
+    """Names of the rows whose results are of the study as it is."""
+    return [row.name for table in study.tables.values() for row in current_rows(study, table)]

@@ -1,80 +1,108 @@
 """The table and the page say what the stored results say, answer what was asked, and name what is missing."""
 
-import dataclasses
-import io
 import json
 import platform
+import re
 
+import numpy as np
 import pytest
-from rich.console import Console
 
-from studies.page import answers, write_page
-from studies.plan import choose, make_plan
-from studies.records import Checksums, read_result
-from studies.table import COLUMNS, Line, best_distilled, cells, collect_lines, print_lines, smallest_within, teachers
+from evaluation import EvaluateConfig
+from evaluation import evaluate as evaluate_artefacts
+from studies.declare import Target
+from studies.page import answers, paragraphs, print_lines, write_blocks
+from studies.table import COLUMNS, Line, best_distilled, collect_lines, read_predictions, smallest_within
 
 
 @pytest.fixture
 def lines(finished):
-    return collect_lines(finished, finished.tables["tiny"], Checksums())
+    return collect_lines(finished, finished.tables["tiny"])
 
 
-def page(study, lines, failures=None):
-    plan = make_plan(study, choose(study), Checksums(), timing=False)
-    return write_page(study, {"tiny": lines}, plan, failures or {}, "python study.py results")
+def page(study, lines):
+    return "\n\n".join(paragraphs(study, study.tables["tiny"], lines))
+
+
+def result(study, name):
+    return json.loads((study.runs / "tiny" / name / "result.json").read_text())["artefacts"][-1]
+
+
+def test_results_are_those_of_the_artefacts(finished, lines, tiny):
+    table = finished.tables["tiny"].rows
+    paths = [finished.artefacts(table[name])[0] for name in ("big", "small", "sparse")]
+    rows = evaluate_artefacts(EvaluateConfig(paths, tiny.path, latency=False))["artefacts"]
+    found = {line.row.name: line for line in lines}
+    assert list(found) == ["big", "small", "sparse", "same", "both"]
+    for name, expected in zip(("big", "small", "sparse"), rows):
+        for key in ("accuracy", "bytes", "confusion"):
+            assert found[name].found[key] == expected[key]
+    assert found["both"].found["params"] == 400 and found["both"].form == "ensemble"
+    assert found["small"].difference["difference"] == pytest.approx(rows[1]["accuracy"] - rows[0]["accuracy"])
+    assert found["same"].difference == found["small"].difference and found["big"].difference is None
+    members = [read_predictions(finished, table[name]).filter(like="p_") for name in ("small", "sparse", "both")]
+    np.testing.assert_allclose(members[2], (members[0] + members[1]) / 2, atol=1e-6)
 
 
 def test_the_table_holds_the_stored_numbers(finished, lines):
     text = page(finished, lines)
     for line in lines:
-        stored = read_result(finished, line.row)["row"]
+        stored = result(finished, line.row.name)
         low, high = stored["macro_f1_ci95"]
         row = next(text_line for text_line in text.splitlines() if text_line.startswith(f"| {line.row.model} |"))
-        found = dict(zip(COLUMNS, row.strip("| ").split(" | ")))
+        found = dict(zip(COLUMNS, re.split(r" ?\| ?", row)[1:]))
         assert f"{stored['macro_f1']:.3f} ({low:.3f}–{high:.3f})" in row
         size = 4 * stored["params"] if line.row.name == "big" else stored["bytes"]
         assert found["bytes"] == f"{size:,}"
         assert found["transfer"] == (line.row.transfer or "none")
+        assert found["latency, ms: median / p95"] == ""
+        ratio = 4 * result(finished, "big")["params"] / size
+        expected = f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.1f}"
+        assert found["compression: baseline"] == ("" if line.row.name == "big" else expected)
     assert "simulated frames, simulated gaze" in text
     assert "python compress.py prune runs/tiny/small/run/student/student.tflite --data data" in text
-    assert "Not run" not in text
+    assert "Without a result" not in text
 
 
 def test_what_is_missing_is_named_with_its_command(finished, lines):
-    row = finished.row("tiny", "sparse")
-    (finished.folder(row) / "row.json").unlink()
-    left = collect_lines(finished, finished.tables["tiny"], Checksums())
+    (finished.runs / "tiny" / "sparse" / "trained.txt").unlink()
+    left = collect_lines(finished, finished.tables["tiny"])
     assert [line.row.name for line in left] == ["big", "small", "same"]
-    text = page(finished, left, {"tiny/sparse": "the disk is full"})
-    missing = text[text.index("Not run") :].splitlines()
-    assert any(
-        line.startswith("| sparse | the disk is full | under a minute | `python compress.py") for line in missing
-    )
+    text = page(finished, left)
+    missing = text[text.index("Without a result") :].splitlines()
+    assert any(line.startswith("| sparse | not run | `python compress.py") for line in missing)
     assert any(line.startswith("| both | not run |") for line in missing)
 
 
-def test_an_untimed_table_has_empty_cells(lines, capsys, finished, monkeypatch):
-    assert all(cells(line)[COLUMNS.index("latency, ms: median / p95")] == "" for line in lines)
-    print_lines(finished, finished.tables["tiny"], lines)
+def test_the_time_of_a_command_is_what_snakemake_measured(finished):
+    (finished.runs / "tiny" / "big" / "time.tsv").write_text("s\th:m:s\tcpu_time\n120.5\t0:02:00\t90.0\n")
+    lines = collect_lines(finished, finished.tables["tiny"])
+    assert lines[0].spent == {"s": 120.5, "cpu_time": 90} and not lines[1].spent
+    assert "| big | 2.0 | 1.5 | `python train.py --data data" in page(finished, lines)
+
+
+def test_the_terminal_gets_every_row(finished, lines, capsys):
+    print_lines(finished.tables["tiny"], lines)
     out = capsys.readouterr().out
-    assert all(line.row.model in out for line in lines)
-    for width in (100, 220):  # a column is shown, or said to be left out
-        terminal = Console(width=width, force_terminal=True, file=io.StringIO())
-        monkeypatch.setattr("studies.table.console", terminal)
-        print_lines(finished, finished.tables["tiny"], lines)
-        text = " ".join(terminal.file.getvalue().split())
-        assert ("Left out for want of width: params, MACs" in text) == (width == 100)
+    assert all(line.row.model in out for line in lines) and "5 of 5 rows have a result" in out
+
+
+def test_a_page_that_is_not_there_is_made_and_written_again(finished, lines, tmp_path):
+    for _ in range(2):
+        write_blocks(tmp_path / "page.md", {"tiny": paragraphs(finished, finished.tables["tiny"], lines)})
+        text = (tmp_path / "page.md").read_text()
+        assert text.count("| VGG-16 |") == 1 and text.endswith("<!-- end of results -->\n\n")
 
 
 def made_up(lines, name, accuracy, size, transfer="soft targets", form="8-bit", artefact="x.tflite"):
-    row = dataclasses.replace(lines[0].row, name=name, model=name, transfer=transfer, form=form, artefact=artefact)
-    stored = lines[0].result
-    result = {**stored, "row": {**stored["row"], "accuracy": accuracy, "bytes": size}}
-    return Line(row, result, {}, None, None, None, None)
+    row = lines[0].row.model_copy(
+        update={"name": name, "model": name, "transfer": transfer, "form": form, "artefact": artefact}
+    )
+    report = lines[0].report
+    return Line(row, {**report, "artefacts": [{**lines[0].found, "accuracy": accuracy, "bytes": size}]})
 
 
 def test_answers(finished, lines):
-    table = dataclasses.replace(finished.tables["tiny"], target={"accuracy": 0.5, "bytes": 250_000})
+    table = finished.tables["tiny"].model_copy(update={"target": Target(accuracy=0.5, bytes=250_000)})
     rows = [
         made_up(lines, "big", 0.97, 10**7, artefact="teacher.keras", form="float"),
         made_up(lines, "near", 0.961, 190_000),
@@ -89,41 +117,13 @@ def test_answers(finished, lines):
     first, second = answers(table, rows)
     assert "**as small**" in first and "150,000 bytes" in first and "0.970" in first
     assert "**near**" in second and "does not reach" not in second and "0.500" in second
-    strict = dataclasses.replace(table, target={"accuracy": 0.975, "bytes": 250_000})
+    strict = table.model_copy(update={"target": Target(accuracy=0.975, bytes=250_000)})
     assert "It does not reach the target of 0.975." in answers(strict, rows)[1]
-    assert "no result here" in answers(table, rows[1:])[0]
-    assert "No student of the table is within 1 percentage point" in answers(table, [rows[0], rows[4]])[0]
-
-
-def test_times_and_differences_are_against_the_baseline(lines):
-    named = {line.row.name: line for line in lines}
-    assert named["big"].of_baseline is None and named["big"].of_teacher is None and named["big"].difference is None
-    small = named["small"]
-    assert small.of_baseline == pytest.approx(4 * named["big"].result["row"]["params"] / small.bytes)
-    assert small.difference["difference"] == pytest.approx(small.accuracy - named["big"].accuracy)
-    assert named["same"].difference == small.difference
-
-
-def test_a_compression_ratio_is_to_the_rows_own_teacher(finished, lines):
-    """A pruned student and another file of a student's run have the student's teacher."""
-    rows = finished.tables["tiny"].rows
-    assert {name: teachers(row, rows) for name, row in rows.items()} == {
-        "big": (), "small": ("big",), "sparse": ("big",), "same": ("big",), "both": (),
-    }  # fmt: skip
-    for line in lines:
-        assert line.of_teacher == (line.of_baseline if line.row.name in ("small", "sparse", "same") else None)
-    two = dataclasses.replace(rows["small"], flags={"teacher-path": ["{big}", "{same}"]})
-    assert teachers(two, rows) == ("big", "same")
+    assert "or it has no result" in answers(table, rows[1:])[0]
+    assert "No student here is within 1 percentage point" in answers(table, [rows[0], rows[4]])[0]
 
 
 def test_no_private_names(finished, lines, tmp_path):
     text = page(finished, lines)
     assert str(tmp_path) not in text and "/tmp" not in text
     assert platform.node() not in text
-
-
-def test_records_are_readable(finished):
-    for row in finished.rows():
-        for name in ("row.json", "result.json"):
-            path = finished.folder(row) / name
-            assert not path.exists() or json.loads(path.read_text())

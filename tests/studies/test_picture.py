@@ -1,23 +1,19 @@
 """The picture of a table: it names what nothing else beats, and shows every row."""
 
-import dataclasses
-
 import matplotlib.image
 import pytest
 
 from common.errors import InputError
 from studies.picture import draw_table, front, kind_of
-from studies.records import Checksums
 from studies.table import Line, collect_lines
 
 
 def line(row, size, accuracy) -> Line:
-    result = {"row": {"accuracy": accuracy, "accuracy_ci95": None, "bytes": size, "params": 1}}
-    return Line(row, result, {}, None, None, None, None)
+    return Line(row, {"artefacts": [{"accuracy": accuracy, "accuracy_ci95": None, "bytes": size, "params": 1}]})
 
 
 def test_the_front_holds_what_nothing_else_beats_in_both(finished):
-    row = finished.row("tiny", "small")  # a .tflite file: its bytes are what is stored
+    row = finished.tables["tiny"].rows["small"]  # a .tflite file: its bytes are what is stored
     given = [
         line(row, *values) for values in ((300, 0.9), (100, 0.7), (200, 0.7), (250, 0.95), (100, 0.6), (900, 0.96))
     ]
@@ -28,25 +24,25 @@ def test_the_front_holds_what_nothing_else_beats_in_both(finished):
 
 
 def test_each_row_has_its_kind(finished):
-    lines = {each.row.name: each for each in collect_lines(finished, finished.tables["tiny"], Checksums())}
+    lines = {each.row.name: each for each in collect_lines(finished, finished.tables["tiny"])}
     small = lines["small"]
 
     def like_small(**changes):
-        return dataclasses.replace(small, row=dataclasses.replace(small.row, **{"form": "", **changes}))
+        return Line(small.row.model_copy(update={"form": "", **changes}), small.report)
 
     assert kind_of(lines["big"]) == "float model"
     assert kind_of(lines["sparse"]) == kind_of(lines["both"]) == "compressed"
     assert kind_of(like_small()) == "student, distilled"
     assert kind_of(like_small(form="8-bit, post-training")) == "compressed"
     assert kind_of(like_small(transfer="")) == "student, no teacher"
-    assert kind_of(like_small(transfer="gaze saliency", flags={"teacher": "none"})) == "student, no teacher"
+    assert kind_of(like_small(transfer="gaze saliency", train={"teacher": "none"})) == "student, no teacher"
     # Another file of a distilled student's run is as distilled.
-    assert kind_of(like_small(how="of", of="small", flags={})) == "student, distilled"
+    assert kind_of(like_small(of="small", train=None)) == "student, distilled"
 
 
 @pytest.mark.parametrize("ending", [".png", ".jpg"])
 def test_it_is_drawn_whole(finished, tmp_path, ending):
-    lines = collect_lines(finished, finished.tables["tiny"], Checksums())
+    lines = collect_lines(finished, finished.tables["tiny"])
     path = tmp_path / f"table{ending}"
     draw_table(path, finished.tables["tiny"], lines)
     picture = matplotlib.image.imread(path)
@@ -57,5 +53,5 @@ def test_what_can_not_be_drawn_is_one_line(finished, tmp_path):
     table = finished.tables["tiny"]
     with pytest.raises(InputError, match=r"table.pdf: is no name of a picture: end it with .png or .jpg"):
         draw_table(tmp_path / "table.pdf", table, [])
-    with pytest.raises(InputError, match=r"no row of tiny has a result yet"):
+    with pytest.raises(InputError, match=r"no row of Tiny frames has a result yet"):
         draw_table(tmp_path / "table.png", table, [])

@@ -3,13 +3,9 @@
 import pytest
 
 from common.errors import InputError
-from studies.commands import row_command
-from studies.declare import read_study
-from studies.plan import choose, make_plan
-from studies.records import Checksums, data_checksum, read_result
-from studies.repeat import of_seed, repeat_rows, split_name
-from studies.run import run_plan
-from tests.evaluation.conftest import make_dataset
+from studies.commands import evaluate_command, row_command
+from studies.declare import choose, of_seed, read_study, split_name
+from tests.studies.conftest import write_config
 
 FEW = """
 runs: runs
@@ -36,41 +32,32 @@ tables:
 
 @pytest.fixture
 def few(tmp_path, tiny, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "data").symlink_to(tiny.path)
-    (tmp_path / "few.yaml").write_text(FEW)
-    return read_study("few.yaml")
+    return read_study(write_config(tmp_path, tiny, monkeypatch, FEW))
 
 
 def test_each_row_stands_for_one_training_a_seed_and_names_those_of_its_own_seed(few):
-    names = ["big", "small", "own", "pruned", "both"]
+    names, rows = ["big", "small", "own", "pruned", "both"], few.tables["few"].rows
     assert list(few.tables["few"].rows) == [of_seed(name, seed) for seed in (1, 0) for name in names]
     for seed in (0, 1):
-        row = few.row("few", f"small.s{seed}")
+        row = rows[f"small.s{seed}"]
         words = row_command(few, row).words
         assert words[words.index("--seed") + 1] == str(seed)
-        assert words[words.index("--teacher-path") + 1] == f"runs/few/big.s{seed}/run/teacher/teacher.keras"
-        words = row_command(few, few.row("few", f"pruned.s{seed}")).words
+        assert words[words.index("--teacher-path") + 1] == f"[runs/few/big.s{seed}/run/teacher/teacher.keras]"
+        words = row_command(few, rows[f"pruned.s{seed}"]).words
         assert words[1] == f"runs/few/small.s{seed}/run/student/student.tflite"
         assert words[words.index("--seed") + 1] == str(seed)
-        assert few.row("few", f"both.s{seed}").members == (f"small.s{seed}", f"own.s{seed}")
+        assert rows[f"both.s{seed}"].parts() == (f"small.s{seed}", f"own.s{seed}")
         for name, epochs in (("small", "3"), ("own", "4")):  # the table's flags, unless the row has its own
-            words = row_command(few, few.row("few", f"{name}.s{seed}")).words
+            words = row_command(few, rows[f"{name}.s{seed}"]).words
             assert words[words.index("--labelled-patients") + 1] == "2"
             assert words[words.index("--distil.epochs") + 1] == epochs
-        assert row.tested_on == "fresh" and few.row("few", f"own.s{seed}").tested_on == "tiny"
+        assert row.test == "fresh" and rows[f"own.s{seed}"].test == "tiny"
 
 
-def test_a_row_is_evaluated_on_the_data_set_that_its_table_names_for_the_test(few, stand_ins, tmp_path):
-    rows = choose(few, only=["small.s0", "own.s0"])
-    plan = make_plan(few, rows, Checksums(), timing=False)
-    assert {step.state for step in plan} == {"absent", "run"}  # nobody has made the fresh one
-    fresh = make_dataset(tmp_path / "fresh", label=1)
-    plan = make_plan(few, rows, Checksums(), timing=False)
-    assert run_plan(few, plan, Checksums(), latency=False) == {}
-    small, own = (few.row("few", name) for name in ("small.s0", "own.s0"))
-    assert read_result(few, small)["dataset_checksum"] == fresh.checksum == data_checksum(few, small, tested=True)
-    assert read_result(few, own)["dataset_checksum"] == data_checksum(few, small) != fresh.checksum
+def test_a_row_is_evaluated_on_the_data_set_that_its_table_names_for_the_test(few):
+    for name, path in (("small.s0", "fresh"), ("own.s0", "data")):
+        words = evaluate_command(few, few.tables["few"].rows[name]).words
+        assert words[words.index("--data") + 1] == path
 
 
 def test_a_declared_name_stands_for_all_of_its_seeds(few):
@@ -79,10 +66,13 @@ def test_a_declared_name_stands_for_all_of_its_seeds(few):
 
 
 def test_names_are_split_into_row_and_seed():
-    assert split_name(of_seed("whole.x", 12)) == ("whole.x", 12) and split_name("whole") is None
+    assert split_name(of_seed("whole.x", 12)) == ("whole.x", 12) and of_seed("whole", None) == "whole"
 
 
-@pytest.mark.parametrize(("seeds", "named"), [([0, 0], "names a seed twice"), ([-1], "-1 is no whole number")])
-def test_seeds_that_can_not_be_are_refused(seeds, named):
+@pytest.mark.parametrize(
+    ("seeds", "named"), [("[1, 1]", "names a seed twice"), ("[-1]", "seeds.0: .* found -1"), ("3", "seeds: .* list")]
+)
+def test_seeds_that_can_not_be_are_refused(tmp_path, tiny, monkeypatch, seeds, named):
+    path = write_config(tmp_path, tiny, monkeypatch, FEW.replace("[1, 0]", seeds))
     with pytest.raises(InputError, match=named):
-        repeat_rows("few.yaml: tables.few", {}, seeds)
+        read_study(path)

@@ -1,20 +1,22 @@
 """Predictions that stay with the code, and the tables that are made of them alone."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from common.errors import InputError
-from studies.collect import read_predictions
 from studies.declare import read_study
-from studies.evidence import arm_table, claim_table, draw, left_over, write_page
-from studies.plan import choose, make_plan
-from studies.records import Checksums
-from studies.run import run_plan
+from studies.evidence import arm_table, claim_table, draw, left_over, paragraphs
+from studies.page import write_blocks
 from studies.stored import read_stored, store_table
+from studies.table import read_predictions
+from tests.studies.conftest import finish, outline_large, write_config
 
 FEW = """
 runs: runs
+latency: false
 datasets:
   tiny: {path: data}
 tables:
@@ -34,17 +36,23 @@ tables:
 """
 
 
+@pytest.fixture(scope="module")
+def stored_once(tmp_path_factory, tiny, shelf):
+    """A folder in which all but one arm has run and is stored."""
+    folder = tmp_path_factory.mktemp("stored")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        study = read_study(write_config(folder, tiny, monkeypatch, FEW))
+        outline_large(monkeypatch)
+        finish(study, shelf, only=["big", "alone", "taught"])
+        assert len(store_table(study, study.tables["few"], folder / "few")) == 6
+    return folder
+
+
 @pytest.fixture
-def stored(tmp_path, tiny, monkeypatch, stand_ins):
-    """All but one arm has run and is stored."""
+def stored(tmp_path, stored_once, monkeypatch, outlined):
+    shutil.copytree(stored_once, tmp_path, symlinks=True, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "data").symlink_to(tiny.path)
-    (tmp_path / "few.yaml").write_text(FEW)
-    study, sums = read_study("few.yaml"), Checksums()
-    rows = choose(study, only=[f"{name}.s{seed}" for seed in (0, 1) for name in ("big", "alone", "taught")])
-    assert run_plan(study, make_plan(study, rows, sums, timing=False), sums, latency=False) == {}
-    assert len(store_table(study, study.tables["few"], tmp_path / "few", sums)) == 6
-    return study, read_stored(tmp_path / "few")
+    return read_study("study.yaml"), read_stored(tmp_path / "few")
 
 
 def test_every_number_follows_from_the_tables_alone(stored):
@@ -54,7 +62,7 @@ def test_every_number_follows_from_the_tables_alone(stored):
         frames = pd.read_csv(found.folder / "frames.csv.gz")
         right = (probabilities.argmax(axis=1) == frames["label"])[frames["label"] >= 0]
         assert right.mean() == pytest.approx(training["accuracy"])
-        predictions = read_predictions(study, study.row("few", name))
+        predictions = read_predictions(study, study.tables["few"].rows[name])
         np.testing.assert_allclose(probabilities, predictions.filter(like="p_"), atol=5.1e-5)
         assert training["command"].startswith("python train.py --data data")
     np.testing.assert_allclose(
@@ -65,12 +73,12 @@ def test_every_number_follows_from_the_tables_alone(stored):
 def test_storing_again_gives_the_same_bytes_and_other_test_frames_are_refused(stored, tmp_path):
     study, found = stored
     before = {path.name: path.read_bytes() for path in found.folder.iterdir()}
-    store_table(study, study.tables["few"], found.folder, Checksums())
+    store_table(study, study.tables["few"], found.folder)
     assert before == {path.name: path.read_bytes() for path in found.folder.iterdir()}
     frames = found.frames.assign(label=0)
     frames.to_csv(found.folder / "frames.csv.gz", index=False)
     with pytest.raises(InputError, match="holds other test frames"):
-        store_table(study, study.tables["few"], found.folder, Checksums())
+        store_table(study, study.tables["few"], found.folder)
 
 
 def test_the_page_says_what_has_run_and_what_has_not(stored, tmp_path):
@@ -78,19 +86,19 @@ def test_the_page_says_what_has_run_and_what_has_not(stored, tmp_path):
     page = tmp_path / "page.md"
     page.write_text("before\n\n<!-- results: few -->\n<!-- end of results -->\n\nafter\n")
     for _ in range(2):  # written twice it stands there once
-        write_page(page, [found])
+        write_blocks(page, {"few": paragraphs(found)})
         text = page.read_text()
         assert text.startswith("before\n") and text.endswith("\nafter\n") and text.count("never (seeds 0, 1)") == 1
-    rows = [line.split("|") for line in arm_table(found)[2:]]
+    rows = [line.split("|") for line in arm_table(found).splitlines()[2:]]
     assert [(row[1].strip(), row[2].strip()) for row in rows] == [
         ("teacher", "2"), ("alone", "2"), ("taught", "2"), ("never run", "0"),
     ]  # fmt: skip
-    first, second = claim_table(found)[2:]
+    first, second = claim_table(found).splitlines()[2:]
     assert "| taught | alone | 2 | +0.0 |" in first and "not run" in second
     assert left_over(found) == "2 of 8 planned trainings have not run: never (seeds 0, 1)."
     with pytest.raises(InputError, match="has no line <!-- results: few -->"):
         (tmp_path / "empty.md").write_text("")
-        write_page(tmp_path / "empty.md", [found])
+        write_blocks(tmp_path / "empty.md", {"few": paragraphs(found)})
 
 
 def test_the_figure_is_drawn_of_what_has_run(stored, tmp_path):

@@ -1,0 +1,122 @@
+"""Before anything is trained: what can't be trained is refused, and files are written where something has changed."""
+
+import os
+import shutil
+
+import pytest
+
+import models
+from common.errors import InputError
+from models import registry
+from studies.check import check
+from studies.commands import absence
+from studies.declare import choose, read_study
+from tests.evaluation.conftest import make_dataset
+from tests.studies.conftest import change, current, finish
+
+
+def times(folder):
+    return {path.relative_to(folder).as_posix(): path.stat().st_mtime_ns for path in folder.rglob("*.json")}
+
+
+def test_files_are_written_only_where_they_change(config, study):
+    check(study, choose(study))
+    names = {f"tiny/{row.name}/evaluation.json" for row in study.rows()}
+    names |= {f"tiny/{name}/settings.json" for name in ("big", "small", "sparse")} | {"data/tiny.json"}
+    before = times(study.runs)
+    assert set(before) == names
+    check(study, choose(study))
+    assert times(study.runs) == before
+    study = change(config, "{sparsity: [0.5]}", "{sparsity: [0.8]}")
+    check(study, choose(study))
+    after = times(study.runs)
+    assert {name for name in names if after[name] != before[name]} == {"tiny/sparse/settings.json"}
+
+
+def test_a_preset_and_other_data_change_what_depends_on_them(config, tmp_path):
+    (tmp_path / "preset.yaml").write_text("distil: {batch_size: 16}\n")
+    study = change(config, "{path: data}", "{path: data, config: preset.yaml}")
+    check(study, choose(study))
+    before = times(study.runs)
+    (tmp_path / "preset.yaml").write_text("distil: {batch_size: 8}\n")
+    check(study, choose(study))
+    after = times(study.runs)
+    changed = {name for name in after if after[name] != before[name]}
+    assert changed == {"tiny/big/settings.json", "tiny/small/settings.json"}
+    os.unlink(tmp_path / "data")
+    make_dataset(tmp_path / "data", label=1)
+    check(study, choose(study))
+    assert {name for name, time in times(study.runs).items() if time != after[name]} == {"data/tiny.json"}
+
+
+def test_a_result_counts_as_long_as_all_that_it_is_of_stays(finished, config, shelf):
+    names = ["big", "small", "sparse", "same", "both"]
+    assert current(finished) == names
+    assert current(change(config, "{sparsity: [0.5]}", "{sparsity: [0.8]}")) == ["big", "small", "same"]
+    study = change(config, "{sparsity: [0.8]}", "{sparsity: [0.5]}")
+    assert current(study) == names
+    shutil.copy(shelf / "model0.tflite", study.artefacts(study.tables["tiny"].rows["small"])[0])
+    assert current(study) == ["big"]  # what was made from it does not count either
+    study = change(config, "model: SqueezeNet again,", "model: SqueezeNet again, gaze: none,")
+    shutil.copy(shelf / "model1.tflite", study.artefacts(study.tables["tiny"].rows["small"])[0])
+    assert current(study) == ["big", "small", "sparse", "both"]
+    shutil.copytree("data", "copy")
+    make_dataset("other", label=1)
+    os.unlink("data")
+    os.rename("other", "data")
+    assert current(study) == []
+    os.rename("data", "other")
+    os.rename("copy", "data")
+    finish(study, shelf, only=["same"])
+    assert current(study) == names
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("distil.epochs: 3", "distil.eras: 3", "distil.eras"),
+        ("distil.epochs: 3", "student: mobilenet_v9", "mobilenet_v9"),
+        ("distil.epochs: 3", "loss.alpha: 2", "alpha"),
+        ("{width: 0.2}", "{width: -1}", "width"),
+        ("compress: prune", "compress: prnue", "'prnue' is none of"),
+        ("{sparsity: [0.5]}", "{sparsity: [1.5]}", "sparsity"),
+    ],
+)
+def test_what_can_not_be_trained_is_refused(config, monkeypatch, capsys, old, new, reason):
+    monkeypatch.setattr(models, "outline", registry.outline)
+    change(config, "[teacher], teacher: vgg16", "[teacher], teacher: sononet_16")  # 16×24 frames are enough for it
+    study = change(config, old, new)
+    with pytest.raises(InputError, match="1 rows are refused, so nothing is trained") as error:
+        check(study, choose(study))
+    assert reason in str(error.value) and not study.runs.exists()
+
+
+def test_a_missing_variable_or_data_set_makes_a_row_absent(config, monkeypatch, capsys):
+    monkeypatch.delenv("SOME_WEIGHTS", raising=False)
+    study = change(config, "teacher: vgg16}", 'teacher: vgg16, pretrained: "${SOME_WEIGHTS}/x.npz"}')
+    assert absence(study, study.tables["tiny"].rows["big"]) == "the environment variable SOME_WEIGHTS is not set"
+    check(study, choose(study))
+    assert capsys.readouterr().err.count("note: absent:") == 5 and not study.runs.exists()
+    study = change(config, ', pretrained: "${SOME_WEIGHTS}/x.npz"}', "}")
+    study = change(config, "datasets:\n", "datasets:\n  gone: {path: no/such/folder}\n")
+    study = change(config, "same: {", "same: {test: gone, ")
+    assert [row.name for row in study.rows() if absence(study, row)] == ["same"]
+
+
+def test_data_that_can_be_made_are_no_reason(config, tmp_path):
+    study = change(config, "{path: data}", "{path: new, prepare: [phantom, --frame-size, 48, 64]}")
+    assert not any(absence(study, row) for row in study.rows())
+    check(study, choose(study))
+    assert not (study.runs / "data").exists()  # the workflow makes it first
+
+
+def test_rows_and_all_that_they_are_made_from(study):
+    assert [row.name for row in choose(study, only=["tiny/sparse"])] == ["big", "small", "sparse"]
+    for tables, only, message in ((["x"], None, "table x"), (None, ["vgg19"], "row vgg19")):
+        with pytest.raises(InputError, match=f"{message}: the study has no such one"):
+            choose(study, tables, only)
+
+
+def test_seeds_are_read_from_the_file_alone(config):
+    study = read_study(config, "elsewhere")
+    assert str(study.runs) == "elsewhere"
