@@ -19,7 +19,7 @@ from pydicom.pixels import get_decoder, iter_pixels
 from pydicom.pixels.processing import apply_color_lut
 
 from common.errors import InputError
-from data.frames import grey_frame
+from data.frames import grey_frame, resize_frame
 from data.video.clip import MAX_FPS, MIN_FPS, Video, check_fps, check_size
 from data.video.dicom_count import stored_frames
 from data.video.dicom_jpeg import decode_jpeg_frame, is_chroma
@@ -64,7 +64,28 @@ def open_dicom(path: Path, fps: float | None = None) -> Video:
     _check_decoder(path, syntax)
     times_s, last_s = _times(path, header, count, fps)
     _check_whole(path, header, syntax, count)
-    return Video(path, size, times_s, float(times_s[-1]) + last_s, lambda: _decode(path, header, syntax, count))
+    shown = (max(1, round(size[0] * _stretch(path, header))), size[1])
+    check_size(path, *shown)
+
+    def decode() -> Iterator[np.ndarray]:
+        return (resize_frame(frame, shown[::-1]) for frame in _decode(path, header, syntax, count))
+
+    return Video(path, shown, times_s, float(times_s[-1]) + last_s, decode)
+
+
+def _stretch(path: Path, header) -> float:
+    """By how much a viewer widens the picture: PixelAspectRatio is a pixel's height and width (PS3.3 C.7.6.3.1.7)."""
+    value = header.get("PixelAspectRatio")
+    if value in (None, ""):
+        return 1.0
+    try:
+        height, width = (int(part) for part in value)
+        ratio = width / height
+    except (TypeError, ValueError, ZeroDivisionError):
+        ratio = 0.0
+    if not 0.1 < ratio < 10:
+        raise InputError(f"{path}: the DICOM field PixelAspectRatio is {str(value)[:50]!r}: {_EXPORT_AGAIN}")
+    return ratio
 
 
 def _read(path: Path, **options) -> Any:
@@ -73,7 +94,7 @@ def _read(path: Path, **options) -> Any:
             _check_inflated(path)
             found = pydicom.dcmread(path, force=True, **options)
             # pydicom converts an element when it is asked for it: all that is wanted is asked for here.
-            for name in (*_NEEDED, "NumberOfFrames", "FrameTimeVector", "FrameTime", "CineRate"):
+            for name in (*_NEEDED, "NumberOfFrames", "FrameTimeVector", "FrameTime", "CineRate", "PixelAspectRatio"):
                 found.get(name)
         # A file that is none is read as elements of any kind: whatever their conversion raises.
         except InputError:

@@ -262,3 +262,14 @@ def test_frames_that_the_header_leaves_out_are_not_lost(tmp_path):
         for path in (plain, jpeg):
             with pytest.raises(InputError, match=f"its pixels are 5 frames, and NumberOfFrames says {said}"):
                 open_video(path)
+
+
+def test_the_shape_of_the_pixels_is_obeyed(tmp_path):
+    wide = np.repeat(FRAMES, 2, axis=2)  # of pixels twice as high as wide
+    path = write_dicom(tmp_path / "a.dcm", wide, FrameTime=40.0, PixelAspectRatio=[2, 1])
+    assert open_video(path).size == FRAMES.shape[:0:-1]
+    np.testing.assert_array_equal(decoded(path), FRAMES)
+    for ratio in ([0, 1], [1, 0], [1000, 1]):
+        path = write_dicom(tmp_path / "b.dcm", FRAMES, FrameTime=40.0, PixelAspectRatio=ratio)
+        with pytest.raises(InputError, match="PixelAspectRatio is"):
+            open_video(path)
