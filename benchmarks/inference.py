@@ -12,6 +12,7 @@ with LiteRT and asks it once.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import sys
 import tempfile
@@ -110,7 +111,7 @@ def _product(folder: Path) -> Path:
     converter.inference_input_type = converter.inference_output_type = tf.int8
     random = np.random.default_rng(0)
     converter.representative_dataset = lambda: ([random.random((rows, inputs), np.float32)] for _ in range(2))
-    with quiet.held_back_stderr():
+    with quiet.held_back_stderr(), contextlib.redirect_stdout(sys.stderr):
         content = converter.convert()
     path = folder / "product.tflite"
     path.write_bytes(content)
