@@ -27,7 +27,6 @@ __all__ = [
     "PipelineSettings",
     "evaluation_batches",
     "frames_taken",
-    "is_streamed",
     "labelled_frames_a_batch",
     "training_batches",
     "view_batches",
@@ -247,13 +246,13 @@ def _draws(
     data: Dataset, split: str, seed: tf.Tensor, augmentation: Augmentation | None
 ) -> Callable[[tf.Tensor], tf.Tensor]:
     """position → the random numbers of its augmentation; of a large split they are not all held in memory."""
-    if is_streamed(data, split):
+    if _is_streamed(data, split):
         return lambda index: draws_at(index, seed, augmentation)
     table = random_draws(data.frames(split), seed, augmentation)
     return lambda index: tf.gather(table, index)
 
 
-def is_streamed(data: Dataset, split: str) -> bool:
+def _is_streamed(data: Dataset, split: str) -> bool:
     """Whether a split is too large to be held in memory: its order is then another one, see `data.mixing`."""
     return not _fits(data, split, None)
 

@@ -15,7 +15,7 @@ from common.errors import InputError
 from common.files import sha256_of
 from common.revision import revision
 from data.dataset import Dataset
-from data.pipeline import PipelineSettings, evaluation_batches, frames_taken, is_streamed, training_batches
+from data.pipeline import PipelineSettings, evaluation_batches, frames_taken, training_batches
 from data.saliency import DEFAULT_SIGMA, map_size
 from evaluation.artefacts import Metadata
 from evaluation.compression import teacher_of
@@ -223,7 +223,6 @@ def stage_fingerprints(config: TrainConfig, data: Dataset) -> dict[str, str]:
         "data": data.checksum,
         **{name: getattr(config, name) for name in ("seed", "gaze", "sigma", "class_weights", "augment")},
         **_budget(config),
-        **({"order": 2} if is_streamed(data, "train") else {}),
     }
     teacher = fingerprint(shared, **_teacher_settings(config, data))
     built = {
