@@ -194,7 +194,8 @@ def job_count(config: RecordingsConfig, recordings: Sequence[Recording]) -> int:
     """Processes to start: as many as are asked for; else one for each core where there is enough to do for them."""
     if config.jobs is not None:
         return min(config.jobs, len(recordings))
-    size = sum(file.stat().st_size for recording in recordings for file in _files(recording))
+    files = {file for recording in recordings for file in _files(recording)}  # one gaze file may be of all of them
+    size = sum(file.stat().st_size for file in files)
     return min(core_count(), len(recordings)) if size >= _WORTH_PROCESSES_BYTES else 1
 
 

@@ -98,7 +98,7 @@ def test_shards_are_mixed_and_each_frame_keeps_its_place(tmp_path, monkeypatch):
             np.testing.assert_array_equal(example["frame"][..., 0], rows[example["index"]].frame)
         orders.append([int(example["index"]) for example in found])
         assert sorted(orders[-1]) == list(range(len(rows)))
-        assert {index // 4 for index in orders[-1][:5]} == set(range(5))  # one of each shard before a second of any
+        assert len({index // 4 for index in orders[-1][:5]}) > 2  # not one shard after the other
     assert orders[0] != orders[1]
 
 
