@@ -129,8 +129,15 @@ def _check_encoded(text: str) -> None:
     """Refuse a name whose bytes are no UTF-8: TensorFlow and LiteRT take none, and JSON can't hold it."""
     try:
         text.encode()
+        return
     except UnicodeEncodeError:
+        pass
+    try:
+        os.fsencode(text).decode()
+    except UnicodeError:
         raise InputError(f"{text!a}: the name is no UTF-8: rename the file or folder") from None
+    # A name in UTF-8 that a Python without UTF-8 has taken apart.
+    raise InputError(f"{text!a}: the locale's encoding has no such characters: set PYTHONUTF8=1")
 
 
 @contextmanager
