@@ -19,6 +19,8 @@ from studies.stored import Stored
 
 def paragraphs(stored: Stored) -> list[str]:
     """What a page says of stored results."""
+    if not stored.index["trainings"]:
+        return [left_over(stored)]
     return [arm_table(stored), claim_table(stored), left_over(stored)]
 
 
@@ -128,6 +130,7 @@ def _draw_over_patients(axes: Axes, tables: Sequence[Stored]) -> None:
 
 def _draw_arms(axes: Axes, stored: Stored) -> None:
     arms = [arm for arm in stored.index["arms"] if stored.seeds(arm)]
+    most, names = max(len(stored.seeds(arm)) for arm in arms), []
     for place, arm in enumerate(arms):
         counts = stored.counts(arm)
         assert counts is not None
@@ -136,7 +139,12 @@ def _draw_arms(axes: Axes, stored: Stored) -> None:
         axes.plot([low, high], [place, place], color=colour, linewidth=1.2)
         accuracies = counts.accuracies()
         axes.plot(accuracies, np.full(len(accuracies), place), "o", color=colour, markersize=3, alpha=0.5)
-        axes.plot(accuracies.mean(), place, "D", color=colour, markersize=5)
-    axes.set_yticks(range(len(arms)), [stored.index["arms"][arm]["model"] for arm in arms], fontsize=7)
+        # A hollow mark and a note where fewer seeds have run: such an interval is over patients alone, or nearly so.
+        full = len(accuracies) == most
+        axes.plot(
+            accuracies.mean(), place, "D", color=colour, markersize=5, markerfacecolor=colour if full else "white"
+        )
+        names.append(stored.index["arms"][arm]["model"] + ("" if full else f", seeds: {len(accuracies)} of {most}"))
+    axes.set_yticks(range(len(arms)), names, fontsize=7)
     axes.invert_yaxis()
     axes.set_xlabel(f"accuracy, {stored.index['title']}")
