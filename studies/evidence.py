@@ -147,4 +147,4 @@ def _draw_arms(axes: Axes, stored: Stored) -> None:
         names.append(stored.index["arms"][arm]["model"] + ("" if full else f", seeds: {len(accuracies)} of {most}"))
     axes.set_yticks(range(len(arms)), names, fontsize=7)
     axes.invert_yaxis()
-    axes.set_xlabel(f"accuracy, {stored.index['title']}")
+    axes.set_xlabel(f"accuracy\n{stored.index['title']}")
