@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,99 +14,16 @@ import yaml
 from studies.check import records
 from studies.commands import row_command
 from studies.declare import read_study
-from tests.evaluation.conftest import make_dataset
 from tests.models.sononet_file import made_up, write
+from tests.workflow import calls, make_study, start, wait_for
 
 ROOT = Path(__file__).resolve().parents[1]
-
-# One real row, `real`; all others take their files from nowhere, as quickly as they can.
-STAND_IN = """
-import json, os, runpy, sys, time
-from pathlib import Path
-
-name, words, place = Path(__file__).stem, sys.argv[1:], Path(__file__).parent
-value = lambda flag: words[words.index(flag) + 1] if flag in words else None
-out = Path(value("--run") or value("--out") or Path(value("--json")).parent)
-row = out.parent.name if name != "evaluate" else out.name
-with open(place / "calls.txt", "a") as calls:
-    calls.write(f"{name} {row}\\n")
-if row == "real":
-    script = Path(os.environ["PROJECT"]) / f"{name}.py"
-    sys.path.insert(0, str(script.parent))
-    sys.argv[0] = str(script)
-    runpy.run_path(str(script), run_name="__main__")
-if name == "evaluate":
-    (out / "result.json").write_text(json.dumps(words))
-    (out / "predictions.csv").write_text("")
-    sys.exit()
-print("epoch 1/1 by", sys.executable)
-if row == "slow" and not (place / "go").exists():
-    time.sleep(600)
-if value("--seed") == "13":
-    sys.exit("error: the disk is full")
-made = {"compress": "sparse.tflite"}.get(name, "student/student.tflite")
-made = "teacher/teacher.keras" if "[teacher]" in words else made
-(out / made).parent.mkdir(parents=True, exist_ok=True)
-(out / made).write_text(" ".join(words))
-"""
-
-STUDY = """
-runs: runs
-latency: false
-datasets:
-  tiny: {path: data}
-tables:
-  tiny:
-    data: tiny
-    baseline: real
-    train: {stages: [student], student: sononet_4, teacher: none}
-    rows:
-      big: {model: a, artefact: teacher/teacher.keras, train: {stages: [teacher], teacher: sononet_16}}
-      small: {model: b, artefact: student/student.tflite, train: {teacher-path: "{big}", distil.epochs: 3}}
-      sparse: {model: c, artefact: sparse.tflite, compress: prune, source: "{small}", flags: {sparsity: [0.5]}}
-      same: {model: d, of: small, artefact: student/student.tflite}
-      both: {model: e, ensemble: [small, sparse]}
-      slow: {model: f, artefact: student/student.tflite, train: {}}
-      failing: {model: g, artefact: student/student.tflite, train: {seed: 13}}
-      lost: {model: h, artefact: sparse.tflite, compress: prune, source: "{failing}", flags: {sparsity: [0.5]}}
-      real: {model: i, artefact: teacher/teacher.keras,
-             train: {stages: [teacher], teacher: sononet_16, teacher-options: {width: 0.1, fusion: none}, gaze: none,
-                     teach.epochs: 1, teach.precision: float32}}
-"""
 
 
 @pytest.fixture
 def place(tmp_path):
-    """A folder with the study, its data and stand-ins for the commands."""
-    make_dataset(tmp_path / "data")
-    (tmp_path / "study.yaml").write_text(STUDY)
-    (tmp_path / "commands").mkdir()
-    for name in ("train", "compress", "evaluate"):
-        (tmp_path / "commands" / f"{name}.py").write_text(STAND_IN)
+    make_study(tmp_path)
     return tmp_path
-
-
-def start(place, *words):
-    """Snakemake in a group of processes of its own; `calls.txt` starts empty."""
-    (place / "commands" / "calls.txt").write_text("")
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "studies" / "Snakefile"), *words, "--cores"]
-    command += ["2", "--config", "study=study.yaml", f"commands={place / 'commands'}"]
-    environment = {**os.environ, "PROJECT": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    with open(place / "output.txt", "w") as output:
-        return subprocess.Popen(
-            command, cwd=place, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-        )
-
-
-def calls(place):
-    return (place / "commands" / "calls.txt").read_text().splitlines()
-
-
-def wait_for(place, call):
-    end = time.monotonic() + 120
-    while call not in calls(place):
-        assert time.monotonic() < end, (place / "output.txt").read_text()
-        time.sleep(0.1)
 
 
 def test_a_study_by_snakemake(place):
