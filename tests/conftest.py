@@ -34,6 +34,11 @@ def pytest_collection_modifyitems(config, items):
         item.add_marker(pytest.mark.xdist_group(place.parts[0] if place.parts[0] in TOGETHER else str(place)))
 
 
+def pytest_make_parametrize_id(config, val, argname):
+    """A long value is not written out in a test's name, which pytest keeps in many copies."""
+    return f"{argname}-{len(val)}" if isinstance(val, str | bytes) and len(val) > 200 else None
+
+
 def pytest_collection_finish(session):
     """What importing left behind stays: the garbage collector need not walk through TensorFlow again and again."""
     grouped = all("@" in item.nodeid for item in session.items)

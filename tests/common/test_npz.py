@@ -24,14 +24,14 @@ def _header(shape):
 @pytest.mark.parametrize(
     ("member", "words"),
     [
-        (_header((50 << 20,)) + bytes(200 << 20), "unpacks to 2"),
-        (_header((10**15,)) + bytes(40), "allocate|array"),
-        (_header((100,)) + bytes(40), "EOF|cannot reshape|Failed to read"),
+        (lambda: _header((50 << 20,)) + bytes(200 << 20), "unpacks to 2"),
+        (lambda: _header((10**15,)) + bytes(40), "allocate|array"),
+        (lambda: _header((100,)) + bytes(40), "EOF|cannot reshape|Failed to read"),
     ],
 )
 def test_what_grows_or_promises_too_much_is_refused(tmp_path, member, words):
     with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        archive.writestr("arr_0.npy", member)
+        archive.writestr("arr_0.npy", member())
     with pytest.raises(ValueError, match=words):
         read_npz(tmp_path / "a.npz")
 
