@@ -105,18 +105,18 @@ def _store(flags, _: list[str]) -> int:
 
 
 def _evidence(flags, _: list[str]) -> int:
-    from studies.evidence import draw, paragraphs
+    from studies.evidence import blocks, draw
     from studies.page import write_blocks
     from studies.stored import INDEX, read_stored
 
     folders = flags.stored or sorted(path.parent for path in _STORED.glob(f"*/{INDEX}"))
     found = [read_stored(folder) for folder in folders]
-    blocks = {stored.folder.name: paragraphs(stored) for stored in found}
-    for stored in found:
-        text = "\n".join([stored.index["title"], *blocks[stored.folder.name]])
-        console.print(text, markup=False, highlight=False)
+    shown = blocks(found)
+    titles = {stored.folder.name: stored.index["title"] for stored in found}
+    for name, parts in shown.items():
+        console.print("\n".join([titles.get(name, name), *parts]), markup=False, highlight=False)
     if flags.page:
-        write_blocks(flags.page, blocks)
+        write_blocks(flags.page, shown)
     if flags.picture:
         draw(flags.picture, found)
         say(f"wrote {flags.picture}")

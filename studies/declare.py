@@ -124,6 +124,8 @@ class Table(_Fields):
         reference: row that the smallest student is to stay within a point of, or "".
         rows: in their order, one for each seed.
         claims: pairs of names as they are declared: the first is claimed to be better.
+        fold_of: tables of the same name here are folds of one comparison: their test splits share no patient, and
+            their results are read together, as areas under the ROC curve of the class `positive`.
     """
 
     title: str = ""
@@ -137,6 +139,8 @@ class Table(_Fields):
     target: Target | None = None
     rows: dict[_Name, Row]
     claims: list[Annotated[list[str], pydantic.Field(min_length=2, max_length=2)]] = []
+    fold_of: str = ""
+    positive: str = ""
 
     @pydantic.model_validator(mode="after")
     def _names_its_rows(self) -> Table:
@@ -149,6 +153,8 @@ class Table(_Fields):
                 raise ValueError(f"{field}: names the row {name!r}, which is not declared")
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError("seeds: names a seed twice")
+        if bool(self.fold_of) != bool(self.positive):
+            raise ValueError("fold_of and positive belong together: give both, or none")
         for row in self.rows.values():
             if row.of and not self.rows[row.named(row.of)].trains:
                 raise ValueError(f"rows.{row.name}.of: {row.of} has no run of its own: name the row that trains")

@@ -11,10 +11,22 @@ from matplotlib.axes import Axes
 from common.errors import InputError
 from evaluation.figures import PALETTE
 from studies.declare import split_name
+from studies.folds import fold_paragraphs
 from studies.page import markdown
 from studies.picture import picture
 from studies.statistics import Difference, holm, interval, mean_and_sd, paired_difference
 from studies.stored import Stored
+
+
+def blocks(tables: Sequence[Stored]) -> dict[str, list[str]]:
+    """{name: what a page says of it}, by table; folds of one comparison have one name."""
+    found, folds = {}, {}
+    for stored in tables:
+        if stored.index.get("fold_of"):
+            folds.setdefault(stored.index["fold_of"], []).append(stored)
+        else:
+            found[stored.folder.name] = paragraphs(stored)
+    return {**found, **{name: fold_paragraphs(parts) for name, parts in folds.items()}}
 
 
 def paragraphs(stored: Stored) -> list[str]:
@@ -90,7 +102,7 @@ def draw(path: Path, tables: Sequence[Stored]) -> None:
     Raises:
         InputError: nothing has run, or an ending that no picture has.
     """
-    tables = [stored for stored in tables if stored.index["trainings"]]
+    tables = [stored for stored in tables if stored.index["trainings"] and not stored.index.get("fold_of")]
     budgets = {about["labelled_patients"] for stored in tables for about in stored.index["arms"].values()}
     with picture(path, 9.5 if len(budgets) > 1 else 6.0, 4.2) as figure:
         if not tables:

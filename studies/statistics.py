@@ -84,7 +84,7 @@ def mean_and_sd(values: np.ndarray) -> tuple[float, float]:
 def interval(counts: Counts, *, draws: int = DRAWS, seed: int = 0, level: float = LEVEL) -> tuple[float, float]:
     """Interval of an arm's mean accuracy, over seeds and patients."""
     drawn = _resample(counts.right.astype(float), counts.frames, draws, seed)
-    return _percentiles(drawn, level)
+    return percentiles(drawn, level)
 
 
 def paired_difference(
@@ -109,9 +109,14 @@ def paired_difference(
     gap = arm.of_seeds(common).right - other.of_seeds(common).right
     by_seed = gap.sum(axis=1) / arm.frames.sum()
     drawn = _resample(gap.astype(float), arm.frames, draws, seed)
-    beyond = min((np.count_nonzero(drawn <= 0) + 1), (np.count_nonzero(drawn >= 0) + 1)) / (draws + 1)
-    low, high = _percentiles(drawn, level)
-    return Difference(float(by_seed.mean()), low, high, len(common), min(1.0, 2 * beyond), tuple(map(float, by_seed)))
+    low, high = percentiles(drawn, level)
+    return Difference(float(by_seed.mean()), low, high, len(common), two_sided(drawn), tuple(map(float, by_seed)))
+
+
+def two_sided(drawn: np.ndarray) -> float:
+    """p of a difference: twice the share of its draws [draws] on the other side of 0, at most 1 and never 0."""
+    beyond = min(np.count_nonzero(drawn <= 0), np.count_nonzero(drawn >= 0)) + 1
+    return min(1.0, 2 * beyond / (len(drawn) + 1))
 
 
 def holm(p: Mapping[str, float]) -> dict[str, float]:
@@ -136,20 +141,21 @@ def _resample(values: np.ndarray, frames: np.ndarray, draws: int, seed: int) -> 
     """
     rng = np.random.default_rng(seed)
     seeds, patients = values.shape
-    take = _multiplicities(rng, draws, patients)
+    take = multiplicities(rng, draws, patients)
     frames_drawn = take @ frames
     sums = take @ values.T  # [draws, seeds]
-    trainings = _multiplicities(rng, draws, seeds)
+    trainings = multiplicities(rng, draws, seeds)
     return (sums * trainings).sum(axis=1) / trainings.sum(axis=1) / frames_drawn
 
 
-def _multiplicities(rng: np.random.Generator, draws: int, count: int) -> np.ndarray:
-    """How often each of `count` is drawn: float64 [draws, count]."""
+def multiplicities(rng: np.random.Generator, draws: int, count: int) -> np.ndarray:
+    """How often each of `count` is drawn when `count` − 1 are: float64 [draws, count]; a single one stays as it is."""
     if count == 1:
         return np.ones((draws, 1))
     return rng.multinomial(count - 1, np.full(count, 1 / count), size=draws).astype(float)
 
 
-def _percentiles(drawn: np.ndarray, level: float) -> tuple[float, float]:
+def percentiles(drawn: np.ndarray, level: float) -> tuple[float, float]:
+    """The interval that holds a share `level` of the draws [draws]."""
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

@@ -107,6 +107,8 @@ def store_table(study: Study, table: Table, folder: Path) -> list[str]:
     content = {
         "title": table.title,
         "note": table.note,
+        "fold_of": table.fold_of,
+        "positive": table.positive,
         "classes": classes,
         "arms": {split_name(name)[0]: _describe(row) for name, row in table.rows.items()},
         "claims": table.claims,
