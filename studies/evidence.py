@@ -20,7 +20,8 @@ from studies.stored import Stored
 
 def blocks(tables: Sequence[Stored]) -> dict[str, list[str]]:
     """{name: what a page says of it}, by table; folds of one comparison have one name."""
-    found, folds = {}, {}
+    found: dict[str, list[str]] = {}
+    folds: dict[str, list[Stored]] = {}
     for stored in tables:
         if stored.index.get("fold_of"):
             folds.setdefault(stored.index["fold_of"], []).append(stored)

@@ -24,7 +24,7 @@ class Areas:
 
     Attributes:
         by_fold: {fold: float [seeds], area of each training on the fold's test frames}.
-        drawn: {fold: float [draws, seeds], the same on resampled patients}, the same resamples for all arms.
+        drawn: {fold: float [draws, seeds], the same on resampled patients, alike for all arms}.
         seeds: {fold: names of the seeds, in the order of the columns}.
     """
 
@@ -136,8 +136,11 @@ def _claims(index: dict, areas: dict[str, Areas]) -> str:
 
 
 def _mean_of_drawn_folds(drawn: Sequence[np.ndarray], seed: int) -> np.ndarray:
-    """float64 [draws]: means over seeds, then over resampled folds; a draw without one of the classes counts as its fold's mean."""
-    means = np.stack([each.mean(axis=1) for each in drawn], axis=1)
-    means = np.where(np.isnan(means), np.nanmean(means, axis=0), means)
-    take = multiplicities(np.random.default_rng([seed, len(drawn)]), *means.shape)
-    return (means * take).sum(axis=1) / take.sum(axis=1)
+    """float64 [draws]: means over seeds, then over resampled folds.
+
+    A draw that has lost one of the two classes counts as the mean of its fold.
+    """
+    of_folds = np.stack([each.mean(axis=1) for each in drawn], axis=1)
+    of_folds = np.where(np.isnan(of_folds), np.nanmean(of_folds, axis=0), of_folds)
+    take = multiplicities(np.random.default_rng([seed, len(drawn)]), *of_folds.shape)
+    return (of_folds * take).sum(axis=1) / take.sum(axis=1)

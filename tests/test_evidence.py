@@ -3,11 +3,14 @@
 import csv
 import gzip
 import json
+import os
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.pages import block as snippet_of
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = sorted(path.parent for path in (ROOT / "studies" / "results").glob("*/study.json"))
@@ -29,7 +32,11 @@ def accuracies(folder, arm):
     return found
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def of_folds(folder):
+    return "fold_of" in (index := json.loads((folder / "study.json").read_text(encoding="utf-8"))) and index["fold_of"]
+
+
+@pytest.mark.parametrize("folder", [each for each in FOLDERS if not of_folds(each)], ids=lambda folder: folder.name)
 def test_three_numbers_of_the_page_are_those_of_the_tables(folder):
     index = json.loads((folder / "study.json").read_text(encoding="utf-8"))
     block = re.search(rf"<!-- results: {re.escape(folder.name)} -->(.*?)<!-- end of results -->", PAGE, re.DOTALL)[1]
@@ -40,6 +47,45 @@ def test_three_numbers_of_the_page_are_those_of_the_tables(folder):
         line = next(line for line in block.splitlines() if line.startswith(f"| {index['arms'][arm]['model']} |"))
         assert f"| {len(values)} | {spread}" in line
     assert not ran or len(table(folder / "frames.csv.gz")) > 0
+
+
+def test_the_areas_of_the_folds_are_those_of_the_tables():
+    folds = [each for each in FOLDERS if of_folds(each) == "polyps"]
+    assert len(folds) == 5
+    block = re.search(r"<!-- results: polyps -->(.*?)<!-- end of results -->", PAGE, re.DOTALL)[1]
+    index = json.loads((folds[0] / "study.json").read_text(encoding="utf-8"))
+    for arm in [name for name in index["arms"] if list(folds[0].glob(f"{name}.s0.csv.gz"))][:3]:
+        areas = []
+        for folder in folds:
+            label = np.array([row["label"] for row in table(folder / "frames.csv.gz")]).astype(int)
+            classes = json.loads((folder / "study.json").read_text(encoding="utf-8"))["classes"]
+            rows = table(folder / f"{arm}.s0.csv.gz")
+            score = np.array([float(row["p_sessile"]) for row in rows])
+            pairs = np.subtract.outer(
+                score[label == classes.index("sessile")], score[label != classes.index("sessile")]
+            )
+            areas.append((np.sum(pairs > 0) + np.sum(pairs == 0) / 2) / pairs.size)
+        line = next(line for line in block.splitlines() if line.startswith(f"| {index['arms'][arm]['model']} |"))
+        if line.split("|")[2].strip() == "5":
+            assert f"| {np.mean(areas):.3f} ± {np.std(areas, ddof=1):.3f} |" in line
+
+
+def test_the_manifests_of_the_folds_test_each_image_once(tmp_path, monkeypatch):
+    if "GAZE_POLYPS_DIR" not in os.environ:
+        pytest.skip("the polyps' images and fixations: GAZE_POLYPS_DIR is not set")
+    source = Path(os.environ["GAZE_POLYPS_DIR"]).resolve()
+    monkeypatch.setenv("GAZE_POLYPS_DIR", str(source))
+    monkeypatch.chdir(tmp_path)
+    exec(compile(snippet_of("polyps", "python"), "evidence.md", "exec"), {})
+    tested = []
+    for file in sorted(Path("datasets/polyps_manifests").glob("fold_*.csv")):
+        rows = list(csv.DictReader(file.open(encoding="utf-8")))
+        assert len({row["recording_id"] for row in rows}) == len(rows) == 998
+        assert all((file.parent / row["video"]).is_file() and (file.parent / row["gaze"]).is_file() for row in rows)
+        tested += [row["recording_id"] for row in rows if row["split"] == "test"]
+        validation = [row["label"] for row in rows if row["split"] == "val"]
+        assert len(validation) == 80 and 15 <= validation.count("sessile") <= 16
+    assert len(tested) == len(set(tested)) == 998
 
 
 def test_stored_results_stay_small():
