@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,7 +13,7 @@ from matplotlib.axes import Axes
 from common.errors import InputError
 from evaluation.figures import PALETTE
 from studies.declare import split_name
-from studies.folds import fold_paragraphs
+from studies.folds import arm_areas, fold_paragraphs, over_folds
 from studies.page import markdown
 from studies.picture import picture
 from studies.statistics import Difference, holm, interval, mean_and_sd, paired_difference
@@ -98,22 +100,29 @@ def left_over(stored: Stored) -> str:
 
 
 def draw(path: Path, tables: Sequence[Stored]) -> None:
-    """Accuracy over labelled patients, one line an arm with a band of ± sd over seeds; and all arms of one table.
+    """Accuracy over labelled patients, one line an arm with a band of ± sd; all arms of one table; areas over folds.
+
+    Each is a panel of its own, and is left out where nothing of it has run.
 
     Raises:
         InputError: nothing has run, or an ending that no picture has.
     """
-    tables = [stored for stored in tables if stored.index["trainings"] and not stored.index.get("fold_of")]
+    tables = [stored for stored in tables if stored.index["trainings"]]
+    folds = [stored for stored in tables if stored.index.get("fold_of")]
+    tables = [stored for stored in tables if not stored.index.get("fold_of")]
     budgets = {about["labelled_patients"] for stored in tables for about in stored.index["arms"].values()}
-    with picture(path, 9.5 if len(budgets) > 1 else 6.0, 4.2) as figure:
-        if not tables:
+    panels: list[Callable[[Axes], None]] = []
+    if len(budgets) > 1:  # one budget of labels makes no line
+        panels.append(lambda axes: _draw_over_patients(axes, tables))
+    if tables:
+        panels.append(lambda axes: _draw_arms(axes, max(tables, key=lambda stored: len(stored.index["trainings"]))))
+    if folds:
+        panels.append(lambda axes: _draw_folds(axes, folds))
+    with picture(path, 1.0 + 4.6 * max(1, len(panels)), 4.2) as figure:
+        if not panels:
             raise InputError(f"{path}: no training of these results has run: there is nothing to draw")
-        if len(budgets) > 1:
-            over, beside = figure.subplots(1, 2, width_ratios=(1.1, 1))
-            _draw_over_patients(over, tables)
-        else:  # one budget of labels makes no line
-            beside = figure.subplots()
-        _draw_arms(beside, max(tables, key=lambda stored: len(stored.index["trainings"])))
+        for axes, fill in zip(np.ravel(figure.subplots(1, len(panels))), panels, strict=True):
+            fill(axes)
 
 
 def _draw_over_patients(axes: Axes, tables: Sequence[Stored]) -> None:
@@ -142,22 +151,44 @@ def _draw_over_patients(axes: Axes, tables: Sequence[Stored]) -> None:
 
 
 def _draw_arms(axes: Axes, stored: Stored) -> None:
-    arms = [arm for arm in stored.index["arms"] if stored.seeds(arm)]
-    most, names = max(len(stored.seeds(arm)) for arm in arms), []
-    for place, arm in enumerate(arms):
+    lines = []
+    for arm, about in stored.index["arms"].items():
         counts = stored.counts(arm)
-        assert counts is not None
-        low, high = interval(counts)
-        colour = "0.5" if stored.index["arms"][arm]["is_teacher"] else PALETTE[0]
-        axes.plot([low, high], [place, place], color=colour, linewidth=1.2)
-        accuracies = counts.accuracies()
-        axes.plot(accuracies, np.full(len(accuracies), place), "o", color=colour, markersize=3, alpha=0.5)
-        # A hollow mark and a note where fewer seeds have run: such an interval is over patients alone, or nearly so.
-        full = len(accuracies) == most
-        axes.plot(
-            accuracies.mean(), place, "D", color=colour, markersize=5, markerfacecolor=colour if full else "white"
-        )
-        names.append(stored.index["arms"][arm]["model"] + ("" if full else f", seeds: {len(accuracies)} of {most}"))
-    axes.set_yticks(range(len(arms)), names, fontsize=7)
+        if counts is not None:
+            accuracies = counts.accuracies()
+            lines.append(_Line(about, accuracies, float(accuracies.mean()), interval(counts)))
+    _forest(axes, lines, "seeds", f"accuracy\n{stored.index['title']}")
+
+
+def _draw_folds(axes: Axes, folds: Sequence[Stored]) -> None:
+    lines = []
+    for arm, about in folds[0].index["arms"].items():
+        areas = arm_areas(folds, arm)
+        if areas.by_fold:
+            mean, low, high = over_folds(areas)
+            lines.append(_Line(about, np.array([each.mean() for each in areas.by_fold.values()]), mean, (low, high)))
+    _forest(axes, lines, "folds", f"area under the ROC curve of each fold\n{folds[0].index['fold_of']}, measured gaze")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Line:
+    about: Mapping[str, Any]
+    values: np.ndarray  # of each seed or fold
+    mean: float
+    interval: tuple[float, float]
+
+
+def _forest(axes: Axes, lines: Sequence[_Line], repeated: str, label: str) -> None:
+    """One line an arm: its interval, each of its repetitions, its mean."""
+    most, names = max(len(line.values) for line in lines), []
+    for place, line in enumerate(lines):
+        colour = "0.5" if line.about["is_teacher"] else PALETTE[0]
+        axes.plot(line.interval, [place, place], color=colour, linewidth=1.2)
+        axes.plot(line.values, np.full(len(line.values), place), "o", color=colour, markersize=3, alpha=0.5)
+        # A hollow mark and a note where fewer have run: such an interval is over patients alone, or nearly so.
+        full = len(line.values) == most
+        axes.plot(line.mean, place, "D", color=colour, markersize=5, markerfacecolor=colour if full else "white")
+        names.append(line.about["model"] + ("" if full else f", {repeated}: {len(line.values)} of {most}"))
+    axes.set_yticks(range(len(lines)), names, fontsize=7)
     axes.invert_yaxis()
-    axes.set_xlabel(f"accuracy\n{stored.index['title']}")
+    axes.set_xlabel(label)

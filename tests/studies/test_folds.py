@@ -6,10 +6,11 @@ import json
 import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu
+from skimage.io import imread
 
 from common.errors import InputError
 from studies.declare import read_study
-from studies.evidence import blocks
+from studies.evidence import blocks, draw
 from studies.folds import area, arm_areas, fold_difference, fold_paragraphs, over_folds
 from studies.stored import read_stored
 
@@ -105,6 +106,11 @@ def test_folds_are_one_block_of_the_page(folds):
     text = "\n".join(blocks(folds)["both"])
     assert "| the good | 5 |" in text and "| the good | the poor | 5 | +" in text
     assert "5 of 15 planned trainings have not run" in text
+
+
+def test_the_figure_of_the_folds_is_drawn(folds, tmp_path):
+    draw(tmp_path / "areas.png", folds)
+    assert imread(tmp_path / "areas.png").min() < 128
 
 
 def test_what_has_not_run_is_said(folds):
