@@ -29,7 +29,9 @@ def test_boxes_of_simulated_screens_and_none_silently_wrong():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first", [10, 1000], ids=["tuned_on", "new"])
+@pytest.mark.parametrize(
+    "first", [pytest.param(10, marks=pytest.mark.whole), 1000], ids=["tuned on, as ten above", "new"]
+)
 def test_boxes_of_fifty_simulated_screens(first):
     """The second fifty were not looked at when the fan's limits were set."""
     errors, silent = check(range(first, first + 50))

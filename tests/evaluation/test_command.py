@@ -121,7 +121,7 @@ def test_bad_input_is_one_line(run_folder, dataset, large, corrupt, tmp_path, ca
     check(code, captured.out, captured.err, message, tmp_path)
 
 
-@pytest.mark.parametrize(("artefact", "words", "message"), [BAD[4]])
+@pytest.mark.parametrize(("artefact", "words", "message"), [case for case in BAD if "--colour" in case[1]])
 def test_bad_input_in_a_new_process(run_folder, dataset, large, corrupt, tmp_path, artefact, words, message):
     done = run(*prepare(run_folder, dataset, large, corrupt, tmp_path, (artefact, *words)))
     check(done.returncode, done.stdout, done.stderr, message, tmp_path)

@@ -42,6 +42,11 @@ def test_every_kind_of_artefact(run_folder):
     assert all(0 < timing["median"] <= timing["p95"] for timing in timings)
 
 
-def test_a_failed_measurement_says_why(tmp_path):
-    with pytest.raises(RuntimeError, match="no such artefact"):
+def test_a_failed_measurement_says_why(tmp_path, monkeypatch):
+    """By what any process says that ends as a failed one does: starting TensorFlow would show no more."""
+    fails = tmp_path / "python"
+    fails.write_text("#!/bin/sh\necho Traceback >&2\necho 'InputError: no such artefact' >&2\nexit 3\n")
+    fails.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(fails))
+    with pytest.raises(RuntimeError, match=r"failed with code 3: InputError: no such artefact$"):
         measure_latency([tmp_path / "absent.keras"])

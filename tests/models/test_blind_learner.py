@@ -17,7 +17,7 @@ def learner():
     keras.utils.set_random_seed(0)
     options = {"width": 0.25, "fusion_stride": [4, 8, 16], "gaze_dropout": 0.0}
     made = BlindLearner(create("sononet_16", (32, 48, 1), 3, **options))
-    made.compile(keras.optimizers.SGD(0.1))
+    made.compile(keras.optimizers.SGD(0.1), jit_compile=False)
     return made
 
 

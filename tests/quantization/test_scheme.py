@@ -1,21 +1,17 @@
 """Depthwise kernels: a range for each channel, and an int8 file that holds what training saw."""
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
-import models
 from evaluation.artefacts import Metadata
-from models import mobilenet
 from quantization.legacy import tf_keras, tfmot
-from quantization.qat import QuantizedStudent, quantize
+from quantization.qat import QuantizedStudent
 from quantization.ranges import set_ranges
 from quantization.scheme import quantize_model
 from quantization.tflite import export_int8
 from tests.quantization import blobs
-from tests.quantization.interpret import probabilities, run_tflite
 
 SHAPE = (16, 20, 1)
 
@@ -75,24 +71,3 @@ def test_int8_depthwise_weights_are_the_fake_quantized_ones(uneven, frames, tmp_
     wanted = quantizer(kernel, False, weights=variables).numpy().reshape(1, 3, 3, 8) * factor
     np.testing.assert_allclose(steps, wanted / scales, atol=1e-2)
     np.testing.assert_array_equal(np.abs(steps.astype(int)).max(axis=(0, 1, 2)), 127)
-
-
-def test_inverted_residuals_in_int8_agree_with_the_fake_quantized_student(tmp_path, monkeypatch):
-    """Linear bottlenecks and residuals too: the file computes what fake quantization does, up to ties in rounding."""
-    stages = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 2, 2), (6, 64, 2, 2))  # fewer than MobileNet v2's, to be quick
-    monkeypatch.setattr(mobilenet, "_STAGES_V2", stages)
-    keras.utils.set_random_seed(1)
-    options = {"width": 0.25, "dropout": 0.0}
-    student = models.create("mobilenet_v2", (*blobs.SIZE, 1), 4, **options)
-    assert sum(isinstance(layer, keras.layers.Add) for layer in student.layers) == 4
-    student.compile(keras.optimizers.Adam(1e-2), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    images, labels = blobs.frames(1280, seed=0)
-    student.fit(images / np.float32(255), labels, batch_size=16, verbose=0)
-    calibration = [images[:64] / np.float32(255)]
-    made = quantize(student, "mobilenet_v2", options, calibration)
-    metadata = Metadata("mobilenet_v2", blobs.CLASSES, blobs.SIZE, "logits", "int8")
-    export_int8(made, tmp_path / "student.tflite", metadata)
-    images, labels = blobs.frames(200, seed=11)
-    given, wanted = run_tflite(tmp_path / "student.tflite", images), probabilities(made.model, images)
-    assert (wanted.argmax(-1) == labels).mean() > 0.95
-    assert (given.argmax(-1) == wanted.argmax(-1)).mean() >= 0.99

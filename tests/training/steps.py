@@ -1,5 +1,7 @@
 """One step of the same learner on one device and on several."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -15,15 +17,17 @@ from tests.training import tiny
 from training.distribution import SINGLE, Distribution
 
 BATCH = 12
-LOSS = LossSettings(gaze=0.5, attention=1.0, hint=0.3, similarity=2.0, logit=0.2, warmup=0.0, decay_from=1.0)
+TERMS = {"gaze": 0.5, "attention": 1.0, "hint": 0.3, "similarity": 2.0, "logit": 0.2, "decoupled": 0.1}
+LOSS = LossSettings(**TERMS, warmup=0.0, decay_from=1.0)
 
 
 def student() -> Learner:
-    """A student with batch normalisation and its teacher; neither draws at random."""
+    """A student with batch normalisation and weight decay, and its teacher; neither draws at random."""
     keras.utils.set_random_seed(1)
     shape, classes = (*tiny.FRAME_SIZE, 1), len(tiny.CLASSES)
     teacher = tiny.build_family(keras, shape, classes, width=12)
-    return Distiller(tiny.build_family(keras, shape, classes), teacher, LOSS)
+    network = tiny.build_family(keras, shape, classes, regularizer=keras.regularizers.L2(0.01))
+    return Distiller(network, teacher, LOSS)
 
 
 def teacher() -> Learner:
@@ -35,7 +39,7 @@ def teacher() -> Learner:
 
 def step(learner: Learner, distribution: Distribution, batches) -> dict:
     """One step of gradient descent: weights before and after, what was logged and what the batches then score."""
-    before = learner.network.get_weights()
+    before = _weights(learner)
     placed = distribution.place(learner)
     with distribution.scope():
         # On one device the graphs, which take longer than the step, are left out; the others have them.
@@ -46,7 +50,7 @@ def step(learner: Learner, distribution: Distribution, batches) -> dict:
         learner.take_weights(placed)
     return {
         "before": before,
-        "after": [*learner.network.get_weights(), *learner.objective.get_weights()],
+        "after": _weights(learner),
         "logs": {name: float(column[0]) for name, column in logs.items()},
         "scored": {name: float(value) for name, value in scored.items()},
         "config": learner.network.get_config(),
@@ -56,7 +60,21 @@ def step(learner: Learner, distribution: Distribution, batches) -> dict:
 def parted(folder, part: Part) -> tf.data.Dataset:
     """The first batch of a part of the training split, in its pieces, over and over."""
     batches = training_batches(open_dataset(folder), "train", PipelineSettings(BATCH, seed=4), part=part)
-    return batches.take(part.pieces)
+    return batches.take(part.pieces).map(_uneven)
+
+
+def _uneven(features, label, _):
+    """Weights and valid gaze that no two devices have as much of: a mean over devices is not the mean over frames."""
+    corner = features["frame"][:, 0, 0, 0]
+    return {**features, "gaze_valid": corner > 0.3}, label, tf.gather([0.5, 0.0, 3.0], label) + corner
+
+
+def _is_uneven(folder, distribution: Distribution, parts: list[Part]) -> bool:
+    each = [dataclasses.replace(part, pieces=distribution.part.pieces) for part in parts]
+    pieces = [piece for part in each for piece in parted(folder, part)]
+    weights = {float(tf.reduce_sum(weight)) for _, _, weight in pieces}
+    valid = {int(tf.math.count_nonzero(features["gaze_valid"])) for features, *_ in pieces}
+    return len(pieces) == len(weights) == len(valid) == distribution.replicas
 
 
 def joined(folder, parts: list[Part]) -> tf.data.Dataset:
@@ -67,21 +85,29 @@ def joined(folder, parts: list[Part]) -> tf.data.Dataset:
 
 
 def differences(folder, distribution: Distribution, parts: list[Part], learners=(student, teacher)) -> dict:
-    """{learner: the largest difference of a step on one device and on several, by what is compared}."""
-    found = {}
+    """{learner: the largest difference of a step on one device and on several, by what is compared}.
+
+    And `uneven`: whether the devices' frames differ in weight and in number with valid gaze.
+    """
+    found = {"uneven": _is_uneven(folder, distribution, parts)}
     for make in learners:
         one = step(make(), SINGLE, joined(folder, parts))
         several = step(make(), distribution, distribution.batches(lambda part: parted(folder, part)))
         names = one["logs"].keys()
         found[make.__name__] = {
-            "moved": _largest(one["before"], one["after"]),
+            "still": sum(_largest([a], [b]) < 1e-5 for a, b in zip(one["before"], one["after"], strict=True)),
             "weights": _largest(one["after"], several["after"]),
             "logs": _largest(*([run["logs"][name] for name in names] for run in (one, several))),
             "scored": _largest(*([run["scored"][name] for name in names] for run in (one, several))),
+            "names": sorted(names),
             "same names": names == several["logs"].keys() == several["scored"].keys(),
             "same configuration": one["config"] == several["config"],
         }
     return found
+
+
+def _weights(learner: Learner) -> list[np.ndarray]:
+    return [*learner.network.get_weights(), *learner.objective.get_weights()]
 
 
 def _largest(one, other) -> float:

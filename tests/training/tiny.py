@@ -45,12 +45,14 @@ def build_teacher(keras_module, frame_shape, num_classes, *, width=8, predict=Fa
     return keras_module.Model(inputs, logits, name="plain")
 
 
-def build_family(keras_module, frame_shape, num_classes, *, width=8):
+def build_family(keras_module, frame_shape, num_classes, *, width=8, regularizer=None):
     """A family of teacher and student: the same layers, of other widths."""
     layers = keras_module.layers
     x = frame = keras_module.Input(frame_shape, name="frame")
     for stride, steps in ((8, 8), (16, 2)):
-        x = layers.Conv2D(width, 8, steps, padding="same", use_bias=False, name=f"conv{stride}")(x)
+        x = layers.Conv2D(
+            width, 8, steps, padding="same", use_bias=False, kernel_regularizer=regularizer, name=f"conv{stride}"
+        )(x)
         x = layers.ReLU(name=f"stride{stride}")(layers.BatchNormalization(name=f"norm{stride}")(x))
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     return keras_module.Model(frame, layers.Dense(num_classes, name="logits")(x), name="family")

@@ -51,7 +51,8 @@ def write_run(folder, data):
     rows = list(read_split(opened, "train").as_numpy_iterator())
     frames = np.stack([row["frame"] for row in rows]).astype(np.float32) / 255
     student = build_student()
-    student.compile(keras.optimizers.Adam(4e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    student.compile(keras.optimizers.Adam(4e-3), loss, jit_compile=False)
     history = student.fit(frames, np.array([row["label"] for row in rows]), 32, epochs=12, verbose=0).history
     metadata = Metadata(
         "shapes_net", tiny.CLASSES, tiny.FRAME_SIZE, "logits", "student", gaze_map_size=tiny.MAP_SIZE,
