@@ -13,6 +13,8 @@ from data.dataset import UNLABELLED, FrameRecord, open_dataset, write_dataset
 from data.saliency import map_size
 from evaluation import artefacts
 from evaluation.artefacts import Metadata, Teacher, write_metadata
+from evaluation.config import EvaluateConfig
+from evaluation.report import run_evaluation
 
 CLASSES = ("abdomen", "femur", "head")
 SIZE = (16, 24)
@@ -177,6 +179,13 @@ def run_folder(tmp_path_factory, student):
         "student,3,0.8,1.1,0.6,0.9,0.6,0.08,0.6,0.5\nint8,1,0.7,0.9,0.5,0.8,0.5,0.07,0.6,0.6\n"
     )
     return run
+
+
+@pytest.fixture(scope="session")
+def evaluation(run_folder, dataset):
+    """Of all artefacts of `run_folder`; read only."""
+    paths = artefact_paths(run_folder)
+    return run_evaluation(EvaluateConfig(paths, dataset.path, latency=False, saliency=True, conventional="sononet_16"))
 
 
 def artefact_paths(run):

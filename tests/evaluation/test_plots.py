@@ -21,11 +21,6 @@ from evaluation.sheet import draw_sheet
 from tests.evaluation.conftest import SIZE, artefact_paths, make_dataset
 
 
-@pytest.fixture(scope="module")
-def evaluation(run_folder, dataset):
-    return run_evaluation(EvaluateConfig(artefact_paths(run_folder), dataset.path, latency=False))
-
-
 def texts(figure):
     return " ".join(text.get_text() for text in figure.findobj(lambda item: hasattr(item, "get_text")))
 

@@ -33,12 +33,6 @@ AGREED = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def evaluation(run_folder, dataset):
-    paths = artefact_paths(run_folder)
-    return run_evaluation(EvaluateConfig(paths, dataset.path, latency=False, saliency=True, conventional="sononet_16"))
-
-
 def test_shape(evaluation):
     report = json.loads(json.dumps(evaluation.report, allow_nan=False))
     assert {"dataset", "artefacts"} <= set(report)

@@ -1,6 +1,7 @@
 """A run with a budget of labels: what it learns from, what it stores, what it withholds from those that come after."""
 
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -11,6 +12,7 @@ from baselines.config import StudentConfig
 from baselines.source import open_source
 from data.dataset import open_dataset
 from data.labels import limit_labels
+from tests.eager import running_eagerly
 from tests.training import tiny
 from training import train
 from training.stages import Stage
@@ -18,19 +20,28 @@ from training.stages import Stage
 pytestmark = pytest.mark.usefixtures("quick_exports")
 
 
+@pytest.fixture(scope="module")
+def few_run(shapes, tmp_path_factory):
+    """The run of a teacher of three patients' labels; read only."""
+    run = tmp_path_factory.mktemp("few") / "run"
+    with pytest.MonkeyPatch.context() as monkeypatch, running_eagerly():
+        tiny.register(monkeypatch)
+        train(tiny.config(shapes, run, stages=["teacher"], labelled_patients=3))
+    return run
+
+
 def weights(run, stage):
     return keras.models.load_model(run / stage / f"{stage}.keras").get_weights()
 
 
-def test_a_teacher_of_a_budget_is_the_teacher_of_these_labels_alone(shapes, run, tmp_path):
+def test_a_teacher_of_a_budget_is_the_teacher_of_these_labels_alone(shapes, few_run, tmp_path):
     few = limit_labels(open_dataset(shapes), 3, seed=3).labelled_patients
-    train(tiny.config(shapes, run, stages=["teacher"], labelled_patients=3))
-    assert json.loads((run / "labelled_patients.json").read_text()) == sorted(few) and len(few) == 3
+    assert json.loads((few_run / "labelled_patients.json").read_text()) == sorted(few) and len(few) == 3
     own = tiny.write_shapes(
         tmp_path / "own", labelled=lambda split, index: f"{split}{index // 6}" in few or split != "train"
     )
     train(tiny.config(own, tmp_path / "own_run", stages=["teacher"]))
-    for one, other in zip(weights(run, "teacher"), weights(tmp_path / "own_run", "teacher"), strict=True):
+    for one, other in zip(weights(few_run, "teacher"), weights(tmp_path / "own_run", "teacher"), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
@@ -50,7 +61,8 @@ def test_a_student_alone_takes_as_many_steps_as_one_that_goes_through_all_frames
     assert steps == {"alone": 6, "short": 2, "taught": 6}
 
 
-def test_a_student_with_a_share_is_distilled_from_a_cache_and_its_history_is_whole(shapes, run):
+def test_a_student_with_a_share_is_distilled_from_a_cache_and_its_history_is_whole(shapes, run, few_run):
+    shutil.copytree(few_run, run)
     train(tiny.config(shapes, run, stages=["teacher", "student"], labelled_patients=3, labelled_share=0.25))
     logged = pd.read_csv(run / "history.csv").query("stage == 'student'")
     assert np.isfinite(logged[["loss", "hard", "soft", "gaze", "val_accuracy"]]).all(axis=None)
@@ -59,15 +71,14 @@ def test_a_student_with_a_share_is_distilled_from_a_cache_and_its_history_is_who
     assert source.data.labelled_patients == limit_labels(open_dataset(shapes), 3, seed=3).labelled_patients
 
 
-def test_a_teacher_of_few_labels_first_learns_from_the_gaze_of_all_frames(shapes, run, tmp_path):
+def test_a_teacher_of_few_labels_first_learns_from_the_gaze_of_all_frames(shapes, run, few_run):
     settings = {"stages": ["teacher"], "labelled_patients": 3, "pretrain_teacher": {"epochs": 2, "batch_size": 16}}
     train(tiny.config(shapes, run, **settings))
     logged = pd.read_csv(run / "history.csv").set_index("stage")
     assert np.isfinite(logged.loc["pretrain_teacher", ["gaze", "val_gaze"]]).all(axis=None)
     assert len(logged.loc["pretrain_teacher"]) == len(logged.loc["teacher"]) == 2
-    train(tiny.config(shapes, tmp_path / "none", **{**settings, "pretrain_teacher": {"epochs": 0}}))
     config = tiny.config(shapes, run, sigma=0.03, **settings)
     stage = Stage("pretrain_teacher", config, limit_labels(open_dataset(shapes), 3, seed=3), run, "")
     assert stage.steps_per_epoch(config.pretrain_teacher) == 3  # of 48 frames, of which 18 are labelled
-    one, other = (weights(folder, "teacher") for folder in (run, tmp_path / "none"))
+    one, other = (weights(folder, "teacher") for folder in (run, few_run))
     assert any(not np.array_equal(a, b) for a, b in zip(one, other, strict=True))
