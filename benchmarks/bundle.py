@@ -12,11 +12,15 @@ import argparse
 import importlib.util
 import inspect
 import json
+import multiprocessing
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from importlib.metadata import version
 from pathlib import Path
 
@@ -103,6 +107,10 @@ def mediapipe(path: Path, frame: np.ndarray) -> tuple[str, float, float] | None:
     return found, own, passed
 
 
+def _measured(make: Callable[[Path, np.ndarray], Callable[[], object]], path: Path, frame: np.ndarray):
+    return timed(make(path, frame))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", type=Path, help="a folder that export.py wrote")
@@ -126,7 +134,12 @@ def main() -> None:
     ]
     for engine, package, module, name, make, frame in engines:
         if importlib.util.find_spec(module) and name in about["files"]:
-            row(engine, version(package), name, *timed(make(folder / name, frame)))
+            try:
+                # Alone in a process: TensorFlow Lite Micro aborts on some models.
+                with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+                    row(engine, version(package), name, *process.submit(_measured, make, folder / name, frame).result())
+            except BrokenProcessPool:
+                print(f"{engine}: ended its process on {name}: left out", file=sys.stderr)
     name = "student_int8_rgb.tflite"
     if found := mediapipe((folder / name).resolve(), colour):
         row("MediaPipe Tasks", found[0], name, *found[1:])

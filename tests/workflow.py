@@ -57,7 +57,7 @@ tables:
       sparse: {model: c, artefact: sparse.tflite, compress: prune, source: "{small}", flags: {sparsity: [0.5]}}
       same: {model: d, of: small, artefact: student/student.tflite}
       both: {model: e, ensemble: [small, sparse]}
-      slow: {model: f, artefact: student/student.tflite, train: {}}
+      slow: {model: f, artefact: student/student.tflite, train: {distil.epochs: "${EPOCHS}"}}
       failing: {model: g, artefact: student/student.tflite, train: {seed: 13}}
       lost: {model: h, artefact: sparse.tflite, compress: prune, source: "{failing}", flags: {sparsity: [0.5]}}
       real: {model: i, artefact: teacher/teacher.keras,
@@ -80,7 +80,7 @@ def start(place, *words):
     (place / "commands" / "calls.txt").write_text("")
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "studies" / "Snakefile"), *words, "--cores"]
     command += ["2", "--config", "study=study.yaml", f"commands={place / 'commands'}"]
-    environment = {**os.environ, "PROJECT": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment = {**os.environ, "PROJECT": str(ROOT), "EPOCHS": "2", "TF_CPP_MIN_LOG_LEVEL": "3"}
     environment["TF_DETERMINISTIC_OPS"] = "1"  # without XLA, whose compilation takes longer than the epoch of `real`
     with open(place / "output.txt", "w") as output:
         return subprocess.Popen(

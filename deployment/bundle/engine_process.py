@@ -8,6 +8,7 @@ that holds `model.tflite` and `frames.npy`, uint8 [n, H, W, 1]; `answers.npy`, u
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -56,21 +57,22 @@ def smallest_arena(content: bytes) -> int:
     As its interpreter for Python counts on a machine of 64 bits: pointers of 32 bits need less.
 
     Raises:
-        ValueError: no arena is large enough, so an operator is missing.
+        ValueError: no arena is large enough: an operator is missing, or the engine ends its process on this model.
     """
     low, high = 0, 1024
-    while not _takes(content, high):
+    while status := _status(content, high):
+        if 2 * high > _MOST_ARENA:
+            why = f"ends its process by {signal.Signals(-status).name} on" if status < 0 else "does not take"
+            raise ValueError(f"TensorFlow Lite Micro {why} the model, with an arena of {high:,} bytes too")
         low, high = high, 2 * high
-        if high > _MOST_ARENA:
-            raise ValueError(f"TensorFlow Lite Micro does not take the model with {_MOST_ARENA} bytes either")
     while high - low > _ALIGNMENT:
         middle = (low + high) // 2 // _ALIGNMENT * _ALIGNMENT
-        low, high = (low, middle) if _takes(content, middle) else (middle, high)
+        low, high = (middle, high) if _status(content, middle) else (low, middle)
     return high
 
 
-def _takes(content: bytes, arena_bytes: int) -> bool:
-    """Whether the model fits. Tried in a child: with some arenas tflite-micro does not refuse, but crashes."""
+def _status(content: bytes, arena_bytes: int) -> int:
+    """0 if the model fits, 1 if it does not, a signal's negative number if tflite-micro crashed, so it is a child."""
     child = os.fork()
     if child == 0:
         taken = 1
@@ -79,7 +81,7 @@ def _takes(content: bytes, arena_bytes: int) -> bool:
             taken = 0
         finally:
             os._exit(taken)
-    return os.waitpid(child, 0)[1] == 0
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def micro_interpreter(content: bytes, arena_bytes: int) -> Any:

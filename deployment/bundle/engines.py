@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -92,12 +93,14 @@ def run_process(module: str, *words: str) -> str:
     """What a module of this project prints when it is run in a process of its own.
 
     Raises:
-        RuntimeError: it failed; its last line of error is shown.
+        RuntimeError: it failed, and its last line of error is shown, or a signal ended it.
     """
     paths = os.pathsep.join(filter(None, [str(_PARENT), os.environ.get("PYTHONPATH", "")]))
     environment = {**os.environ, "PYTHONPATH": paths, "TF_CPP_MIN_LOG_LEVEL": "3"}
     command = [sys.executable, "-m", module, *words]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode < 0:
+        raise RuntimeError(f"{module} {words[0]} was ended by {signal.Signals(-done.returncode).name}")
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise RuntimeError(f"{module} {words[0]} failed with code {done.returncode}: {last}")
