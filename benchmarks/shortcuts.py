@@ -144,7 +144,8 @@ def _network(images, label, tested, flags) -> np.ndarray:
     for filters in (16, 24, 32, 48):
         layers += [
             keras.layers.Conv2D(filters, 3, padding="same", use_bias=False),
-            keras.layers.BatchNormalization(),
+            # 300 steps: with the default of 0.99 the moving averages would still be those of the start.
+            keras.layers.BatchNormalization(momentum=0.9),
             keras.layers.ReLU(),
             keras.layers.MaxPooling2D(2),
         ]

@@ -52,7 +52,7 @@ def make_teacher(seed=0):
     logits = layers.Dense(4, name="teacher_logits")(layers.Flatten()(x))
     teacher = keras.Model([frame, gaze], logits, name="gazing_teacher")
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    teacher.compile(keras.optimizers.Adam(3e-3), loss, jit_compile=False)
+    teacher.compile(keras.optimizers.Adam(3e-3), loss)
     data = batches().map(lambda f, label, _: ({"frame": f["frame"], "gaze": f["gaze"]}, label))
     teacher.fit(data, steps_per_epoch=60, verbose=0)
     return teacher

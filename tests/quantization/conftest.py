@@ -26,7 +26,7 @@ def trained(registered):
     keras.utils.set_random_seed(1)
     student = models.create(small.NAME, (*blobs.SIZE, 1), 4)
     distiller = Distiller(student, teacher, total_steps=120)
-    distiller.compile(keras.optimizers.Adam(5e-3), jit_compile=False)
+    distiller.compile(keras.optimizers.Adam(5e-3))
     distiller.fit(blobs.batches(), steps_per_epoch=120, shuffle=False, verbose=0)
     return types.SimpleNamespace(teacher=teacher, student=student, objective=distiller.objective)
 

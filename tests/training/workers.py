@@ -67,13 +67,6 @@ def quick_exports() -> None:
     quantization.tflite.export_float_tflite = lambda model, path, *_: path.touch()
 
 
-def without_xla() -> None:
-    """Keras compiles no step with XLA, which takes longer than the few steps; the run on two devices has it."""
-    import keras.src.trainers.trainer as trainer
-
-    trainer.model_supports_jit = lambda model: False
-
-
 def main(task: dict) -> int:
     """Do what a task says: train each of `runs`, settings of `tiny.config`; with `compare`, compare a step."""
     import common.quiet  # noqa: F401  (first, before TensorFlow)
@@ -89,7 +82,6 @@ def main(task: dict) -> int:
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})  # each graph runs a few times
     register()
     quick_exports()
-    without_xla()
     distribution.SEEN_S = 2.0
     if task.get("dies_after"):
         add = History.add

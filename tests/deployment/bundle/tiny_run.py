@@ -52,7 +52,7 @@ def write_run(folder, data):
     frames = np.stack([row["frame"] for row in rows]).astype(np.float32) / 255
     student = build_student()
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    student.compile(keras.optimizers.Adam(4e-3), loss, jit_compile=False)
+    student.compile(keras.optimizers.Adam(4e-3), loss)
     history = student.fit(frames, np.array([row["label"] for row in rows]), 32, epochs=12, verbose=0).history
     metadata = Metadata(
         "shapes_net", tiny.CLASSES, tiny.FRAME_SIZE, "logits", "student", gaze_map_size=tiny.MAP_SIZE,
