@@ -131,7 +131,11 @@ def _parser() -> Parser:
     )
     parser.add_argument("--batch-size", default=64, type=PositiveInt, metavar="N", help="frames at a time")
     parser.add_argument(
-        "--latency", default=True, type=bool, metavar="true|false", help="time each artefact, about 2 s each"
+        "--latency",
+        default=True,
+        type=bool,
+        metavar="true|false",
+        help="time each artefact, about 2 s each, and measure what memory a .tflite file takes",
     )
     parser.add_argument(
         "--saliency",

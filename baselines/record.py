@@ -14,9 +14,13 @@ from baselines.source import Source
 from common.console import console, say
 from common.files import write_text
 from common.shown import shown_path
+from evaluation.memory import measure_memory
 from quantization.footprint import GZIP_LEVEL, Kernel, count_kernels, count_tflite_kernels, gzipped_bytes, sparsity
 
 NAME = "baseline.json"
+_COLUMNS = (
+    "artefact", "zeros", "values a channel", "bytes", "gzipped bytes", "peak memory, bytes", "parameters", "not 0",
+)  # fmt: skip
 
 
 class Record:
@@ -25,7 +29,8 @@ class Record:
     A row: `path` relative to the folder; `method`; `target`, what was asked for; `measured`,
     read from the artefact itself (`sparsity` over all kernels; `values_per_kernel` and
     `values_per_channel`, the most that any has); `encoding` of the kernels; `bytes`,
-    `gzipped_bytes`; `params`, `nonzero_params` of the model; `seconds` that the model took in this
+    `gzipped_bytes`; `memory_bytes` of `.tflite` files (`evaluation.memory`); `params`,
+    `nonzero_params` of the model; `seconds` that the model took in this
     process (the epochs before an interruption are not among them).
 
     Args:
@@ -82,12 +87,13 @@ class Record:
     def show(self, folder: Path) -> None:
         """Print the rows, with their paths in `folder`."""
         table = Table(title=Text(f"{self._about['command']} of {self._about['source']}"))
-        for column in ("artefact", "zeros", "values a channel", "bytes", "gzipped bytes", "parameters", "not 0"):
+        for column in _COLUMNS:
             table.add_column(column, justify="left" if column == "artefact" else "right")
         for row in self._rows:
             measured = row["measured"]
             cells = [f"{measured['sparsity']:.3f}", f"{measured['values_per_channel']}"] if measured else ["", ""]
-            counts = [f"{row[name]:,}" for name in ("bytes", "gzipped_bytes", "params", "nonzero_params")]
+            names = ("bytes", "gzipped_bytes", "memory_bytes", "params", "nonzero_params")
+            counts = ["" if row[name] is None else f"{row[name]:,}" for name in names]
             table.add_row(Text(str(folder / row["path"])), *cells, *counts)
         console.print(table)
         say(f"wrote {folder / NAME}")
@@ -120,5 +126,6 @@ class Record:
                 "encoding": encoding,
                 "bytes": path.stat().st_size,
                 "gzipped_bytes": gzipped_bytes(path),
+                "memory_bytes": measure_memory([path])[0],
             }
         )

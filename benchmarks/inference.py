@@ -6,8 +6,8 @@ Every student of the registry (or those named), and MobileNet v1 ×0.2, untraine
 LiteRT, OpenVINO and ONNX Runtime (the last two where they are installed: requirements-dev.txt). A time is the median of
 calls that all engines make in turns inside one run, so that other load on the machine touches them alike. The share
 of the peak is that of a large int8 matrix product, in LiteRT or ONNX Runtime, whichever is faster, in the same run.
-Memory: the smallest arena of TensorFlow Lite Micro (tflite-micro), and by how much a process grows that loads a file
-with LiteRT and asks it once.
+Memory: the smallest arena of TensorFlow Lite Micro (tflite-micro), and the peak of loading and one answer in LiteRT
+(`evaluation.memory`).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def main(names: Sequence[str]) -> None:
         peak = _peak(Path(folder))
         rows = [row for shown_name, what in students.items() for row in _rows(shown_name, *what, Path(folder), peak)]
     head = ("112×144, one thread", "bytes", "M MACs", *(f"{engine}, ms" for engine in ENGINES), "fastest",
-            "share of the int8 peak", "arena, bytes", "resident, MB")  # fmt: skip
+            "share of the int8 peak", "arena, bytes", "peak memory, MB")  # fmt: skip
     print(shown.measured_on("ai-edge-litert", "openvino", "onnxruntime", "tf2onnx", "tflite-micro"))
     print(f"\nLarge int8 matrix product: {peak / 1e9:.0f} G MACs/s.\n")
     print(shown.table(head, rows))
@@ -50,7 +50,7 @@ def main(names: Sequence[str]) -> None:
 
 def _rows(name: str, family: str, options: dict, folder: Path, peak: float) -> list[list[str]]:
     """The float and the int8 row of a student."""
-    from deployment.bundle.memory import resident_bytes
+    from evaluation.memory import measure_memory
 
     files, macs = _export(family, options, folder)
     callers = {
@@ -65,11 +65,11 @@ def _rows(name: str, family: str, options: dict, folder: Path, peak: float) -> l
     for form, path in files.items():
         row = [times.get((form, engine)) for engine in ENGINES]
         share = f"{macs / (times[form, 'LiteRT'] / 1e3) / peak:.2f}" if form == "int8" else ""
-        resident = resident_bytes(path)
+        (memory,) = measure_memory([path])
         rows.append(
             [f"{name}, {form}", f"{path.stat().st_size:,}", f"{macs / 1e6:.1f}",
              *("–" if ms is None else f"{ms:.3f}" for ms in row), fastest[1] if fastest[0] == form else "",
-             share, _arena(path) if form == "int8" else "", f"{resident / 1e6:.1f}" if resident else "–"]
+             share, _arena(path) if form == "int8" else "", f"{memory / 1e6:.1f}" if memory else "–"]
         )  # fmt: skip
         print(" | ".join(rows[-1]), file=sys.stderr)
     return rows

@@ -27,7 +27,8 @@ class EvaluateConfig:
             alone. Each artefact's maps are rendered with the sigma that its metadata names.
         batch_size: frames at a time; the result does not depend on it.
         draws: of the bootstrap over patients.
-        latency: time each artefact, about 2 s each; without it `latency_ms` holds nulls.
+        latency: time each artefact, about 2 s each, and measure the memory of `.tflite` files; without it
+            `latency_ms` and `memory_bytes` hold nulls.
         saliency: also compare the gaze head beside a student, and where `.keras` artefacts
             look, with where the gaze was.
         fixations: what counts as fixated there: "idt" (I-DT, 1°, 100 ms) or "samples".

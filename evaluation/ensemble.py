@@ -56,18 +56,20 @@ def ensemble_table(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def ensemble_cost(rows: Sequence[dict]) -> dict:
-    """What the members cost together, run one after the other on one thread.
+    """What the members cost together, all loaded, run one after the other on one thread.
 
     Args:
         rows: the members' rows of a report.
 
     Returns:
-        `params`, `macs`, `bytes` and `latency_ms` {median, p95}, each the members' sum, or
-        null where one of them is not known. The sum of the 95th percentiles is an upper
-        estimate: the members are seldom slow at the same time.
+        `params`, `macs`, `bytes`, `memory_bytes` and `latency_ms` {median, p95}, each the
+        members' sum, or null where one of them is not known. The sums of the 95th percentiles
+        and of the memory are upper estimates: the members are seldom slow at the same time,
+        and never at their peak.
     """
     latency = {name: _sum(row["latency_ms"][name] for row in rows) for name in ("median", "p95")}
-    return {**{name: _sum(row[name] for row in rows) for name in ("params", "macs", "bytes")}, "latency_ms": latency}
+    sums = {name: _sum(row[name] for row in rows) for name in ("params", "macs", "bytes", "memory_bytes")}
+    return {**sums, "latency_ms": latency}
 
 
 def _sum(values) -> float | None:

@@ -26,6 +26,7 @@ from evaluation.config import EvaluateConfig
 from evaluation.ensemble import NAME as ENSEMBLE
 from evaluation.ensemble import ensemble_cost, ensemble_table, require_members
 from evaluation.latency import measure_latency
+from evaluation.memory import measure_memory
 from evaluation.ood import chunks, share_flagged
 from evaluation.predictions import predict_split
 from evaluation.selective import selective_row
@@ -63,7 +64,7 @@ def run_evaluation(config: EvaluateConfig) -> Evaluation:
         An `Evaluation`; its report is {"dataset": {...}, "conventional": {"name", "params"},
         "artefacts": [{"path" (see `common.shown`), "kind", "n_frames", "n_patients", "accuracy", "accuracy_ci95",
         "macro_f1", "per_class", "per_scanner", "confusion", "params", "macs", "bytes", "compression",
-        "latency_ms", "netscore", ...}]}, and "saliency" where it was asked for. `compression`
+        "latency_ms", "memory_bytes", "netscore", ...}]}, and "saliency" where it was asked for. `compression`
         holds the ratios of `compression_row`. What can't be known is null: params and MACs
         that the metadata doesn't hold, an interval over fewer than two patients.
 
@@ -117,15 +118,16 @@ def _rows(
     config: EvaluateConfig, data: Dataset, artefacts: list[Artefact], tables: list[pd.DataFrame]
 ) -> list[dict[str, Any]]:
     """One row an artefact; an ensemble adds its row, and its table to `tables`."""
-    timings: list[dict[str, Any]] = [{"median": None, "p95": None}] * len(artefacts)
+    costs: list[dict[str, Any]] = [{"latency_ms": {"median": None, "p95": None}, "memory_bytes": None}] * len(artefacts)
     if config.latency:
-        with console.status("measuring latency"):
-            timings = measure_latency(config.artefacts, trust=config.trust)
+        with console.status("measuring latency and memory"):
+            measured = zip(measure_latency(config.artefacts, trust=config.trust), measure_memory(config.artefacts))
+            costs = [{"latency_ms": timing, "memory_bytes": memory} for timing, memory in measured]
     conventional = _conventional(config, data)["params"]
     rows = [
-        {"path": name, **_artefact_row(artefact, table, data, config, timing, conventional, flags)}
-        for name, artefact, table, timing, flags in zip(
-            shown_paths(config.artefacts), artefacts, tables, timings, _flagged(artefacts, data, config.split)
+        {"path": name, **_artefact_row(artefact, table, data, config, cost, conventional, flags)}
+        for name, artefact, table, cost, flags in zip(
+            shown_paths(config.artefacts), artefacts, tables, costs, _flagged(artefacts, data, config.split)
         )
     ]
     if config.ensemble:
@@ -168,7 +170,7 @@ def _artefact_row(
     table: pd.DataFrame,
     data: Dataset,
     config: EvaluateConfig,
-    timing: dict[str, Any],
+    cost: dict[str, Any],
     conventional: int | None,
     flagged: float | None,
 ) -> dict[str, Any]:
@@ -187,7 +189,7 @@ def _artefact_row(
         "macs": macs,
         "bytes": size,
         "compression": compression_row(size, metadata.teacher, conventional),
-        "latency_ms": timing,
+        **cost,
         "netscore": _netscore(metrics["accuracy"], params, macs),
         "name": metadata.name,
         "stage": metadata.stage,

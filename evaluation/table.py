@@ -46,7 +46,8 @@ def print_table(report: Mapping[str, Any]) -> None:
     console.print(
         f"CI: bootstrap over patients. Compression: float32 weights of the artefact's own teacher, and of "
         f"{conventional} ({scaled(report['conventional']['params'], 1000, _COUNTS)} parameters), over its bytes. "
-        "MACs per frame. Latency: one thread, batch 1, after warm-up. "
+        "MACs per frame. Latency: one thread, batch 1, after warm-up. Memory: peak of a .tflite file's loading "
+        "and one answer, in LiteRT. "
         "NetScore: 20·log10(accuracy in %² / √(parameters in M · MACs in G)).",
         markup=False,
         highlight=False,
@@ -59,8 +60,9 @@ def print_table(report: Mapping[str, Any]) -> None:
 def _columns(conventional: str, narrow: bool) -> list[str]:
     accuracy, ratios = "accuracy %\n[95 % CI]", ["compression\nto teacher", f"compression\nto {conventional}"]
     if narrow:
-        return [accuracy, "size", *ratios, "latency\nms /p95"]
-    return [accuracy, "macro F1", "params", "MACs", "size", *ratios, "latency ms\nmedian / p95", "NetScore"]
+        return [accuracy, "size", *ratios, "latency\nms /p95", "peak\nmemory"]
+    latency = ["latency ms\nmedian / p95", "peak\nmemory"]
+    return [accuracy, "macro F1", "params", "MACs", "size", *ratios, *latency, "NetScore"]
 
 
 def _cells(row: Mapping[str, Any], report: Mapping[str, Any], between: str) -> dict[str, str]:
@@ -80,6 +82,7 @@ def _cells(row: Mapping[str, Any], report: Mapping[str, Any], between: str) -> d
         f"compression\nto {report['conventional']['name']}": to_conventional or "—",
         "latency ms\nmedian / p95": latency,
         "latency\nms /p95": latency,
+        "peak\nmemory": scaled(row["memory_bytes"], 1000, _BYTES),
         "NetScore": f"{row['netscore']:.1f}" if row["netscore"] is not None else "—",
     }
 

@@ -24,7 +24,7 @@ from training.flags import parse
 from training.stages import TRAINING_VERSION
 
 # Raised whenever a change of the code changes what an evaluation says: older results are redone.
-EVALUATION_VERSION = 1
+EVALUATION_VERSION = 2
 # Settings that say where something lies: the command names them, by the same words on another machine.
 _PLACES = ("data", "run", "out", "source", "teacher_path", "pretrained", "student_init")
 

@@ -18,7 +18,10 @@ from studies.declare import Study, Table
 from studies.table import COLUMNS, Line, best_distilled, explain, smallest_within
 
 _PLACE = r"<!-- results: {name} -->\n(.*?)<!-- end of results -->"
-_SHORT = ("model", "transfer", "form", "bytes", "latency, ms: median / p95", "accuracy (95 %)", "compression: baseline")
+_SHORT = (
+    "model", "transfer", "form", "bytes", "latency, ms: median / p95", "peak memory, MB", "accuracy (95 %)",
+    "compression: baseline",
+)  # fmt: skip
 
 
 def write_blocks(page: Path, blocks: Mapping[str, Sequence[str]]) -> None:

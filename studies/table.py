@@ -116,6 +116,10 @@ def _gzipped(path: Path) -> int:
     return len(zlib.compress(path.read_bytes(), 9))
 
 
+def _memory(line: Line) -> str:
+    return _counted(line.found["memory_bytes"], lambda n: f"{n / 1e6:.1f}")
+
+
 def _latency(line: Line) -> str:
     return f"{line.latency:.2f} / {line.found['latency_ms']['p95']:.2f}" if line.latency is not None else ""
 
@@ -151,6 +155,7 @@ COLUMNS: dict[str, Callable[[Line], str]] = {
     "bytes": lambda line: f"{line.bytes:,}",
     "gzipped": lambda line: _counted(line.gzipped, "{:,}".format),
     "latency, ms: median / p95": _latency,
+    "peak memory, MB": _memory,
     "accuracy (95 %)": lambda line: _estimate(line, "accuracy"),
     "macro-F1 (95 %)": lambda line: _estimate(line, "macro_f1"),
     "NetScore": lambda line: _counted(line.found["netscore"], "{:.1f}".format),
@@ -167,6 +172,7 @@ def explain(table: Table) -> str:
         "Intervals: 95 %, by bootstrap over patients, for one training. MACs per frame. Bytes: of the .tflite file; of "
         "a .keras file its weights as float32, 4 each. Gzipped: the file after gzip's compression, level 9. "
         "Latency: one frame on one thread, after warm-up; of .keras files in TensorFlow, of .tflite files in LiteRT. "
+        "Peak memory: what a .tflite file takes in LiteRT to be loaded and to answer one frame. "
         "NetScore: 20·log10(accuracy in %² / √(parameters in M · MACs in G)). "
         "Compression ratios: bytes of the model that is compared with, over the row's; of own teacher: float32 weights "
         "of what taught it, or of all that did; of the baseline: "

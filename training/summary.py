@@ -84,6 +84,7 @@ def summarise(report: dict, data: Dataset) -> str:
     simulated = ", simulated" if data.info["source"].get("simulated") else ""
     conventional, rows = report["conventional"]["name"], report["artefacts"]
     names = ["artefact", "accuracy (95 % interval over patients)", "macro-F1", "parameters", "bytes"]
+    names += ["latency, ms", "peak memory, bytes"]
     names += ["compression ratio to its teacher", f"compression ratio to {conventional}"]
     names += ["percentage points below the first row"]
     lines = [
@@ -98,12 +99,15 @@ def summarise(report: dict, data: Dataset) -> str:
         low, high = row["accuracy_ci95"] or (float("nan"),) * 2
         cells = ["/".join(Path(row["path"]).parts[-parts:]), f"{row['accuracy']:.3f} ({low:.3f}–{high:.3f})"]
         cells += [f"{row['macro_f1']:.3f}", f"{row['params'] or 0:,}", f"{row['bytes']:,}"]
+        latency, memory = row["latency_ms"]["median"], row["memory_bytes"]
+        cells += ["" if latency is None else f"{latency:.2f}", "" if memory is None else f"{memory:,}"]
         lines.append(f"| {' | '.join([*cells, *compare(row, report).texts()])} |")
     lines += [
         "",
         f"Compression ratio: parameters as float32, 4 bytes each, of the model that taught it, or of {conventional} "
         "with its default options, over the artefact's bytes. Percentage points: accuracy of the first row minus this "
-        "one's on the same frames; negative is above it.",
+        "one's on the same frames; negative is above it. Latency: median of one frame on one thread. Peak memory: what "
+        "a .tflite file takes in LiteRT to be loaded and to answer one frame.",
         "",
         *(text for line in dataset_warnings(data) for text in (f"{line[0].upper()}{line[1:]}.", "")),
         *_by_scanner(rows, parts),

@@ -34,7 +34,6 @@ class Measured:
         parity: {engine or variant: `engines.parity`, or {"not_measured": reason}}.
         operators: builtin operators of the file.
         arena_bytes: smallest arena of TensorFlow Lite Micro, or None.
-        resident_bytes: what LiteRT takes on this machine, or None.
         files: {name: {"bytes", "sha256", "is"}}.
     """
 
@@ -43,7 +42,6 @@ class Measured:
     parity: Mapping[str, Mapping[str, Any]]
     operators: tuple[str, ...]
     arena_bytes: int | None
-    resident_bytes: int | None
     files: Mapping[str, Mapping[str, Any]]
 
 
@@ -86,7 +84,7 @@ def model_card(config: ExportConfig, source: Source, about: Mapping[str, Any], m
         else {"flagged": row.get("flagged"), "rule": about["ood"]["rule"]},
         "size_bytes": {name: facts["bytes"] for name, facts in measured.files.items()},
         "latency_ms": {**row["latency_ms"], "engine": "LiteRT, one frame, one thread"},
-        "memory_bytes": {"litert_resident": measured.resident_bytes, "micro_arena": measured.arena_bytes},
+        "memory_bytes": {"litert_peak": row["memory_bytes"], "micro_arena": measured.arena_bytes},
         "operators": list(measured.operators),
         "parity_with_litert": dict(measured.parity),
         "provenance": _provenance(source, measured),

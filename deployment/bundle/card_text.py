@@ -148,7 +148,7 @@ def _cost(card: _Card) -> list[str]:
         timed = f"{latency['median']:.2f} ms median, {latency['p95']:.2f} ms 95th percentile ({latency['engine']})"
     rows = {
         "Latency": timed,
-        "Memory, LiteRT": _bytes(memory["litert_resident"], "resident for loading and one answer"),
+        "Memory, LiteRT": _bytes(memory["litert_peak"], "at the peak of loading and one answer"),
         "Memory, TensorFlow Lite Micro": _bytes(memory["micro_arena"], "arena, counted on a machine of 64 bits"),
         "Measured on": card["provenance"]["measured_on"],
     }

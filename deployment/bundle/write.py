@@ -15,7 +15,6 @@ from deployment.bundle import card_text, engines, microcontroller
 from deployment.bundle.about import describe, preparation_text
 from deployment.bundle.card import Measured, model_card
 from deployment.bundle.config import ExportConfig
-from deployment.bundle.memory import resident_bytes
 from deployment.bundle.metadata_schema import GREY, RGB, TfliteDescription, pack
 from deployment.bundle.source import Source, open_source
 from deployment.bundle.tflite_file import operators, with_metadata, with_rgb_input
@@ -65,8 +64,7 @@ def export_bundle(config: ExportConfig) -> Path:
         _write_json(folder / MARKER, {**about, "files": files})
         evaluated = EvaluateConfig([folder / _INT8], source.data.path, split=source.split, latency=config.latency)
         report = run_evaluation(evaluated).report
-        resident = resident_bytes(folder / _INT8) if config.latency else None
-        measured = Measured(report["artefacts"][0], report["dataset"], parity, tuple(used), arena, resident, files)
+        measured = Measured(report["artefacts"][0], report["dataset"], parity, tuple(used), arena, files)
         card = model_card(config, source, about, measured)
         _write_json(folder / "model_card.json", card)
         (folder / "model_card.md").write_text(card_text.markdown(card), encoding="utf-8")

@@ -23,7 +23,7 @@ def artefact_table(report: Report, main: int) -> str:
     """A row an artefact, with intervals; the one that the rest of the page is about is marked."""
     conventional = report["conventional"]["name"]
     head = ["artefact", "accuracy, %", "macro-F1", "calibration error", "by recording, %", "parameters", "size"]
-    head += ["compression to teacher", f"to {conventional}", "latency, ms"]
+    head += ["compression to teacher", f"to {conventional}", "latency, ms", "peak memory"]
     paths = [row["path"] for row in report["artefacts"]]
     rows = []
     for row in report["artefacts"]:
@@ -41,6 +41,7 @@ def artefact_table(report: Report, main: int) -> str:
                 to_teacher or "–",
                 to_conventional or "–",
                 "–" if latency is None else f"{latency:.2f}",
+                "–" if row["memory_bytes"] is None else scaled(row["memory_bytes"], 1000, _BYTES),
             )
         )
     return table(head, rows, main=main)

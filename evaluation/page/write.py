@@ -114,7 +114,8 @@ def _head(report: Mapping[str, Any], title: str, row: Mapping[str, Any]) -> list
             "In brackets: 95 % intervals, by bootstrap over patients. Calibration error: mean gap between confidence "
             "and accuracy over 15 bins. By recording: one answer for each recording and class, by the mean of its "
             "frames. Compression: float32 weights of the other model over this one's bytes. Latency: one frame on one "
-            "thread, median. The marked row is what the rest of the page is about.",
+            "thread, median. Peak memory: what a .tflite file takes in LiteRT to be loaded and to answer one frame. "
+            "The marked row is what the rest of the page is about.",
             "dim",
         ),
     ]

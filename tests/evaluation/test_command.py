@@ -35,6 +35,9 @@ def test_a_good_run(run_folder, dataset, tmp_path):
     report = json.loads((tmp_path / "m.json").read_text())
     assert [row["kind"] for row in report["artefacts"]] == ["keras", "tflite"]
     assert all(row["latency_ms"]["median"] > 0 for row in report["artefacts"])
+    # LiteRT's own structures alone take some of it; it is measured of .tflite files.
+    student, int8 = (row["memory_bytes"] for row in report["artefacts"])
+    assert student is None and int8 > 100_000 and "memory" in done.stdout
     assert (tmp_path / "p.csv").is_file()
     assert "evaluate.py" in (tmp_path / "p.html").read_text(encoding="utf-8")
     words = private_words(tmp_path, run_folder.parent, dataset.path.parent)

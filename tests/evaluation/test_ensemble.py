@@ -55,8 +55,10 @@ def test_it_costs_what_its_members_cost(evaluation):
     assert together["members"] == [row["path"] for row in rows]
     # The .tflite file's metadata holds no count: the sum is not known either, rather than too small.
     assert (together["params"], together["netscore"]) == (None, None)
-    timed = [{"params": 2, "macs": 3, "bytes": 5, "latency_ms": {"median": 0.5, "p95": 1.0}} for _ in range(3)]
-    assert ensemble_cost(timed) == {"params": 6, "macs": 9, "bytes": 15, "latency_ms": {"median": 1.5, "p95": 3.0}}
+    one = {"params": 2, "macs": 3, "bytes": 5, "memory_bytes": 7, "latency_ms": {"median": 0.5, "p95": 1.0}}
+    three = {"params": 6, "macs": 9, "bytes": 15, "memory_bytes": 21, "latency_ms": {"median": 1.5, "p95": 3.0}}
+    assert ensemble_cost([one] * 3) == three
+    assert ensemble_cost([one, {**one, "memory_bytes": None}])["memory_bytes"] is None
 
 
 def test_tables_about_other_frames_are_refused(evaluation):

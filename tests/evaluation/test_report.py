@@ -29,7 +29,7 @@ from tests.evaluation.conftest import (
 AGREED = {
     "path", "kind", "n_frames", "n_patients", "accuracy", "accuracy_ci95", "macro_f1", "per_class",
     "confusion", "params", "macs", "bytes", "compression",
-    "latency_ms", "netscore",
+    "latency_ms", "memory_bytes", "netscore",
 }  # fmt: skip
 
 

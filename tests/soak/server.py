@@ -77,10 +77,11 @@ def _run(job: dict) -> None:
 
 
 def _without_timing() -> None:
-    """Latencies take time and are not under test."""
+    """Latency and memory take time and are not under test."""
     import evaluation.report
 
     evaluation.report.measure_latency = lambda paths, **_: [TIMED] * len(paths)
+    evaluation.report.measure_memory = lambda paths: [None] * len(paths)
 
 
 def _kill_before_renames(killed: Path) -> None:

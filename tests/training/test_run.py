@@ -88,11 +88,12 @@ def test_the_summary_gives_both_compression_ratios(whole_run):
     (row,) = (row for row in report["artefacts"] if row["path"].endswith("student_int8.tflite"))
     params = read_metadata(whole_run.run / "teacher" / "teacher.keras").params
     cells = [cell.strip() for cell in line.strip("|").split("|")]
-    assert float(cells[5]) == pytest.approx(4 * params / row["bytes"], rel=0.01)
-    assert float(cells[6].replace(",", "")) == pytest.approx(
+    assert [float(cells[n].replace(",", "")) for n in (5, 6)] == [row["latency_ms"]["median"], row["memory_bytes"]]
+    assert float(cells[7]) == pytest.approx(4 * params / row["bytes"], rel=0.01)
+    assert float(cells[8].replace(",", "")) == pytest.approx(
         4 * report["conventional"]["params"] / row["bytes"], rel=0.01
     )
-    assert float(cells[7]) == pytest.approx(100 * (report["artefacts"][0]["accuracy"] - row["accuracy"]), abs=0.06)
+    assert float(cells[9]) == pytest.approx(100 * (report["artefacts"][0]["accuracy"] - row["accuracy"]), abs=0.06)
 
 
 def test_the_history_has_the_same_columns_for_student_and_int8(whole_run):
@@ -214,6 +215,7 @@ def run_copy(whole_run, tmp_path):
 def test_an_evaluation_never_outlives_what_it_is_of(whole_run, run_copy, monkeypatch, quick_exports):
     def evaluate(config):
         row = {"accuracy": 0.5, "accuracy_ci95": None, "macro_f1": 0.5, "params": 9, "bytes": 9, "stage": "student"}
+        row |= {"latency_ms": {"median": None}, "memory_bytes": None}
         row["compression"] = {"to_teacher": None, "teacher": None, "to_conventional": 4.0}
         rows = [{**row, "path": str(path)} for path in config.artefacts]
         dataset = {"n_frames": 12, "n_patients": 2}
