@@ -15,6 +15,7 @@ from common.console import notice
 from common.errors import InputError
 from common.files import write_text
 from data.dataset import Dataset, open_dataset
+from evaluation.report import EVALUATION_VERSION
 from studies.commands import Command, absence, evaluate_command, row_command
 from studies.declare import Row, Study, Table, choose
 from studies.files import data_record, is_evaluated
@@ -23,8 +24,6 @@ from training.config import TrainConfig
 from training.flags import parse
 from training.stages import TRAINING_VERSION
 
-# Raised whenever a change of the code changes what an evaluation says: older results are redone.
-EVALUATION_VERSION = 2
 # Settings that say where something lies: the command names them, by the same words on another machine.
 _PLACES = ("data", "run", "out", "source", "teacher_path", "pretrained", "student_init")
 

@@ -15,7 +15,7 @@ from evaluation.artefacts import artefact_sha256
 from evaluation.by_scanner import scanners_of
 from evaluation.compression import compare
 from evaluation.config import EvaluateConfig
-from evaluation.report import evaluate, write_report
+from evaluation.report import EVALUATION_VERSION, evaluate, write_report
 from evaluation.table import print_table
 from training.config import TrainConfig
 from training.run_folder import ARTEFACTS, artefacts, holds
@@ -32,7 +32,7 @@ def evaluate_run(config: TrainConfig, data: Dataset, folder: Path, prints: dict[
 
     Only what was trained with these settings is in it: a stage left from other settings is not
     compared with this teacher. An evaluation that is there already is shown again if it is of
-    these artefacts, byte for byte, and was not edited.
+    these artefacts, byte for byte, by this version of the evaluation, and was not edited.
     """
     if not data.info["splits"].get("test", {}).get("frames"):
         console.print("the data set has no test split: nothing is evaluated")
@@ -48,6 +48,7 @@ def evaluate_run(config: TrainConfig, data: Dataset, folder: Path, prints: dict[
         "artefacts": {name: artefact_sha256(path) for name, path in zip(shown_paths(paths), paths)},
         "dataset": data.checksum,
         "gaze": config.gaze,
+        "version": EVALUATION_VERSION,
     }
     report = _stored(metrics, of)
     if report is None:

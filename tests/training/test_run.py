@@ -133,7 +133,9 @@ def test_a_summary_that_never_came_is_written_and_a_changed_report_is_computed_a
     edited["artefacts"][0]["accuracy"] = 1.0
     other = json.loads(stored)
     other["of"]["artefacts"][next(iter(other["of"]["artefacts"]))] = "0" * 64
-    for count, wrong in enumerate((json.dumps(edited), json.dumps(other), "{", "[]"), 1):
+    older = json.loads(stored)
+    older["of"]["version"] -= 1
+    for count, wrong in enumerate((json.dumps(edited), json.dumps(other), json.dumps(older), "{", "[]"), 1):
         report.write_text(wrong)
         train(again)
         assert len(computed) == count and json.loads(report.read_text()) == json.loads(stored)
