@@ -157,7 +157,7 @@ def _draw_arms(axes: Axes, stored: Stored) -> None:
         if counts is not None:
             accuracies = counts.accuracies()
             lines.append(_Line(about, accuracies, float(accuracies.mean()), interval(counts)))
-    _forest(axes, lines, "seeds", f"accuracy\n{stored.index['title']}")
+    _forest(axes, lines, "seeds", f"accuracy, simulated patients\n{stored.index['title']}")
 
 
 def _draw_folds(axes: Axes, folds: Sequence[Stored]) -> None:
