@@ -60,9 +60,8 @@ def print_table(report: Mapping[str, Any]) -> None:
 def _columns(conventional: str, narrow: bool) -> list[str]:
     accuracy, ratios = "accuracy %\n[95 % CI]", ["compression\nto teacher", f"compression\nto {conventional}"]
     if narrow:
-        return [accuracy, "size", *ratios, "latency\nms /p95", "peak\nmemory"]
-    latency = ["latency ms\nmedian / p95", "peak\nmemory"]
-    return [accuracy, "macro F1", "params", "MACs", "size", *ratios, *latency, "NetScore"]
+        return [accuracy, "size\nmemory", *ratios, "latency\nms /p95"]
+    return [accuracy, "macro F1", "params", "MACs", "size\nmemory", *ratios, "latency ms\nmedian / p95", "NetScore"]
 
 
 def _cells(row: Mapping[str, Any], report: Mapping[str, Any], between: str) -> dict[str, str]:
@@ -77,14 +76,19 @@ def _cells(row: Mapping[str, Any], report: Mapping[str, Any], between: str) -> d
         "macro F1": f"{row['macro_f1']:.3f}",
         "params": scaled(row["params"], 1000, _COUNTS),
         "MACs": scaled(row["macs"], 1000, _COUNTS),
-        "size": scaled(row["bytes"], 1000, _BYTES),
+        # Below each other, since a column of its own would not fit into 140 characters.
+        "size\nmemory": "\n".join(scaled(count, 1000, _BYTES) for count in _sizes(row)),
         "compression\nto teacher": to_teacher or "—",
         f"compression\nto {report['conventional']['name']}": to_conventional or "—",
         "latency ms\nmedian / p95": latency,
         "latency\nms /p95": latency,
-        "peak\nmemory": scaled(row["memory_bytes"], 1000, _BYTES),
         "NetScore": f"{row['netscore']:.1f}" if row["netscore"] is not None else "—",
     }
+
+
+def _sizes(row: Mapping[str, Any]) -> list[int]:
+    """Bytes on disk, and at the peak of an inference where that was measured."""
+    return [row["bytes"], *([row["memory_bytes"]] if row["memory_bytes"] is not None else [])]
 
 
 def _print_scanners(rows: Sequence[Mapping[str, Any]], paths: Sequence[str]) -> None:
