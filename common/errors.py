@@ -20,7 +20,15 @@ class InputError(ValueError):
 
     The message is one line that names the file, the row or field, what was
     found and what to do. Commands print it alone and exit with 2.
+
+    Attributes:
+        parameter: the library's parameter that is the cure, where the message speaks of one
+            whose flag can't be guessed from it; commands name its flag.
     """
+
+    def __init__(self, message: object = "", *, parameter: str | None = None) -> None:
+        super().__init__(message)
+        self.parameter = parameter
 
 
 class Terminated(KeyboardInterrupt):
@@ -114,7 +122,8 @@ def run_command(main: Callable[[list[str]], int | None], argv: list[str] | None 
             traceback.print_exc()
         # A name in a file must not steer the terminal.
         line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(str(error).split()))
-        print(f"error: {line}", file=sys.stderr)
+        flag = f" (--{error.parameter.replace('_', '-')})" if error.parameter else ""
+        print(f"error: {line}{flag}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
         word, code = ("terminated", 143) if isinstance(stop, Terminated) else ("interrupted", 130)

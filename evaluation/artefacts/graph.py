@@ -61,7 +61,8 @@ def check_graph(folder: Path) -> None:
     if found:
         raise InputError(
             f"{folder}: its graph holds {', '.join(found[:5])}, which can reach files, processes or the network: "
-            "load it only if you trust whoever made it, with trust=True"
+            "load it only if you trust whoever made it, with trust=True",
+            parameter="trust",
         )
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import pickle
 
 import pytest
 import tensorflow as tf
@@ -31,6 +32,14 @@ def test_flags_are_handed_on_without_debug():
 def test_bad_input_is_one_line_and_code_2(capsys):
     assert run_command(fail(InputError("file.csv:\n  row 3:\tfound x")), []) == 2
     assert capsys.readouterr() == ("", "error: file.csv: row 3: found x\n")
+
+
+def test_a_command_names_the_flag_of_the_parameter_that_is_the_cure(capsys):
+    error = InputError("graph: reads files: load it with trust_it=True", parameter="trust_it")
+    assert run_command(fail(error), []) == 2
+    assert capsys.readouterr().err == "error: graph: reads files: load it with trust_it=True (--trust-it)\n"
+    assert str(error) == "graph: reads files: load it with trust_it=True", "the library's own words have no flag"
+    assert pickle.loads(pickle.dumps(error)).parameter == "trust_it", "workers hand errors over"
 
 
 def test_debug_shows_the_traceback_and_still_the_line(capsys):

@@ -238,8 +238,9 @@ def test_a_graph_that_reaches_out_is_refused_before_it_is_loaded(tmp_path, monke
     path = save_serving(tmp_path / "saved_model", lambda: ACTS[operation](file))
     shutil.rmtree(file, ignore_errors=True)
     monkeypatch.setattr(tf.saved_model, "load", lambda *_: pytest.fail("loaded"))
-    with pytest.raises(InputError, match=rf"saved_model: its graph holds .*{operation}.*trust=True"):
+    with pytest.raises(InputError, match=rf"saved_model: its graph holds .*{operation}.*trust=True") as refused:
         load_artefact(path)
+    assert refused.value.parameter == "trust", "evaluate.py and predict.py name --trust"
     assert [entry.name for entry in tmp_path.iterdir() if entry.name.startswith("touched")] == []
 
 
