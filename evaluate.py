@@ -17,6 +17,7 @@ import dataclasses
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import jsonargparse
 from jsonargparse.typing import ClosedUnitInterval, PositiveInt
@@ -26,6 +27,9 @@ from common.errors import InputError, run_command
 from common.files import check_output_file
 from common.parsing import Parser
 from common.shown import shown_text
+
+if TYPE_CHECKING:
+    from evaluation.config import EvaluateConfig
 
 
 def main(argv: list[str]) -> None:
@@ -65,7 +69,7 @@ def main(argv: list[str]) -> None:
         say(f"wrote {path}")
 
 
-def _fit(config, target: float) -> None:
+def _fit(config: EvaluateConfig, target: float) -> None:
     """Fit thresholds, filters and the rule for unlike frames on the data set's own splits, into the metadata."""
     from data.dataset import diagnosed, open_dataset
     from evaluation.fitting import fit_artefact
@@ -86,7 +90,7 @@ def _fit(config, target: float) -> None:
         )
 
 
-def _check_outputs(flags) -> None:
+def _check_outputs(flags: jsonargparse.Namespace) -> None:
     """Refuse an output that can't be before minutes are spent on what would go into it."""
     for flag, is_folder in (("json", False), ("predictions", False), ("html", False), ("plots", True)):
         if not flags[flag]:

@@ -20,12 +20,16 @@ import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from common.console import say
 from common.dataclass_flags import add_flags, from_flags
 from common.errors import InputError, run_command
 from common.parsing import Parser
 from data.sources import ImageSetConfig, ImageSource, RecordingsConfig
+
+if TYPE_CHECKING:
+    import jsonargparse
 
 
 def main(argv: list[str]) -> int:
@@ -58,7 +62,7 @@ def _recordings_flags() -> Parser:
     return parser
 
 
-def _recordings(flags) -> int:
+def _recordings(flags: jsonargparse.Namespace) -> int:
     from data.report import print_dataset_report
     from data.sources.recordings import prepare_recordings
 
@@ -74,7 +78,7 @@ def image_set_flags(source: ImageSource) -> Parser:
     return parser
 
 
-def _image_set(source: str, flags) -> int:
+def _image_set(source: str, flags: jsonargparse.Namespace) -> int:
     from data.report import print_dataset_report
     from data.sources.images import prepare_images
 
@@ -125,7 +129,7 @@ def _phantom_flags() -> Parser:
     return parser
 
 
-def _phantom(flags) -> int:
+def _phantom(flags: jsonargparse.Namespace) -> int:
     from phantom import PhantomConfig, prepare_phantom
     from phantom.preview import write_preview
 
@@ -171,7 +175,7 @@ def _gaze_flags() -> Parser:
     return parser
 
 
-def _gaze(flags) -> int:
+def _gaze(flags: jsonargparse.Namespace) -> int:
     from data.gaze.report import gaze_command
 
     screen_px = tuple(flags.screen_px) if flags.screen_px else None
@@ -185,7 +189,7 @@ def _verify_flags() -> Parser:
     return parser
 
 
-def _verify(flags) -> int:
+def _verify(flags: jsonargparse.Namespace) -> int:
     from data.dataset import open_dataset
     from data.splits import SPLITS
 
@@ -209,7 +213,7 @@ def _check_flags() -> Parser:
     return parser
 
 
-def _check(flags) -> int:
+def _check(flags: jsonargparse.Namespace) -> int:
     from data.checks.overlay import check_recordings, print_numbers
 
     numbers, lag = check_recordings(flags.manifest, flags.overlay, clips=flags.clips, overwrite=flags.overwrite)

@@ -19,7 +19,7 @@ import importlib.util
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jsonargparse
 from jsonargparse.typing import PositiveInt
@@ -27,6 +27,9 @@ from jsonargparse.typing import PositiveInt
 from common.console import console, say
 from common.errors import InputError, run_command
 from common.parsing import Parser
+
+if TYPE_CHECKING:
+    from studies.declare import Study, Table
 
 _ROOT = Path(__file__).resolve().parent
 # Where the results that stay with the code lie.
@@ -52,7 +55,7 @@ def main(argv: list[str]) -> int:
     return doing[parsed.subcommand](parsed[parsed.subcommand], argv[cut + 1 :])
 
 
-def _run(flags, more: list[str]) -> int:
+def _run(flags: jsonargparse.Namespace, more: list[str]) -> int:
     from studies.declare import choose, read_study
 
     choose(read_study(flags.config, flags.runs), flags.data, flags.only)  # names that the study does not have
@@ -66,7 +69,7 @@ def _run(flags, more: list[str]) -> int:
     os.execv(sys.executable, words)  # in place of this process, so that Ctrl-C and SIGTERM reach it
 
 
-def _check(flags, _: list[str]) -> int:
+def _check(flags: jsonargparse.Namespace, _: list[str]) -> int:
     from studies.check import check
     from studies.declare import choose, read_study
 
@@ -75,7 +78,7 @@ def _check(flags, _: list[str]) -> int:
     return 0
 
 
-def _table(flags, _: list[str]) -> int:
+def _table(flags: jsonargparse.Namespace, _: list[str]) -> int:
     from studies.page import paragraphs, print_lines, write_blocks
     from studies.picture import draw_table
     from studies.table import collect_lines
@@ -94,7 +97,7 @@ def _table(flags, _: list[str]) -> int:
     return 0
 
 
-def _store(flags, _: list[str]) -> int:
+def _store(flags: jsonargparse.Namespace, _: list[str]) -> int:
     from studies.stored import store_table
 
     study = _study(flags)
@@ -104,7 +107,7 @@ def _store(flags, _: list[str]) -> int:
     return 0
 
 
-def _evidence(flags, _: list[str]) -> int:
+def _evidence(flags: jsonargparse.Namespace, _: list[str]) -> int:
     from studies.evidence import blocks, draw
     from studies.page import write_blocks
     from studies.stored import INDEX, read_stored
@@ -123,13 +126,13 @@ def _evidence(flags, _: list[str]) -> int:
     return 0
 
 
-def _study(flags):
+def _study(flags: jsonargparse.Namespace) -> Study:
     from studies.declare import read_study
 
     return read_study(flags.config, flags.runs)
 
 
-def _tables(study, flags) -> dict:
+def _tables(study: Study, flags: jsonargparse.Namespace) -> dict[str, Table]:
     from studies.declare import choose
 
     choose(study, flags.data)  # names that the study does not have

@@ -108,11 +108,13 @@ def _train(source: Source, config: ChannelsConfig, model: keras.Model, what: str
         warmup_epochs=0.5,
     )
 
-    def select(features, label, weight):
+    def select(
+        features: dict[str, tf.Tensor], label: tf.Tensor, weight: tf.Tensor
+    ) -> tuple[tf.Tensor | dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:
         # An unlabelled frame has nothing to teach here; its one-hot row is all zeros.
         return inputs_of(model, features), tf.one_hot(label, classes), weight * tf.cast(label >= 0, tf.float32)
 
-    def log(epoch, logs):
+    def log(epoch: int, logs: dict[str, float]) -> None:
         if not tf.math.is_finite(logs["loss"]):
             raise InputError(
                 f"{what}, epoch {epoch + 1}: the loss is {logs['loss']}: lower learning_rate "

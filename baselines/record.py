@@ -39,7 +39,7 @@ class Record:
         source: what it started from.
     """
 
-    def __init__(self, folder: Path, command: str, source: Source):
+    def __init__(self, folder: Path, command: str, source: Source) -> None:
         self._folder = folder
         self._about = {
             "command": command,

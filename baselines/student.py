@@ -155,7 +155,9 @@ def _export_float(job: _Job, student: keras.Model, place: Path, metadata: Metada
     record.add_file(path, "post-training int8")
 
 
-def _export_int8(job: _Job, student, target: dict, place: Path, metadata: Metadata, record: Record) -> None:
+def _export_int8(
+    job: _Job, student: keras.Model, target: dict, place: Path, metadata: Metadata, record: Record
+) -> None:
     from quantization.preserve import quantize_preserving
     from quantization.qat import FREEZE_BATCH_NORM_FROM
     from quantization.tflite import export_int8

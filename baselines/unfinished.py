@@ -25,7 +25,7 @@ class Unfinished:
         source: what the baseline starts from, and its configuration.
     """
 
-    def __init__(self, source: Source):
+    def __init__(self, source: Source) -> None:
         config = source.config
         self.folder = _folder(config)
         settings = {

@@ -107,7 +107,9 @@ def mediapipe(path: Path, frame: np.ndarray) -> tuple[str, float, float] | None:
     return found, own, passed
 
 
-def _measured(make: Callable[[Path, np.ndarray], Callable[[], object]], path: Path, frame: np.ndarray):
+def _measured(
+    make: Callable[[Path, np.ndarray], Callable[[], object]], path: Path, frame: np.ndarray
+) -> tuple[float, float]:
     return timed(make(path, frame))
 
 

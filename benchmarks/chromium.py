@@ -43,7 +43,7 @@ class Browser:
         problems: errors that the page has thrown or logged.
     """
 
-    def __init__(self, *flags: str):
+    def __init__(self, *flags: str) -> None:
         self.requests: list[str] = []
         self.problems: list[str] = []
         self._folder = Path(tempfile.mkdtemp(prefix="chromium-"))

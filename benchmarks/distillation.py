@@ -21,7 +21,9 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,6 +31,13 @@ sys.path[:0] = [str(Path(__file__).resolve().parent.parent)]
 
 from benchmarks import shown  # noqa: E402
 from common import quiet  # noqa: E402, F401  (before TensorFlow)
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+    from training.stages import Stage
+    from training.teacher_cache import TeacherCache
 
 CLASSES = ("abdomen", "femur", "head", "background")
 TEACHER, STUDENT, STUDENT_OPTIONS = "vgg16", "squeezenet_1_1", {"width": 0.45}
@@ -83,7 +92,7 @@ def _markdown(seconds: dict[str, float], flags: argparse.Namespace, filling: flo
     return "\n".join([shown.measured_on("torch"), "", said, "", shown.table(head, rows)])
 
 
-def _prepare(folder: Path, size: tuple[int, int], flags: argparse.Namespace):
+def _prepare(folder: Path, size: tuple[int, int], flags: argparse.Namespace) -> tuple[Stage, keras.Model]:
     """A data set of noise, an untrained teacher on disk, and the student's stage."""
     import keras
 
@@ -124,7 +133,7 @@ def _prepare(folder: Path, size: tuple[int, int], flags: argparse.Namespace):
     return Stage("student", config, data, Path(config.run), prints["student"], prints), teacher
 
 
-def _filled(stage, teacher, views: int):
+def _filled(stage: Stage, teacher: keras.Model, views: int) -> tuple[TeacherCache, float]:
     """A cache of so many views, and the seconds that its filling took."""
     from training.teacher_cache import teacher_cache
 
@@ -136,7 +145,7 @@ def _filled(stage, teacher, views: int):
     return cache, time.perf_counter() - start
 
 
-def _ours(stage, teacher, cache):
+def _ours(stage: Stage, teacher: keras.Model | None, cache: TeacherCache | None) -> Callable[[], None]:
     """One epoch of this project's Distiller; without a teacher, of the student alone."""
     from models.distiller import Distiller
     from training.fitting import build_optimizer
@@ -150,7 +159,7 @@ def _ours(stage, teacher, cache):
     return _epoch(distiller, stage.training_batches(config.distil, 0, cache), steps)
 
 
-def _keras(stage, teacher):
+def _keras(stage: Stage, teacher: keras.Model) -> Callable[[], None]:
     """One epoch of the built-in Distiller; its feature loss is given what compares maps of other widths."""
     import keras
 
@@ -176,7 +185,7 @@ def _keras(stage, teacher):
     return _epoch(distiller, batches, steps)
 
 
-def _epoch(model, batches, steps: int):
+def _epoch(model: keras.Model, batches: tf.data.Dataset, steps: int) -> Callable[[], None]:
     """The steps of an epoch of `fit`, on batches that go on where the epoch before ended."""
     model.fit(batches, steps_per_epoch=1, epochs=1, verbose=0, shuffle=False)  # builds and traces
     iterator = iter(batches)
@@ -189,7 +198,7 @@ def _epoch(model, batches, steps: int):
     return run
 
 
-def _torch(stage) -> dict:
+def _torch(stage: Stage) -> dict:
     """One epoch in plain PyTorch, with the teacher and without; nothing where torch is absent."""
     try:
         import torch
@@ -219,7 +228,7 @@ def _torch(stage) -> dict:
     return arms
 
 
-def _blind(teacher):
+def _blind(teacher: keras.Model) -> keras.Model:
     """The same network without its gaze input: the built-in Distiller refuses a teacher with other inputs."""
     import models
 

@@ -13,9 +13,15 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from data.augment import Augmentation
+    from data.dataset import Dataset
 
 SIZE = (64, 64)
 CLASSES = ("abdomen", "femur", "head", "background")
@@ -145,19 +151,19 @@ def perfect(frames: int, drawn: int) -> float:
     return frames // CLIP_FRAMES * (1 - float(absent))
 
 
-def _data(folder: Path):
+def _data(folder: Path) -> Dataset:
     from data.dataset import open_dataset
 
     return open_dataset(folder / "data")
 
 
-def _batches(folder: Path, augmentation, gaze: str = "real"):
+def _batches(folder: Path, augmentation: Augmentation | None, gaze: str = "real") -> tf.data.Dataset:
     from data.pipeline import PipelineSettings, training_batches
 
     return training_batches(_data(folder), "train", PipelineSettings(batch_size=BATCH, gaze=gaze), augmentation)
 
 
-def _through(batches, frames: int) -> dict[str, Any]:
+def _through(batches: tf.data.Dataset, frames: int) -> dict[str, Any]:
     """Up to the first batch, and from there on: {"first_s", "frames" gone through in the rest}."""
     begun = time.perf_counter()
     for number, _ in enumerate(batches.take(-(-min(frames, _MOST) // BATCH))):

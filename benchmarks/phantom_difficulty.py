@@ -17,6 +17,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,6 +27,11 @@ from common.errors import InputError, run_command
 from common.files import write_text
 from common.parsing import Parser
 from phantom.difficulty import DIFFICULTIES
+
+if TYPE_CHECKING:
+    import jsonargparse
+
+    from data.dataset import Dataset
 
 ROOT = Path(__file__).resolve().parent.parent
 LEVELS = tuple(DIFFICULTIES)
@@ -93,7 +99,7 @@ def _parser() -> Parser:
     return parser
 
 
-def pixel_accuracy(data) -> float:
+def pixel_accuracy(data: Dataset) -> float:
     """Test accuracy of a logistic regression on block means of the frames, trained on the train split.
 
     A frame of 96×128 gives 12×16 of them; patients of the two splits are never the same.
@@ -107,7 +113,7 @@ def pixel_accuracy(data) -> float:
     return float(model.score(*_pixels(data, "test")))
 
 
-def _pixels(data, split: str) -> tuple[np.ndarray, np.ndarray]:
+def _pixels(data: Dataset, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Block means [n, 12·16] in [0, 1], and labels [n]."""
     from data.reading import read_split
 
@@ -121,7 +127,7 @@ def _pixels(data, split: str) -> tuple[np.ndarray, np.ndarray]:
     return np.array(frames), np.array(labels)
 
 
-def _data(level: str, flags):
+def _data(level: str, flags: jsonargparse.Namespace) -> Dataset:
     """The level's data set; made where it is missing or was made by other settings."""
     from data.dataset import open_dataset
     from phantom import PhantomConfig
@@ -141,7 +147,7 @@ def _data(level: str, flags):
     return open_dataset(path)
 
 
-def _trained(data, flags, name: str, seed: int, stage: str, words: tuple) -> float:
+def _trained(data: Dataset, flags: jsonargparse.Namespace, name: str, seed: int, stage: str, words: tuple) -> float:
     """Test accuracy of a stage trained by `train.py` with the demo's settings, or reused."""
     run = flags.run / name.replace(" ", "_")
     command = ["train.py", "--config", ROOT / "configs" / "demo.yaml", "--data", data.path, "--run", run]
@@ -162,7 +168,7 @@ def _call(name: str, words: list) -> None:
         raise InputError(f"{name}: {words[0]} failed: see the message above")
 
 
-def _announce(flags) -> None:
+def _announce(flags: jsonargparse.Namespace) -> None:
     """Say what is to be done and about how long it takes."""
     import yaml
 

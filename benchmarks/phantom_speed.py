@@ -16,6 +16,7 @@ import resource
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +25,15 @@ from phantom import PhantomConfig, write_recordings
 from phantom.acoustics import Tissue
 from phantom.biometry import draw_fetus
 from phantom.cast import CLASSES
-from phantom.clip import Session, set_scene, simulate_clip
+from phantom.clip import Clip, Session, set_scene, simulate_clip
+from phantom.company import Carried
 from phantom.difficulty import get_difficulty
-from phantom.looks import draw_look
+from phantom.film import Settings
+from phantom.looks import Look, draw_look
+from phantom.motion import Motion
+from phantom.probe import PolarGrid, View
 from phantom.section import Section
+from phantom.shapes import Solid
 from phantom.tracker import Screen, draw_bias
 
 SIZES = {(224, 288): 60, (112, 144): 250}  # frames/s on a core that are claimed
@@ -88,7 +94,7 @@ def _measure(size: tuple[int, int], patient: int) -> list[float]:
     return [*out, frames, seconds]
 
 
-def _clips(size: tuple[int, int], rate: float, patient: int):
+def _clips(size: tuple[int, int], rate: float, patient: int) -> Iterator[Clip]:
     rng = np.random.default_rng([0, patient])
     fetus, session = draw_fetus(rng), Session(draw_look(rng), draw_bias(rng), Screen())
     for label in CLASSES:
@@ -108,7 +114,16 @@ def _scenes(size: tuple[int, int], patient: int) -> list[tuple]:
     return scenes
 
 
-def plain_frame(grid, view, settings, look, mother: Tissue, solids, motion, time_s: float) -> np.ndarray:
+def plain_frame(
+    grid: PolarGrid,
+    view: View,
+    settings: Settings,
+    look: Look,
+    mother: Tissue,
+    solids: Sequence[Solid],
+    motion: Motion | Carried,
+    time_s: float,
+) -> np.ndarray:
     """One frame as the equations have it: double precision, nothing left out, nothing prepared or shared.
 
     Returns:

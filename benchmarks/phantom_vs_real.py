@@ -15,7 +15,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,6 +26,11 @@ from common.console import console, track
 from common.errors import InputError, run_command
 from common.files import write_text
 from common.parsing import Parser
+
+if TYPE_CHECKING:
+    import jsonargparse
+
+    from data.dataset import Dataset
 
 ROOT = Path(__file__).resolve().parent.parent
 PLANES = ("abdomen", "femur", "head")
@@ -87,7 +94,7 @@ def _parser() -> Parser:
     return parser
 
 
-def grey_level_distances(simulated, real) -> dict:
+def grey_level_distances(simulated: Dataset, real: Dataset) -> dict:
     """Distances of class-matched grey-level histograms, per class and their mean.
 
     Args:
@@ -126,7 +133,7 @@ def histogram_distances(p: np.ndarray, q: np.ndarray) -> dict:
     }
 
 
-def _histograms(data, splits) -> list[np.ndarray]:
+def _histograms(data: Dataset, splits: Sequence[str]) -> list[np.ndarray]:
     """For each class, each frame's histogram: float [n, 256], rows sum to 1."""
     from data.reading import read_split
 
@@ -140,7 +147,7 @@ def _histograms(data, splits) -> list[np.ndarray]:
     return [np.array(found) for found in rows]
 
 
-def _simulated_planes(folder: Path, flags):
+def _simulated_planes(folder: Path, flags: jsonargparse.Namespace) -> Dataset:
     """A data set of the three planes alone, made of simulated recordings; reused if it is there."""
     from data.dataset import FrameRecord, open_dataset, write_dataset
     from data.reading import read_split
@@ -185,7 +192,7 @@ def _simulated_planes(folder: Path, flags):
     return open_dataset(path)
 
 
-def _train(planes, run: Path, flags) -> None:
+def _train(planes: Dataset, run: Path, flags: jsonargparse.Namespace) -> None:
     words = [sys.executable, ROOT / "train.py", "--data", planes.path, "--run", run, "--seed", flags.seed]
     words += ["--teacher", "none", "--gaze", "none", "--stages", "[student]", "--student", "squeezenet_1_1"]
     words += ["--student-options", "{width: 0.45}", "--distil.epochs", flags.epochs, "--distil.learning_rate", "3e-3"]
@@ -198,7 +205,7 @@ def _train(planes, run: Path, flags) -> None:
         raise InputError(f"{run}: the student was not trained: see the message above")
 
 
-def _transfer(student: Path, real, split: str) -> dict:
+def _transfer(student: Path, real: Dataset, split: str) -> dict:
     """What the student makes of real images: accuracy with its interval, per class, and what chance is."""
     from evaluation import EvaluateConfig, evaluate
 

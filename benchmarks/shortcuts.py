@@ -15,6 +15,7 @@ import json
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -30,6 +31,9 @@ from data.sources.images import parse_classes
 from data.video.fan import find_fan
 from data.video.framing import prepare_image
 from data.video.images import read_image
+
+if TYPE_CHECKING:
+    import jsonargparse
 
 SIZE = (56, 72)
 CORNER = 0.25  # of the height and of the width
@@ -115,7 +119,7 @@ def _chance(rows: list[ImageRow], label: np.ndarray) -> float:
     return max(counts.values()) / sum(counts.values())
 
 
-def _view(images: np.ndarray, rows: list[ImageRow], label: np.ndarray, flags) -> dict:
+def _view(images: np.ndarray, rows: list[ImageRow], label: np.ndarray, flags: jsonargparse.Namespace) -> dict:
     """{classifier: accuracy and its interval} on one view."""
     from evaluation.classification import accuracy_ci
 
@@ -128,14 +132,14 @@ def _view(images: np.ndarray, rows: list[ImageRow], label: np.ndarray, flags) ->
     return found
 
 
-def _forest(images, label, tested, flags) -> np.ndarray:
+def _forest(images: np.ndarray, label: np.ndarray, tested: np.ndarray, flags: jsonargparse.Namespace) -> np.ndarray:
     from sklearn.ensemble import RandomForestClassifier
 
     forest = RandomForestClassifier(500, random_state=flags.seed, n_jobs=core_count())
     return forest.fit(images.reshape(len(images), -1), label).predict(tested.reshape(len(tested), -1))
 
 
-def _network(images, label, tested, flags) -> np.ndarray:
+def _network(images: np.ndarray, label: np.ndarray, tested: np.ndarray, flags: jsonargparse.Namespace) -> np.ndarray:
     from common import quiet  # noqa: F401  isort: skip  (before TensorFlow, and not in the processes that look for fans)
     import keras
 

@@ -12,6 +12,7 @@ no answer there).
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,7 @@ def classify(weights: Path, images: Path, every: int = 1) -> tuple[np.ndarray, n
 
 
 # Few frames at a time: the first maps of five fit in a cache, those of 25 take nearly twice the time a frame.
-def _batches(files: list[Path], size: int = 5):
+def _batches(files: list[Path], size: int = 5) -> Iterator[np.ndarray]:
     from skimage.transform import resize
 
     from common.console import track

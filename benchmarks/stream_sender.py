@@ -51,7 +51,7 @@ def send(url: str, fps: float, seconds: float, size: tuple[int, int] = (96, 128)
     return count
 
 
-def _connect(container) -> None:
+def _connect(container: av.container.OutputContainer) -> None:
     """Write the header; RTSP connects there."""
     until = time.monotonic() + _PATIENCE_S
     while True:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import numpy as np
 import torch
 from torch import nn
@@ -28,7 +30,7 @@ def vgg16(frame_size: tuple[int, int], classes: int, hidden: int) -> nn.Module:
 
 
 class _Fire(nn.Module):
-    def __init__(self, channels: int, squeeze: int, expand: int):
+    def __init__(self, channels: int, squeeze: int, expand: int) -> None:
         super().__init__()
         self.squeeze = _block(channels, squeeze, 1)
         self.expand1, self.expand3 = _block(squeeze, expand, 1), _block(squeeze, expand, 3)
@@ -43,7 +45,7 @@ def _block(channels: int, filters: int, size: int, stride: int = 1) -> nn.Sequen
     return nn.Sequential(convolution, nn.BatchNorm2d(filters), nn.ReLU(inplace=True))
 
 
-def squeezenet_1_1(classes: int, scale) -> nn.Module:
+def squeezenet_1_1(classes: int, scale: Callable[[int], int]) -> nn.Module:
     """SqueezeNet 1.1 with batch normalisation; `scale` maps a published channel count to the one that is used."""
     channels = scale(64)
     layers: list[nn.Module] = [_block(1, channels, 3, 2), nn.MaxPool2d(3, 2, 1)]
@@ -62,7 +64,9 @@ def parameters(net: nn.Module) -> int:
     return sum(weight.numel() for weight in net.parameters())
 
 
-def epoch(teacher: nn.Module | None, student: nn.Module, batches, steps: int, temperature: float = 4.0):
+def epoch(
+    teacher: nn.Module | None, student: nn.Module, batches: Iterator[tuple], steps: int, temperature: float = 4.0
+) -> Callable[[], None]:
     """A function that runs one epoch of cross-entropy and KL on `steps` batches of (features, label, weight)."""
     optimizer = torch.optim.AdamW(student.parameters())
     student.train()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,7 +28,7 @@ jsonargparse.set_loader("yaml", strict_yaml.load, exceptions=(yaml.YAMLError,))
 class Parser(jsonargparse.ArgumentParser):
     """An `ArgumentParser` whose errors are `InputError`, so that each is one line."""
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("exit_on_error", False)
         super().__init__(*args, **kwargs)
         self._listed: dict[str, bool] = {}  # flags of tuples; whether of numbers
@@ -71,13 +71,13 @@ class Parser(jsonargparse.ArgumentParser):
             self._listed |= {name: _holds(part, float, int) for name, part in parts.items() if _holds(part, tuple)}
             self.add_argument(flag, **options)
 
-    def parse_args(self, args=None, *rest, **kwargs):
+    def parse_args(self, args: Sequence[str] | None = None, *rest: Any, **kwargs: Any) -> jsonargparse.Namespace:
         """Parse; the words after a flag of a tuple are one list."""
         if args is not None:
             args = _as_lists(list(args), self._listed)
         return super().parse_args(args, *rest, **kwargs)
 
-    def error(self, message: str, ex: Exception | None = None):
+    def error(self, message: str, ex: Exception | None = None) -> typing.Never:
         line = " ".join(str(message).split())
         raise InputError(f"{line} (--help lists the flags)") from ex
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import yaml
@@ -75,11 +75,11 @@ class _Loader(yaml.SafeLoader):
 
     _references = False
 
-    def __init__(self, stream):
+    def __init__(self, stream: str) -> None:
         super().__init__(stream)
         self._levels = 0
 
-    def compose_node(self, parent, index):
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent) and not self._references:
             self._refuse("a reference (*) to another part of the file: write the value out", self.peek_event())
         self._levels += 1
@@ -89,7 +89,7 @@ class _Loader(yaml.SafeLoader):
         self._levels -= 1
         return node
 
-    def construct_mapping(self, node, deep=False):
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
         for key, _ in node.value:
             if key.tag == "tag:yaml.org,2002:merge":
@@ -103,8 +103,9 @@ class _Loader(yaml.SafeLoader):
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
-    def _refuse(self, problem: str, where) -> None:
-        raise yaml.constructor.ConstructorError(problem=problem, problem_mark=where.start_mark)
+    def _refuse(self, problem: str, where: yaml.Node | yaml.Event) -> None:
+        mark: Any = where.start_mark  # of one type for YAML's own reader, of another for libyaml's
+        raise yaml.constructor.ConstructorError(problem=problem, problem_mark=mark)
 
 
 class _WithReferences(_Loader):

@@ -5,6 +5,8 @@ Every frame is changed by its own draws alone: no result depends on which frames
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from data.augment_settings import Augmentation, draw_of, share_of
@@ -57,7 +59,9 @@ def _between_knots(depth: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
     return total
 
 
-def _along_both(frame: tf.Tensor, limit: float, draws: tf.Tensor, name: str, weights) -> tf.Tensor:
+def _along_both(
+    frame: tf.Tensor, limit: float, draws: tf.Tensor, name: str, weights: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+) -> tf.Tensor:
     """A linear filter down and across, whose strength each frame draws for itself, as two matrix products."""
     down = weights(tf.shape(frame)[1], limit * share_of(draws, f"{name}_down"))
     across = weights(tf.shape(frame)[2], limit * share_of(draws, f"{name}_across"))

@@ -93,7 +93,7 @@ def _after(linear: tf.Tensor, offset: tf.Tensor, scale: tf.Tensor, about: tf.Ten
     return linear * scale[:, None, :], moved
 
 
-def _move_points(x, y, matrix, shape):
+def _move_points(x: tf.Tensor, y: tf.Tensor, matrix: tf.Tensor, shape: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     size = tf.cast(tf.stack([shape[2], shape[1]]), tf.float32)  # (W, H)
     points = tf.stack([x, y], axis=-1) * size - 0.5  # to pixels: the left edge is at −0.5
     inverse = tf.linalg.inv(matrix[:, :, :2])
@@ -102,8 +102,8 @@ def _move_points(x, y, matrix, shape):
     return points[..., 0], points[..., 1]
 
 
-def _change_grey(frame, draws, s: Augmentation):
-    def column(index, limit):
+def _change_grey(frame: tf.Tensor, draws: tf.Tensor, s: Augmentation) -> tf.Tensor:
+    def column(index: int, limit: float) -> tf.Tensor:
         return limit * draws[:, index, None, None, None]
 
     frame = tf.pow(tf.clip_by_value(frame, 0.0, 1.0), tf.exp(column(6, s.gamma)))

@@ -76,7 +76,7 @@ class Augmentation:
     grey_bar: float = 0.0
     calipers: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if not isinstance(field.default, bool) and not 0 <= value < math.inf:

@@ -121,7 +121,7 @@ class DatasetWriter:
         frame_size: tuple[int, int],
         pseudonyms: Pseudonyms | None = None,
         rule: FrameRule = _UNSAID,
-    ):
+    ) -> None:
         self.folder = folder
         self._rule = rule
         self._pseudonyms = pseudonyms
@@ -389,7 +389,7 @@ _RULE_KEYS = tuple(field.name for field in dataclasses.fields(FrameRule))
 _SHARD_KEYS = ("shards", "shard_bytes", "shard_sha256")
 
 
-def _check_patients(patients: Mapping[str, Mapping[str, int]], where) -> None:
+def _check_patients(patients: Mapping[str, Mapping[str, int]], where: str | Path) -> None:
     seen: dict[str, str] = {}
     for split, ids in patients.items():
         for patient in ids:

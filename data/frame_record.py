@@ -59,7 +59,7 @@ def to_example(record: FrameRecord) -> tf.train.Example:
     def integer(value: int) -> tf.train.Feature:
         return tf.train.Feature(int64_list=tf.train.Int64List(value=[int(value)]))
 
-    def numbers(values) -> tf.train.Feature:
+    def numbers(values: Sequence[float]) -> tf.train.Feature:
         return tf.train.Feature(float_list=tf.train.FloatList(value=[float(v) for v in values]))
 
     png = record.frame if isinstance(record.frame, bytes) else encode_png(record.frame)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -297,12 +298,19 @@ def _class_weights(data: Dataset, split: str, settings: PipelineSettings) -> tf.
     return tf.constant([*weights, 1.0], tf.float32)
 
 
-def _finisher(data, split, settings, augmentation, teacher=None, with_index=False):
+def _finisher(
+    data: Dataset,
+    split: str,
+    settings: PipelineSettings,
+    augmentation: Augmentation | None,
+    teacher: TeacherLookup | None = None,
+    with_index: bool = False,
+) -> Callable[[dict[str, tf.Tensor]], tuple[dict[str, Any], tf.Tensor, tf.Tensor]]:
     """Batched examples → ({features}, label, weight)."""
     weights = _class_weights(data, split, settings)
     height, width = data.frame_size
 
-    def finish(example):
+    def finish(example: dict[str, tf.Tensor]) -> tuple[dict[str, Any], tf.Tensor, tf.Tensor]:
         frame = tf.cast(example["frame"], tf.float32) / 255.0
         x, y = example["x"], example["y"]
         if augmentation is not None:

@@ -28,7 +28,7 @@ class _Kept(pydantic.BaseModel):
 class Pseudonyms:
     """Gives the same id the same pseudonym for as long as its file is used; `save` writes that file."""
 
-    def __init__(self, path: Path, kept: _Kept):
+    def __init__(self, path: Path, kept: _Kept) -> None:
         self._path, self._kept = path, kept
 
     def patient(self, name: str) -> str:

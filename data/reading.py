@@ -44,7 +44,7 @@ def read_split(
     if split == "train" and data.labelled_patients is not None:
         shown = tf.constant(sorted(data.labelled_patients), tf.string, [len(data.labelled_patients)])
 
-    def parse(index, serialised):
+    def parse(index: tf.Tensor, serialised: tf.Tensor) -> dict[str, tf.Tensor]:
         example = tf.io.parse_single_example(serialised, _FEATURES)
         example["index"] = index
         png = example.pop("frame")

@@ -40,7 +40,7 @@ def selected_examples(
     points = _shuffled_points(data, split, seed) if gaze == "shuffled" else None
     kept = keeps(data, split, unlabelled)
 
-    def prepare(example):
+    def prepare(example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         x, y = example["gaze_x"], example["gaze_y"]
         if points is not None:
             x, y = points(example["index"])

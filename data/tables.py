@@ -164,7 +164,15 @@ def _cell_text(value: object) -> str:
     return str(value).strip()
 
 
-def _check_header(path: Path, header: list[str], required, optional, others: bool, separators: str, hints) -> None:
+def _check_header(
+    path: Path,
+    header: list[str],
+    required: Sequence[str],
+    optional: Sequence[str],
+    others: bool,
+    separators: str,
+    hints: dict[str, str],
+) -> None:
     known = [*required, *optional]
     if len(header) > _LIMIT_COLUMNS:
         raise InputError(f"{path}: has {len(header):,} columns: check the path, the columns are {', '.join(known)}")

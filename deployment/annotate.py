@@ -46,7 +46,9 @@ class Annotator:
         title: written at the bottom, such as the input's name.
     """
 
-    def __init__(self, prediction: Prediction, size: tuple[int, int], view: View, metadata: Metadata, title: str):
+    def __init__(
+        self, prediction: Prediction, size: tuple[int, int], view: View, metadata: Metadata, title: str
+    ) -> None:
         self._prediction, self._view, self._metadata = prediction, view, metadata
         self._crop = view.crop or (0, 0, *size)
         self._place = place_image(size[::-1], metadata.frame_size, metadata.fit, view.pixel_aspect, view.crop)
@@ -174,7 +176,9 @@ def _layout(crop: tuple[int, int, int, int], pixel_aspect: float) -> Layout:
     return Layout(((size[0] - width) // 2, 0, width, height), size)
 
 
-def _fitted(draw: ImageDraw.ImageDraw, text: str, font, width: int) -> str:
+def _fitted(
+    draw: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int
+) -> str:
     """As much of a text's beginning as fits."""
     if draw.textlength(text, font) <= width:
         return text
@@ -183,7 +187,7 @@ def _fitted(draw: ImageDraw.ImageDraw, text: str, font, width: int) -> str:
     return text + "…"
 
 
-def _font(size: int):
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)
 
 

@@ -20,7 +20,7 @@ _QUALITY = {"crf": "20", "preset": "veryfast"}
 class Film:
     """Frames in, a file out; `open_film` opens and closes it."""
 
-    def __init__(self, container, stream):
+    def __init__(self, container: av.container.OutputContainer, stream: av.VideoStream) -> None:
         self._container, self._stream = container, stream
         self._last = -1
 

@@ -118,7 +118,7 @@ def _shown(stream: str) -> str:
 class _Answering:
     """The loop over the newest frames, and its counts."""
 
-    def __init__(self, artefact: Artefact, rule: Rule, config: PredictConfig, stream: LiveStream, out: TextIO):
+    def __init__(self, artefact: Artefact, rule: Rule, config: PredictConfig, stream: LiveStream, out: TextIO) -> None:
         self._artefact, self._rule, self._config, self._stream, self._out = artefact, rule, config, stream, out
         self._filter = CausalFilter(rule.time_constant_s)
         self._latencies = Latencies()

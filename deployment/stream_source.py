@@ -62,7 +62,7 @@ class LiveStream:
         InputError: a stream that can't be opened, never answers, or holds no video.
     """
 
-    def __init__(self, name: str, options: Sequence[str] = (), timeout_s: float = 10.0):
+    def __init__(self, name: str, options: Sequence[str] = (), timeout_s: float = 10.0) -> None:
         self.name, self.dropped, self.decoded = name, 0, 0
         self._timeout_s = timeout_s
         self._container = _open(name, dict(word.split("=", 1) for word in options), timeout_s)
@@ -133,7 +133,7 @@ class LiveStream:
             self._changed.notify()
 
 
-def _open(name: str, options: dict[str, str], timeout_s: float):
+def _open(name: str, options: dict[str, str], timeout_s: float) -> av.container.InputContainer:
     protocol = name.partition("://")[0].casefold() if "://" in name else ""
     camera = name.startswith(CAMERA)
     if not camera and protocol not in PROTOCOLS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +92,16 @@ def _shown_names(artefacts: Sequence[Artefact]) -> dict[Path, str]:
     return dict(zip(paths, shown_paths(paths)))
 
 
-def _maps(group, names, data, split, gaze, batch_size, map_size, prior) -> dict[tuple[str, str], np.ndarray]:
+def _maps(
+    group: Sequence[Artefact],
+    names: Mapping[Path, str],
+    data: Dataset,
+    split: str,
+    gaze: str,
+    batch_size: int,
+    map_size: tuple[int, int],
+    prior: np.ndarray,
+) -> dict[tuple[str, str], np.ndarray]:
     """{(kind, name): maps [n, h, w], or [h, w] where they are the same for all frames}."""
     heads = {}
     for path in dict.fromkeys(filter(None, (gaze_head_path(artefact.path) for artefact in group))):
@@ -123,7 +132,9 @@ def _densities(data: Dataset, split: str, sigma: float, batch_size: int) -> tupl
     return np.concatenate(valid), np.concatenate(density)
 
 
-def _attention(artefact, data, split, gaze, batch_size, map_size) -> np.ndarray:
+def _attention(
+    artefact: Artefact, data: Dataset, split: str, gaze: str, batch_size: int, map_size: tuple[int, int]
+) -> np.ndarray:
     mode = gaze if "gaze" in artefact.metadata.inputs else "none"
     batches = evaluation_batches(data, split, batch_size=batch_size, sigma=artefact.metadata.sigma, gaze=mode)
     maps = np.concatenate([attention_maps(artefact, features) for features, _, _ in batches.as_numpy_iterator()])

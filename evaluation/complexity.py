@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 
-def count_macs(model) -> int:
+def count_macs(model: Any) -> int:
     """Multiply-accumulates of one forward pass on one frame.
 
     Every use of a kernel costs its size once per position it is applied at, so the
@@ -29,7 +30,7 @@ def count_macs(model) -> int:
     return sum(_layer_macs(layer) for layer in model.layers)
 
 
-def count_params(model) -> int:
+def count_params(model: Any) -> int:
     """Number of weights, trained or not."""
     return int(model.count_params())
 
@@ -54,7 +55,7 @@ def netscore(accuracy_percent: float, params_m: float, macs_g: float) -> float:
     return 20 * math.log10(accuracy_percent**2 / math.sqrt(params_m * macs_g))
 
 
-def _layer_macs(layer) -> int:
+def _layer_macs(layer: Any) -> int:
     if hasattr(layer, "layers"):
         return count_macs(layer)
     kind = type(layer).__name__
@@ -74,11 +75,11 @@ def _layer_macs(layer) -> int:
     return 0
 
 
-def _size(kernel) -> int:
+def _size(kernel: Any) -> int:
     return int(np.prod(kernel.shape))
 
 
-def _sizes(layer) -> tuple[int, ...]:
+def _sizes(layer: Any) -> tuple[int, ...]:
     """Output shape without the batch."""
     shape = tuple(layer.output.shape)[1:]
     if None in shape:

@@ -57,7 +57,7 @@ class EvaluateConfig:
     trust: bool = False
     verify: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         paths = [self.artefacts] if isinstance(self.artefacts, (str, os.PathLike)) else self.artefacts
         object.__setattr__(self, "artefacts", tuple(os.fspath(path) for path in paths))
         if not self.artefacts:

@@ -40,7 +40,7 @@ class CausalFilter:
         time_constant_s: τ; 0 gives every frame back as it came.
     """
 
-    def __init__(self, time_constant_s: float):
+    def __init__(self, time_constant_s: float) -> None:
         self._tau = time_constant_s
         self._sum: np.ndarray | None = None
         self._weight = 0.0

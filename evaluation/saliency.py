@@ -15,7 +15,7 @@ AUC, in which a map that is the same for all frames is worth exactly 0.5.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -166,11 +166,11 @@ def saliency_table(predicted: Mapping[Any, np.ndarray], density: np.ndarray, fix
     return pd.DataFrame(rows, index=index, columns=list(METRICS)).astype(float)
 
 
-def _mean(values) -> float:
+def _mean(values: Iterable[float]) -> float:
     """Mean of what is defined: a frame without a fixation has no NSS."""
-    values = np.array(list(values), dtype=float)
-    values = values[~np.isnan(values)]
-    return float(values.mean()) if len(values) else float("nan")
+    found = np.array(list(values), dtype=float)
+    found = found[~np.isnan(found)]
+    return float(found.mean()) if len(found) else float("nan")
 
 
 def _normalised(maps: np.ndarray) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -60,7 +62,7 @@ def attention(given: Given) -> Tensor:
     return sum(attention_transfer_loss(given.teacher[tap], given.student[tap]) for tap in given.settings.attention_taps)
 
 
-def _to_one_grid(first, second):
+def _to_one_grid(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     (h1, w1), (h2, w2) = first.shape[1:3], second.shape[1:3]
     if (h1, w1) == (h2, w2):
         return first, second
@@ -69,14 +71,14 @@ def _to_one_grid(first, second):
     return first, _shrink(second, (h1, w1))
 
 
-def _shrink(features, size):
+def _shrink(features: Tensor, size: tuple[int, int]) -> Tensor:
     # The energy is what is averaged down: averaging F itself would cancel signs first.
     energy = ops.mean(ops.square(ops.cast(features, "float32")), axis=-1, keepdims=True)
     small = ops.image.resize(_per_peak(energy), size, interpolation="bilinear", antialias=True)
     return ops.sqrt(ops.maximum(small, 0.0) + 1e-24)
 
 
-def _per_peak(energy):
+def _per_peak(energy: Tensor) -> Tensor:
     """Energy as a share of its peak: fourth powers of small or large features leave float32.
 
     The result is only used where scale does not matter, so the peak is a constant to the gradient.
@@ -89,7 +91,7 @@ def _per_peak(energy):
 class AttentionTransfer(keras.losses.Loss):
     """`attention_transfer_loss` as a Keras loss: y_true the teacher's features."""
 
-    def __init__(self, name: str = "attention_transfer", **kwargs):
+    def __init__(self, name: str = "attention_transfer", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:

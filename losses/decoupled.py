@@ -86,7 +86,7 @@ def decoupled(given: Given) -> Tensor:
     return decoupled_loss(target, given.student["logits"], label, s.temperature, s.dkd_alpha, s.dkd_beta)
 
 
-def _split(logits, mask):
+def _split(logits: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Logarithms of p_t [B], of 1 − p_t [B], and of p̂ [B, K] (without meaning at the target)."""
     others = ops.where(mask, _NEVER, logits)
     rest = ops.logsumexp(others, axis=-1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -95,7 +97,7 @@ def _grid(shape: tuple[int, ...]) -> str:
 class GazeSaliency(keras.losses.Loss):
     """`gaze_saliency_loss` as a Keras loss: y_true the gaze map, y_pred the head's logits."""
 
-    def __init__(self, uniform_share: float = 0.05, name: str = "gaze_saliency", **kwargs):
+    def __init__(self, uniform_share: float = 0.05, name: str = "gaze_saliency", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
         self.uniform_share = uniform_share
 

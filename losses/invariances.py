@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from keras import ops
@@ -30,5 +32,5 @@ def other_labels(given: Given) -> Given:
     return dataclasses.replace(given, batch={**given.batch, "label": ops.full_like(given.batch["label"], -1)})
 
 
-def _scaled(outputs, factor: float) -> dict:
+def _scaled(outputs: Mapping[str, Any], factor: float) -> dict:
     return {name: value if "logits" in name else factor * value for name, value in outputs.items()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -26,7 +28,7 @@ def logit_regression_loss(teacher_logits: Tensor, student_logits: Tensor) -> Ten
     return ops.mean(ops.square(_centred(student_logits) - _centred(teacher_logits)), axis=-1)
 
 
-def _centred(logits):
+def _centred(logits: Tensor) -> Tensor:
     logits = ops.cast(logits, "float32")
     return logits - ops.mean(logits, axis=-1, keepdims=True)
 
@@ -50,7 +52,7 @@ def logit(given: Given) -> Tensor:
 class LogitRegression(keras.losses.Loss):
     """`logit_regression_loss` as a Keras loss: y_true the teacher's logits, y_pred the student's."""
 
-    def __init__(self, name: str = "logit_regression", **kwargs):
+    def __init__(self, name: str = "logit_regression", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:

@@ -25,6 +25,6 @@ def variance_over_replicas(value: tf.Tensor) -> tf.Tensor:
     return sum_over_replicas(tf.reduce_sum(tf.square(value - mean))) / count
 
 
-def _context():
+def _context() -> tf.distribute.ReplicaContext | None:
     context = tf.distribute.get_replica_context()
     return context if context is not None and context.num_replicas_in_sync > 1 else None

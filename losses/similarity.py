@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -57,13 +59,13 @@ def similarity(given: Given) -> Tensor:
     return total
 
 
-def _similarity(features, whole=None):
+def _similarity(features: Tensor, whole: Tensor | None = None) -> Tensor:
     rows = _rows(features)
     gram = ops.matmul(rows, ops.transpose(rows if whole is None else _rows(whole)))
     return gram / ops.sqrt(ops.sum(ops.square(gram), axis=1, keepdims=True) + 1e-24)
 
 
-def _rows(features):
+def _rows(features: Tensor) -> Tensor:
     return ops.reshape(ops.cast(features, "float32"), (ops.shape(features)[0], -1))
 
 
@@ -71,7 +73,7 @@ def _rows(features):
 class SimilarityPreserving(keras.losses.Loss):
     """`similarity_preserving_loss` as a Keras loss; its reduction is the sum over rows."""
 
-    def __init__(self, name: str = "similarity_preserving", reduction: str = "sum", **kwargs):
+    def __init__(self, name: str = "similarity_preserving", reduction: str = "sum", **kwargs: Any) -> None:
         super().__init__(name=name, reduction=reduction, **kwargs)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -52,7 +54,7 @@ def soft(given: Given) -> Tensor:
 class SoftTargets(keras.losses.Loss):
     """`soft_target_loss` as a Keras loss: y_true the teacher's logits, y_pred the student's."""
 
-    def __init__(self, temperature: float = 4.0, name: str = "soft_targets", **kwargs):
+    def __init__(self, temperature: float = 4.0, name: str = "soft_targets", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
         self.temperature = temperature
 

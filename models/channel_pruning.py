@@ -67,7 +67,7 @@ def prunable_layers(model: keras.Model) -> list[keras.layers.Layer]:
     readers = _readers(model)
     outputs = {id(tensor) for tensor in model.outputs}
 
-    def is_free(layer) -> bool:
+    def is_free(layer: keras.layers.Layer) -> bool:
         return id(layer.output) not in outputs and all(
             _is_plain(reader) or (_passes(reader, layer) and is_free(reader)) for reader in readers.get(layer.name, [])
         )
@@ -99,7 +99,7 @@ def remove_channels(model: keras.Model, kept: dict[str, np.ndarray]) -> keras.Mo
         if name not in free:
             raise InputError(f"model {model.name}: layer {name!r} can't lose channels; these can: {', '.join(free)}")
 
-    def clone(layer):
+    def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
         config = layer.get_config()
         if layer.name in kept:
             config["units" if type(layer).__name__ == "Dense" else "filters"] = len(kept[layer.name])
@@ -117,7 +117,9 @@ def remove_channels(model: keras.Model, kept: dict[str, np.ndarray]) -> keras.Mo
     return smaller
 
 
-def _sliced(layer, inputs: list[np.ndarray], kept) -> tuple[list[np.ndarray], np.ndarray | None]:
+def _sliced(
+    layer: keras.layers.Layer, inputs: list[np.ndarray], kept: np.ndarray | None
+) -> tuple[list[np.ndarray], np.ndarray | None]:
     """(weights of the channels that stay, indices of the output's channels that stay)."""
     kind, weights = type(layer).__name__, layer.get_weights()
     if kind in _PRUNABLE and _is_plain(layer):
@@ -142,7 +144,7 @@ def _sliced(layer, inputs: list[np.ndarray], kept) -> tuple[list[np.ndarray], np
     return weights, None
 
 
-def _score(model, layer, criterion: str) -> np.ndarray:
+def _score(model: keras.Model, layer: keras.layers.Layer, criterion: str) -> np.ndarray:
     """[channels]; larger is more worth keeping."""
     if criterion == "l1":
         kernel = keras.ops.convert_to_numpy(layer.kernel)
@@ -155,11 +157,11 @@ def _score(model, layer, criterion: str) -> np.ndarray:
     )
 
 
-def _is_plain(layer) -> bool:
+def _is_plain(layer: keras.layers.Layer) -> bool:
     return type(layer).__name__ in _PRUNABLE and getattr(layer, "groups", 1) == 1
 
 
-def _passes(reader, layer) -> bool:
+def _passes(reader: keras.layers.Layer, layer: keras.layers.Layer) -> bool:
     """Whether channels go through `reader` one by one, so that they can be followed."""
     kind = type(reader).__name__
     if kind == "Concatenate":
@@ -169,11 +171,11 @@ def _passes(reader, layer) -> bool:
     return kind in _FOLLOWED
 
 
-def _inputs(layer) -> list:
+def _inputs(layer: keras.layers.Layer) -> list:
     return [] if isinstance(layer, keras.layers.InputLayer) else keras.tree.flatten(layer.input)
 
 
-def _readers(model) -> dict[str, list]:
+def _readers(model: keras.Model) -> dict[str, list]:
     """{name of a layer: the layers that read its output}."""
     made = {id(tensor): layer.name for layer in model.layers for tensor in keras.tree.flatten(layer.output)}
     readers: dict[str, list] = {}

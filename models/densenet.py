@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from common.tensors import Tensor
 from models.gaze_fusion import GAZE, GazeFusion, GazeOptions
 from models.imagenet import ImageNetWeights
 from models.layers import bn_relu, channels, check_frame, stage_depths
@@ -94,7 +95,7 @@ def build_121(
     return keras_module.Model(fused.inputs, logits, name="densenet121")
 
 
-def _dense(keras_module, x, growth, name):
+def _dense(keras_module: ModuleType, x: Tensor, growth: int, name: str) -> Tensor:
     """`growth` new channels, made by a 1×1 bottleneck and a 3×3 convolution, beside all there are."""
     new = bn_relu(keras_module, x, name=f"{name}_0", epsilon=_EPSILON)
     new = _conv(keras_module, new, 4 * growth, 1, f"{name}_1")
@@ -103,7 +104,9 @@ def _dense(keras_module, x, growth, name):
     return keras_module.layers.Concatenate(name=f"{name}_concat")([x, new])
 
 
-def _conv(keras_module, x, filters, size, name, strides=1, padding="same"):
+def _conv(
+    keras_module: ModuleType, x: Tensor, filters: int, size: int, name: str, strides: int = 1, padding: str = "same"
+) -> Tensor:
     return keras_module.layers.Conv2D(
         filters,
         size,

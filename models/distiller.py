@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -85,8 +86,8 @@ class Distiller(Learner):
         teacher: keras.Model | Ensemble | None = None,
         settings: LossSettings | None = None,
         total_steps: int = 1,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         settings = settings or LossSettings()
         if teacher is None:
             settings = settings.without_teacher()
@@ -148,7 +149,7 @@ def teacher_pass(
     source = teacher.source(taps)
     passes = [_single_pass(model, taps if model is source else ()) for model in teacher.models]
 
-    def run(batch):
+    def run(batch: dict) -> dict[str, tf.Tensor]:
         outputs = [one(batch) for one in passes]
         maps = outputs[teacher.models.index(source)]
         return maps | combine([output["logits"] for output in outputs], teacher.shares, settings.temperature)
@@ -164,7 +165,7 @@ def _single_pass(teacher: keras.Model, taps: tuple[str, ...]) -> Callable[[dict]
     check_taps(teacher, taps)
     model = tapped(teacher, taps)
 
-    def run(batch):
+    def run(batch: dict) -> dict[str, tf.Tensor]:
         outputs = model(inputs_of(teacher, batch), training=False)
         return {name: tf.stop_gradient(tf.cast(value, tf.float32)) for name, value in outputs.items()}
 

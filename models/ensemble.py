@@ -79,7 +79,7 @@ def combine(logits: Sequence, shares: Sequence[float], temperature: float) -> di
         the mean of the centred logits.
     """
 
-    def mean(at):
+    def mean(at: float) -> tf.Tensor:
         # A mean of probabilities by their logarithms: sure teachers would round to 0.
         rows = [math.log(share) + tf.nn.log_softmax(z / at) for z, share in zip(logits, shares, strict=True)]
         return at * tf.reduce_logsumexp(tf.stack(rows), axis=0)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from types import ModuleType
+from typing import Any
 
 import keras
 from keras import ops
 
 from common.errors import InputError
-from common.tensors import Tensor
+from common.tensors import Shape, Tensor
 from data.saliency import map_size
 
 FUSIONS = ("multiply", "concat", "early", "none")
@@ -71,7 +72,7 @@ class GazeFusion:
         frame_shape: tuple[int, int, int],
         options: GazeOptions,
         strides: tuple[int, ...] = STRIDES,
-    ):
+    ) -> None:
         fusion, stride = options.fusion, options.fusion_stride
         if fusion not in FUSIONS:
             raise InputError(f"model {model}: fusion {fusion!r} is none of {', '.join(FUSIONS)}")
@@ -120,34 +121,34 @@ class GazeDropout(keras.layers.Layer):
         seed: of the draws.
     """
 
-    def __init__(self, rate: float = 0.3, seed: int | None = None, **kwargs):
+    def __init__(self, rate: float = 0.3, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not 0 <= rate < 1:
             raise ValueError(f"rate must be in [0, 1), not {rate}")
         self.rate, self.seed = rate, seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def call(self, gaze, training=None):
+    def call(self, gaze: Tensor, training: bool | None = None) -> Tensor:
         if not training or not self.rate:
             return gaze
         draw = keras.random.uniform((ops.shape(gaze)[0], 1, 1), seed=self.seed_generator, dtype="float32")
         uniform = ops.ones_like(gaze) / (gaze.shape[1] * gaze.shape[2])
         return ops.where(draw < self.rate, uniform, gaze)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "rate": self.rate, "seed": self.seed}
 
 
 class _OnGrid(keras.layers.Layer):
     """A layer over features [B, h, w, C] and gaze [B, h', w'] that sums to 1."""
 
-    def build(self, input_shape):
+    def build(self, input_shape: Sequence[Shape]) -> None:
         features, gaze = input_shape
         self.scale = float(features[1] * features[2]) ** 0.5
         self.resize = tuple(features[1:3]) != tuple(gaze[1:3])
         self.grid = tuple(features[1:3])
 
-    def scaled(self, gaze):
+    def scaled(self, gaze: Tensor) -> Tensor:
         """The density on the features' grid × sqrt(cells): float32 [B, h, w, 1].
 
         A blob then peaks at a few units and the uniform map is `1/sqrt(cells)`, nearly
@@ -173,25 +174,25 @@ class GazeModulation(_OnGrid):
         initial: first value of a.
     """
 
-    def __init__(self, initial: float = 0.5, **kwargs):
+    def __init__(self, initial: float = 0.5, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.initial = initial
 
-    def build(self, input_shape):
+    def build(self, input_shape: Sequence[Shape]) -> None:
         super().build(input_shape)
         self.strength = self.add_weight(
             shape=(input_shape[0][-1],), initializer=keras.initializers.Constant(self.initial), name="strength"
         )
 
-    def call(self, inputs):
+    def call(self, inputs: Sequence[Tensor]) -> Tensor:
         features, gaze = inputs
         factor = 1.0 + ops.cast(self.strength, "float32") * self.scaled(gaze)
         return features * ops.cast(factor, features.dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         return input_shape[0]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "initial": self.initial}
 
 
@@ -208,18 +209,18 @@ class GazeChannel(_OnGrid):
         gain: the channel is multiplied by it, for features of another magnitude.
     """
 
-    def __init__(self, gain: float = 1.0, **kwargs):
+    def __init__(self, gain: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.gain = gain
 
-    def call(self, inputs):
+    def call(self, inputs: Sequence[Tensor]) -> Tensor:
         features, gaze = inputs
         channel = ops.cast(self.gain * self.scaled(gaze), features.dtype)
         return ops.concatenate([features, channel], axis=-1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         features = tuple(input_shape[0])
         return (*features[:-1], features[-1] + 1)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "gain": self.gain}

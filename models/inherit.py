@@ -97,7 +97,7 @@ def _take_frames_as_they_are(student: keras.Model, frames: np.ndarray) -> None:
     norm.moving_mean.assign(norm.moving_mean + offset * kernel.sum(axis=(0, 1, 2)))
 
 
-def _channels(layer) -> tuple[tuple, int]:
+def _channels(layer: keras.layers.Layer) -> tuple[tuple, int]:
     """(what must be equal, channels that it gives)."""
     shapes = [tuple(weight.shape) for weight in layer.weights]
     return (type(layer).__name__, tuple(shape[:-2] for shape in shapes)), shapes[0][-1]

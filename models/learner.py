@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import keras
 import tensorflow as tf
 
+from common.tensors import Tensor
 from models.accounting import logged_names, measure
 from models.inputs import input_tensors, inputs_of
 from models.objective import Objective
@@ -46,8 +48,8 @@ class Learner(keras.Model):
         total_steps: int = 1,
         teacher: Callable[[dict], dict] | None = None,
         taps: tuple[str, ...] = (),
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.network = network
         self.objective = objective
@@ -60,10 +62,10 @@ class Learner(keras.Model):
         self.built = True
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[keras.metrics.Metric]:
         return list(self._means.values())
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Mapping[str, Tensor] | Tensor, training: bool = False) -> Tensor:
         """Logits [B, K]; `inputs` is a batch's features or, for a network without gaze, its frames."""
         given = inputs_of(self.network, inputs) if isinstance(inputs, Mapping) else inputs
         return self.network(given, training=training)
@@ -79,14 +81,14 @@ class Learner(keras.Model):
         give_weights(self.network, other.network)
         self.objective.set_weights(other.objective.get_weights())
 
-    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+    def _maybe_symbolic_build(self, iterator: Iterator | None = None, data_batch: tuple | None = None) -> None:
         """Nothing: every part is built already.
 
         Under a `tf.distribute` strategy Keras 3 would average the first batch over the replicas
         to learn its shapes, and fails on the booleans of `gaze_valid`.
         """
 
-    def train_step(self, data):
+    def train_step(self, data: tuple) -> dict[str, tf.Tensor]:
         batch = unpack(data)
         teacher = self._teacher_pass(batch) if self._teacher_pass else None
         with tf.GradientTape() as tape:
@@ -100,7 +102,7 @@ class Learner(keras.Model):
         self.optimizer.apply_gradients([pair for pair in pairs if pair[0] is not None])
         return self._log(batch, outputs, teacher, losses)
 
-    def test_step(self, data):
+    def test_step(self, data: tuple) -> dict[str, tf.Tensor]:
         batch = unpack(data)
         teacher = self._teacher_pass(batch) if self._teacher_pass else None
         outputs, losses = self._forward(batch, teacher, training=False)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from common.tensors import Tensor
 from models.imagenet import ImageNetWeights
 from models.layers import bn_relu, channels, conv_bn_relu
 from models.registry import register
@@ -167,7 +168,9 @@ def build_v2(
     return keras_module.Model(inputs, _logits(keras_module, x, num_classes, dropout), name="mobilenet_v2")
 
 
-def _inverted(keras_module: ModuleType, x, expansion: int, filters: int, strides: int, name: str, tap: str | None):
+def _inverted(
+    keras_module: ModuleType, x: Tensor, expansion: int, filters: int, strides: int, name: str, tap: str | None
+) -> Tensor:
     """An inverted residual: 1×1 expansion, depthwise 3×3, linear 1×1 bottleneck, added to its input if it fits."""
     shortcut = x
     if expansion > 1:
@@ -187,7 +190,7 @@ def _divisible(count: int, width: float) -> int:
     return nearest if nearest >= 0.9 * count * width else nearest + 8
 
 
-def _depthwise(keras_module: ModuleType, x, strides: int, name: str):
+def _depthwise(keras_module: ModuleType, x: Tensor, strides: int, name: str) -> Tensor:
     x = keras_module.layers.DepthwiseConv2D(
         3,
         strides,
@@ -199,7 +202,7 @@ def _depthwise(keras_module: ModuleType, x, strides: int, name: str):
     return bn_relu(keras_module, x, name=f"{name}_dw", cap=6.0)
 
 
-def _logits(keras_module: ModuleType, x, num_classes: int, dropout: float):
+def _logits(keras_module: ModuleType, x: Tensor, num_classes: int, dropout: float) -> Tensor:
     x = keras_module.layers.GlobalAveragePooling2D(name="pool")(x)
     x = keras_module.layers.Dropout(dropout, name="dropout")(x)
     return keras_module.layers.Dense(num_classes, name="logits")(x)

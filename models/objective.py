@@ -7,6 +7,7 @@ The same objective serves the float student (`models/distiller.py`), the teacher
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -33,7 +34,7 @@ class Objective(keras.layers.Layer):
         InputError: shapes that a term can't work with.
     """
 
-    def __init__(self, settings: LossSettings, student_shapes: dict, teacher_shapes: dict, **kwargs):
+    def __init__(self, settings: LossSettings, student_shapes: dict, teacher_shapes: dict, **kwargs: Any) -> None:
         super().__init__(dtype="float32", **kwargs)
         self.settings = settings
         heads: dict[str, keras.layers.Layer] = {}
@@ -77,7 +78,7 @@ class Objective(keras.layers.Layer):
         return tf.add_n(parts)
 
 
-def _mean(values, batch: dict, over: str):
+def _mean(values: tf.Tensor, batch: dict, over: str) -> tf.Tensor:
     """Weighted sum of the values over the frames that count, divided by the number of these frames."""
     weight = tf.cast(batch["weight"], tf.float32)
     if over == "gaze":

@@ -6,14 +6,14 @@ converts the frame itself, so that evaluation and deployment need not know.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 from keras import ops
 
 from common.errors import InputError
-from common.tensors import Tensor
+from common.tensors import Shape, Tensor
 
 if TYPE_CHECKING:
     from models.gaze_fusion import GazeFusion
@@ -66,27 +66,27 @@ class ImageNetFrame(keras.layers.Layer):
             (DenseNet: means taken off, divided by standard deviations).
     """
 
-    def __init__(self, mode: str, **kwargs):
+    def __init__(self, mode: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if mode not in _IMAGENET:
             raise ValueError(f"mode must be one of {', '.join(_IMAGENET)}, not {mode!r}")
         self.mode = mode
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         if input_shape[-1] not in (1, 3):
             raise ValueError(f"frames have {input_shape[-1]} channels, ImageNet weights want 1 or 3")
         self.reverse = self.mode == "caffe" and input_shape[-1] == 3
 
-    def call(self, frame):
+    def call(self, frame: Tensor) -> Tensor:
         mean, deviation = np.asarray(_IMAGENET[self.mode], "float32")
         if self.reverse:
             frame = ops.flip(frame, axis=-1)
         return (frame * 255.0 - mean) / deviation  # a grey frame is broadcast over the three
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], 3)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "mode": self.mode}
 
 
@@ -99,11 +99,11 @@ class Standardise(keras.layers.Layer):
     Input and output: [B, H, W, C].
     """
 
-    def call(self, frame):
+    def call(self, frame: Tensor) -> Tensor:
         centred = frame - ops.mean(frame, axis=(1, 2, 3), keepdims=True)
         variance = ops.mean(ops.square(centred), axis=(1, 2, 3), keepdims=True)
         # The floor lies far below one grey level's worth, and keeps 0/0 out.
         return centred * (255.0 / ops.sqrt(ops.maximum(variance, 1e-8)))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape

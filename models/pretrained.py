@@ -184,15 +184,15 @@ def _imagenet(name: str, source: str, parameter: str) -> ImageNetWeights:
     return weights
 
 
-def _arrays(layer) -> list[np.ndarray]:
+def _arrays(layer: keras.layers.Layer) -> list[np.ndarray]:
     return [keras.ops.convert_to_numpy(v) for v in layer.weights if "seed_generator" not in v.path]
 
 
-def _plain(value):
+def _plain(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _yaml(value) -> str:
+def _yaml(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return str(list(value)) if isinstance(value, tuple) else f"{value:g}" if isinstance(value, float) else str(value)

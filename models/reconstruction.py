@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import keras
 import numpy as np
@@ -49,23 +49,25 @@ def reconstruct(
         _refit(layer, (sample for x, y in pairs for sample in _samples(layer, x, y, stay, positions, random)))
 
 
-def _lost_inputs(layer, original) -> bool:
+def _lost_inputs(layer: keras.layers.Layer, original: keras.layers.Layer) -> bool:
     if type(layer).__name__ not in ("Conv2D", "Dense") or layer.activation is not keras.activations.linear:
         return False
     return layer.kernel.shape[-2] != original.kernel.shape[-2]
 
 
-def _forward(model, tensor):
+def _forward(model: keras.Model, tensor: keras.KerasTensor) -> Callable[[Mapping], tf.Tensor]:
     part = keras.Model(model.input, tensor)
 
-    def run(features):
+    def run(features: Mapping) -> tf.Tensor:
         inputs = keras.tree.map_structure(lambda entry: features[entry.name], model.input)
         return tf.cast(part(inputs, training=False), tf.float32)
 
     return run
 
 
-def _samples(layer, x, y, stay, positions: int, random) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _samples(
+    layer: keras.layers.Layer, x: tf.Tensor, y: tf.Tensor, stay: np.ndarray, positions: int, random: np.random.Generator
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield (X [n, what one output is made of], Y [n, outputs that stay]), float64."""
     if type(layer).__name__ == "Dense":
         yield _pair(x, y, stay)
@@ -78,11 +80,11 @@ def _samples(layer, x, y, stay, positions: int, random) -> Iterator[tuple[np.nda
         yield _pair(tf.gather(rows, chosen), tf.gather(wanted, chosen), stay)
 
 
-def _pair(x, y, stay) -> tuple[np.ndarray, np.ndarray]:
+def _pair(x: tf.Tensor, y: tf.Tensor, stay: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return x.numpy().astype(np.float64), y.numpy().astype(np.float64)[:, stay]
 
 
-def _refit(layer, samples: Iterable[tuple[np.ndarray, np.ndarray]]) -> None:
+def _refit(layer: keras.layers.Layer, samples: Iterable[tuple[np.ndarray, np.ndarray]]) -> None:
     kernel = keras.ops.convert_to_numpy(layer.kernel).astype(np.float64)
     start = kernel.reshape(-1, kernel.shape[-1])
     bias = keras.ops.convert_to_numpy(layer.bias) if layer.use_bias else 0.0

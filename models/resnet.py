@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from common.tensors import Tensor
 from models.gaze_fusion import GAZE, GazeFusion, GazeOptions
 from models.imagenet import ImageNetWeights
 from models.layers import channels, check_frame, stage_depths
@@ -87,7 +88,7 @@ def build_50(
     return keras_module.Model(fused.inputs, logits, name="resnet50")
 
 
-def _block(keras_module, x, filters, name, act, stage, number):
+def _block(keras_module: ModuleType, x: Tensor, filters: int, name: str, act: str, stage: int, number: int) -> Tensor:
     """A bottleneck: 1×1, 3×3, 1×1 to four times the channels, added to its input."""
     strides = 2 if number == 1 and stage > 2 else 1
     shortcut = _conv_bn(keras_module, x, 4 * filters, 1, f"{name}_0", strides) if number == 1 else x
@@ -100,7 +101,9 @@ def _block(keras_module, x, filters, name, act, stage, number):
     return keras_module.layers.ReLU(name=act)(x)
 
 
-def _conv_bn(keras_module, x, filters, size, name, strides=1, padding="valid"):
+def _conv_bn(
+    keras_module: ModuleType, x: Tensor, filters: int, size: int, name: str, strides: int = 1, padding: str = "valid"
+) -> Tensor:
     x = keras_module.layers.Conv2D(
         filters,
         size,

@@ -21,6 +21,7 @@ import keras
 from keras import ops
 
 from common.errors import InputError
+from common.tensors import Shape, Tensor
 from losses.gaze import SALIENCY
 from models import sononet
 from models.gaze_fusion import GazeFusion, GazeModulation, GazeOptions
@@ -118,7 +119,7 @@ def build_multitask(
     _check(name, frame_shape, filters)
     frame = keras_module.Input(frame_shape, name="frame")
 
-    def attended(x):
+    def attended(x: Tensor) -> Tensor:
         layers = keras_module.layers
         map_ = layers.DepthwiseConv2D(7, padding="same", use_bias=False, name=f"{SALIENCY}_dw_conv")(x)
         map_ = bn_relu(keras_module, map_, name=f"{SALIENCY}_dw")
@@ -137,16 +138,16 @@ def build_multitask(
 class SpatialSoftmax(keras.layers.Layer):
     """Logits of a map → a density over its cells: [B, h, w, 1] → [B, h, w], each sums to 1."""
 
-    def call(self, logits):
+    def call(self, logits: Tensor) -> Tensor:
         _, height, width, _ = logits.shape
         flat = ops.softmax(ops.reshape(logits, (-1, height * width)), axis=-1)
         return ops.reshape(flat, (-1, height, width))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return tuple(input_shape[:-1])
 
 
-def _check(name, frame_shape, filters):
+def _check(name: str, frame_shape: tuple[int, int, int], filters: int) -> None:
     if filters not in FILTERS:
         raise InputError(f"model {name}: filters {filters!r} is none of {', '.join(map(str, FILTERS))}")
     check_frame(name, frame_shape, 16)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from common.grid import GAZE_STRIDE
 from common.tensors import Tensor
@@ -140,7 +140,13 @@ def classify(
     return keras_module.layers.GlobalAveragePooling2D(dtype="float32", name="logits")(x)
 
 
-def _register(role, build, filters, parameters, **declared):
+def _register(
+    role: Literal["student", "teacher"],
+    build: Callable[..., keras.Model],
+    filters: int,
+    parameters: int,
+    **declared: Any,
+) -> None:
     register(
         f"sononet_{filters}",
         role,

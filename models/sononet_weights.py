@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -142,7 +143,7 @@ def load_sononet(model: keras.Model, path: str | os.PathLike) -> list[str]:
     return _assign(model, read_sononet_npz(path), path, head=False)
 
 
-def _assign(model, layers, path, head):
+def _assign(model: keras.Model, layers: Sequence[SonoNetLayer], path: str | os.PathLike, head: bool) -> list[str]:
     values, labels, there = {}, {}, {layer.name for layer in model.layers}
     for number, layer in enumerate(layers[:-1]):
         norm = f"{layer.name}_bn"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from common.tensors import Tensor
 from models.layers import channels, conv_bn_relu
 from models.registry import register
 
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     import keras
 
 # (squeeze, expand) of each fire module; "pool" halves the grid.
-_Layout = tuple[str | tuple[int, int], ...]
+_Layout = tuple[Literal["pool"] | tuple[int, int], ...]
 _LAYOUT_1_0: _Layout = ("pool", (16, 64), (16, 64), (32, 128), "pool", (32, 128), (48, 192), (48, 192), (64, 256))
 _LAYOUT_1_0 += ("pool", (64, 256))
 _LAYOUT_1_1: _Layout = ("pool", (16, 64), (16, 64), "pool", (32, 128), (32, 128), "pool")
@@ -86,9 +88,19 @@ def build_1_1(
     return _build("squeezenet_1_1", keras_module, frame_shape, num_classes, _LAYOUT_1_1, (64, 3), *options)
 
 
-def _build(model_name, keras_module, frame_shape, num_classes, layout, stem, width, dropout, batch_norm):
+def _build(
+    model_name: str,
+    keras_module: ModuleType,
+    frame_shape: tuple[int, int, int],
+    num_classes: int,
+    layout: _Layout,
+    stem: tuple[int, int],
+    width: float,
+    dropout: float,
+    batch_norm: bool,
+) -> keras.Model:
     inputs = keras_module.Input(frame_shape, name="frame")
-    conv = conv_bn_relu if batch_norm else _conv_relu
+    conv: Callable[..., Tensor] = conv_bn_relu if batch_norm else _conv_relu
     filters, size = stem
     x = conv(keras_module, inputs, channels(filters, width), size, strides=2, name="stem")
     stride, number = 2, 1
@@ -114,6 +126,6 @@ def _build(model_name, keras_module, frame_shape, num_classes, layout, stem, wid
     return keras_module.Model(inputs, logits, name=model_name)
 
 
-def _conv_relu(keras_module, x, filters, size, *, name, strides=1):
+def _conv_relu(keras_module: ModuleType, x: Tensor, filters: int, size: int, *, name: str, strides: int = 1) -> Tensor:
     x = keras_module.layers.Conv2D(filters, size, strides, padding="same", name=f"{name}_conv")(x)
     return keras_module.layers.ReLU(name=f"{name}_relu")(x)

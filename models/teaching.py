@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -43,8 +45,8 @@ class TeacherLearner(Learner):
         gaze: float = 0.0,
         label_smoothing: float = 0.0,
         gaze_uniform_share: float = 0.05,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         settings = LossSettings(
             gaze=gaze if predicts_gaze(teacher) else 0.0,
             label_smoothing=label_smoothing,
@@ -72,7 +74,7 @@ class BlindLearner(Learner):
         InputError: no such layer, or a map on another grid than the gaze maps.
     """
 
-    def __init__(self, teacher: keras.Model, gaze_uniform_share: float = 0.05, **kwargs):
+    def __init__(self, teacher: keras.Model, gaze_uniform_share: float = 0.05, **kwargs: Any) -> None:
         check_taps(teacher, (GAZE_TAP,))
         settings = LossSettings(hard=0.0, gaze=1.0, gaze_uniform_share=gaze_uniform_share, warmup=0.0).without_teacher()
         objective = Objective(settings, tap_shapes(teacher, (GAZE_TAP,)), {})

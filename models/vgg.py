@@ -9,6 +9,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from common.tensors import Tensor
 from models.gaze_fusion import GAZE, GazeFusion, GazeOptions
 from models.imagenet import ImageNetWeights
 from models.layers import channels, check_frame, conv_bn_relu
@@ -83,7 +84,9 @@ def build_16(
     return keras_module.Model(fused.inputs, logits, name="vgg16")
 
 
-def _classify(keras_module, x, num_classes, dense_units, batch_norm, dropout):
+def _classify(
+    keras_module: ModuleType, x: Tensor, num_classes: int, dense_units: int, batch_norm: bool, dropout: float
+) -> Tensor:
     """Two wide dense layers, then the logits, float32."""
     layers = keras_module.layers
     x = layers.Flatten(name="flatten")(x)
@@ -102,7 +105,7 @@ def _classify(keras_module, x, num_classes, dense_units, batch_norm, dropout):
     )(x)
 
 
-def _conv(keras_module, x, filters, name, act, batch_norm):
+def _conv(keras_module: ModuleType, x: Tensor, filters: int, name: str, act: str | None, batch_norm: bool) -> Tensor:
     if batch_norm:
         return conv_bn_relu(keras_module, x, filters, 3, name=name, act=act)
     x = keras_module.layers.Conv2D(filters, 3, padding="same", kernel_initializer="he_normal", name=f"{name}_conv")(x)

@@ -57,7 +57,7 @@ def assign_weights(
     return [name for name in layers if name not in fitted]
 
 
-def _state(layer) -> list:
+def _state(layer: keras.layers.Layer) -> list:
     # The state of a random generator is listed as a weight; it is none.
     return [variable for variable in layer.weights if "seed_generator" not in variable.path]
 
@@ -68,5 +68,5 @@ def _with_gaze(array: np.ndarray, wanted: tuple[int, ...]) -> np.ndarray:
     return np.concatenate([array, np.zeros_like(array[:, :, :1])], axis=2)
 
 
-def _shape(value) -> str:
+def _shape(value: int | tuple[int, ...]) -> str:
     return f"{value} arrays" if isinstance(value, int) else f"shape {'×'.join(map(str, value))}"

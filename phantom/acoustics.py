@@ -32,7 +32,7 @@ class Tissue:
         specular: amplitude of coherent reflections, already weighted by incidence.
     """
 
-    def __init__(self, maps: np.ndarray):
+    def __init__(self, maps: np.ndarray) -> None:
         self.maps = maps
         self.echo, self.attenuation, self.specular = maps
 
@@ -59,7 +59,13 @@ class Receiver:
         rng: for the noise.
     """
 
-    def __init__(self, grid: PolarGrid, speckle_size: float = 1.0, noise_db: float = -50.0, rng=None):
+    def __init__(
+        self,
+        grid: PolarGrid,
+        speckle_size: float = 1.0,
+        noise_db: float = -50.0,
+        rng: np.random.Generator | None = None,
+    ) -> None:
         self.grid = grid
         self._axial = _axial_filter(grid, speckle_size)
         self._lateral = _lateral_filter(grid, speckle_size)

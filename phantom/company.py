@@ -9,6 +9,7 @@ construction; only the gaze tells it. Where the label is background the second p
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -42,7 +43,7 @@ class Carried:
     def pose(self, time_s: float) -> Pose:
         return self.motion.pose(time_s).of(self.placement)
 
-    def path(self, time_s: np.ndarray, u: float, v: float) -> tuple[np.ndarray, np.ndarray]:
+    def path(self, time_s: np.ndarray | Sequence[float], u: float, v: float) -> tuple[np.ndarray, np.ndarray]:
         return self.motion.path(time_s, *self.placement.to_other(u, v))
 
 

@@ -14,6 +14,8 @@ import numpy as np
 from common.errors import InputError
 
 if TYPE_CHECKING:
+    import keras
+
     from data.dataset import Dataset
 
 BOUND = 0.45  # with four balanced classes, chance 0.25
@@ -90,14 +92,14 @@ def _maps(dataset: Dataset, split: str) -> tuple[np.ndarray, np.ndarray, np.ndar
     return maps[..., None], valid[known], label[known]
 
 
-def _train(maps: np.ndarray, label: np.ndarray, classes: int, seed: int, epochs: int):
+def _train(maps: np.ndarray, label: np.ndarray, classes: int, seed: int, epochs: int) -> keras.Model:
     """A fitted Keras network: logits [n, classes] of maps [n, h, w, 1]."""
     import keras
     import tensorflow as tf
 
     seeds = iter(range(1000 * seed, 1000 * seed + 1000))
 
-    def start():
+    def start() -> keras.initializers.Initializer:
         return keras.initializers.HeNormal(seed=next(seeds))
 
     inputs = x = keras.Input(maps.shape[1:])

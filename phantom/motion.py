@@ -76,7 +76,7 @@ class Motion:
             self.still.tilt_v,
         )
 
-    def path(self, time_s: np.ndarray, u: float, v: float) -> tuple[np.ndarray, np.ndarray]:
+    def path(self, time_s: np.ndarray | Sequence[float], u: float, v: float) -> tuple[np.ndarray, np.ndarray]:
         """Where a place in the body is at many times: x and y, mm, [n]; what `pose` says, at once."""
         drift = np.asarray(time_s) / self.duration_s - 0.5
         breath = _waves((self.breath,), time_s)
@@ -182,7 +182,15 @@ def _clear(bodies: Sequence[Body], motion: Motion, times: np.ndarray) -> int:
     return next(shown, len(times))
 
 
-def _draw(body, place, is_plane, duration_s, rng, difficulty, clear_mm) -> Motion:
+def _draw(
+    body: Body,
+    place: Pose,
+    is_plane: bool,
+    duration_s: float,
+    rng: np.random.Generator,
+    difficulty: Difficulty,
+    clear_mm: float,
+) -> Motion:
     free = (1 - HOLD) * duration_s
     # Mostly an approach, mostly a departure, or some of both.
     start = free * float(rng.choice((rng.uniform(0.02, 0.2), rng.uniform(0.2, 0.8), rng.uniform(0.8, 0.98))))
@@ -239,6 +247,6 @@ def _wave(wave: Wave, time_s: float) -> float:
     return size * math.sin(2 * math.pi * rate * time_s + phase)
 
 
-def _waves(waves: Sequence[Wave], time_s: np.ndarray) -> np.ndarray:
+def _waves(waves: Sequence[Wave], time_s: np.ndarray | Sequence[float]) -> np.ndarray:
     size, rate, phase = np.array(waves).T
     return size @ np.sin(2 * np.pi * rate[:, None] * np.asarray(time_s) + phase[:, None])

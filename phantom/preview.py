@@ -175,7 +175,7 @@ def _beside(scenes: dict[tuple, Scene], real: dict[str, list[np.ndarray]]) -> Fi
     return figure
 
 
-def _real_images(reference, frame_size: tuple[int, int]) -> dict[str, list[np.ndarray]]:
+def _real_images(reference: str | os.PathLike[str], frame_size: tuple[int, int]) -> dict[str, list[np.ndarray]]:
     # Imported late: it loads TensorFlow, which a preview without real images does not need.
     from data.sources import example_images
     from data.video.framing import prepare_image

@@ -85,7 +85,7 @@ class PolarGrid:
         shape: (n, m). image_shape: (k, m), of the rows that are shown.
     """
 
-    def __init__(self, probe: Probe, depth_mm: float, samples: int, lines: int, view: View | None = None):
+    def __init__(self, probe: Probe, depth_mm: float, samples: int, lines: int, view: View | None = None) -> None:
         self.probe = probe
         self.step = depth_mm / (samples - 1)
         self.spacing = probe.angle / (lines - 1)

@@ -22,7 +22,7 @@ class ScanConverter:
             falls off over one pixel.
     """
 
-    def __init__(self, grid: PolarGrid, view: View):
+    def __init__(self, grid: PolarGrid, view: View) -> None:
         radius = grid.probe.radius_mm
         x = view.left_mm + (np.arange(view.width) + 0.5) * view.mm_per_px
         y = view.top_mm + (np.arange(view.height) + 0.5) * view.mm_per_px + radius

@@ -21,7 +21,7 @@ class Lattice:
     plane moves across the body, as over the beam's thickness.
     """
 
-    def __init__(self, grid: PolarGrid, depth_mm: float, speckle_size: float, rng: np.random.Generator):
+    def __init__(self, grid: PolarGrid, depth_mm: float, speckle_size: float, rng: np.random.Generator) -> None:
         """A lattice whose density is even within a resolution cell at `depth_mm`."""
         self._pitch = 0.8 * grid.step
         cell_mm = 2.355 * float(grid.probe.lateral_sigma_mm(np.asarray(depth_mm))) * speckle_size

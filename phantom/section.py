@@ -79,7 +79,7 @@ class Section:
     given by a few numbers for each line, and drawn with few operations for each sample.
     """
 
-    def __init__(self, grid: PolarGrid, tissue: Tissue, pose: Pose):
+    def __init__(self, grid: PolarGrid, tissue: Tissue, pose: Pose) -> None:
         self.grid, self.tissue, self.pose = grid, tissue, pose
 
     def window(self, u: float, v: float, reach: float) -> tuple[slice, slice]:

@@ -133,7 +133,7 @@ def saccade_s(amplitude_degree: float) -> float:
 class _Observer:
     """Decides what is looked at next: what is due, else a glance off the image, else by weight."""
 
-    def __init__(self, body: Body, targets: list[Target], motion: Motion | Carried, rng: np.random.Generator):
+    def __init__(self, body: Body, targets: list[Target], motion: Motion | Carried, rng: np.random.Generator) -> None:
         self._body, self._targets, self._motion, self._rng = body, targets, motion, rng
         self._beside_share = rng.uniform(*BESIDE)
         self._last: int | None = None
@@ -189,10 +189,10 @@ class _Observer:
 class _Screened:
     """Places in the body, at any times, on the screen."""
 
-    def __init__(self, motion: Motion | Carried, view: View, screen: Screen):
+    def __init__(self, motion: Motion | Carried, view: View, screen: Screen) -> None:
         self._motion, self._view, self._box = motion, view, screen.box
 
-    def __call__(self, place: tuple[float, float], time_s) -> np.ndarray:
+    def __call__(self, place: tuple[float, float], time_s: np.ndarray | Sequence[float]) -> np.ndarray:
         """Pixels [n, 2] of one place at n times."""
         left, top, width, height = self._box
         x, y = self._view.to_frame(*self._motion.path(time_s, *place))

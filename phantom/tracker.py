@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from math import hypot, pi, tan
+from typing import TypeVar
 
 import numpy as np
 
@@ -25,6 +26,8 @@ SESSION_S = 1800.0
 BLINK_S = (0.1, 0.3)
 BLINK_EVERY_S = 4.0
 LOSS = (0.02, 0.05)  # share of the samples lost at random, drawn for each clip
+
+_Seconds = TypeVar("_Seconds", float, np.ndarray)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +105,7 @@ def drift(bias_degree: np.ndarray, elapsed_s: float, rng: np.random.Generator) -
     return bias_degree + rng.normal(0, 1, 2) * _walk_degree(elapsed_s)
 
 
-def _walk_degree(elapsed_s):
+def _walk_degree(elapsed_s: _Seconds) -> _Seconds:
     """Standard deviation of the drift after a time, degrees per axis."""
     return DRIFT_DEGREE * (elapsed_s / SESSION_S) ** 0.5
 

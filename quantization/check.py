@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import models
 from common.errors import InputError
-from quantization.legacy import tf_keras
+from quantization.legacy import LegacyLayer, LegacyModel, tf_keras
 from quantization.scheme import quantize_model, registry
+
+if TYPE_CHECKING:
+    from tensorflow_model_optimization.python.core.quantization.keras.quantize_registry import QuantizeRegistry
 
 # What a builder raises when it uses a layer or an option that legacy Keras lacks, and
 # what TF-MOT raises when it refuses.
@@ -25,7 +29,7 @@ class Refusal(NamedTuple):
     reason: str
 
 
-def dry_run(name: str, frame_shape: tuple[int, int, int], num_classes: int, **options) -> list[Refusal]:
+def dry_run(name: str, frame_shape: tuple[int, int, int], num_classes: int, **options: Any) -> list[Refusal]:
     """Build a registered model with `tf_keras` and name every layer that TF-MOT refuses.
 
     Returns:
@@ -45,7 +49,7 @@ def dry_run(name: str, frame_shape: tuple[int, int, int], num_classes: int, **op
     return refused_layers(model)
 
 
-def refused_layers(model) -> list[Refusal]:
+def refused_layers(model: LegacyModel) -> list[Refusal]:
     """Every layer of a `tf_keras` model that TF-MOT refuses, or leaves in float.
 
     Each layer is held against TF-MOT's own registry; a model that passes is then
@@ -57,7 +61,7 @@ def refused_layers(model) -> list[Refusal]:
     return try_quantize(model)[1]
 
 
-def try_quantize(model) -> tuple[object | None, list[Refusal]]:
+def try_quantize(model: LegacyModel) -> tuple[object | None, list[Refusal]]:
     """The fake-quantized model and no refusals, or None and the refusals; see `refused_layers`."""
     keras_module = tf_keras()
     functional = isinstance(model, keras_module.Sequential) or getattr(model, "_is_graph_network", False)
@@ -75,7 +79,7 @@ def try_quantize(model) -> tuple[object | None, list[Refusal]]:
         return None, [Refusal(model.name, "model", f"TF-MOT refuses it: {_first_line(error)}")]
 
 
-def _reason(keras_module, known, layer) -> str | None:
+def _reason(keras_module: ModuleType, known: QuantizeRegistry, layer: LegacyLayer) -> str | None:
     kind = type(layer).__name__
     if isinstance(layer, keras_module.Model):
         return "is a model inside the model: build all layers flat"
@@ -97,7 +101,7 @@ def _reason(keras_module, known, layer) -> str | None:
     return _activation_reason(layer)
 
 
-def _batch_norm_reason(layer) -> str | None:
+def _batch_norm_reason(layer: LegacyLayer) -> str | None:
     before = [parent.layer for node in layer.inbound_nodes for parent in node.parent_nodes]
     if len(before) != 1 or type(before[0]).__name__ not in _FOLDABLE:
         found = " and ".join(f"{parent.name} ({type(parent).__name__})" for parent in before)
@@ -109,7 +113,7 @@ def _batch_norm_reason(layer) -> str | None:
     return None
 
 
-def _activation_reason(layer) -> str | None:
+def _activation_reason(layer: LegacyLayer) -> str | None:
     from tensorflow_model_optimization.python.core.quantization.keras import quantize_aware_activation
 
     known = quantize_aware_activation.QuantizeAwareActivation

@@ -5,12 +5,14 @@ A weight is then an index into a small table; a general compressor finds that by
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import keras
 import numpy as np
 
 from common.errors import InputError
 from quantization.finetune import FineTuning, fine_tune
-from quantization.legacy import tf_keras, tfmot
+from quantization.legacy import LegacyLayer, tf_keras, tfmot
 from quantization.legacy_copy import build_legacy_copy, copy_weights
 
 
@@ -48,7 +50,7 @@ def cluster(
     keras.utils.set_random_seed(training.seed)
     copy = build_legacy_copy(student, name, options)
 
-    def wrapped(layer):
+    def wrapped(layer: LegacyLayer) -> LegacyLayer:
         if type(layer) not in (keras_module.layers.Conv2D, keras_module.layers.Dense):
             return layer
         if np.count_nonzero(layer.kernel.numpy()) < clusters:
@@ -64,7 +66,7 @@ def cluster(
     return result
 
 
-def _clustered(layer, clusters: int, clustering, keep_sparsity: bool):
+def _clustered(layer: LegacyLayer, clusters: int, clustering: ModuleType, keep_sparsity: bool) -> LegacyLayer:
     # The public function knows nothing of sparsity; this one is behind it.
     from tensorflow_model_optimization.python.core.clustering.keras.experimental import cluster as experimental
 

@@ -20,11 +20,12 @@ import tensorflow as tf
 from common.console import track
 from common.errors import InputError
 from common.state_file import State, give_values, read_state, write_state
+from common.tensors import Tensor
 from models.accounting import Means, Measured, measure
 from models.distiller import teacher_pass
 from models.learner import own_losses, unpack
 from models.objective import Objective
-from quantization.legacy import tf_keras
+from quantization.legacy import LegacyModel, tf_keras
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +59,7 @@ class FineTuning:
     validation: tf.data.Dataset | None = None
     checkpoint: Path | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.steps < 1 or self.steps_per_epoch < 1:
             raise InputError(
                 f"steps and steps_per_epoch must be at least 1, not {self.steps} and {self.steps_per_epoch}"
@@ -70,7 +71,7 @@ class FineTuning:
 
 
 def fine_tune(
-    model, training: FineTuning, what: str, after_epoch: Callable[[int, dict], None] | None = None
+    model: LegacyModel, training: FineTuning, what: str, after_epoch: Callable[[int, dict], None] | None = None
 ) -> tuple[dict[str, float], ...]:
     """Train a Functional `tf_keras` student, wrapped by TF-MOT or not, in place.
 
@@ -130,7 +131,7 @@ def _train_epoch(trainer: _Trainer, feed: Iterator, epoch: int, what: str) -> di
 class _Trainer:
     """One step: Keras 3 teacher and objective, legacy student and optimizer, one gradient tape."""
 
-    def __init__(self, model, training: FineTuning):
+    def __init__(self, model: LegacyModel, training: FineTuning) -> None:
         keras_module = tf_keras()
         self.model, self.training = model, training
         objective = training.objective
@@ -172,8 +173,8 @@ class _Trainer:
             layer._random_generator._generator.reset_from_seed(zlib.crc32(words.encode()))
 
     @tf.function(autograph=False)
-    def train_step(self, batch, frozen: bool) -> Measured:
-        batch = unpack(batch)
+    def train_step(self, data: tuple, frozen: bool) -> Measured:
+        batch = unpack(data)
         teacher = self.teacher(batch) if self.teacher else None
         # Read while tracing: each of the two traces has its own mode. Scale and offset train on.
         for norm in self.norms:
@@ -186,8 +187,8 @@ class _Trainer:
         return measure(batch, student["logits"], teacher["logits"] if teacher else None, terms)
 
     @tf.function(autograph=False)
-    def test_step(self, batch) -> Measured:
-        batch = unpack(batch)
+    def test_step(self, data: tuple) -> Measured:
+        batch = unpack(data)
         teacher = self.teacher(batch) if self.teacher else None
         student, terms = self._terms(batch, teacher, training=False)
         return measure(batch, student["logits"], teacher["logits"] if teacher else None, terms)
@@ -199,7 +200,7 @@ class _Trainer:
         return student, {"loss": self.objective.total(terms, 1.0) + own, **terms, "regularisation": own}
 
 
-def _tap(model, name: str):
+def _tap(model: LegacyModel, name: str) -> Tensor:
     there = {layer.name: layer for layer in model.layers}
     for known in (name, f"quant_{name}"):
         if known in there:

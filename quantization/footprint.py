@@ -6,9 +6,13 @@ import dataclasses
 import gzip
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
+
+if TYPE_CHECKING:
+    from quantization.legacy import LegacyModel
 
 GZIP_LEVEL = 9
 _KERNELS = ("Conv2D", "Dense")
@@ -39,7 +43,7 @@ def gzipped_bytes(path: str | os.PathLike) -> int:
     return len(gzip.compress(Path(path).read_bytes(), GZIP_LEVEL, mtime=0))
 
 
-def count_kernels(model) -> dict[str, Kernel]:
+def count_kernels(model: keras.Model | LegacyModel) -> dict[str, Kernel]:
     """The kernels of the Conv2D and Dense layers, Keras 3 or `tf_keras`, by layer name.
 
     Depthwise kernels are left out: TF-MOT neither prunes nor clusters them.

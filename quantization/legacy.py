@@ -9,8 +9,16 @@ from __future__ import annotations
 import os
 import warnings
 from types import ModuleType
+from typing import TYPE_CHECKING, TypeAlias
 
 import keras  # noqa: F401  Keras 3 must be there first
+
+if TYPE_CHECKING:
+    import tf_keras as keras_2
+
+# Text, so that nothing is imported for it.
+LegacyModel: TypeAlias = "keras_2.Model"
+LegacyLayer: TypeAlias = "keras_2.layers.Layer"
 
 
 def tf_keras() -> ModuleType:

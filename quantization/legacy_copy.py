@@ -8,10 +8,10 @@ import keras
 
 import models
 from common.errors import InputError
-from quantization.legacy import tf_keras
+from quantization.legacy import LegacyLayer, LegacyModel, tf_keras
 
 
-def build_legacy_copy(student: keras.Model, name: str, options: dict[str, Any]) -> Any:
+def build_legacy_copy(student: keras.Model, name: str, options: dict[str, Any]) -> LegacyModel:
     """Build a registered student again with `tf_keras` layers and copy the weights layer by layer.
 
     Args:
@@ -34,7 +34,7 @@ def build_legacy_copy(student: keras.Model, name: str, options: dict[str, Any]) 
     return copy
 
 
-def copy_weights(source: Any, target: Any) -> None:
+def copy_weights(source: keras.Model | LegacyModel, target: keras.Model | LegacyModel) -> None:
     """Copy all weights between two models whose layers have the same names.
 
     Raises:
@@ -60,14 +60,14 @@ def copy_weights(source: Any, target: Any) -> None:
         layer.set_weights(values[name])
 
 
-def _weights_by_layer(model) -> dict[str, list]:
+def _weights_by_layer(model: keras.Model | LegacyModel) -> dict[str, list]:
     # Keras 3 lists the state of a random generator among the weights of Dropout.
     return {layer.name: [keras.ops.convert_to_numpy(v) for v in _own(layer)] for layer in model.layers if _own(layer)}
 
 
-def _own(layer) -> list:
+def _own(layer: keras.layers.Layer | LegacyLayer) -> list:
     return [v for v in layer.weights if "seed_generator" not in getattr(v, "path", v.name)]
 
 
-def _library(model) -> str:
+def _library(model: keras.Model | LegacyModel) -> str:
     return "Keras 3" if isinstance(model, keras.Model) else "tf_keras"

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 from common.errors import InputError
 from evaluation.artefacts import Metadata
 
+if TYPE_CHECKING:
+    import keras
 
-def for_export(metadata: Metadata, model, tensors: dict) -> Metadata:
+    from quantization.legacy import LegacyModel
+
+
+def for_export(metadata: Metadata, model: keras.Model | LegacyModel, tensors: dict) -> Metadata:
     """The metadata of a file that gives probabilities and takes and gives `tensors`.
 
     Args:

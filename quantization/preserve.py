@@ -10,16 +10,21 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import keras
 
 from common.errors import InputError
 from quantization.finetune import FineTuning, fine_tune
-from quantization.legacy import tf_keras, tfmot
+from quantization.legacy import LegacyLayer, tf_keras, tfmot
 from quantization.legacy_copy import build_legacy_copy
 from quantization.qat import RANGE_DECAY, QuantizedStudent
 from quantization.ranges import set_ranges
 from quantization.scheme import registry
+
+if TYPE_CHECKING:
+    from tensorflow_model_optimization.python.core.quantization.keras.quantize_config import QuantizeConfig
+    from tensorflow_model_optimization.python.core.quantization.keras.quantize_scheme import QuantizeScheme
 
 _COLLABORATIVE = "tensorflow_model_optimization.python.core.quantization.keras.collab_opts."
 
@@ -69,7 +74,7 @@ def quantize_preserving(
     return QuantizedStudent(model, history)
 
 
-def _scheme(sparse: bool, clustered: bool):
+def _scheme(sparse: bool, clustered: bool) -> QuantizeScheme:
     """TF-MOT's scheme, with the depthwise kernels of `quantization.scheme`."""
     if clustered:
         module = "cluster_preserve.default_8bit_cluster_preserve_quantize_scheme"
@@ -80,7 +85,7 @@ def _scheme(sparse: bool, clustered: bool):
     known = scheme.get_quantize_registry()
     preserving, plain, depthwise = known.get_quantize_config, registry(), tf_keras().layers.DepthwiseConv2D
 
-    def get_quantize_config(layer):
+    def get_quantize_config(layer: LegacyLayer) -> QuantizeConfig:
         return plain.get_quantize_config(layer) if isinstance(layer, depthwise) else preserving(layer)
 
     known.get_quantize_config = get_quantize_config

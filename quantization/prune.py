@@ -12,7 +12,7 @@ import keras
 
 from common.errors import InputError
 from quantization.finetune import FineTuning, fine_tune
-from quantization.legacy import tf_keras, tfmot
+from quantization.legacy import LegacyLayer, tf_keras, tfmot
 from quantization.legacy_copy import build_legacy_copy, copy_weights
 
 # Share of the steps over which the sparsity grows; the rest is training at the target.
@@ -46,7 +46,7 @@ def prune(student: keras.Model, name: str, options: dict, sparsity: float, train
     copy = build_legacy_copy(student, name, options)
     schedule, _ = schedule_of(sparsity, training.steps)
 
-    def wrapped(layer):
+    def wrapped(layer: LegacyLayer) -> LegacyLayer:
         if type(layer) in (keras_module.layers.Conv2D, keras_module.layers.Dense):
             return pruning.prune_low_magnitude(layer, pruning_schedule=schedule)
         return layer

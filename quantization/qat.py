@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -12,6 +11,7 @@ import tensorflow as tf
 from common.errors import InputError
 from quantization.check import try_quantize
 from quantization.finetune import FineTuning, fine_tune
+from quantization.legacy import LegacyModel
 from quantization.legacy_copy import build_legacy_copy
 from quantization.ranges import set_ranges
 
@@ -30,10 +30,10 @@ class QuantizedStudent:
         history: one dict of logs an epoch.
     """
 
-    model: Any
+    model: LegacyModel
     history: tuple[dict, ...] = ()
 
-    def __call__(self, frames) -> tf.Tensor:
+    def __call__(self, frames: tf.Tensor) -> tf.Tensor:
         """Logits [B, K] of frames [B, H, W, C] in [0, 1], in inference mode."""
         return self.model(frames, training=False)
 

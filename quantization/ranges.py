@@ -8,14 +8,18 @@ not be one step of the int8 input.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from quantization.legacy import tfmot
+from quantization.legacy import LegacyModel, tfmot
+
+if TYPE_CHECKING:
+    from tensorflow_model_optimization.python.core.quantization.keras.quantizers import Quantizer
 
 
-def set_ranges(model, frames: Iterable, decay: float) -> None:
+def set_ranges(model: LegacyModel, frames: Iterable, decay: float) -> None:
     """Set the ranges to those of the float activations; from then on they follow by `decay`.
 
     The input's range is [0, 1] for good: scale 1/255, zero point 0.
@@ -28,7 +32,7 @@ def set_ranges(model, frames: Iterable, decay: float) -> None:
     watched = []
     moving = tfmot().quantization.keras.quantizers.MovingAverageQuantizer
 
-    def replaced(quantizer):
+    def replaced(quantizer: Quantizer) -> Quantizer | RangeFollower:
         if not isinstance(quantizer, moving):
             return quantizer
         watched.append(RangeFollower(decay))
@@ -56,18 +60,18 @@ def set_ranges(model, frames: Iterable, decay: float) -> None:
 class FixedRange:
     """A TF-MOT quantizer whose range never moves."""
 
-    def __call__(self, inputs, training, weights):
+    def __call__(self, inputs: tf.Tensor, training: bool, weights: Mapping[str, tf.Variable]) -> tf.Tensor:
         return tf.quantization.fake_quant_with_min_max_vars(inputs, weights["min_var"], weights["max_var"])
 
 
 class RangeFollower(FixedRange):
     """A TF-MOT quantizer with a chosen decay, which can also watch without quantizing."""
 
-    def __init__(self, decay: float):
+    def __init__(self, decay: float) -> None:
         self.decay = decay
         self._seen: dict | None = None
 
-    def __call__(self, inputs, training, weights):
+    def __call__(self, inputs: tf.Tensor, training: bool, weights: Mapping[str, tf.Variable]) -> tf.Tensor:
         low, high = weights["min_var"], weights["max_var"]
         if not training and self._seen is None:
             return super().__call__(inputs, training, weights)

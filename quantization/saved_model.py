@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
@@ -12,6 +13,11 @@ from common.files import whole_folder
 from common.quiet import held_back_stderr
 from evaluation.artefacts import Metadata, write_metadata
 from quantization.metadata import for_export
+
+if TYPE_CHECKING:
+    import keras
+
+    from quantization.legacy import LegacyModel
 
 _TENSORS = {
     "input": {
@@ -25,7 +31,7 @@ _TENSORS = {
 }
 
 
-def export_saved_model(model, path: str | os.PathLike, metadata: Metadata) -> int:
+def export_saved_model(model: keras.Model | LegacyModel, path: str | os.PathLike, metadata: Metadata) -> int:
     """Write a student as a SavedModel folder, with its metadata next to it.
 
     `tf.saved_model.load(path).serve(frames)` takes frames [B, H, W, C], uint8 as they come
@@ -56,13 +62,13 @@ def export_saved_model(model, path: str | os.PathLike, metadata: Metadata) -> in
 
 
 class _Served(tf.Module):
-    def __init__(self, model, classes: tuple[str, ...]):
+    def __init__(self, model: keras.Model | LegacyModel, classes: tuple[str, ...]) -> None:
         super().__init__()
         shape = tuple(model.input_shape[1:])
         forward = _forward(model, shape)
 
         @tf.function(autograph=False)
-        def serve(frames):
+        def serve(frames: tf.Tensor) -> dict[str, tf.Tensor]:
             if frames.dtype == tf.uint8:
                 frames = tf.cast(frames, tf.float32) / 255.0
             return {"probabilities": forward(frames), "class_names": tf.constant(classes)}
@@ -76,17 +82,19 @@ class _Served(tf.Module):
         self.state = read_variables(model, of_floats)
 
 
-def _forward(model, shape) -> Callable:
+def _forward(model: keras.Model | LegacyModel, shape: tuple[int, ...]) -> Callable:
     """One graph for both input types."""
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec((None, *shape), tf.float32)])
-    def forward(frames):
+    def forward(frames: tf.Tensor) -> tf.Tensor:
         return tf.nn.softmax(tf.cast(model(frames, training=False), tf.float32))
 
     return forward
 
 
-def read_variables(model, concrete) -> list[tf.Variable]:
+def read_variables(
+    model: keras.Model | LegacyModel, concrete: tf.types.experimental.ConcreteFunction
+) -> list[tf.Variable]:
     """The variables of a Keras 3 or `tf_keras` model that a concrete function reads.
 
     The model has more of them: step counters, seeds, what only training needs.

@@ -8,7 +8,7 @@ point 0); between the two they compute in integers only.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import keras
@@ -19,6 +19,7 @@ from common.errors import InputError
 from common.files import whole_file
 from common.quiet import held_back_stderr
 from evaluation.artefacts import Metadata, write_metadata
+from quantization.legacy import LegacyModel
 from quantization.metadata import for_export
 from quantization.qat import QuantizedStudent
 from quantization.saved_model import read_variables
@@ -105,7 +106,7 @@ def post_training_int8(student: keras.Model, frames: Iterable, path: str | os.Pa
     Other args, returns and raises: as `export_int8`, of the Keras 3 student.
     """
 
-    def representative():
+    def representative() -> Iterator[list[np.ndarray]]:
         for number, frame in enumerate(frame for batch in frames for frame in np.asarray(batch, np.float32)):
             frame = frame[None].copy()
             if number == 0:
@@ -122,10 +123,10 @@ def post_training_int8(student: keras.Model, frames: Iterable, path: str | os.Pa
     return _write(converter, path, for_export(metadata, student, _INT8_TENSORS))
 
 
-def _converter(model) -> tf.lite.TFLiteConverter:
+def _converter(model: keras.Model | LegacyModel) -> tf.lite.TFLiteConverter:
     @tf.function(autograph=False)
     @tf.autograph.experimental.do_not_convert
-    def probabilities(frame):
+    def probabilities(frame: tf.Tensor) -> dict[str, tf.Tensor]:
         logits = model(frame, training=False)
         return {"probabilities": tf.nn.softmax(tf.cast(logits, tf.float32))}
 

@@ -12,7 +12,7 @@ from common.state_file import State, give_values, read_state, write_state
 class Checkpoint(keras.callbacks.Callback):
     """Writes the file after every epoch; the old one stays until the new one is whole."""
 
-    def __init__(self, file: Path):
+    def __init__(self, file: Path) -> None:
         super().__init__()
         self._file = file
 

@@ -109,7 +109,7 @@ class TrainConfig:
     distribute: str = "none"
     evaluate: bool = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Refuse what can be known to be wrong without data or files.
 
         Raises:

@@ -111,11 +111,11 @@ class EpochSeeds(keras.callbacks.Callback):
     run would drop other units than the run that was not interrupted. Every device has draws of its own.
     """
 
-    def __init__(self, seed: int, distribution: Distribution = SINGLE):
+    def __init__(self, seed: int, distribution: Distribution = SINGLE) -> None:
         super().__init__()
         self._seed, self._distribution = seed, distribution
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         for layer in self.model._flatten_layers(include_self=False):
             generator = getattr(layer, "seed_generator", None)
             if generator is None:

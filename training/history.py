@@ -44,7 +44,7 @@ class History:
         writes: whether this process writes there; of several machines one does.
     """
 
-    def __init__(self, run: Path, writes: bool = True):
+    def __init__(self, run: Path, writes: bool = True) -> None:
         self._run, self._writes = run, writes
         self._file = run / "history.csv"
         self._rows = _read(self._file)
@@ -95,35 +95,35 @@ def _read(file: Path) -> list[dict]:
 class Reporter(keras.callbacks.Callback):
     """Shows progress, logs each epoch and stops a run whose loss is no longer a number."""
 
-    def __init__(self, history: History, stage: str):
+    def __init__(self, history: History, stage: str) -> None:
         super().__init__()
         self._history, self._stage = history, stage
         self._bar: Progress | None = None
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict | None = None) -> None:
         if console.is_terminal:
             bar = self._bar = progress_bar()
             self._task = bar.add_task(self._stage, total=self.params["epochs"] * self.params["steps"])
             bar.start()
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self._epoch = epoch
         if self._bar:
             self._bar.update(self._task, completed=epoch * self.params["steps"])
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         check_finite(self._stage, self._epoch * self.params["steps"] + batch + 1, logs or {})
         if self._bar:
             self._bar.advance(self._task)
 
-    def on_epoch_end(self, epoch, logs=None):
-        self._history.add(self._stage, epoch + 1, logs)
-        show_epoch(self._stage, epoch + 1, self.params["epochs"], logs)
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self._history.add(self._stage, epoch + 1, logs or {})
+        show_epoch(self._stage, epoch + 1, self.params["epochs"], logs or {})
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict | None = None) -> None:
         self.close()
 
-    def close(self):
+    def close(self) -> None:
         """Take the bar off the terminal; also after an error."""
         if self._bar:
             self._bar.stop()

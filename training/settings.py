@@ -40,7 +40,7 @@ class FitSettings:
     _name: ClassVar[str] = "distil"
     _least_epochs: ClassVar[int] = 1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_fields(self, self._name)
         least = {"batch_size": 1, "weight_decay": 0, "warmup_epochs": 0, "steps_per_epoch": 0}
         _at_least(self, self._name, epochs=self._least_epochs, **least)
@@ -61,7 +61,7 @@ class DistilSettings(FitSettings):
     views: int = 0
     average_views: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         _at_least(self, self._name, views=0)
         if self.average_views and not self.views:
@@ -89,7 +89,7 @@ class TeachSettings(FitSettings):
 
     _name: ClassVar[str] = "teach"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         _at_least(self, self._name, gaze=0)
         if not 0 <= self.label_smoothing < 1:
@@ -151,13 +151,13 @@ class QuantizeSettings:
     learning_rate: float = 2e-4
     steps_per_epoch: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_fields(self, "quantize")
         _at_least(self, "quantize", epochs=1, batch_size=1, steps_per_epoch=0)
         _above_0(self, "quantize", "learning_rate")
 
 
-def _at_least(settings, of: str, **least: float) -> None:
+def _at_least(settings: object, of: str, **least: float) -> None:
     for name, limit in least.items():
         value = getattr(settings, name)
         if not limit <= value < math.inf:
@@ -166,7 +166,7 @@ def _at_least(settings, of: str, **least: float) -> None:
             raise InputError(f"{of}.{name} must be at most {MOST[name]:,}, not {value}")
 
 
-def _above_0(settings, of: str, name: str) -> None:
+def _above_0(settings: object, of: str, name: str) -> None:
     value = getattr(settings, name)
     if not 0 < value < math.inf:
         raise InputError(f"{of}.{name} must be above 0, not {value}")

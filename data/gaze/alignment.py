@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -227,7 +228,7 @@ def fill_short_gaps(gaze: GazeRecording, max_gap_s: float = MAX_GAP_S) -> tuple[
     return x, y, filled
 
 
-def _into_box(x, y, box: Box, whole_px: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+def _into_box(x: np.ndarray, y: np.ndarray, box: Box, whole_px: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     left, top, width, height = box
     return (x * whole_px[0] - left) / width, (y * whole_px[1] - top) / height
 
@@ -276,5 +277,5 @@ def _no_overlap(gaze: GazeRecording, shown: np.ndarray, gaze_offset_s: float, du
     )
 
 
-def _shown(numbers) -> str:
+def _shown(numbers: Sequence[float]) -> str:
     return ",".join(f"{value:g}" for value in numbers)

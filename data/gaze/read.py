@@ -239,7 +239,7 @@ def _lines(path: Path) -> list[str]:
     return lines_of(text)
 
 
-def _screen(path, raw: RawGaze, given: tuple[int, int] | None) -> tuple[int, int] | None:
+def _screen(path: str | os.PathLike, raw: RawGaze, given: tuple[int, int] | None) -> tuple[int, int] | None:
     stated = raw.screen_px
     if given is not None:
         given = (given[0], given[1])
@@ -255,7 +255,7 @@ def _screen(path, raw: RawGaze, given: tuple[int, int] | None) -> tuple[int, int
     return stated or given
 
 
-def _check_one_person(path, x: np.ndarray, y: np.ndarray, normalised: bool) -> None:
+def _check_one_person(path: str | os.PathLike, x: np.ndarray, y: np.ndarray, normalised: bool) -> None:
     """Refuse rows in which the gaze of several people alternates: each is nearer to a later row than to the next one.
 
     An eye is never that: the longer it has, the farther it comes.
@@ -273,7 +273,7 @@ def _check_one_person(path, x: np.ndarray, y: np.ndarray, normalised: bool) -> N
         )
 
 
-def _check_pixels(path, x: np.ndarray, y: np.ndarray) -> None:
+def _check_pixels(path: str | os.PathLike, x: np.ndarray, y: np.ndarray) -> None:
     """Refuse "pixels" that stay within two: they are normalised, or thousands with a point ("1.056")."""
     if len(x) < _CENTRED_SAMPLES:
         return
@@ -285,7 +285,7 @@ def _check_pixels(path, x: np.ndarray, y: np.ndarray) -> None:
             )
 
 
-def _check_points(path, x: np.ndarray, y: np.ndarray, farthest: float) -> None:
+def _check_points(path: str | os.PathLike, x: np.ndarray, y: np.ndarray, farthest: float) -> None:
     """Refuse points that are not on a screen with its origin top left, or are absurd."""
     if (far := (np.abs(x) > farthest) | (np.abs(y) > farthest)).any():
         i = int(np.argmax(far))

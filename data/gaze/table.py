@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -41,7 +41,7 @@ class Header:
         other: {name without its brackets: systems in which alone it is there}.
     """
 
-    def __init__(self, names: Iterable[str]):
+    def __init__(self, names: Iterable[str]) -> None:
         self.names = [clean(name) for name in names]
         self.index: dict[str, int] = {}
         self.unit: dict[str, str] = {}
@@ -281,6 +281,6 @@ def clean(text: str) -> str:
     return text.strip().strip('"').strip()
 
 
-def _rows(lines: list[str], separator: str, path: Path, first: int):
+def _rows(lines: list[str], separator: str, path: Path, first: int) -> Iterator[tuple[int, list[str]]]:
     # Tobii's TSV exports do not quote, so a quotation mark in an event's text is only that.
     return split_rows(lines, separator, path, "export it again", first=first, quotes=separator != "\t")

@@ -9,7 +9,7 @@ The functions are loaded when they are asked for: they bring TensorFlow along.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from data.sources.config import ImageSetConfig, RecordingsConfig
 from data.sources.registry import ImageSource, image_source, image_sources
@@ -36,7 +36,7 @@ _LATE = {
 }
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name in _LATE:
         return getattr(importlib.import_module(_LATE[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

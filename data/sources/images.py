@@ -194,7 +194,7 @@ def _read_frames(
     rows: Sequence[ImageRow],
     images: dict[str, Path],
     config: ImageSetConfig,
-    digest,
+    digest: hashlib._Hash,
     frames: BinaryIO,
     writer: DatasetWriter,
 ) -> tuple[set[str], list[list[ImageRow]]]:
@@ -236,7 +236,9 @@ def _scanners(rows: Sequence[ImageRow]) -> dict[str, set[str]]:
     return found
 
 
-def _of_split(rows: list[ImageRow], official, scanner: str | None, writer: DatasetWriter) -> list[ImageRow]:
+def _of_split(
+    rows: list[ImageRow], official: Mapping[str, str], scanner: str | None, writer: DatasetWriter
+) -> list[ImageRow]:
     """The rows whose patients are in a split, and of the test of one scanner that scanner's alone."""
     if scanner is None:
         return rows
@@ -255,7 +257,9 @@ def _fan_mask(image: np.ndarray, writer: DatasetWriter) -> np.ndarray | None:
     return fan.mask if fan.sure else None
 
 
-def _split(rows, same, official: dict[str, str], config: ImageSetConfig) -> dict[str, str]:
+def _split(
+    rows: Sequence[ImageRow], same: Sequence[Sequence[ImageRow]], official: dict[str, str], config: ImageSetConfig
+) -> dict[str, str]:
     """{patient: split}; training patients who share an image are drawn as one."""
     leader = {row.patient: row.patient for row in rows}
 

@@ -9,7 +9,8 @@ import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import av
 import numpy as np
@@ -96,7 +97,7 @@ class _Packets:
 class _Declared:
     """What the header promises; None where it promises nothing."""
 
-    def __init__(self, container, stream):
+    def __init__(self, container: av.container.InputContainer, stream: av.VideoStream) -> None:
         self.frames = stream.frames or None
         self.span_s = None
         if stream.duration and container.format.name.split(",")[0] in _DECLARE_SPAN:
@@ -123,7 +124,7 @@ def _clock_s(text: str) -> float | None:
 class _Shape:
     """Coded size and the shape of a pixel: what a player stretches the picture by."""
 
-    def __init__(self, stream):
+    def __init__(self, stream: av.VideoStream) -> None:
         self.width, self.height = stream.codec_context.width, stream.codec_context.height
         ratio = stream.sample_aspect_ratio
         self.stretch = float(ratio) if ratio and 0.1 < float(ratio) < 10 else 1.0
@@ -138,21 +139,21 @@ class _Shape:
         return size[::-1] if matrix and _is_turned(matrix) else size
 
 
-def _open(source: Path | bytes):
+def _open(source: Path | bytes) -> av.container.InputContainer:
     if isinstance(source, bytes):
         return av.open(io.BytesIO(source), metadata_errors="replace", options=_OPTIONS)
     # With "file:" before it, a name with a colon is no protocol.
     return av.open(f"file:{source}", metadata_errors="replace", options=_OPTIONS)
 
 
-def _video_stream(container, path: Path):
+def _video_stream(container: av.container.InputContainer, path: Path) -> av.VideoStream:
     streams = [s for s in container.streams.video if s.codec_context is not None and s.codec_context.width]
     if container.format.name in _NO_VIDEO_FORMATS or not streams:
         raise InputError(f"{path}: is no video (read as {container.format.name}): give a video file")
     return streams[0]
 
 
-def _list_packets(container, stream, path: Path) -> _Packets:
+def _list_packets(container: av.container.InputContainer, stream: av.VideoStream, path: Path) -> _Packets:
     shown, latest, last_duration, count, timed = [], None, 0, 0, True
     for packet in container.demux(stream):
         if not packet.size:
@@ -172,7 +173,7 @@ def _list_packets(container, stream, path: Path) -> _Packets:
     return _Packets(count, pts, timed, float(stream.time_base), last_duration, pts if timed else None)
 
 
-def _avi_times(path: Path, stream, packets: _Packets, declared: _Declared) -> _Packets:
+def _avi_times(path: Path, stream: av.VideoStream, packets: _Packets, declared: _Declared) -> _Packets:
     """AVI has no times: FFmpeg's are guesses from the number of a chunk, wrong with B-frames.
 
     Frames come in the order of their chunks' numbers, and an empty chunk ("as before") takes
@@ -212,7 +213,7 @@ def _presentation_times(packets: _Packets, rate: float, path: Path) -> tuple[np.
     return times_s, last_s
 
 
-def _check_whole(path: Path, declared: _Declared, packets: _Packets, times_s: np.ndarray, last_s: float):
+def _check_whole(path: Path, declared: _Declared, packets: _Packets, times_s: np.ndarray, last_s: float) -> None:
     if declared.frames is not None and packets.count < declared.frames:
         raise InputError(
             f"{path}: truncated, {packets.count} of the {declared.frames} frames that it declares: {_EXPORT_AGAIN}"
@@ -267,12 +268,12 @@ def _decode(path: Path, source: Path | bytes, ticks: np.ndarray | None) -> Itera
                 index += 1
 
 
-def square_width(stream) -> int:
+def square_width(stream: av.VideoStream) -> int:
     """The width, pixels, at which a video stream's pixels are square."""
     return _Shape(stream).square_width()
 
 
-def upright(frame, width: int, matrix: tuple[int, ...] | None) -> np.ndarray:
+def upright(frame: av.VideoFrame, width: int, matrix: tuple[int, ...] | None) -> np.ndarray:
     """Grey uint8 [h, w] as a player shows a decoded frame: square pixels, turned and mirrored as its stream says.
 
     Args:
@@ -296,7 +297,7 @@ def _is_turned(matrix: tuple[int, ...]) -> bool:
     return matrix[0] == 0
 
 
-def display_matrix(path: str | os.PathLike, frame) -> tuple[int, ...] | None:
+def display_matrix(path: str | os.PathLike, frame: av.VideoFrame) -> tuple[int, ...] | None:
     """(a, b, c, d) of the display matrix as signs, None where there is none or it changes nothing.
 
     Asked of a stream's first frame alone: PyAV's frame and its side data hold each other, so that a frame whose
@@ -326,13 +327,15 @@ def display_matrix(path: str | os.PathLike, frame) -> tuple[int, ...] | None:
 class _errors:
     """Turns what FFmpeg says of a bad file into `InputError`."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path) -> None:
         self._path = path
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind, error, trace):
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if isinstance(error, InputError) or error is None:
             return
         if isinstance(error, (av.error.FFmpegError, UnicodeDecodeError)) or (

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pydicom
 from pydicom import uid
-from pydicom.dataset import FileMetaDataset
+from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.encaps import generate_fragments, generate_frames
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
@@ -73,7 +73,7 @@ def open_dicom(path: Path, fps: float | None = None) -> Video:
     return Video(path, shown, times_s, float(times_s[-1]) + last_s, decode)
 
 
-def _stretch(path: Path, header) -> float:
+def _stretch(path: Path, header: FileDataset) -> float:
     """By how much a viewer widens the picture: PixelAspectRatio is a pixel's height and width (PS3.3 C.7.6.3.1.7)."""
     value = header.get("PixelAspectRatio")
     if value in (None, ""):
@@ -88,7 +88,7 @@ def _stretch(path: Path, header) -> float:
     return ratio
 
 
-def _read(path: Path, **options) -> Any:
+def _read(path: Path, **options: bool) -> Any:
     with warnings.catch_warnings(action="ignore"):
         try:
             _check_inflated(path)
@@ -127,7 +127,7 @@ def _check_inflated(path: Path) -> None:
         raise InputError(f"{path}: unpacks to more than {_MAX_INFLATED >> 20} MB: export it uncompressed")
 
 
-def _syntax(path: Path, header) -> uid.UID:
+def _syntax(path: Path, header: FileDataset) -> uid.UID:
     """The transfer syntax; without a meta header, the one that the elements were read by."""
     meta = getattr(header, "file_meta", None)
     found = meta.get("TransferSyntaxUID") if meta is not None else None
@@ -141,7 +141,7 @@ def _syntax(path: Path, header) -> uid.UID:
     return uid.ExplicitVRLittleEndian if little else uid.ExplicitVRBigEndian
 
 
-def _check_header(path: Path, header) -> None:
+def _check_header(path: Path, header: FileDataset) -> None:
     for field in _NEEDED:
         if header.get(field) in (None, ""):
             raise InputError(f"{path}: the DICOM field {field} is missing: it holds no image, {_EXPORT_AGAIN}")
@@ -158,7 +158,7 @@ def _check_header(path: Path, header) -> None:
         )
 
 
-def _whole(path: Path, header, field: str, missing: int | None = None) -> int:
+def _whole(path: Path, header: FileDataset, field: str, missing: int | None = None) -> int:
     """A whole number above 0 of the header."""
     value = header.get(field)
     if value in (None, "") and missing is not None:
@@ -172,7 +172,7 @@ def _whole(path: Path, header, field: str, missing: int | None = None) -> int:
     return number
 
 
-def _number(path: Path, header, field: str) -> float | None:
+def _number(path: Path, header: FileDataset, field: str) -> float | None:
     """A finite number above 0 of the header, or None where it says none."""
     value = header.get(field)
     if value in (None, "", 0):
@@ -208,7 +208,7 @@ def _plugin(syntax: uid.UID) -> str | None:
     return next((plugin for plugin in wanted if plugin in there), None)
 
 
-def _check_whole(path: Path, header, syntax: uid.UID, count: int) -> None:
+def _check_whole(path: Path, header: FileDataset, syntax: uid.UID, count: int) -> None:
     if syntax == uid.DeflatedExplicitVRLittleEndian:
         return
     samples = 2 if header.PhotometricInterpretation == "YBR_FULL_422" else int(header.get("SamplesPerPixel") or 1)
@@ -228,7 +228,7 @@ def _check_whole(path: Path, header, syntax: uid.UID, count: int) -> None:
         )
 
 
-def _times(path: Path, header, count: int, fps: float | None) -> tuple[np.ndarray, float]:
+def _times(path: Path, header: FileDataset, count: int, fps: float | None) -> tuple[np.ndarray, float]:
     """Times of the frames, s, the first 0; and how long the last one stays, s."""
     if count == 1 and fps is None:
         interval_s = (_number(path, header, "FrameTime") or 0.0) / 1000
@@ -251,7 +251,7 @@ def _times(path: Path, header, count: int, fps: float | None) -> tuple[np.ndarra
     return np.arange(count) / rate, 1 / rate
 
 
-def _vector_times(path: Path, vector, count: int, fps: float | None) -> tuple[np.ndarray, float]:
+def _vector_times(path: Path, vector: Any, count: int, fps: float | None) -> tuple[np.ndarray, float]:
     try:
         steps_s = np.atleast_1d(np.asarray(vector, dtype=np.float64))[1:] / 1000
     except (TypeError, ValueError):
@@ -273,7 +273,7 @@ def _vector_times(path: Path, vector, count: int, fps: float | None) -> tuple[np
     return np.arange(count) / fps, 1 / fps
 
 
-def _open_film(path: Path, header, count: int, fps: float | None) -> Video:
+def _open_film(path: Path, header: FileDataset, count: int, fps: float | None) -> Video:
     """MPEG-2, H.264 or H.265 inside: the header's times, the film's frames."""
     from data.video.container import open_stream
 
@@ -303,7 +303,7 @@ def _film_bytes(path: Path) -> bytes:
     return b"".join(fragments[1:])
 
 
-def _decode(path: Path, header, syntax: uid.UID, count: int) -> Iterator[np.ndarray]:
+def _decode(path: Path, header: FileDataset, syntax: uid.UID, count: int) -> Iterator[np.ndarray]:
     with warnings.catch_warnings(action="ignore"):
         try:
             yield from _grey_frames(path, header, _arrays(path, header, syntax, count))
@@ -316,7 +316,7 @@ def _decode(path: Path, header, syntax: uid.UID, count: int) -> Iterator[np.ndar
             ) from error
 
 
-def _arrays(path: Path, header, syntax: uid.UID, count: int) -> Iterator[np.ndarray]:
+def _arrays(path: Path, header: FileDataset, syntax: uid.UID, count: int) -> Iterator[np.ndarray]:
     """Pixels of each frame: grey, RGB, or an index into a palette."""
     if syntax in _JPEG_8_BIT and int(header.BitsStored) == 8 and int(header.get("SamplesPerPixel") or 1) == 3:
         tagged_rgb = header.PhotometricInterpretation == "RGB"
@@ -343,7 +343,7 @@ def _has_meta(path: Path) -> bool:
         return stream.read(132)[128:] == b"DICM"
 
 
-def _grey_frames(path: Path, header, frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+def _grey_frames(path: Path, header: FileDataset, frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
     bits = int(header.BitsStored)
     if header.PhotometricInterpretation == _PALETTE:
         table_bits = int(header.RedPaletteColorLookupTableDescriptor[2])
@@ -363,7 +363,7 @@ def _grey_frames(path: Path, header, frames: Iterator[np.ndarray]) -> Iterator[n
         check_range(path, peak, (1 << bits) - 1)
 
 
-def _from_palette(pixels: np.ndarray, header, table_bits: int) -> np.ndarray:
+def _from_palette(pixels: np.ndarray, header: FileDataset, table_bits: int) -> np.ndarray:
     colour = apply_color_lut(pixels, header)
     # Tables of 16 bits often hold 8-bit values; apply_color_lut spreads 8-bit tables itself.
     if colour.dtype != np.uint8:

@@ -9,6 +9,7 @@ import struct
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -288,14 +289,16 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 class _readable:
     """Turns what Pillow says of a bad file into `InputError`."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path) -> None:
         self._path = path
 
     def __enter__(self) -> None:
         self._warnings = warnings.catch_warnings(action="ignore")
         self._warnings.__enter__()
 
-    def __exit__(self, kind, error, trace) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._warnings.__exit__(kind, error, trace)
         if isinstance(error, InputError) or error is None:
             return

@@ -35,7 +35,7 @@ class ExportConfig:
     latency: bool = True
     overwrite: bool = dataclasses.field(default=False, metadata={"switch": True})
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Refuse what can be known to be wrong without files.
 
         Raises:

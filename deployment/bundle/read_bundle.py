@@ -14,7 +14,7 @@ interpreter.allocate_tensors()
 entry, end = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
 
 
-def answer(frame):
+def answer(frame: np.ndarray) -> np.ndarray:
     interpreter.set_tensor(entry, frame.astype(np.uint8).reshape(about["input"]["shape"]))
     interpreter.invoke()
     return interpreter.get_tensor(end)[0]

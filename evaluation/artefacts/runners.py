@@ -42,13 +42,13 @@ def keras_runner(model: keras.Model, metadata: Metadata) -> Runner:
     batches = {tensor.name: tf.TensorSpec((None, *tensor.shape[1:]), tf.float32) for tensor in model.inputs}
 
     @tf.function(input_signature=[inputs_of(model, batches)])
-    def forward(inputs):
+    def forward(inputs: tf.Tensor | dict[str, tf.Tensor]) -> tf.Tensor:
         return tf.cast(model(inputs, training=False), tf.float32)
 
-    def select(features: Features):
+    def select(features: Features) -> tf.Tensor | dict[str, tf.Tensor]:
         return inputs_of(model, {name: tf.constant(features[name], tf.float32) for name in metadata.inputs})
 
-    def one_frame(features: Features):
+    def one_frame(features: Features) -> Callable[[], np.ndarray]:
         inputs = select(features)
         return lambda: forward(inputs).numpy()
 
@@ -72,10 +72,10 @@ def saved_model_runner(path: Path, metadata: Metadata, *, trust: bool = False) -
     _check_serve(path, loaded, metadata)
 
     # A restored function does not keep its variables alive: hold on to `loaded`, not to `serve`.
-    def outputs(features: Features):
+    def outputs(features: Features) -> np.ndarray:
         return loaded.serve(tf.constant(features["frame"], tf.float32))["probabilities"].numpy()
 
-    def one_frame(features: Features):
+    def one_frame(features: Features) -> Callable[[], np.ndarray]:
         frame = tf.constant(features["frame"], tf.float32)
         return lambda: loaded.serve(frame)["probabilities"].numpy()
 
@@ -132,11 +132,11 @@ def tflite_runner(path: Path, metadata: Metadata, threads: int | None = None) ->
         interpreter.invoke()
         return interpreter.get_tensor(target["index"])
 
-    def run_batch(features: Features):
+    def run_batch(features: Features) -> np.ndarray:
         frames = quantized(np.asarray(features["frame"], np.float32), source)
         return np.concatenate([dequantized(run(frame[None]), target) for frame in frames])
 
-    def one_frame(features: Features):
+    def one_frame(features: Features) -> Callable[[], np.ndarray]:
         frame = quantized(np.asarray(features["frame"], np.float32), source)
         return lambda: run(frame)
 

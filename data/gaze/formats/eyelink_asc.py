@@ -90,7 +90,7 @@ def _gaze(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean_of_eyes(left, right)
 
 
-def _screen(found: re.Match, before, text: GazeText, number: int) -> tuple[int, int]:
+def _screen(found: re.Match, before: tuple[int, int] | None, text: GazeText, number: int) -> tuple[int, int]:
     left, top, right, bottom = (float(word) for word in found.groups())
     # The last pixel is stated, from 0; some scripts state the size. Displays have even sides.
     sides = (int(right - left), int(bottom - top))

@@ -7,6 +7,7 @@ Time is in s from the start of the recording.
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 
@@ -58,7 +59,7 @@ def _object(line: str, text: GazeText, number: int) -> tuple[str, float, dict]:
     return kind, time_s, data
 
 
-def _point(point, text: GazeText, number: int) -> tuple[float, float]:
+def _point(point: Any, text: GazeText, number: int) -> tuple[float, float]:
     try:
         x, y = (float(value) for value in point)
     except (TypeError, ValueError) as error:
