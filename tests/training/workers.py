@@ -68,7 +68,10 @@ def quick_exports() -> None:
 
 
 def main(task: dict) -> int:
-    """Do what a task says: train each of `runs`, settings of `tiny.config`; with `compare`, compare a step."""
+    """Do what a task says: train each of `runs`, settings of `tiny.config`; with `compare`, compare a step.
+
+    "dies_after" names the epoch after which the worker kills itself; "exports" is true where files are wanted.
+    """
     import common.quiet  # noqa: F401  (first, before TensorFlow)
 
     import tensorflow as tf  # isort: skip
@@ -81,7 +84,8 @@ def main(task: dict) -> int:
 
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})  # each graph runs a few times
     register()
-    quick_exports()
+    if not task.get("exports"):
+        quick_exports()
     distribution.SEEN_S = 2.0
     if task.get("dies_after"):
         add = History.add
