@@ -125,7 +125,8 @@ class Table(_Fields):
         rows: in their order, one for each seed.
         claims: pairs of names as they are declared: the first is claimed to be better.
         fold_of: tables of the same name here are folds of one comparison: their test splits share no patient, and
-            their results are read together, as areas under the ROC curve of the class `positive`.
+            their results are read together, as mean accuracy over the folds.
+        positive: class whose mean area under the ROC curve counts instead; the folds are then a random sample.
     """
 
     title: str = ""
@@ -153,8 +154,8 @@ class Table(_Fields):
                 raise ValueError(f"{field}: names the row {name!r}, which is not declared")
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError("seeds: names a seed twice")
-        if bool(self.fold_of) != bool(self.positive):
-            raise ValueError("fold_of and positive belong together: give both, or none")
+        if self.positive and not self.fold_of:
+            raise ValueError("positive: is of folds, and fold_of is not given: give both, or none")
         for row in self.rows.values():
             if row.of and not self.rows[row.named(row.of)].trains:
                 raise ValueError(f"rows.{row.name}.of: {row.of} has no run of its own: name the row that trains")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from matplotlib.axes import Axes
 from common.errors import InputError
 from evaluation.figures import PALETTE
 from studies.declare import split_name
-from studies.folds import arm_areas, fold_paragraphs, over_folds
+from studies.folds import arm_scores, fold_paragraphs, over_folds
 from studies.page import markdown
 from studies.picture import picture
 from studies.statistics import Difference, holm, interval, mean_and_sd, paired_difference
@@ -100,7 +101,7 @@ def left_over(stored: Stored) -> str:
 
 
 def draw(path: Path, tables: Sequence[Stored]) -> None:
-    """Accuracy over labelled patients, one line an arm with a band of ± sd; all arms of one table; areas over folds.
+    """Accuracy over labelled patients, one line an arm with a band of ± sd; all arms of one table; folds.
 
     Each is a panel of its own, and is left out where nothing of it has run.
 
@@ -108,7 +109,10 @@ def draw(path: Path, tables: Sequence[Stored]) -> None:
         InputError: nothing has run, or an ending that no picture has.
     """
     tables = [stored for stored in tables if stored.index["trainings"]]
-    folds = [stored for stored in tables if stored.index.get("fold_of")]
+    folds: dict[str, list[Stored]] = {}
+    for stored in tables:
+        if stored.index.get("fold_of"):
+            folds.setdefault(stored.index["fold_of"], []).append(stored)
     tables = [stored for stored in tables if not stored.index.get("fold_of")]
     budgets = {about["labelled_patients"] for stored in tables for about in stored.index["arms"].values()}
     panels: list[Callable[[Axes], None]] = []
@@ -116,8 +120,7 @@ def draw(path: Path, tables: Sequence[Stored]) -> None:
         panels.append(lambda axes: _draw_over_patients(axes, tables))
     if tables:
         panels.append(lambda axes: _draw_arms(axes, max(tables, key=lambda stored: len(stored.index["trainings"]))))
-    if folds:
-        panels.append(lambda axes: _draw_folds(axes, folds))
+    panels += [functools.partial(_draw_folds, folds=parts) for parts in folds.values()]
     with picture(path, 1.0 + 4.6 * max(1, len(panels)), 4.2) as figure:
         if not panels:
             raise InputError(f"{path}: no training of these results has run: there is nothing to draw")
@@ -161,13 +164,14 @@ def _draw_arms(axes: Axes, stored: Stored) -> None:
 
 
 def _draw_folds(axes: Axes, folds: Sequence[Stored]) -> None:
-    lines = []
-    for arm, about in folds[0].index["arms"].items():
-        areas = arm_areas(folds, arm)
-        if areas.by_fold:
-            mean, low, high = over_folds(areas)
-            lines.append(_Line(about, np.array([each.mean() for each in areas.by_fold.values()]), mean, (low, high)))
-    _forest(axes, lines, "folds", f"area under the ROC curve of each fold\n{folds[0].index['fold_of']}, measured gaze")
+    lines, index = [], folds[0].index
+    for arm, about in index["arms"].items():
+        scores = arm_scores(folds, arm)
+        if scores.by_fold:
+            mean, low, high = over_folds(scores)
+            lines.append(_Line(about, np.array([each.mean() for each in scores.by_fold.values()]), mean, (low, high)))
+    what = "area under the ROC curve" if index["positive"] else "accuracy"
+    _forest(axes, lines, "folds", f"{what} of each fold\n{index['note'] or index['fold_of']}")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,8 +1,10 @@
-"""Several folds read as one comparison: areas under the ROC curve, with intervals over folds and test images.
+"""Several tables read as one comparison: random folds of one set, or scanners that were left out one after the other.
 
-Scores of models that were trained on different folds are not comparable, so an area is measured within a fold, and the
-mean over folds is reported. A fold is a training of its own; folds are resampled as a whole, and within a fold its test
-patients (where a set has no patient numbers, its images), for all arms alike.
+Each fold has data and trainings of its own, and the mean over folds is reported. Of random folds, whose tables name the
+class `positive`, it is the mean area under the ROC curve, measured within a fold, since scores of different models are
+not comparable; folds are resampled as a whole. Without `positive` it is the mean accuracy, and the folds are those that
+there are, such as the scanners of a set: they stay. Within a fold its test patients are resampled (where a set has no
+patient numbers, its images), and its seeds, for all arms alike.
 """
 
 from __future__ import annotations
@@ -19,18 +21,20 @@ from studies.stored import Stored
 
 
 @dataclasses.dataclass(frozen=True)
-class Areas:
-    """An arm's areas under the ROC curve.
+class Scores:
+    """An arm's areas under the ROC curve, or its accuracies.
 
     Attributes:
-        by_fold: {fold: float [seeds], area of each training on the fold's test frames}.
+        by_fold: {fold: float [seeds], score of each training on the fold's test frames}.
         drawn: {fold: float [draws, seeds], the same on resampled patients, alike for all arms}.
         seeds: {fold: names of the seeds, in the order of the columns}.
+        random_folds: whether the folds are a sample, which is resampled too.
     """
 
     by_fold: dict[str, np.ndarray]
     drawn: dict[str, np.ndarray]
     seeds: dict[str, tuple[int, ...]]
+    random_folds: bool = True
 
 
 def area(scores: np.ndarray, positive: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
@@ -53,39 +57,54 @@ def area(scores: np.ndarray, positive: np.ndarray, weights: np.ndarray | None = 
         return ((of_above @ wins) * of_below).sum(axis=1) / (of_above.sum(axis=1) * of_below.sum(axis=1))
 
 
-def arm_areas(folds: Sequence[Stored], arm: str, *, draws: int = DRAWS, seed: int = 0) -> Areas:
-    """Areas of an arm on each fold on which it has run.
+def share_right(right: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Accuracy of frames that are right or not, bool [frames]; weights as in `area`."""
+    if weights is None:
+        return right.mean()
+    with np.errstate(invalid="ignore"):
+        return weights @ right / weights.sum(axis=1)
+
+
+def arm_scores(folds: Sequence[Stored], arm: str, *, draws: int = DRAWS, seed: int = 0) -> Scores:
+    """Scores of an arm on each fold on which it has run.
 
     Raises:
         InputError: a fold without the positive class, or without any other; stored tables that don't fit.
     """
-    found = Areas({}, {}, {})
+    found = Scores({}, {}, {}, bool(folds[0].index["positive"]))
     for place, fold in enumerate(folds):
         seeds = fold.seeds(arm)
         if not seeds:
             continue
-        name, column = fold.folder.name, fold.index["classes"].index(fold.index["positive"])
         kept = (fold.frames["label"] >= 0).to_numpy()
-        positive = fold.frames["label"].to_numpy()[kept] == column
-        if positive.all() or not positive.any():
-            raise InputError(f"{fold.folder}: its test frames are all of one kind, so there is no ROC curve")
+        label = fold.frames["label"].to_numpy()[kept]
         patients, index = np.unique(fold.frames["patient_id"].to_numpy()[kept], return_inverse=True)
         weights = multiplicities(np.random.default_rng([seed, place]), draws, len(patients))[:, index]
-        scores = [fold.probabilities(arm, each)[kept][:, column] for each in seeds]
-        found.by_fold[name] = np.array([area(each, positive) for each in scores])
-        found.drawn[name] = np.stack([area(each, positive, weights) for each in scores], axis=1)
+        given = [fold.probabilities(arm, each)[kept] for each in seeds]
+        if found.random_folds:
+            column = fold.index["classes"].index(fold.index["positive"])
+            positive = label == column
+            if positive.all() or not positive.any():
+                raise InputError(f"{fold.folder}: its test frames are all of one kind, so there is no ROC curve")
+            pairs = [(area(each[:, column], positive), area(each[:, column], positive, weights)) for each in given]
+        else:
+            answers = [each.argmax(axis=1) == label for each in given]
+            pairs = [(share_right(right), share_right(right, weights)) for right in answers]
+        name = fold.folder.name
+        found.by_fold[name] = np.array([score for score, _ in pairs])
+        found.drawn[name] = np.stack([drawn for _, drawn in pairs], axis=1)
         found.seeds[name] = tuple(seeds)
     return found
 
 
-def over_folds(areas: Areas, *, seed: int = 0, level: float = LEVEL) -> tuple[float, float, float]:
+def over_folds(scores: Scores, *, seed: int = 0, level: float = LEVEL) -> tuple[float, float, float]:
     """Mean over folds (and seeds within a fold), and its interval."""
-    drawn = _mean_of_drawn_folds([areas.drawn[name] for name in areas.drawn], seed)
-    return (float(np.mean([values.mean() for values in areas.by_fold.values()])), *percentiles(drawn, level))
+    drawn = _mean_of_drawn(list(scores.drawn.values()), seed, scores.random_folds)
+    return (float(np.mean([values.mean() for values in scores.by_fold.values()])), *percentiles(drawn, level))
 
 
-def fold_difference(arm: Areas, other: Areas, *, seed: int = 0, level: float = LEVEL) -> Difference | None:
-    """Area of `arm` minus that of `other`, over the folds and seeds that both have; None where there are none."""
+def fold_difference(arm: Scores, other: Scores, *, seed: int = 0, level: float = LEVEL) -> Difference | None:
+    """Score of `arm` minus that of `other`, over the folds and seeds that both have; None where there are none."""
     gaps, drawn, pairs = [], [], 0
     for name in arm.seeds:
         common = [each for each in arm.seeds[name] if each in other.seeds.get(name, ())]
@@ -96,7 +115,7 @@ def fold_difference(arm: Areas, other: Areas, *, seed: int = 0, level: float = L
             pairs += len(common)
     if not gaps:
         return None
-    means = _mean_of_drawn_folds(drawn, seed)
+    means = _mean_of_drawn(drawn, seed, arm.random_folds)
     low, high = percentiles(means, level)
     return Difference(float(np.mean(gaps)), low, high, pairs, two_sided(means), tuple(gaps))
 
@@ -107,26 +126,31 @@ def fold_paragraphs(folds: Sequence[Stored]) -> list[str]:
     planned = sum(len(fold.index["planned"]) for fold in folds)
     if not trainings:
         return [f"None of the {planned} planned trainings has run."]
-    areas = {arm: arm_areas(folds, arm) for arm in index["arms"]}
-    ran = {arm: found for arm, found in areas.items() if found.by_fold}
-    lines = [["arm", "trainings", "area, mean ± sd over folds", "95 % over folds and images", "of each fold"]]
+    scores = {arm: arm_scores(folds, arm) for arm in index["arms"]}
+    ran = {arm: found for arm, found in scores.items() if found.by_fold}
+    over, what = ("folds and images", "area") if index["positive"] else ("seeds and patients", "accuracy")
+    names = [fold.folder.name.removeprefix(f"{index['fold_of']}_").replace("_", " ") for fold in folds]
+    lines = [["arm", "trainings", f"{what}, mean ± sd over folds", f"95 % over {over}", f"of {', '.join(names)}"]]
     for arm, found in ran.items():
         mean, low, high = over_folds(found)
         of_each = np.array([values.mean() for values in found.by_fold.values()])
         cells = [index["arms"][arm]["model"], str(sum(map(len, found.seeds.values())))]
         cells += [f"{mean:.3f} ± {mean_and_sd(of_each)[1]:.3f}", f"{low:.3f} to {high:.3f}"]
-        lines.append([*cells, " ".join(f"{value:.3f}" for value in of_each)])
+        each = [f"{found.by_fold[fold.folder.name].mean():.3f}" if fold.folder.name in found.by_fold else "not run"
+                for fold in folds]  # fmt: skip
+        lines.append([*cells, " ".join(each)])
     left = f"{planned - trainings} of {planned} planned trainings have not run." if trainings < planned else ""
-    return [markdown(lines), _claims(index, ran), left or f"All {planned} planned trainings have run."]
+    return [markdown(lines), _claims(index, ran, over), left or f"All {planned} planned trainings have run."]
 
 
-def _claims(index: dict, areas: dict[str, Areas]) -> str:
+def _claims(index: dict, scores: dict[str, Scores], over: str) -> str:
     found = {}
     for better, other in index["claims"]:
-        if better in areas and other in areas and (difference := fold_difference(areas[better], areas[other])):
+        if better in scores and other in scores and (difference := fold_difference(scores[better], scores[other])):
             found[(better, other)] = difference
     adjusted = holm({" > ".join(pair): difference.p for pair, difference in found.items()})
-    lines = [["better", "than", "pairs", "difference of areas × 100", "95 % over folds and images", "p", "p, Holm"]]
+    gap = "difference of areas × 100" if index["positive"] else "difference, percentage points"
+    lines = [["better", "than", "pairs", gap, f"95 % over {over}", "p", "p, Holm"]]
     for pair, each in found.items():
         points = [100 * value for value in (each.mean, each.low, each.high)]
         cells = [index["arms"][arm]["model"] for arm in pair]
@@ -135,12 +159,18 @@ def _claims(index: dict, areas: dict[str, Areas]) -> str:
     return markdown(lines)
 
 
-def _mean_of_drawn_folds(drawn: Sequence[np.ndarray], seed: int) -> np.ndarray:
-    """float64 [draws]: means over seeds, then over resampled folds.
+def _mean_of_drawn(drawn: Sequence[np.ndarray], seed: int, random_folds: bool) -> np.ndarray:
+    """float64 [draws]: means over resampled seeds, then over folds, resampled where they are a sample.
 
     A draw that has lost one of the two classes counts as the mean of its fold.
     """
-    of_folds = np.stack([each.mean(axis=1) for each in drawn], axis=1)
+    columns = []
+    for place, each in enumerate(drawn):
+        take = multiplicities(np.random.default_rng([seed, place, each.shape[1]]), *each.shape)
+        columns.append((each * take).sum(axis=1) / take.sum(axis=1))
+    of_folds = np.stack(columns, axis=1)
     of_folds = np.where(np.isnan(of_folds), np.nanmean(of_folds, axis=0), of_folds)
+    if not random_folds:
+        return of_folds.mean(axis=1)
     take = multiplicities(np.random.default_rng([seed, len(drawn)]), *of_folds.shape)
     return (of_folds * take).sum(axis=1) / take.sum(axis=1)

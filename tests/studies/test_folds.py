@@ -11,18 +11,20 @@ from skimage.io import imread
 from common.errors import InputError
 from studies.declare import read_study
 from studies.evidence import blocks, draw
-from studies.folds import area, arm_areas, fold_difference, fold_paragraphs, over_folds
+from studies.folds import area, arm_scores, fold_difference, fold_paragraphs, over_folds
+from studies.statistics import interval
 from studies.stored import read_stored
 
 
-def write_fold(folder, scores, label):
+def write_fold(folder, scores, label, positive="sick"):
     """Stored results of {arm.sSEED: float [frames]}, the score of class 1."""
     folder.mkdir()
     arms = {name.split(".")[0]: {"model": f"the {name.split('.')[0]}", "is_teacher": False} for name in scores}
     index = {
         "title": folder.name,
+        "note": "",
         "fold_of": "both",
-        "positive": "sick",
+        "positive": positive,
         "classes": ["well", "sick"],
         "arms": arms,
         "claims": [["good", "poor"]],
@@ -69,14 +71,14 @@ def test_a_weight_is_a_frame_that_stands_there_so_often(rng):
 
 
 def test_mean_and_interval_are_of_the_folds(folds):
-    good = arm_areas(folds, "good", draws=500)
+    good = arm_scores(folds, "good", draws=500)
     mean, low, high = over_folds(good)
     assert mean == pytest.approx(np.mean([values[0] for values in good.by_fold.values()]))
     assert low < mean < high <= 1
 
 
 def test_an_arm_does_not_differ_from_itself_and_the_better_one_is_above(folds):
-    good, poor = (arm_areas(folds, arm, draws=500) for arm in ("good", "poor"))
+    good, poor = (arm_scores(folds, arm, draws=500) for arm in ("good", "poor"))
     same = fold_difference(good, good)
     assert same is not None and (same.mean, same.low, same.high, same.p) == (0, 0, 0, 1)
     better, worse = fold_difference(good, poor), fold_difference(poor, good)
@@ -97,7 +99,7 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says(tmp_path):
             )
             for fold in range(5)
         ]
-        _, low, high = over_folds(arm_areas(made, "good", draws=300))
+        _, low, high = over_folds(arm_scores(made, "good", draws=300))
         inside += low <= 0.7602 <= high
     assert inside >= 53  # of 60; 95 % are 57, and one in 30 series of a true 95 % has fewer than 54
 
@@ -113,6 +115,51 @@ def test_the_figure_of_the_folds_is_drawn(folds, tmp_path):
     assert imread(tmp_path / "areas.png").min() < 128
 
 
+@pytest.fixture
+def scanners(tmp_path, rng):
+    """Three scanners of 80 frames and two seeds; `good` is right in 80 % of them and `poor` in 60 %."""
+    made = []
+    for place in range(3):
+        label = np.arange(80) % 2
+        scores = {}
+        for arm, share in (("good", 0.8), ("poor", 0.6)):
+            for seed in range(2):
+                right = rng.random(80) < share
+                scores[f"{arm}.s{seed}"] = np.where(right, label, 1 - label) * 0.8 + 0.1
+        made.append(write_fold(tmp_path / f"both_{place}", scores, label, positive=""))
+    return made
+
+
+def test_scanners_give_mean_accuracy_and_stay(scanners):
+    good = arm_scores(scanners, "good", draws=4000)
+    expected = [np.mean([(fold.probabilities("good", s).argmax(1) == fold.frames["label"]).mean() for s in (0, 1)])
+                for fold in scanners]  # fmt: skip
+    mean, low, high = over_folds(good)
+    assert mean == pytest.approx(np.mean(expected))
+    one, counts = arm_scores(scanners[:1], "good", draws=4000), scanners[0].counts("good")
+    assert over_folds(one)[1:] == pytest.approx(interval(counts, draws=4000), abs=0.015), (
+        "of one it is the interval of one"
+    )
+    assert high - low < 0.8 * np.diff(over_folds(one)[1:])[0], "three scanners have three times as many patients"
+
+
+def test_scanners_differ_in_percentage_points(scanners):
+    text = "\n".join(blocks(scanners)["both"])
+    assert "accuracy, mean ± sd over folds" in text and "of 0, 1, 2" in text
+    found = fold_difference(arm_scores(scanners, "good"), arm_scores(scanners, "poor"))
+    assert found is not None and found.seeds == 6 and found.low > 0
+    assert f"| the good | the poor | 6 | {100 * found.mean:+.1f} |" in text
+
+
+def test_folds_and_scanners_are_panels_of_one_figure(folds, scanners, tmp_path):
+    draw(tmp_path / "one.png", scanners)
+    for fold in folds:
+        fold.index["fold_of"] = "other"
+    draw(tmp_path / "two.png", [*folds, *scanners])
+    one, two = (imread(tmp_path / name).shape[1] for name in ("one.png", "two.png"))
+    assert two > 1.6 * one
+
+
 def test_what_has_not_run_is_said(folds):
     for fold in folds:
         fold.index["trainings"].clear()
@@ -122,14 +169,14 @@ def test_what_has_not_run_is_said(folds):
 def test_a_fold_of_one_kind_is_refused(tmp_path):
     fold = write_fold(tmp_path / "fold", {"good.s0": [0.5, 0.5], "poor.s0": [0.5, 0.5]}, [1, 1])
     with pytest.raises(InputError, match="all of one kind"):
-        arm_areas([fold], "good", draws=10)
+        arm_scores([fold], "good", draws=10)
 
 
 def test_a_fold_names_the_class_that_it_measures(tmp_path):
     file = tmp_path / "study.yaml"
     file.write_text(
-        "runs: runs\ndatasets: {d: {path: d}}\ntables:\n  one: {data: d, fold_of: all, baseline: a,"
+        "runs: runs\ndatasets: {d: {path: d}}\ntables:\n  one: {data: d, positive: all, baseline: a,"
         " rows: {a: {model: A, artefact: a.keras, train: {}}}}\n"
     )
-    with pytest.raises(InputError, match="fold_of and positive belong together"):
+    with pytest.raises(InputError, match="positive: is of folds"):
         read_study(file)
