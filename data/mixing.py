@@ -49,7 +49,8 @@ def mixed_records(shards: Sequence[str], starts: Sequence[int], order: tf.Tensor
             number = bisect_right(starts, position) - 1
             begin, end = offsets[number][position - starts[number] :][:2].tolist()
             size = end - begin - _HEAD_BYTES - _TAIL_BYTES
-            found[place] = os.pread(opened(number).fileno(), size, begin + _HEAD_BYTES)
+            file = opened(number)  # held, or another thread that opens one more file might close it before it is read
+            found[place] = os.pread(file.fileno(), size, begin + _HEAD_BYTES)
         return found
 
     def records(positions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -1,6 +1,8 @@
 """Batches keep their contract, whatever the gaze mode, and repeat exactly."""
 
 import dataclasses
+import os
+import time
 from collections import Counter, defaultdict
 
 import numpy as np
@@ -10,6 +12,7 @@ import tensorflow as tf
 from common.errors import InputError
 from data.augment import Augmentation, draws_at, random_draws
 from data.dataset import UNLABELLED
+from data.mixing import mixed_records
 from data.pipeline import GAZE_MODES, PipelineSettings, evaluation_batches, training_batches, view_batches
 from data.saliency import map_size, render_saliency
 from data.selection import selected_examples
@@ -209,6 +212,29 @@ def test_a_split_of_many_shards_is_mixed_across_them(tmp_path, monkeypatch):
         distinct.append(len({owner[frame.tobytes()] for frame in pixels}))
     perfect = clips * (1 - (1 - 1 / clips) ** 12)
     assert np.mean(distinct) > 0.95 * perfect
+
+
+def test_a_shard_stays_open_until_it_is_read(tmp_path, monkeypatch):
+    """tf.data reads in several threads, and only a few shards are open at once: none is closed in another's read."""
+    clips, length, pread = 24, 16, os.pread
+    monkeypatch.setattr("data.dataset._FRAMES_PER_SHARD", length)
+    monkeypatch.setattr("data.mixing._OPEN_FILES", 1)
+    monkeypatch.setattr("data.mixing._AT_ONCE", 8)
+    rows = records(clips, length, gaze=False)
+    data = write(tmp_path / "d", {"train": rows}, require_all_classes=False)
+
+    def slow(file, *where):
+        time.sleep(0.001)  # long enough for the other threads to open shards
+        return pread(file, *where)
+
+    monkeypatch.setattr("data.mixing.os.pread", slow)
+    order = tf.constant([1, 2], tf.int64)
+    found = mixed_records(data.shards("train"), data.shard_starts("train"), order)
+    read = {int(position): tf.train.Example.FromString(record) for position, record in found.as_numpy_iterator()}
+    assert sorted(read) == list(range(clips * length))
+    for position, example in read.items():
+        (patient,) = example.features.feature["patient_id"].bytes_list.value
+        assert patient.decode() == rows[position].patient_id
 
 
 def test_training_keeps_frame_label_and_gaze_together(data):
