@@ -1,4 +1,4 @@
-"""How hard is the phantom? Fixed small reference models at each level, and what gaze gives a large teacher.
+"""How difficult is the phantom? Fixed small reference models at each level, and what gaze gives a large teacher.
 
     python benchmarks/phantom_difficulty.py --json phantom_difficulty.json
 
