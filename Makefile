@@ -28,7 +28,7 @@ install: .venv/.installed
 	$(PIP) install -r requirements.txt -r requirements-study.txt
 	@touch $@
 
-# MediaPipe can't be installed beside TF-MOT, see requirements-mediapipe.txt; its tests run where MEDIAPIPE_PYTHON names
+# MediaPipe can't be installed together with TF-MOT, see requirements-mediapipe.txt; its tests run where MEDIAPIPE_PYTHON names
 # an environment that has it.
 mediapipe: .venv-mediapipe/.installed
 

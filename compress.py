@@ -1,4 +1,4 @@
-"""Make a trained model smaller, and say by how much: the baselines beside distillation.
+"""Compress a trained model and measure its size: the baselines to compare with distillation.
 
     python compress.py prune RUN/student/student.keras --data DIR --out DIR --sparsity 0.5 0.8 0.9
     python compress.py cluster RUN/student/student.keras --data DIR --out DIR --clusters 16 32

@@ -144,7 +144,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "--saliency",
         action="store_true",
-        help="also compare with the gaze: the gaze head beside a student, attention of .keras artefacts, static prior",
+        help="also compare with the gaze: the gaze head next to a student, attention of .keras artefacts, static prior",
     )
     parser.add_argument(
         "--fixations",

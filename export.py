@@ -1,4 +1,4 @@
-"""Make a bundle of a run: what leaves for a phone, a browser, a microcontroller, or a colleague.
+"""Make a bundle of a run: the files for a phone, a browser, a microcontroller, or a colleague.
 
     python export.py runs/demo --out bundles/demo --licence "CC BY 4.0" --contact me@example.org
 

@@ -5,7 +5,7 @@
     python predict.py runs/demo/int8/student_int8.tflite --stream udp://127.0.0.1:5000
     python predict.py runs/demo/int8/student_int8.tflite --stream /dev/video0 --crop none
 
-OUT holds predictions.csv, one row a frame, and summary.json: the intervals in which a class was held,
+OUT holds predictions.csv, one row per frame, and summary.json: the intervals in which a class was held,
 the best frame of each class, counts, settings, checksums. A stream is answered by lines of JSON on standard
 output, newest frame first. Smoothing, threshold and the rule for frames unlike the training frames come
 from the artefact's metadata. For research: nothing here is a medical device.

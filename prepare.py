@@ -57,7 +57,7 @@ def main(argv: list[str]) -> int:
 
 
 def _recordings_flags() -> Parser:
-    parser = Parser(description="Recordings by a manifest: one row a clip, paths relative to it.")
+    parser = Parser(description="Recordings by a manifest: one row per clip, paths relative to it.")
     add_flags(parser, RecordingsConfig, positional=("manifest",), metavars={"frame_size": ("H", "W")})
     return parser
 
@@ -124,7 +124,7 @@ def _phantom_flags() -> Parser:
         type=Path | None,
         default=None,
         metavar="DIR",
-        help="FETAL_PLANES_DB, to draw real images beside simulated ones in the preview",
+        help="FETAL_PLANES_DB, to draw real images next to simulated ones in the preview",
     )
     return parser
 

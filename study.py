@@ -1,4 +1,4 @@
-"""Train, compress and evaluate many systems, and read them side by side.
+"""Train, compress and evaluate many systems, and compare them in tables.
 
     python study.py run --config configs/lineage.yaml --data phantom --cores 2               train what is missing
     python study.py run --config configs/lineage.yaml --cores 2 -- --dry-run                 say what that would be

@@ -1,4 +1,4 @@
-"""Baselines beside distillation: a trained model made smaller, and by how much.
+"""Baselines to compare with distillation: compressed versions of a trained model, and their sizes.
 
     from baselines import PruneConfig, prune
     prune(PruneConfig(source="runs/demo/student/student.keras", data="datasets/phantom", out="runs/pruned"))

@@ -98,7 +98,7 @@ class TrainedConfig(StudentConfig):
 
 
 def at_least(config: BaselineConfig, **least: int) -> None:
-    """Refuse fields below their least values, or so large that they would be waited on for ever.
+    """Refuse fields below their least values, or so large that the training would never end.
 
     Raises:
         InputError: naming the field.

@@ -1,4 +1,4 @@
-"""What a baseline gave, in numbers: `baseline.json` in its folder, and a table."""
+"""The measurements of a baseline: `baseline.json` in its folder, and a table."""
 
 from __future__ import annotations
 

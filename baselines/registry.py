@@ -1,4 +1,4 @@
-"""What a baseline declares, and how those that there are get found."""
+"""What a baseline declares, and how the package finds all baselines."""
 
 from __future__ import annotations
 

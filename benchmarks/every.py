@@ -3,8 +3,8 @@
     python benchmarks/every.py [--out runs/bench] [--page docs/performance.md] [--only NAME ...]
 
 Each part's tables are kept in the folder; a part that it has is not repeated, so that an interrupted run goes on:
-delete its file to measure it again. A part whose packages are not installed (requirements-dev.txt) is left out, and
-said so. With --page, the tables replace what stands between `<!-- bench: NAME -->` and `<!-- end -->` on that page.
+delete its file to measure it again. A part whose packages are not installed (requirements-dev.txt) is left out,
+with a note. With --page, the tables replace what stands between `<!-- bench: NAME -->` and `<!-- end -->` on that page.
 About half an hour on two cores.
 """
 

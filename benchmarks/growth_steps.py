@@ -99,14 +99,14 @@ def epoch(folder: Path, frames: int) -> dict[str, Any]:
     """One epoch of the training pipeline, augmented."""
     from data.augment import Augmentation
 
-    return _through(_batches(folder, Augmentation()), frames)
+    return _through(lambda: _batches(folder, Augmentation()), frames)
 
 
 def shuffled_gaze(folder: Path, frames: int) -> dict[str, Any]:
     """The same with the gaze of other recordings."""
     from data.augment import Augmentation
 
-    return _through(_batches(folder, Augmentation(), gaze="shuffled"), frames)
+    return _through(lambda: _batches(folder, Augmentation(), gaze="shuffled"), frames)
 
 
 def evaluate(folder: Path, frames: int) -> dict[str, Any]:
@@ -163,10 +163,10 @@ def _batches(folder: Path, augmentation: Augmentation | None, gaze: str = "real"
     return training_batches(_data(folder), "train", PipelineSettings(batch_size=BATCH, gaze=gaze), augmentation)
 
 
-def _through(batches: tf.data.Dataset, frames: int) -> dict[str, Any]:
-    """Up to the first batch, and from there on: {"first_s", "frames" gone through in the rest}."""
+def _through(make: Callable[[], tf.data.Dataset], frames: int) -> dict[str, Any]:
+    """Make the batches, up to the first one, and from there on: {"first_s", "frames" gone through in the rest}."""
     begun = time.perf_counter()
-    for number, _ in enumerate(batches.take(-(-min(frames, _MOST) // BATCH))):
+    for number, _ in enumerate(make().take(-(-min(frames, _MOST) // BATCH))):
         if number == 0:
             first_s = time.perf_counter() - begun
     return {"first_s": first_s, "frames": number * BATCH}

@@ -4,9 +4,9 @@
     python benchmarks/ood.py runs/demo/int8/student_int8.tflite --data datasets/unseen --all --seed 9107
 
 False alarms on the validation and the test split, or, with --all, on every patient of a data set that the model was not
-trained on; then the share that is flagged of frames that have no business there: black, noise, text screens, frames
-upside down, turned, inverted, and images of other folders; with --all of some kinds too that the rule was not made in
-sight of. How sure the classifier is of the same frames stands in the last column: its confidence is no such rule.
+trained on; then the share that is flagged of frames of other kinds: black, noise, text screens, frames
+upside down, turned, inverted, and images of other folders; with --all of some kinds too that played no part in the
+choice of the rule. How sure the classifier is of the same frames is in the last column: its confidence is no such rule.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How hard is the phantom? Fixed small reference models at each level, and what gaze gives a large teacher.
+"""How difficult is the phantom? Fixed small reference models at each level, and what gaze gives a large teacher.
 
     python benchmarks/phantom_difficulty.py --json phantom_difficulty.json
 
@@ -46,7 +46,7 @@ TEACHERS = {
         "--gaze",
         "none",
         "--teacher-options",
-        "{width: 0.25, fusion: none}",
+        "{width: 0.5, fusion: none}",
     ),
 }
 # Core-seconds a frame and epoch, for the estimate alone.

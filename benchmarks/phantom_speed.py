@@ -2,9 +2,9 @@
 
     python benchmarks/phantom_speed.py [--patients 3]
 
-Frames of whole clips (body, motion, scanner, gaze; all four classes) over processor seconds of one process, beside a
-plain version of the same image formation on the same grid, measured in turns inside one run, so that other load on
-the machine touches both alike. Then peak memory of one process for few clips and for many, and what all cores write.
+Frames of whole clips (body, motion, scanner, gaze; all four classes) over processor seconds of one process, compared
+with a plain version of the same image formation on the same grid, measured in turns inside one run, so that other load
+on the machine affects both alike. Then peak memory of one process for few clips and for many, and what all cores write.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""What of the class can be read off an image without looking at the fetus? A forest and a network, on parts of it.
+"""Can the class be recognised in an image without looking at the fetus? A forest and a network, on parts of it.
 
     python benchmarks/shortcuts.py FETAL_PLANES --pixel-aspect 1.45 --json shortcuts.json
 
-Scanners burn names of presets, grey bars and depth ticks into their images, and the preset goes with what is looked
-at. A classifier that sees only what lies outside the fan should know nothing. Official training patients
+Scanners burn names of presets, grey bars and depth ticks into their images, and the preset depends on the plane that is
+examined. A classifier that sees only what lies outside the fan should know nothing. Official training patients
 train it, official test patients test it; images whose fan is not sure are left out. Intervals are 95 %, over
 patients. The forest has 500 trees; the network four convolutions and 30 epochs; both see 56×72 pixels.
 """

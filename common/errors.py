@@ -16,7 +16,7 @@ from typing import Any
 
 
 class InputError(ValueError):
-    """Something a user gave is wrong, and a user can put it right.
+    """Input that is wrong and that the user can correct.
 
     The message is one line that names the file, the row or field, what was
     found and what to do. Commands print it alone and exit with 2.

@@ -64,7 +64,7 @@ def check_file(path: str | os.PathLike, what: str) -> Path:
 
 
 def check_output_file(path: str | os.PathLike) -> None:
-    """Refuse to write a file over what is none: a folder, a device, a pipe.
+    """Refuse an output path that is a folder, a device or a pipe.
 
     Raises:
         InputError: naming what is there.
@@ -80,8 +80,8 @@ def whole_folder(path: str | os.PathLike, *, overwrite: bool = False, marker: st
     """Give a temporary sibling of `path` that takes its name when the block ends well.
 
     If the block raises, the temporary folder is removed and `path` is as it was. `path` is
-    locked for this process meanwhile; what killed processes left next to it is put right first
-    and said: a folder that an interrupted overwriting had set aside comes back, half-written ones are removed.
+    locked for this process meanwhile; first what killed processes left next to it is cleaned up,
+    with a notice: a folder that an interrupted overwriting had set aside comes back, half-written ones are removed.
 
     Args:
         path: the folder to make. Its parents are made too.
@@ -94,7 +94,7 @@ def whole_folder(path: str | os.PathLike, *, overwrite: bool = False, marker: st
             can't be written.
     """
     path = Path(path)
-    # "." and ".." have no name to put a sibling's name beside.
+    # "." and ".." have no name from which a sibling's name could be made.
     path = path if path.name not in ("", "..") else path.resolve()
     if (kind := _kind(path)) not in ("folder", None):
         raise InputError(
@@ -137,7 +137,7 @@ def set_aside(path: str | os.PathLike) -> Path | None:
 
 
 def clear_leftovers(path: Path) -> None:
-    """Put right what killed processes left beside `path`, and say so. Call it with `path` locked."""
+    """Clean up what killed processes left next to `path`, and say so. Call it with `path` locked."""
     if old := set_aside(path):
         os.replace(old, path)
         notice(f"{path}: an interrupted overwriting had set it aside; it is back")
@@ -191,7 +191,7 @@ def _swap(new: Path, path: Path) -> None:
 def whole_file(path: str | os.PathLike) -> Iterator[Path]:
     """Give a temporary sibling path; it replaces `path` when the block ends well.
 
-    What killed processes left beside `path` is removed, and said.
+    What killed processes left next to `path` is removed, with a notice.
 
     Raises:
         InputError: `path` is a device or a pipe, which must not be replaced, or can't be written.

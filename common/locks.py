@@ -24,7 +24,7 @@ def exclusive(path: str | os.PathLike, *, wait: bool = False) -> Iterator[None]:
     """Hold `path` (a folder or file to be written) for this process alone.
 
     The lock is `.NAME.lock` next to it, held by the operating system: it ends with its
-    process, however that ends, so that a file left by a killed process locks nobody out.
+    process, however that ends, so that the file that a killed process leaves is no lock.
 
     Args:
         path: what is written. wait: until another process that holds it is done, instead of an error.

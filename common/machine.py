@@ -1,4 +1,4 @@
-"""What a number was measured on, without saying whose machine it is."""
+"""The machine on which a number was measured, without its name."""
 
 from __future__ import annotations
 

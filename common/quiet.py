@@ -1,7 +1,7 @@
-"""`import common.quiet` before anything else imports TensorFlow without its start-up chatter.
+"""`import common.quiet` before anything else imports TensorFlow without its start-up messages.
 
-A command's standard error is for its own one-line errors. Whoever needs TensorFlow's
-C++ logs sets TF_CPP_MIN_LOG_LEVEL, and gets what that asks for.
+A command's standard error is for its own one-line errors. To see TensorFlow's C++
+logs, set TF_CPP_MIN_LOG_LEVEL.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Iterator
 def held_back_stderr() -> Iterator[None]:
     """Keep what C++ writes to standard error; show it only if the block raises.
 
-    Some of TensorFlow's and LiteRT's notices come before or beside any log level, so the
+    Some of TensorFlow's and LiteRT's notices come before any log level is set, or ignore it, so the
     file descriptor itself is turned away for as long as the block takes.
     """
     sys.stderr.flush()

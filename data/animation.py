@@ -60,7 +60,7 @@ def _picture(frame: np.ndarray, trail: np.ndarray, caption: str) -> Image.Image:
         age = (place + 1) / len(trail)
         radius = size[0] * (0.003 + 0.009 * age)
         middle = (x + 0.5) * scale, (y + 0.5) * scale
-        # A point beside the image must not be drawn over the caption.
+        # A point outside the image must not be drawn over the caption.
         if 0 <= middle[0] < size[0] and 0 <= middle[1] < size[1] - radius:
             box = [middle[0] - radius, middle[1] - radius, middle[0] + radius, middle[1] + radius]
             draw.ellipse(box, fill=_GREYS + min(int(age * len(_TRAIL)), len(_TRAIL) - 1))

@@ -1,4 +1,4 @@
-"""The same frames under two patients: a leak from the training to the test that no id shows."""
+"""The same frames under two patients: a leak from training to test that the ids do not show."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A budget of labels: a data set of whose training patients only some keep their labels.
 
-Years of recordings with gaze, few of them labelled: that is the case in which gaze should matter. The frames of
+Gaze should matter most where many recordings have gaze and few have labels. The frames of
 the other patients stay, with the label −1.
 """
 

@@ -1,4 +1,4 @@
-"""Marks that a scanner burns into its images, drawn on frames of any class: they then say nothing about the class."""
+"""Marks that a scanner burns into its images, drawn on frames of any class: they then do not depend on it."""
 
 from __future__ import annotations
 

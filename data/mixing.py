@@ -1,6 +1,6 @@
 """A split too large for memory, in random order: its records are read one by one from where they lie.
 
-The frames of one clip lie beside each other in a shard, so a buffer that goes over one shard after another mixes few
+The frames of one clip lie next to each other in a shard, so a buffer that goes over one shard after another mixes few
 patients. Here the order is a permutation of the whole split, and memory holds 16 bytes a frame: where it lies, and its
 place in the order. What is given up is the checksum that a TFRecord file has of each record: a PNG has its own, and
 `open_dataset(verify=True)` looks at all of them.
@@ -26,7 +26,7 @@ _OPEN_FILES = 128
 _HEAD_BYTES, _TAIL_BYTES = 12, 4  # of a record in a TFRecord file: its length and a checksum, and another checksum
 
 
-@tf.autograph.experimental.do_not_convert  # it is called where tf.data traces, and AutoGraph's loops take 100 times as long
+@tf.autograph.experimental.do_not_convert  # called while tf.data traces: AutoGraph's loops take 100 times as long
 def mixed_records(shards: Sequence[str], starts: Sequence[int], order: tf.Tensor) -> tf.data.Dataset:
     """(position int64, record string) of all records of some shards once.
 

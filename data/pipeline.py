@@ -53,7 +53,7 @@ class PipelineSettings:
         unlabelled: which frames without a label are kept: "all", "patients" (those of patients of
             whom no frame of the split has a label), "withheld" (those whose label is there and not
             shown, see `data.labels`: without transitions) or "none".
-        views: of each frame, the number of augmentations that are gone through, one an epoch, and
+        views: of each frame, the number of augmentations that are gone through, one per epoch, and
             then again; 0 = a new one in every epoch.
         labelled_share: of each training batch, the share of frames that have a label, so that few
             labels are not lost among many frames: the labelled and the other frames are each gone
@@ -213,7 +213,7 @@ def evaluation_batches(
         keep: hold the frames in memory, as bytes, for going through them again; a split that
             takes more than 256 MiB is read again each time.
         teacher: see `training_batches`; what it gives is for view 0.
-        part: of several readers, the one that this is. Each gives as many batches as the others, one a device and
+        part: of several readers, the one that this is. Each gives as many batches as the others, one per device and
             step, the last ones perhaps without a frame.
     """
     settings = PipelineSettings(batch_size=batch_size, sigma=sigma, gaze=gaze, seed=seed, unlabelled=unlabelled)

@@ -9,7 +9,7 @@ import numpy as np
 from common.errors import InputError
 
 SPLITS = ("train", "val", "test")
-KEPT_BACK = ""  # in place of a split: of patients who are used for nothing
+KEPT_BACK = ""  # in place of a split, for patients who are not used at all
 
 
 def split_patients(
@@ -75,7 +75,7 @@ def leave_scanner_out(
     """Splits for training on all scanners but one and testing on that one.
 
     Patients of that scanner are the test, others are trained and validated on. Patients of an
-    official test are kept back: what is chosen by leaving scanners out must not have seen it.
+    official test are left out: settings that are chosen by this split must not depend on it.
 
     Args:
         scanner: the one left out. scanners: {patient: names of the scanners that showed this patient}.

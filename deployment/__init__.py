@@ -1,4 +1,4 @@
-"""A trained student at work: prediction on videos, images and streams.
+"""What a trained student is used for: prediction on videos, images and streams.
 
     from deployment import predict
 

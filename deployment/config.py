@@ -20,8 +20,8 @@ class PredictConfig:
         artefact: .keras or .tflite file, or SavedModel folder, with its metadata next to it.
         inputs: videos, DICOMs, folders of numbered images, images; a pattern such as 'scans/*.mp4' is every file
             that matches.
-        manifest: CSV of recordings, as for prepare.py; each is predicted on with its crop_px, and what the answers are
-            worth on those that are labelled goes into summary.json.
+        manifest: CSV of recordings, as for prepare.py; each is predicted on with its crop_px, and summary.json says how
+            good the answers are on those that are labelled.
         out: folder for predictions.csv and summary.json, written whole or not at all.
         crop: where the ultrasound image lies in the picture; x,y,width,height in pixels, auto (found, and refused
             where that is not sure) or none (the whole picture).

@@ -164,7 +164,7 @@ def _write_crop(clip: Clip, found: FoundView, folder: Path) -> str:
 
 
 def _keep_crop(clip: Clip, picture: Path, out: Path) -> None:
-    """The folder of a refused prediction is not written; the picture that says why is wanted all the same."""
+    """Keep the picture that shows why, since the folder of a refused prediction is not written."""
     kept = out.with_name(f"{out.name}_{picture.name}")
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_bytes(picture.read_bytes())

@@ -32,7 +32,7 @@ def find_look(artefact: Artefact) -> Look:
     """The gaze map that the student's gaze head predicts, or, without one, the model's own attention.
 
     The head is looked for next to the artefact and in the `student` folder of its run; an 8-bit file
-    hides its layers, so the map beside it is the float student's.
+    hides its layers, so the map drawn for it is the float student's.
 
     Raises:
         InputError: neither is there.

@@ -51,7 +51,7 @@ def table_of(answered: list[Answered]) -> pd.DataFrame:
 
 
 def summary_of(artefact: Artefact, config: PredictConfig, answered: list[Answered]) -> dict[str, Any]:
-    """`summary.json`: artefact, settings, a row for each input, and the worth of answers to labelled recordings."""
+    """`summary.json`: artefact, settings, a row for each input, and the evaluation of labelled recordings."""
     metadata = artefact.metadata
     return {
         "artefact": {

@@ -1,4 +1,4 @@
-"""Pictures in, answers out: the one function behind files, streams and notebooks."""
+"""From pictures to answers: the function that files, streams and notebooks share."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Prediction:
     """Answers to the frames of one clip.
 
     Attributes:
-        table: one row a frame: `frame`, `time_s`, `p_<class>` of each class (unfiltered), `raw_class`,
+        table: one row per frame: `frame`, `time_s`, `p_<class>` of each class (unfiltered), `raw_class`,
             `smoothed_class`, `confidence` (the greatest filtered probability), `rejected`, `flag`
             ("", "unlike", "upside_down"). A flagged frame is rejected, and left out of the filter.
         classes: in the order of the columns.

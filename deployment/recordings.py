@@ -1,4 +1,4 @@
-"""Labelled recordings of a manifest: clips to predict on, and what the answers are worth."""
+"""Labelled recordings of a manifest: clips to predict on, and how good the answers are."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def open_recordings(manifest: Path, classes: Sequence[str]) -> list[Clip]:
 
 
 def recordings_summary(answered: Sequence[tuple[Clip, Prediction]], metadata: Metadata) -> dict[str, Any] | None:
-    """What the answers are worth, as a stream would get them.
+    """How good the answers are, computed as on a stream.
 
     Args:
         answered: clips with their predictions. metadata: of the artefact.

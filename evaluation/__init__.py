@@ -1,4 +1,4 @@
-"""Artefacts and a data set in, metrics out.
+"""Metrics of artefacts on a data set.
 
     from evaluation import EvaluateConfig, evaluate
 

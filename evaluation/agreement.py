@@ -32,11 +32,11 @@ def gaze_agreement(
 ) -> dict[str, Any]:
     """Saliency metrics of every map that the artefacts give, over the frames with gaze.
 
-    The rows, in this order: "gaze head", the `gaze_map.keras` beside a student; "attention",
+    The rows, in this order: "gaze head", the `gaze_map.keras` next to a student; "attention",
     the channel mean of squared activations at stride 8 of a `.keras` artefact; "static
     prior", the mean gaze map of the training split; "head × prior", their product,
     normalised; "uniform". Artefacts that were trained with different sigmas are compared
-    with gaze maps of their own sigma, each group beside a prior of that sigma.
+    with gaze maps of their own sigma, each group with a prior of that sigma.
 
     Args:
         artefacts: those that show neither head nor attention add no row.

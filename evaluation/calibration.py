@@ -23,7 +23,7 @@ def draw_calibration(figure: Figure, report: Report, tables: Sequence[pd.DataFra
 
     The first column is of the answers: the greatest probability, and whether it is right. The column of a
     class is above of the class's probability in every frame, and whether the frame is of that class; below
-    of the frames that are answered with it. A line an artefact, float and 8-bit on the same axes; a cross
+    of the frames that are answered with it. One line per artefact, float and 8-bit on the same axes; a cross
     marks the threshold that the artefact's metadata holds.
     """
     rows, columns = report["artefacts"], ["all answers", *classes]
@@ -50,7 +50,7 @@ def draw_calibration(figure: Figure, report: Report, tables: Sequence[pd.DataFra
 
 
 def _draw_reliability(axis: Axes, said: np.ndarray, true: np.ndarray, look: dict) -> None:
-    """Share that is true over the mean of what is said, in bins of equal width with at least five frames."""
+    """Share that is true over the mean probability, in bins of equal width with at least five frames."""
     which = np.clip(np.ceil(said * BINS).astype(int) - 1, 0, BINS - 1)
     count = np.bincount(which, minlength=BINS)
     used = count >= _LEAST_IN_BIN

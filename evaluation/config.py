@@ -29,7 +29,7 @@ class EvaluateConfig:
         draws: of the bootstrap over patients.
         latency: time each artefact, about 2 s each, and measure the memory of `.tflite` files; without it
             `latency_ms` and `memory_bytes` hold nulls.
-        saliency: also compare the gaze head beside a student, and where `.keras` artefacts
+        saliency: also compare the gaze head next to a student, and where `.keras` artefacts
             look, with where the gaze was.
         fixations: what counts as fixated there: "idt" (I-DT, 1°, 100 ms) or "samples".
         ensemble: add a row for all artefacts together: mean of their probabilities, sum of

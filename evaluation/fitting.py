@@ -1,4 +1,4 @@
-"""Fit what travels in an artefact's metadata: when it answers, and which frames are unlike its training frames."""
+"""Fit what an artefact's metadata hold: when it answers, and which frames are unlike its training frames."""
 
 from __future__ import annotations
 

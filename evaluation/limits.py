@@ -1,4 +1,4 @@
-"""What a reader must know before trusting figures, each sentence from a figure."""
+"""The limits of an evaluation in sentences, each derived from its figures."""
 
 from __future__ import annotations
 

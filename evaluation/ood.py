@@ -1,7 +1,7 @@
 """Frames unlike the training frames: black, noise, text screens, another kind of picture, upside down.
 
-Confidence does not tell: a softmax answers noise as surely as a plane. So the frame itself is asked,
-by statistics small enough to be computed on any device. The rule "frame-statistics-1", of a
+Confidence does not help: a softmax may be as confident on noise as on a plane. So the rule looks at the
+frame itself, by statistics that any device can compute. The rule "frame-statistics-1", of a
 frame of bytes [H, W] as the model takes it:
 
 1. Cells. A grid of r by c cells splits rows at ⌊i·H/r⌋ and columns at ⌊j·W/c⌋; a cell's value is

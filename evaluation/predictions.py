@@ -1,4 +1,4 @@
-"""The predictions table: one row per frame, from which all else is computed."""
+"""The predictions table: one row per frame, from which everything else is computed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that is said about a set of artefacts on one split of one data set."""
+"""The report on a set of artefacts, on one split of one data set."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def write_predictions(path: str | os.PathLike, evaluation: Evaluation) -> None:
 def _rows(
     config: EvaluateConfig, data: Dataset, artefacts: list[Artefact], tables: list[pd.DataFrame]
 ) -> list[dict[str, Any]]:
-    """One row an artefact; an ensemble adds its row, and its table to `tables`."""
+    """One row per artefact; an ensemble adds its row, and its table to `tables`."""
     costs: list[dict[str, Any]] = [{"latency_ms": {"median": None, "p95": None}, "memory_bytes": None}] * len(artefacts)
     if config.latency:
         with console.status("measuring latency and memory"):

@@ -1,4 +1,4 @@
-"""What a classifier is worth on clips: accuracy of each, and how long it takes to answer.
+"""How good a classifier is on clips: accuracy of each, and how long it takes to answer.
 
 A clip is a stretch of one recording, in time, whose labelled frames have one label. The answers are those
 that a stream would get: causally filtered, rejected below the threshold.
@@ -20,7 +20,7 @@ def clip_metrics(table: pd.DataFrame, classes: Sequence[str], point: OperatingPo
     """Accuracy and delay over the clips of a predictions table.
 
     Args:
-        table: predictions, one row a frame (`evaluation.predictions`).
+        table: predictions, one row per frame (`evaluation.predictions`).
         classes: in the order of the `p_` columns.
         point: filter and threshold; None = no filter, nothing rejected.
 

@@ -1,4 +1,4 @@
-"""The losses: one file a term, with its pure function, its declaration and a thin Keras class over it."""
+"""The losses: one file per term, with its pure function, its declaration and a thin Keras class over it."""
 
 from losses.attention import AttentionTransfer, attention_map, attention_transfer_loss
 from losses.decoupled import decoupled_loss, decoupled_parts

@@ -49,7 +49,7 @@ SHARE = Bounds(0.0, 1.0)
 
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """A setting beside the weights: a number within `bounds`, or names of taps.
+    """A setting besides the weights: a number within `bounds`, or names of taps.
 
     Several terms may share one option; they then list the same object.
 
@@ -100,7 +100,7 @@ class Term:
         default: its weight unless another is set; 0 leaves it out.
         help: one line, what it is of student and teacher.
         source: paper or equation.
-        function: `Given` → float32 [B], one value a frame, not weighted.
+        function: `Given` → float32 [B], one value per frame, not weighted.
         setting: the field of `LossSettings` that holds the weight; `name` unless given.
         bounds: of that field.
         factor: `LossSettings` → the weight in the sum, where it is not the field itself.
@@ -111,7 +111,7 @@ class Term:
         over: the frames over which it is a mean: all "frames", or those with valid "gaze".
         taps: the maps that it needs of the student, and of the teacher if it needs one: their
             names, or the option that has them.
-        options: settings beside the weight.
+        options: settings besides the weight.
         heads: (settings, student's shapes, teacher's shapes) → built layers that train with the
             student and are no part of it. The shapes are (h, w, C) by tap, and `frame`.
         warms_up: whether its weight grows from 0 over the first steps.

@@ -6,7 +6,7 @@ from losses.registry import Option, Term, ordered_terms
 
 
 def loss_table() -> str:
-    """One row a term, and one an option under the first term that has it.
+    """One row per term, and one per option, under the first term that has it.
 
     Returns:
         Markdown: setting, default, allowed values, meaning, source.

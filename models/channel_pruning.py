@@ -1,4 +1,4 @@
-"""Structured pruning: whole channels leave a trained network, which becomes a smaller dense one.
+"""Structured pruning: whole channels are removed from a trained network, which becomes a smaller dense one.
 
 Unlike single weights, channels that are gone need no sparse kernels to make a network
 smaller and faster. Which ones leave is decided by the size of their weights (Li et al. 2017,
@@ -23,7 +23,7 @@ _FOLLOWED = (*_CHANNELWISE, "BatchNormalization", "DepthwiseConv2D", "Flatten", 
 
 
 def choose_channels(model: keras.Model, keep: float, criterion: str = "l1") -> dict[str, np.ndarray]:
-    """The channels worth keeping: in each layer that can lose some, the best share `keep`.
+    """The channels to keep: in each layer that can lose some, the best share `keep`.
 
     Args:
         model: trained Functional Keras 3 model.
@@ -145,7 +145,7 @@ def _sliced(
 
 
 def _score(model: keras.Model, layer: keras.layers.Layer, criterion: str) -> np.ndarray:
-    """[channels]; larger is more worth keeping."""
+    """[channels]; the largest are kept."""
     if criterion == "l1":
         kernel = keras.ops.convert_to_numpy(layer.kernel)
         return np.abs(kernel).reshape(-1, kernel.shape[-1]).sum(axis=0)

@@ -96,7 +96,7 @@ def build_121(
 
 
 def _dense(keras_module: ModuleType, x: Tensor, growth: int, name: str) -> Tensor:
-    """`growth` new channels, made by a 1×1 bottleneck and a 3×3 convolution, beside all there are."""
+    """`growth` new channels, made by a 1×1 bottleneck and a 3×3 convolution, joined to all earlier ones."""
     new = bn_relu(keras_module, x, name=f"{name}_0", epsilon=_EPSILON)
     new = _conv(keras_module, new, 4 * growth, 1, f"{name}_1")
     new = bn_relu(keras_module, new, name=f"{name}_1", epsilon=_EPSILON)

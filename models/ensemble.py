@@ -23,7 +23,7 @@ class Ensemble:
 
     Attributes:
         models: Functional teachers, each with `frame` and, if fused, `gaze` as inputs.
-        shares: one a teacher, adding up to 1.
+        shares: one per teacher, adding up to 1.
     """
 
     models: tuple[keras.Model, ...]

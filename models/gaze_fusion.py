@@ -111,8 +111,8 @@ class GazeFusion:
 class GazeDropout(keras.layers.Layer):
     """Replace the map by the uniform one for a share of the training samples.
 
-    Teaches the teacher to work without gaze too, and keeps it from reading the class off
-    the gaze alone. Identity at inference.
+    Teaches the teacher to work without gaze too, and keeps it from recognising the class
+    by the gaze alone. Identity at inference.
 
     Input and output shape: [B, h, w], a density that sums to 1.
 

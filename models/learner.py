@@ -31,7 +31,7 @@ class Learner(keras.Model):
         objective: the loss; its heads train too.
         total_steps: steps of the whole training, for warm-up and decay.
         teacher: batch → {"logits", tap: …}, see `models.distiller.teacher_pass`; None without one.
-        taps: layers of the network that the objective needs, beside the logits.
+        taps: layers of the network that the objective needs, besides the logits.
 
     Attributes:
         over_workers: logs are [1] instead of scalars, which Keras can't average over several machines.

@@ -92,6 +92,6 @@ def _refit(layer: keras.layers.Layer, samples: Iterable[tuple[np.ndarray, np.nda
     for x, y in samples:
         gram += x.T @ x
         moment += x.T @ (y - x @ start - bias)
-    # Small beside the samples, so that it decides only where they say nothing.
+    # Small compared with the samples, so that it decides only where they say nothing.
     gram[np.diag_indices_from(gram)] += 1e-4 * np.trace(gram) / len(gram) + np.finfo(np.float32).tiny
     layer.kernel.assign((start + np.linalg.solve(gram, moment)).reshape(kernel.shape))

@@ -1,4 +1,4 @@
-"""Every model by its name: one file a family, which registers its builders itself."""
+"""Every model by its name: one file per family, which registers its builders itself."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Entry:
         least_side: shortest side of a frame that it takes, pixels.
         published: sizes from the literature, as (frame shape, classes, options, parameters).
         width_below: {number of parameters: a width at which a student stays below it}.
-        learns_behind_taps: layers that learn on a tap's grid behind it, beside the gaze fusion.
+        learns_behind_taps: layers that learn on a tap's grid behind it, besides the gaze fusion.
         predicts_gaze: whether a teacher has a layer `saliency`, the logits of a gaze map that it predicts.
         imagenet: where `keras.applications` has trained weights for it.
     """

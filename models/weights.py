@@ -19,7 +19,7 @@ def assign_weights(
 ) -> list[str]:
     """Set the weights of the named layers.
 
-    A first kernel that takes one more channel than is given has the gaze beside the frame
+    A first kernel that takes one more channel than is given has the gaze as a channel besides the frame
     (early fusion): its part starts at zero, and the network answers as the one without.
 
     Args:

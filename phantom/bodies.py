@@ -2,7 +2,7 @@
 
 Each is a list of solids in the order in which they are drawn, in mm. Because the
 solids have thickness across the plane, the same body gives the standard plane at
-elevation 0 and honest near misses elsewhere: a skull without cavum, an abdomen
+elevation 0 and realistic near misses elsewhere: a skull without cavum, an abdomen
 through the kidneys, a femur cut short.
 
 Sources: sizes from the growth charts; landmark sizes and echogenicities from

@@ -1,9 +1,9 @@
 """A second part of the fetus in view: the sonographer's gaze tells which of the two a frame is about.
 
 A fetus lies folded: next to an abdomen there is often a thigh, next to a head a chest. Next to a plane that is held
-the second part may show its own plane; the two are then rivals. A toss decides which of them is held, and another
-toss about which of them the scene is laid out. A frame of two rivals therefore says nothing about the label, by
-construction; only the gaze tells it. Where the label is background the second part shows no plane either.
+the second part may show its own plane; the two are then rivals. One random choice decides which of them is held,
+and an independent one around which of them the scene is laid out. So a frame of two rivals does not determine the
+label, by construction; only the gaze does. Where the label is background the second part shows no plane either.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _TRIES = 30
 
 @dataclasses.dataclass(frozen=True)
 class Carried:
-    """The motion of a part that lies beside the one for which the motion was sampled; see `Motion`."""
+    """The motion of a part that lies next to the one for which the motion was sampled; see `Motion`."""
 
     motion: Motion
     placement: Placement
@@ -50,7 +50,7 @@ class Carried:
 def beside(
     body: Body, second: Body, place: Pose, motion: Motion, rng: np.random.Generator, rival_spread: float | None
 ) -> tuple[Body, Placement] | None:
-    """Lay a second body beside a first one.
+    """Lay a second body next to a first one.
 
     Args:
         body: for which the motion was sampled. second: what lies next to it.

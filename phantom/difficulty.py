@@ -14,17 +14,17 @@ from common.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class Difficulty:
-    """What makes a plane hard to tell from what lies next to it.
+    """What makes a plane difficult to distinguish from what lies next to it.
 
     Attributes:
         landmark_contrast: factor on the contrast, in dB, of the small landmarks against
             the tissue around them; each patient's own factor spreads around it.
         off_plane: distance of background cuts from the plane, as a factor on the
-            distance at which its landmarks are just gone; 1 is the nearest honest cut.
+            distance at which its landmarks are just gone; 1 is the nearest cut that shows none of them.
         clutter: mean number of limbs, cord loops and fluid pockets about the body.
         lookalikes: mean number of structures in the body that resemble its landmarks.
-        company: share of the clips of head, abdomen and femur, and of cuts off them, with a second part beside.
-        rivals: share of the second parts beside a plane that show their own plane; the gaze alone tells which is held.
+        company: share of the clips of head, abdomen and femur, and of cuts off them, with a second part in the picture.
+        rivals: share of the second parts next to a plane that show their own plane; the gaze alone tells which is held.
         noise_floor_db: mean electronic noise, dB relative to soft tissue at the probe.
         plane_spread: largest share of a landmark's half-extent by which a held plane misses it.
     """

@@ -1,6 +1,6 @@
-"""How much of the class the gaze map gives away on its own: the shortcut that matters most.
+"""How well the gaze map alone predicts the class: the shortcut that matters most.
 
-A teacher that multiplies its features by the gaze map could read the class off the map's
+A teacher that multiplies its features by the gaze map could recognise the class by the map's
 shape. A small convolutional network therefore gets the maps and nothing else: as long as it
 stays near chance, what gaze adds is where to look, not what is there.
 """

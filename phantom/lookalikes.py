@@ -1,4 +1,4 @@
-"""What resembles a landmark and is none: a vessel beside the midline, a loop of bowel, a shorter bone.
+"""What resembles a landmark and is none: a vessel next to the midline, a loop of bowel, a shorter bone.
 
 They lie in the plane's clips and in background alike, so that what tells a plane is not that something
 of the kind is there but that the landmark itself is, where it belongs. Textbook variation, not measurement.
@@ -54,7 +54,7 @@ def of_stomach_and_vein(rng: np.random.Generator, mean_count: float, d: float, f
 def of_femur(
     rng: np.random.Generator, mean_count: float, length: float, beside_mm: float, echo_db: float
 ) -> list[Solid]:
-    """Bright rods beside the femur that are too short for one: other bones, cut at a slant.
+    """Bright rods next to the femur that are too short for one: other bones, cut at a slant.
 
     Their shadow is faint: one that hid the femur would make the label untrue.
     """

@@ -1,4 +1,4 @@
-"""Pictures of what the phantom makes: a contact sheet, two short clips, and real images beside them."""
+"""Pictures of what the phantom makes: a contact sheet, two short clips, and real images next to them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SHEET = "planes.jpg"
 BESIDE = "beside_real.jpg"
 FPS = 10.0
 GAZE_COLOUR = "#E69F00"
-# What stands beside each class of the phantom; the thorax is what that set has nearest to a background.
+# The real plane that is drawn next to each class of the phantom; of its planes the thorax is nearest to background.
 REAL_PLANES = {
     "abdomen": "Fetal abdomen",
     "femur": "Fetal femur",
@@ -50,7 +50,7 @@ def write_preview(
     Args:
         folder: to make, whole or not at all.
         config: of which the frame size, the seed, the difficulty and the rivals count.
-        reference: folder of FETAL_PLANES_DB; its images are drawn beside simulated ones.
+        reference: folder of FETAL_PLANES_DB; its images are drawn next to simulated ones.
         overwrite: replace a folder that holds an earlier preview.
 
     Returns:
@@ -211,7 +211,7 @@ def _grid(rows: int, columns: int, aspect: float) -> tuple[Figure, np.ndarray]:
 def _show(axis: Axes, image: np.ndarray, title: str) -> None:
     height, width = image.shape
     axis.imshow(image, cmap="gray", vmin=0, vmax=255)
-    # The gaze may lie beside the image; the picture ends where the image does.
+    # The gaze may lie outside the image; the picture ends where the image does.
     axis.set_xlim(-0.5, width - 0.5)
     axis.set_ylim(height - 0.5, -0.5)
     axis.set_title(title, fontsize=8, pad=2)

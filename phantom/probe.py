@@ -58,7 +58,7 @@ class Probe:
         Both beams are taken for Gaussians; the two-way beam is their product, 1/w² = 1/w_t² + 1/w_r²
         in full widths at half the amplitude. An aperture D in its focus has w = 1.207·λ·z/D (its
         beam is a sinc). Reception is focused at every depth with D = z/f_number up to its
-        largest; transmission at one depth F only, beside which it widens by D·|z − F|/F.
+        largest; transmission at one depth F only, and widens on both sides of it by D·|z − F|/F.
         """
         depth = np.asarray(depth_mm, float)
         wave = _SINC_WIDTH * self.wavelength_mm

@@ -205,7 +205,7 @@ def _still(spot: np.ndarray) -> Callable[[Sequence[float]], np.ndarray]:
 
 
 def _beside(screen: Screen, rng: np.random.Generator) -> np.ndarray:
-    """A glance beside the image, px: at the measurements, the probe's settings, the clock."""
+    """A glance off the image, px: at the measurements, the probe's settings, the clock."""
     left, top, width, height = screen.box
     sides = (
         (rng.uniform(10, left - 20), rng.uniform(0, screen.height)),

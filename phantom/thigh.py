@@ -1,4 +1,4 @@
-"""The thigh: the plane of the femur's length, and what lies beside the bone.
+"""The thigh: the plane of the femur's length, and what lies next to the bone.
 
 The diaphysis has the fetus' femur length; the muscles about it are textbook anatomy, spread
 widely and meant as variation rather than measurement.

@@ -86,7 +86,7 @@ def fine_tune(
         after_epoch: called with (epoch from 0, logs) after each epoch of this process.
 
     Returns:
-        One dict of logs an epoch, those before an interruption included: `loss`, each term by its
+        One dict of logs per epoch, those before an interruption included: `loss`, each term by its
         name, `regularisation`, `accuracy`, `agreement` with a teacher, `val_*` of all these,
         `learning_rate`.
 

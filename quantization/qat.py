@@ -27,7 +27,7 @@ class QuantizedStudent:
 
     Attributes:
         model: Functional `tf_keras` model, frame [B, H, W, C] in [0, 1] → logits [B, K].
-        history: one dict of logs an epoch.
+        history: one dict of logs per epoch.
     """
 
     model: LegacyModel

@@ -26,7 +26,7 @@ _TENSORS = {
     },
     "output": {
         "dtype": "float32",
-        "is": "probabilities [B, K]; class_names [K] beside them",
+        "is": "probabilities [B, K], with class_names [K]",
     },
 }
 

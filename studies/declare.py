@@ -109,7 +109,7 @@ class Row(_Fields):
 
 
 class Target(_Fields):
-    """What the best distilled 8-bit student is held against."""
+    """What the best distilled 8-bit student is compared with."""
 
     accuracy: float
     bytes: int
@@ -121,7 +121,7 @@ class Table(_Fields):
     Attributes:
         data, test, train, seeds: shared by its rows.
         baseline: row that size, speed and accuracy are compared with.
-        reference: row that the smallest student is to stay within a point of, or "".
+        reference: row that the smallest student is to stay within one percentage point of, or "".
         rows: in their order, one for each seed.
         claims: pairs of names as they are declared: the first is claimed to be better.
         fold_of: tables of the same name here are folds of one comparison: their test splits share no patient, and

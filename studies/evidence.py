@@ -41,7 +41,7 @@ def paragraphs(stored: Stored) -> list[str]:
 
 
 def arm_table(stored: Stored) -> str:
-    """One line an arm, in Markdown: mean ± sd over its seeds, the interval over seeds and patients."""
+    """One line per arm, in Markdown: mean ± sd over its seeds, the interval over seeds and patients."""
     lines = [["arm", "trainings", "accuracy, mean ± sd over seeds", "95 % over seeds and patients", "of each seed"]]
     for arm, about in stored.index["arms"].items():
         counts = stored.counts(arm)
@@ -58,7 +58,7 @@ def arm_table(stored: Stored) -> str:
 
 
 def claim_table(stored: Stored) -> str:
-    """One line a claim: paired difference in percentage points, its interval, p and Holm's p over all of the claims."""
+    """One line per claim: paired difference in percentage points, its interval, p and Holm's p over all claims."""
     found = differences(stored)
     adjusted = holm({name: difference.p for name, difference in found.items()})
     lines = [
@@ -101,7 +101,7 @@ def left_over(stored: Stored) -> str:
 
 
 def draw(path: Path, tables: Sequence[Stored]) -> None:
-    """Accuracy over labelled patients, one line an arm with a band of ± sd; all arms of one table; folds.
+    """Accuracy over labelled patients, one line per arm with a band of ± sd; all arms of one table; folds.
 
     Each is a panel of its own, and is left out where nothing of it has run.
 
@@ -183,7 +183,7 @@ class _Line:
 
 
 def _forest(axes: Axes, lines: Sequence[_Line], repeated: str, label: str) -> None:
-    """One line an arm: its interval, each of its repetitions, its mean."""
+    """One line per arm: its interval, each of its repetitions, its mean."""
     most, names = max(len(line.values) for line in lines), []
     for place, line in enumerate(lines):
         colour = "0.5" if line.about["is_teacher"] else PALETTE[0]

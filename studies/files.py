@@ -33,14 +33,14 @@ def trained_rows(study: Study, row: Row) -> list[Row]:
 
 
 def training_inputs(study: Study, row: Row) -> list[Path]:
-    """What decides what a row's command makes: its settings, its data, what it is made from."""
+    """The files on which a row's training depends: its settings, its data, what it is made from."""
     needed = [one for other in study.others(row, row.needs()) for one in trained_rows(study, other)]
     files = [study.folder(one) / "trained.txt" for one in needed]
     return list(dict.fromkeys([study.folder(row) / "settings.json", data_record(study, row.data), *files]))
 
 
 def evaluation_inputs(study: Study, row: Row) -> list[Path]:
-    """What decides what is said of a row."""
+    """The files on which the evaluation of a row depends."""
     files = [study.folder(one) / "trained.txt" for one in trained_rows(study, row)]
     return list(dict.fromkeys([study.folder(row) / "evaluation.json", data_record(study, row.test), *files]))
 
@@ -69,7 +69,7 @@ def is_evaluated(study: Study, row: Row) -> bool:
 
 
 def _stands(record: Path, files: Sequence[Path]) -> bool:
-    """Whether a file holds the SHA-256 of others, one a line."""
+    """Whether a file holds the SHA-256 of others, one per line."""
     return record.is_file() and record.read_text(encoding="utf-8").split() == [_sha256(file) for file in files]
 
 

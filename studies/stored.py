@@ -1,4 +1,4 @@
-"""Results that stay with the code: predictions of every final model as small tables, and what they are of.
+"""Results that stay with the code: predictions of every final model as small tables, with its training described.
 
     studies/results/NAME/
         study.json            arms, claims, data sets, and of each training its command, minutes, checksums

@@ -1,4 +1,4 @@
-"""A table of rows: each with what it is worth, what it costs, and how it stands to the baseline."""
+"""A table of rows: each with its accuracy, its size and speed, and its difference to the baseline."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 COMMANDS = tuple(PYPROJECT["tool"]["setuptools"]["py-modules"])
 PACKAGES = tuple(name for name in PYPROJECT["tool"]["setuptools"]["packages"]["find"]["include"] if "." not in name)
 
-# What a package may import, beside itself: everything to the right of it. The phantom stands apart.
+# What a package may import, besides itself: everything to the right of it. The phantom stands apart.
 _LAYERS = (
     COMMANDS,
     ("studies",),

@@ -1,11 +1,11 @@
 """Where a stage is trained: on one device, on all devices of this machine, or on several machines.
 
-`tf.distribute` computes; what it leaves to its caller is here. A batch is cut into one piece a device, the terms of the
-loss are sums over the pieces divided by what is counted over all of them (`losses.replicas`), and batch normalisation
-takes its statistics from the whole batch: a step gives the weights that one device would have.
+This module does what `tf.distribute` leaves to its caller. A batch is cut into one piece per device, the terms of
+the loss are sums over the pieces divided by what is counted over all of them (`losses.replicas`), and batch
+normalisation takes its statistics from the whole batch: a step gives the weights that one device would have.
 
-Of several machines every one runs the same command; the first, the chief, is the only one that writes. The others read
-what it has written: the run folder lies on a file system that all share.
+On several machines each runs the same command; the first, the chief, is the only one that writes. The others read
+what it has written, so the run folder must be on a file system that all share.
 """
 
 from __future__ import annotations

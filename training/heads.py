@@ -1,6 +1,6 @@
-"""The heads that only training needs, kept beside the student for whoever trains it further.
+"""The heads that only training needs, kept next to the student so that it can be trained further.
 
-`heads.npz` is a NumPy archive with one array a weight, named layer/weight:
+`heads.npz` is a NumPy archive with one array per weight, named layer/weight:
 
     saliency_head/kernel [1, 1, C, 1], saliency_head/bias [1]        of the gaze loss
     adapter_TAP/kernel [1, 1, C, C'], adapter_TAP/bias [C']          of the hint at each tap

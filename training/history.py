@@ -1,4 +1,4 @@
-"""What a run logs: `history.csv`, one row an epoch and stage, and TensorBoard scalars.
+"""What a run logs: `history.csv`, one row per epoch and stage, and TensorBoard scalars.
 
 Columns: `stage` (pretrain_teacher, teacher, pretrain, student, int8), `epoch` (from 1), then what the stage's epoch
 gave, empty where a stage has no such figure:
@@ -142,6 +142,6 @@ def check_finite(stage: str, step: int, parts: dict) -> None:
 
 
 def show_epoch(stage: str, epoch: int, epochs: int, logs: dict) -> None:
-    """One line an epoch: losses by name, accuracies."""
+    """One line per epoch: losses by name, accuracies."""
     values = "  ".join(f"{name} {float(value):.4f}" for name, value in logs.items())
     console.print(f"{stage} {epoch}/{epochs}  {values}", highlight=False)

@@ -9,7 +9,7 @@ from typing import ClassVar
 from common.errors import InputError
 from common.typed import check_fields
 
-# Above these a slip of the keyboard would be waited on for ever, or fill the memory.
+# A mistyped number above these would take for ever, or fill the memory.
 MOST = {
     "epochs": 100_000, "warmup_epochs": 100_000, "batch_size": 65_536, "views": 100_000, "steps_per_epoch": 10**9,
 }  # fmt: skip
@@ -53,7 +53,7 @@ class DistilSettings(FitSettings):
 
     Attributes:
         views: augmented views of each training frame whose teacher outputs are computed once and kept
-            beside the teacher (`training.teacher_cache`); the student goes through them, one an epoch.
+            next to the teacher (`training.teacher_cache`); the student goes through them, one per epoch.
             0 runs the teacher live, on a new view in every epoch.
         average_views: take the mean over a frame's views as the soft target of each of them; it needs views.
     """

@@ -29,7 +29,7 @@ from training.settings import FitSettings, QuantizeSettings
 if TYPE_CHECKING:
     from training.teacher_cache import TeacherCache
 
-# Raised by one when a change of the code moves what training gives: older runs are then not reused.
+# Raised by one when a change of the code changes the results of a training: older runs are then not reused.
 # tests/training/test_golden.py fails until it is.
 TRAINING_VERSION = 2
 # More frames do not move the ranges of activations.
@@ -148,7 +148,7 @@ class Stage:
         teacher: keras.Model | Ensemble | None = None,
         **extra: Any,
     ) -> Metadata:
-        """What goes beside an artefact of this stage; `teacher` is what taught it."""
+        """The metadata of an artefact of this stage; `teacher` is what taught it."""
         return Metadata(
             name=name,
             classes=self.data.classes,
@@ -191,7 +191,7 @@ class Stage:
 
 
 def unlabelled_of(stage: str, config: TrainConfig, data: Dataset) -> str:
-    """Which frames without a label a stage goes through: "all", "patients" or "none".
+    """Which frames without a label a stage goes through: "all", "patients", "withheld" or "none".
 
     A teacher learns from labels, so "none". For the others `config.unlabelled` decides; "auto" is
     "all" where a term of the loss learns from such frames, which takes a teacher, or gaze.
@@ -276,7 +276,7 @@ def _teacher_settings(config: TrainConfig, data: Dataset) -> dict[str, Any]:
     return {
         "teacher": config.teacher,
         "teacher_options": config.teacher_options,
-        # What "auto" comes to on this machine: a teacher trained on another in another precision is another.
+        # The precision that "auto" means on this machine: a teacher that was trained in another one is not reused.
         "teach": dataclasses.replace(config.teach, precision=resolve_precision(config.teach.precision)),
         "gaze_uniform_share": config.loss.gaze_uniform_share if models.find(config.teacher).predicts_gaze else None,
         "pretrained": _content(config.pretrained),

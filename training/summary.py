@@ -1,4 +1,4 @@
-"""The end of a run: what it is worth on the test split, and what lies where."""
+"""The end of a run: its evaluation on the test split, and a list of its files."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _hash(report: dict) -> str:
 
 
 def summarise(report: dict, data: Dataset) -> str:
-    """A run in Markdown: a table of its artefacts, and what lies where.
+    """A run in Markdown: a table of its artefacts, and a list of its files.
 
     Args:
         report: see `evaluation.report.run_evaluation`.

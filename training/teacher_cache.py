@@ -1,13 +1,13 @@
 """The outputs of a frozen teacher, computed once for several augmented views of every training frame.
 
-A teacher costs many times what its student costs, and it is frozen: with its outputs on disk a
-distillation step costs a student step. View `v` of frame `i` is one function of (seed, v, i), so
-the student trains on exactly the pixels that the teacher saw (`data.pipeline`). Stored are the
-logits and, at the taps that the loss compares, the attention maps Q/‖Q‖₂ as float16. Terms that
-need the features themselves (hints, similarity preserving) can't live on that: they want the live
-teacher, `distil.views 0`.
+A teacher takes much more computation than its student, and it is frozen: with its outputs on disk, a
+distillation step takes about as long as a training step of the student alone. View `v` of frame `i`
+is one function of (seed, v, i), so the student trains on exactly the pixels that the teacher saw
+(`data.pipeline`). Stored are the logits and, at the taps that the loss compares, the attention maps
+Q/‖Q‖₂ as float16. Terms that need the features themselves (hints, similarity preserving) can't be
+computed from that: they need the live teacher, `distil.views 0`.
 
-The cache lies beside the teacher, so every student, and every row of a study, that uses the same
+The cache lies next to the teacher, so every student, and every row of a study, that uses the same
 teacher, data, augmentation and seed shares it.
 """
 
@@ -194,7 +194,7 @@ def open_teacher_cache(
     """Open the cache of these settings; fill it first, or go on filling it, where it is not whole.
 
     Args:
-        root: folder of the caches, beside the teacher.
+        root: folder of the caches, next to the teacher.
         identity: all that decides the outputs, JSON-serialisable: teacher, data, augmentation, seed, ...
         teacher: frozen.
         loss: its temperature and taps decide what is stored.

@@ -1,4 +1,4 @@
-"""Checks of recordings before they are used: gaze drawn on frames, and what numbers tell of an alignment."""
+"""Checks of recordings before they are used: gaze drawn on frames, and numbers that show a wrong alignment."""
 
 from data.checks.overlay import check_recordings
 

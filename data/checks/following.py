@@ -3,7 +3,7 @@
 For a shift of the gaze in time, the patch of the image at the gaze point is compared with the
 patch at the gaze point 0.3 s later, by their normalised cross-correlation. Smooth pursuit keeps
 the two alike; gaze of another time does not. The shift at which the mean is largest is the lag.
-It is a check and no measurement: where nothing moves, no shift stands out, and that is said.
+It is a check, not a measurement: where nothing moves, no shift stands out, and the report says so.
 """
 
 from __future__ import annotations

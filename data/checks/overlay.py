@@ -39,14 +39,14 @@ _MIDDLE = 0.5
 
 @dataclasses.dataclass(frozen=True)
 class Numbers:
-    """What tells of the alignment of one recording.
+    """Numbers that show whether one recording is aligned.
 
     Attributes:
         recording_id: of the manifest.
         samples: taken while the video was shown. valid: share of them with gaze.
         on_image: share of the valid ones on the ultrasound image.
         mean_x, mean_y: where these lie on average, shares of the image.
-        middle: share of these in the middle quarter of the image's area (even gaze: 0.25).
+        middle: share of these in the middle quarter of the image's area (uniform gaze: 0.25).
         lag_s: gaze of so much later fits the image best; None where no lag stands out.
         lag_height: how far it stands out, in standard errors of the other lags; None
             where too little gaze moves.
@@ -74,7 +74,7 @@ def check_recordings(
     Args:
         manifest: as `data.sources.manifest.read_manifest` describes it; labels are not needed.
         overlay: folder to make, with `overlay.png` (the screen with the image's box and all
-            gaze on it, and frames with their gaze, a row a recording), `clip_….gif` and
+            gaze on it, and frames with their gaze, one row per recording), `clip_….gif` and
             `numbers.csv`; None writes nothing.
         clips: how many recordings are animated. overwrite: replace an earlier overlay.
 
@@ -108,7 +108,7 @@ def check_recordings(
 
 
 def print_numbers(numbers: list[Numbers], lag: Lag | None) -> None:
-    """Print a line a recording, what the lag over all tells, and what the manifest left empty."""
+    """Print one line per recording, the lag over all recordings, and what the manifest left empty."""
     table = Table(title="Gaze on the image")
     names = ("recording", "samples", "with gaze", "on the image", "mean x, y", "in the middle quarter", "lag, s")
     for i, name in enumerate(names):

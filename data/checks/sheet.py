@@ -52,7 +52,7 @@ class Seen:
 
 
 def write_sheet(path: Path, seen: list[Seen], numbers: list[Numbers], lag: Lag | None) -> None:
-    """Draw the sheet as PNG: a row a recording, and the curve of the lag below."""
+    """Draw the sheet as PNG: one row per recording, and the curve of the lag below."""
     rows = len(seen) + (lag is not None)
     figure = Figure(figsize=(2.6 * _COLUMNS, 2.35 * rows + 0.6), layout="constrained")
     axes = figure.subplots(rows, _COLUMNS, squeeze=False)

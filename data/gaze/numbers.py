@@ -82,7 +82,7 @@ def _exceeds(text: str) -> bool:
 
 
 def _refuse_points_as_thousands(text: str) -> None:
-    """1.056 beside 998, and no decimals anywhere, are thousands as a German Excel writes them."""
+    """1.056 and 998 in one column, and no decimals anywhere, are thousands as a German Excel writes them."""
     cell = _like(r"[1-9]\.\d{3}", text)
     if cell and _like(r"[1-9]\d\d", text) and not _like(r"-?(?:\d*\.\d{1,2}|\d*\.\d{4,}|\d\d+\.\d{3}|0*\.\d+)", text):
         raise AmbiguousNumber(cell)

@@ -1,4 +1,4 @@
-"""What a gaze file holds, for whoever wants to know before preparing a data set."""
+"""What a gaze file holds, to look at before a data set is prepared."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ class Table:
             name: of the column.
             empty: an empty cell is NaN; otherwise it is an error.
             nan_where: bool [n], rows in which NaN or infinity may be written out.
-            missing: cells that mean that there is no value, beside the empty one.
+            missing: cells that mean that there is no value, besides the empty one.
 
         Raises:
             InputError: text, NaN, infinity or emptiness in a place not named above, or numbers

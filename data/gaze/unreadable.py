@@ -1,4 +1,4 @@
-"""What is given as a gaze file and is none: named by its first bytes, its root element or its columns."""
+"""Files of other kinds, given as gaze files: recognised by first bytes, root element or columns."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def refuse_table(path: Path, lines: list[str], names: list[str], known: list[str
         )
     if names and all(re.fullmatch(r"-?[\d.,]+(e[+-]?\d+)?|n/a|nan", name, re.IGNORECASE) for name in names):
         return InputError(
-            f"{path}: has numbers and no header (as BIDS physio files, whose columns stand in the JSON beside them): "
+            f"{path}: has numbers and no header (as BIDS physio files, whose columns are named in a JSON file): "
             "put a line above them such as time_s,x,y"
         )
     shown = printable(", ".join(names) or "none")

@@ -1,8 +1,8 @@
 """Recordings read by an Apache Beam pipeline: on this machine, or on the cluster that a Beam runner reaches.
 
-The pipeline maps the function that `--jobs` maps in processes. Each result goes into a file of a folder that the
-machines share, beside the data set that is being written, and is read from there in the order of the manifest: the data
-set has the same bytes, whatever ran the pipeline.
+The pipeline applies the same function to each recording as `--jobs` does. Each result goes into a file of a folder that
+the machines share, next to the data set that is being written, and is read from there in the order of the manifest: the
+data set has the same bytes, whatever ran the pipeline.
 """
 
 from __future__ import annotations

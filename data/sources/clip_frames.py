@@ -56,7 +56,7 @@ class ClipTask:
 
 @dataclasses.dataclass
 class ClipCounts:
-    """What is counted while a recording is read: what was left out, by reason, and what is worth a note."""
+    """What is counted while a recording is read: what was left out, by reason, and what gives a notice."""
 
     refused: Counter[str] = dataclasses.field(default_factory=Counter)
     notes: Counter[str] = dataclasses.field(default_factory=Counter)

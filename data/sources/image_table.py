@@ -77,7 +77,7 @@ def read_image_table(source: ImageSource, folder: str | os.PathLike) -> list[Ima
 
 def find_images(source: ImageSource, folder: str | os.PathLike, rows: list[ImageRow]) -> dict[str, Path]:
     """{image: its file}: by name, with or without extension, whatever its case; in the folder
-    of images, the folder of the row's site, or beside the table.
+    of images, the folder of the row's site, or next to the table.
 
     Raises:
         InputError: lists the images that are missing, and those that two files could be.

@@ -1,4 +1,4 @@
-"""Public image sets into a data set: official patients and split, one frame an image."""
+"""Public image sets into a data set: official patients and split, one frame per image."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def class_names(found: Iterable[str]) -> list[str]:
 
 
 def one_class_each(rows: Sequence[tuple[Row, str]], classes: Sequence[str] | None) -> dict[str, str]:
-    """{label as found: the class it is}: labels that differ only in case or blanks are one class, and it is said.
+    """{label as found: the class it is}: labels that differ only in case or blanks are one class, with a notice.
 
     Args:
         rows: (row, label) of every label there is.

@@ -39,7 +39,7 @@ class Recording:
 
     Attributes:
         recording_id, patient_id: names; a recording id comes once.
-        video: file, or folder of numbered PNGs.
+        video: file, or folder of numbered images.
         label: class of the whole clip, or None.
         labels: CSV of `start_s,end_s,label`, or None.
         gaze: eye-tracker file, or None.
@@ -52,7 +52,7 @@ class Recording:
             `crop_px`, of the crop alone), or None when the video picture fills the screen.
         crop_px: (x, y, width, height) of the ultrasound image in the video, whole pixels
             of the video, or None for all of it. The crop is the frame.
-        split: "train", "val", "test", or None to be drawn.
+        split: "train", "val", "test", or None to be assigned at random.
         fps: frames per s of a folder of images, or None.
         scanner: the machine, or "".
         row: the manifest's row, to name it in messages.

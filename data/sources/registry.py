@@ -14,7 +14,7 @@ from data.tables import nearest
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ImageSource:
-    """A public set of single images beside a table with one row an image.
+    """A public set of single images and a table with one row per image.
 
     A column may have several names; the first that the table has is taken. Tables are CSV with
     commas or semicolons, or the same as XLSX.

@@ -19,7 +19,7 @@ def frame_chunks(path: Path, stream: int) -> list[bool] | None:
         stream: number of the stream in the file.
 
     Returns:
-        One bool a chunk; None where the file ends within a chunk, or is built otherwise.
+        One bool per chunk; None where the file ends within a chunk, or is built otherwise.
     """
     name = b"%02d" % stream
     found: list[bool] = []

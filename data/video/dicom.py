@@ -154,7 +154,7 @@ def _check_header(path: Path, header: FileDataset) -> None:
     high = header.get("HighBit")
     if high not in (None, "", stored - 1):
         raise InputError(
-            f"{path}: its {stored} bits end at bit {high} (HighBit), where pixels begin at bit 0 today: {_EXPORT_AGAIN}"
+            f"{path}: its {stored} bits end at bit {high} (HighBit), and pixels must begin at bit 0: {_EXPORT_AGAIN}"
         )
 
 

@@ -59,7 +59,7 @@ def read_with_peak(path: Path) -> tuple[np.ndarray, int]:
     """
     count, *_ = _survey(path, None)
     if count != 1:
-        raise InputError(f"{path}: holds {count} pictures, and one is expected: export one image a file")
+        raise InputError(f"{path}: holds {count} pictures, and one is expected: export one image per file")
     (found,) = _decode_with_peaks(path, 1)
     return found
 

@@ -1,4 +1,4 @@
-"""What leaves for a device: `export_bundle(ExportConfig(run, out))`, or `export.py RUN --out DIR`.
+"""The files for a device: `export_bundle(ExportConfig(run, out))`, or `export.py RUN --out DIR`.
 
 What is imported from here is loaded when it is first asked for.
 """

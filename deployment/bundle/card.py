@@ -20,7 +20,7 @@ from evaluation.limits import limits
 
 FORMAT = "gaze-model-card-1"
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "tf2onnx", "onnxruntime", "tflite-micro", "numpy")
-# Settings that name files: what lies where on the machine of the training is nobody's business.
+# Settings that name files: the card does not repeat the folders of the machine that trained.
 _PATHS = ("data", "run", "teacher_path", "pretrained", "student_init")
 _SHOWN_METRICS = ("n_frames", "n_patients", "accuracy", "accuracy_ci95", "macro_f1", "macro_f1_ci95", "votes")
 
@@ -155,6 +155,6 @@ def _intended_use(card: Mapping[str, Any]) -> list[str]:
     height, width = card["input"]["shape"][1:3]
     return [
         f"Research. {card['task']}",
-        f"Frames of {height}×{width}, prepared as is said below; one frame is one answer, without memory.",
+        f"Frames of {height}×{width}, prepared as described below; each frame is answered on its own.",
         "For engineers who try compact classifiers on portable devices, and for those who compare with it.",
     ]

@@ -87,7 +87,7 @@ def _accuracy(accuracy: _Card) -> list[str]:
         "",
         f"- accuracy {_share(accuracy['accuracy'], accuracy['accuracy_ci95'])}",
         f"- macro-F1 {_share(accuracy['macro_f1'], accuracy['macro_f1_ci95'])}",
-        f"- one answer a recording and class, by the mean of its frames: {votes['accuracy']:.3f} of "
+        f"- one answer per recording and class, by the mean of its frames: {votes['accuracy']:.3f} of "
         f"{votes['n_groups']:,}",
         "",
     ]

@@ -1,6 +1,6 @@
 """One model in an engine of another project, in a process of its own: python -m deployment.bundle.engine_process.
 
-Their native libraries do not all bear TensorFlow in the same process. The words are `onnx` or `micro` and a folder
+Not all of their native libraries work in one process with TensorFlow. The words are `onnx` or `micro` and a folder
 that holds `model.tflite` and `frames.npy`, uint8 [n, H, W, 1]; `answers.npy`, uint8 [n, K], is written there, with
 `model.onnx`, or `arena.txt` with the bytes of the smallest arena.
 """

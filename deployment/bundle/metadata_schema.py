@@ -35,7 +35,7 @@ class TfliteDescription:
         size: (H, W) of the frames, pixels.
         colour: `RGB` or `GREY`.
         mean, std: a float model would get (byte − mean) / std.
-        labels: name of the associated file that has a class a line.
+        labels: name of the associated file that has one class per line.
         attached: name of the associated file that describes the model, in JSON.
     """
 
@@ -55,7 +55,7 @@ class TfliteDescription:
 
 
 def pack(about: TfliteDescription) -> bytes:
-    """The FlatBuffer of a model with one input, an image of bytes, and one output, a score a class."""
+    """The FlatBuffer of a model with one input, an image of bytes, and one output, one score per class."""
     writer = _Writer()
     source = writer.table(
         {
@@ -67,7 +67,7 @@ def pack(about: TfliteDescription) -> bytes:
         }
     )
     labels = writer.table(
-        {0: writer.text(about.labels), 1: writer.text("one class a line, in the order of the outputs")},
+        {0: writer.text(about.labels), 1: writer.text("one class per line, in the order of the outputs")},
         bytes_={2: _TENSOR_AXIS_LABELS},
     )
     features = writer.table({1: writer.table({})}, bytes_={0: _FEATURE_PROPERTIES})

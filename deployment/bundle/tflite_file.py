@@ -1,4 +1,4 @@
-"""What is done to a `.tflite` file before it leaves: metadata and files inside, an RGB input, a list of operators."""
+"""What is added to a `.tflite` file for a bundle: metadata and files inside, an RGB input, a list of operators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A bundle: models for several engines, what they are, what they are worth, and checksums."""
+"""A bundle: models for several engines, their description, their measurements, and checksums."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def export_bundle(config: ExportConfig) -> Path:
     """Write the bundle of a run's 8-bit student; give its folder.
 
     Everything is checked before anything is written, and the folder appears whole or not at all. ONNX and
-    TensorFlow Lite Micro are measured where their packages are installed; what is left out is said, and
-    stands in the model card.
+    TensorFlow Lite Micro are measured where their packages are installed; a notice and the model card name
+    what is left out.
 
     Raises:
         InputError: a run, a data set or an output folder that can't be used.
@@ -73,7 +73,7 @@ def export_bundle(config: ExportConfig) -> Path:
 
 
 def show_bundle(folder: Path) -> None:
-    """Say what lies where."""
+    """Print the files and what they are."""
     about = json.loads((folder / MARKER).read_text(encoding="utf-8"))
     for name, facts in about["files"].items():
         console.print(f"{folder / name}: {facts['bytes']:,} bytes: {facts['is']}", markup=False, highlight=False)
@@ -128,7 +128,7 @@ def _measure_engines(folder: Path, source: Source) -> tuple[dict[str, dict[str, 
                 raise RuntimeError(f"{absent} is not installed (pip install -r requirements-export.txt)")
             other = engines.answers_of(engine, source.content, frames)
         except RuntimeError as error:
-            # The rest of the bundle is worth having; what is missing is said here and in the model card.
+            # The rest of the bundle is useful; this notice and the model card name what is missing.
             notice(f"{lost}: {error}")
             found[row] = {"not_measured": str(error)}
             continue

@@ -1,4 +1,4 @@
-"""What is fitted to a trained artefact and travels in its metadata: when to answer, and to which frames.
+"""What is fitted to a trained artefact and stored in its metadata: when to answer, and to which frames.
 
 Both are JSON of a few kilobytes, so that a device or a page can follow them without this
 project's code: `evaluation.decision` and `evaluation.ood` say how they are used.
@@ -71,7 +71,7 @@ class OutOfDistribution:
         mean: of the d statistics over the training frames.
         precision: [d, d], the inverse of their covariance.
         limit: a frame whose squared Mahalanobis distance is greater is unlike them.
-        upright_weights: of the linear score that tells frames from frames upside down.
+        upright_weights: of the linear score that separates frames from frames upside down.
         upright_limit: a frame whose score is lower is upside down.
         frames: training frames.
         flagged_validation: share of the validation frames that the rule flags.

@@ -166,7 +166,7 @@ def blank_features(metadata: Metadata) -> dict[str, np.ndarray]:
 def check_matches(metadata: Metadata, data: Dataset, path: str | os.PathLike) -> None:
     """Refuse an artefact whose classes, frame size, fit or gaze map are not the data set's.
 
-    A data set whose fan was blanked is another question put to the same artefact: that is said, not refused.
+    A data set prepared with another choice of `fan` than the artefact's gives a notice and is not refused.
 
     Args:
         metadata: of the artefact.

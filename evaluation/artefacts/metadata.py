@@ -1,4 +1,4 @@
-"""What travels with every artefact: `student.keras` has `student.keras.json` next to it.
+"""The metadata of every artefact: `student.keras` has `student.keras.json` next to it.
 
 A model file alone does not say which class output 2 is, nor that it takes frames in [0, 1].
 The metadata does, in the same words for `.keras`, SavedModel folders (`saved_model/` has
@@ -115,7 +115,7 @@ def metadata_path(artefact_path: str | os.PathLike) -> Path:
 
 
 def write_metadata(artefact_path: str | os.PathLike, metadata: Metadata) -> Path:
-    """Write the metadata beside an artefact that is there, with its SHA-256; give the path written.
+    """Write the metadata next to an existing artefact, with its SHA-256; give the path written.
 
     The metadata file is written whole or not at all.
     """
@@ -126,7 +126,7 @@ def write_metadata(artefact_path: str | os.PathLike, metadata: Metadata) -> Path
 
 
 def read_metadata(artefact_path: str | os.PathLike) -> Metadata:
-    """Read the metadata beside an artefact; the artefact itself is not looked at (`verify` does).
+    """Read the metadata next to an artefact; the artefact itself is not looked at (`verify` does).
 
     Raises:
         InputError: missing, not JSON, or a field is missing, unknown or wrong.
@@ -134,7 +134,7 @@ def read_metadata(artefact_path: str | os.PathLike) -> Metadata:
     path = metadata_path(artefact_path)
     if path_kind(path) != "file":
         raise InputError(
-            f"{path}: there is no metadata beside the artefact {Path(artefact_path).name}: copy this file "
+            f"{path}: there is no metadata next to the artefact {Path(artefact_path).name}: copy this file "
             "together with the artefact from its run folder, or export it again with train.py"
         )
     metadata = checked(Metadata, read_json(path, "the metadata", _CURE), path, _CURE)

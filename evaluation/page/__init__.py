@@ -1,1 +1,1 @@
-"""A page for a reader who has no Python: one HTML file that asks the network for nothing."""
+"""A page for a reader who has no Python: one HTML file that makes no network requests."""

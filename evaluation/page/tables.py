@@ -20,7 +20,7 @@ Report = Mapping[str, Any]
 
 
 def artefact_table(report: Report, main: int) -> str:
-    """A row an artefact, with intervals; the one that the rest of the page is about is marked."""
+    """One row per artefact, with intervals; the one that the rest of the page is about is marked."""
     conventional = report["conventional"]["name"]
     head = ["artefact", "accuracy, %", "macro-F1", "calibration error", "by recording, %", "parameters", "size"]
     head += ["compression to teacher", f"to {conventional}", "latency, ms", "peak memory"]

@@ -42,7 +42,7 @@ _CONTENTS = {
 def write_page(
     path: str | os.PathLike, evaluation: Evaluation, *, run: str | os.PathLike | None = None, command: str = ""
 ) -> None:
-    """Write an evaluation as one HTML file that needs nothing beside it, whole or not at all.
+    """Write an evaluation as one HTML file that needs no other file, whole or not at all.
 
     Args:
         path: of the file.

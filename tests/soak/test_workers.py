@@ -15,7 +15,7 @@ STAGES = ["teacher", "student", "int8"]
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory):
-    """The data set, and the run of two workers whose chief died in the student's second epoch."""
+    """The data set, and the run of two workers whose chief died in the student's second epoch, before a checkpoint."""
     folder = tmp_path_factory.mktemp("workers")
     data = tiny.write_shapes(folder / "shapes")
     task = {"runs": [{"data": str(data), "run": str(folder / "run"), **SETTINGS, "stages": STAGES[:2]}]}

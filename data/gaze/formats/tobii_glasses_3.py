@@ -1,4 +1,4 @@
-"""Tobii Pro Glasses 3: `gazedata` (or `gazedata.gz`) of a recording, one JSON object a line.
+"""Tobii Pro Glasses 3: `gazedata` (or `gazedata.gz`) of a recording, one JSON object per line.
 
 `gaze2d` is normalised to the scene camera's picture, not to a screen: it must be mapped first.
 Time is in s from the start of the recording.

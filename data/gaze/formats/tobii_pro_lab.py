@@ -25,7 +25,7 @@ def parse(table: Table) -> RawGaze:
     """Samples are the rows of the sensor "Eye Tracker", or without that column those with no event."""
     event = table.blank(*_PX, *_NORM) & ~table.blank("event")
     if table.has("sensor"):
-        # Only a file with an eye tracker's rows can have others beside them.
+        # Only a file with an eye tracker's rows can have rows of other sensors too.
         event |= ~table.is_text("sensor", "eye tracker")
     whole, table = table, table.where(~event)
     need_samples(table)

@@ -75,7 +75,7 @@ def test_rgb_gives_the_answers_of_grey_and_looks_at_one_channel(bundle, frames, 
 
 @pytest.fixture(scope="module")
 def mediapipe(bundle, frames, tmp_path_factory):
-    """What MediaPipe reads, in the Python that MEDIAPIPE_PYTHON names: it can't be installed beside TF-MOT."""
+    """What MediaPipe reads, in the Python that MEDIAPIPE_PYTHON names: it can't be installed together with TF-MOT."""
     python = os.environ.get("MEDIAPIPE_PYTHON")
     if not python:
         pytest.skip("MEDIAPIPE_PYTHON does not name a Python that has MediaPipe (requirements-mediapipe.txt)")
