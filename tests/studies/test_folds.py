@@ -145,7 +145,7 @@ def test_scanners_give_mean_accuracy_and_stay(scanners):
 
 def test_scanners_differ_in_percentage_points(scanners):
     text = "\n".join(blocks(scanners)["both"])
-    assert "accuracy, mean ± sd over folds" in text and "of 0, 1, 2" in text
+    assert "accuracy, mean ± sd over folds" in text and "of each fold: 0, 1, 2" in text
     found = fold_difference(arm_scores(scanners, "good"), arm_scores(scanners, "poor"))
     assert found is not None and found.seeds == 6 and found.low > 0
     assert f"| the good | the poor | 6 | {100 * found.mean:+.1f} |" in text
