@@ -129,8 +129,8 @@ def fold_paragraphs(folds: Sequence[Stored]) -> list[str]:
     scores = {arm: arm_scores(folds, arm) for arm in index["arms"]}
     ran = {arm: found for arm, found in scores.items() if found.by_fold}
     over, what = ("folds and images", "area") if index["positive"] else ("seeds and patients", "accuracy")
-    names = [fold.folder.name.removeprefix(f"{index['fold_of']}_").replace("_", " ") for fold in folds]
-    lines = [["arm", "trainings", f"{what}, mean ± sd over folds", f"95 % over {over}", f"of each fold: {', '.join(names)}"]]
+    names = ", ".join(fold.folder.name.removeprefix(f"{index['fold_of']}_").replace("_", " ") for fold in folds)
+    lines = [["arm", "trainings", f"{what}, mean ± sd over folds", f"95 % over {over}", f"of each fold: {names}"]]
     for arm, found in ran.items():
         mean, low, high = over_folds(found)
         of_each = np.array([values.mean() for values in found.by_fold.values()])
