@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def build_optimizer(settings: FitSettings, steps_per_epoch: int) -> keras.optimizers.Optimizer:
-    """AdamW with a linear warm-up and a half-cosine decay to 0."""
+    """AdamW with a linear warm-up and a half-cosine decay to 0; at its end the weights' moving average, if one is kept."""
     total = settings.epochs * steps_per_epoch
     warmup = min(round(settings.warmup_epochs * steps_per_epoch), total - 1)
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -32,7 +32,12 @@ def build_optimizer(settings: FitSettings, steps_per_epoch: int) -> keras.optimi
         warmup_target=settings.learning_rate if warmup else None,
         warmup_steps=warmup,
     )
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay)
+    optimizer = keras.optimizers.AdamW(
+        schedule,
+        weight_decay=settings.weight_decay,
+        use_ema=settings.weight_average > 0,
+        ema_momentum=settings.weight_average,
+    )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "strength"])
     return optimizer
 

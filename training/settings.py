@@ -28,6 +28,9 @@ class FitSettings:
         warmup_epochs: epochs of the warm-up.
         steps_per_epoch: steps that count as an epoch, so that runs with other frames take as many; 0: a pass over the
             frames that the stage learns from.
+        weight_average: momentum of a moving average of the weights over the steps, which is what the stage ends with;
+            0 ends with the weights of the last step. While the stage runs its figures are those of the last step's
+            weights. (Polyak & Juditsky, SIAM J. Control Optim. 1992.)
     """
 
     epochs: int = 60
@@ -36,6 +39,7 @@ class FitSettings:
     weight_decay: float = 0.01
     warmup_epochs: float = 2.0
     steps_per_epoch: int = 0
+    weight_average: float = 0.0
 
     _name: ClassVar[str] = "distil"
     _least_epochs: ClassVar[int] = 1
@@ -45,6 +49,8 @@ class FitSettings:
         least = {"batch_size": 1, "weight_decay": 0, "warmup_epochs": 0, "steps_per_epoch": 0}
         _at_least(self, self._name, epochs=self._least_epochs, **least)
         _above_0(self, self._name, "learning_rate")
+        if not 0 <= self.weight_average < 1:
+            raise InputError(f"{self._name}.weight_average must be at least 0 and below 1, not {self.weight_average}")
 
 
 @dataclasses.dataclass(frozen=True)

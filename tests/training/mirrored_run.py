@@ -29,7 +29,9 @@ def main(data: str, folder: Path) -> dict:
     found = {"replicas": mirrored.replicas, **steps.differences(data, mirrored, [Part()])}
     # Graphs, which take longer than the steps, are left to the run on two devices.
     for name in ("none", "mirrored"):
-        config = tiny.config(data, folder / name, teacher="none", student="narrow", stages=["student"], distribute=name)
+        settings = {"teacher": "none", "student": "narrow", "stages": ["student"], "distribute": name}
+        distil = {"epochs": 2, "batch_size": 16, "warmup_epochs": 0.5, "weight_average": 0.5}
+        config = tiny.config(data, folder / name, distil=distil, **settings)
         with running_eagerly(name == "none"):
             train(config)
     return found

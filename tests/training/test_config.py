@@ -70,6 +70,7 @@ def test_flags_preset_and_notebook_give_the_same(tmp_path):
         ({"labelled_share": 1}, "labelled_share must be above 0 and below 1, not 1"),
         ({"labelled_share": 0.5, "distil": {"batch_size": 1}}, "distil.batch_size must be at least 2"),
         ({"distil": {"steps_per_epoch": -1}}, "distil.steps_per_epoch must be a number of at least 0"),
+        ({"distil": {"weight_average": 1}}, "distil.weight_average must be at least 0 and below 1, not 1"),
         ({"stages": []}, "stages must name at least one"),
         ({"stages": "pupil"}, "stages must be one of teacher, student, int8, not 'pupil'"),
         ({"student": "vgg16"}, "there is no student 'vgg16'"),
