@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def build_optimizer(settings: FitSettings, steps_per_epoch: int) -> keras.optimizers.Optimizer:
-    """AdamW with a linear warm-up and a half-cosine decay to 0; at its end the weights' moving average, if one is kept."""
+    """AdamW with a linear warm-up and a half-cosine decay to 0; it may keep a moving average of the weights."""
     total = settings.epochs * steps_per_epoch
     warmup = min(round(settings.warmup_epochs * steps_per_epoch), total - 1)
     schedule = keras.optimizers.schedules.CosineDecay(
