@@ -1,4 +1,4 @@
-"""Claim: memory does not grow with the data set, time grows in proportion to it, and large sets are mixed.
+"""Claim: memory grows by some bytes per frame and not by its pixels, time in proportion, and large sets are mixed.
 
     python benchmarks/growth.py [--frames 10000 100000 1000000] [--folder growth]
 
@@ -57,7 +57,7 @@ def markdown(found: dict[int, dict[str, dict[str, Any]]]) -> str:
     head = [f"{count:,} frames" for count in counts]
     lines = [shown.measured_on("numpy", "pandas"), ""]
     between = list(itertools.pairwise(counts))
-    grown = [f"bytes a frame more, {one:,} to {other:,}" for one, other in between]
+    grown = [f"more bytes per frame, {one:,} to {other:,}" for one, other in between]
     rows = []
     for step in ("idle", *(name for name in MEASURED if all(name in found[count] for count in counts))):
         peaks = [found[count][step]["peak_mib"] for count in counts]
@@ -74,7 +74,7 @@ def markdown(found: dict[int, dict[str, dict[str, Any]]]) -> str:
             for count, result in results
         ]
         rows.append((SAID[step], *firsts, *rate))
-    head = [*(f"s to the first batch, {name}" for name in head), *(f"µs a frame, {name}" for name in head)]
+    head = [*(f"s to the first batch, {name}" for name in head), *(f"µs per frame, {name}" for name in head)]
     lines += [shown.table(["time", *head], rows)]
     if all("mixing" in found[count] for count in counts):
         rows = []

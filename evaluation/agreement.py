@@ -43,7 +43,7 @@ def gaze_agreement(
         data, split: the frames.
         gaze: what teachers see; what is compared with is always the real gaze.
         fixations: rule for what is fixated, "idt" or "samples"; see `frame_fixations`.
-        batch_size: frames a batch.
+        batch_size: frames per batch.
 
     Returns:
         {"n_frames", "fixations": `FrameFixations.describe()`, "rows": [{"map", "name",

@@ -24,7 +24,7 @@ def predict_split(
         split: "train", "val" or "test".
         gaze: what a teacher sees: "real", "none", "shuffled" or "centre", as maps with the
             sigma that its metadata names. Students see frames alone, whatever is given here.
-        batch_size: frames a batch; the result does not depend on it.
+        batch_size: frames per batch; the result does not depend on it.
         show: a progress bar.
 
     Returns:

@@ -12,7 +12,7 @@ from snakemake.cli import get_argument_parser
 
 from tests.pages import PAGES, ROOT, block
 
-README = PAGES[Path("README.md")]
+README, ARCHITECTURE = PAGES[Path("README.md")], Path("docs/architecture.md")
 COMMANDS = ("prepare", "train", "evaluate", "predict", "compress", "study", "export")
 
 
@@ -83,6 +83,21 @@ def test_every_flag_that_a_page_names_is_a_flag(capsys, monkeypatch):
             continue  # what is gone, and what its own examples add
         for flag in set(re.findall(r"(?<![\w-])--[a-z][a-z_.-]*[a-z]", text)):
             assert flag in known or any(option.startswith(f"{flag}.") for option in known), f"{page}: {flag}"
+
+
+@pytest.mark.parametrize("role", ["teacher", "student"])
+def test_the_page_of_training_names_every_model_of_the_registry(role):
+    from models import names
+
+    text = PAGES[Path("docs/training.md")]
+    row = re.search(rf"^\| `--{role}`, `--{role}-options` \| (.*?)(?: or `none`)?;", text, re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)`", row[1])) == sorted(names(role))
+
+
+def test_the_page_of_the_architecture_names_every_preset_and_study():
+    row = re.search(r"^\| `configs/` \| presets: (.*?); studies: (.*?); `cluster/`", PAGES[ARCHITECTURE], re.MULTILINE)
+    named = [re.findall(r"`(\w+)`", part) for part in row.groups()]
+    assert sorted([*named[0], *named[1]]) == sorted(path.stem for path in (ROOT / "configs").glob("*.yaml"))
 
 
 def test_compression_ratios_follow_from_the_bytes():

@@ -22,7 +22,7 @@ class FitSettings:
 
     Attributes:
         epochs: passes over the training split.
-        batch_size: frames a step.
+        batch_size: frames per step.
         learning_rate: its peak; it warms up linearly and falls to 0 by a half cosine.
         weight_decay: of AdamW; biases and batch normalisation are left out.
         warmup_epochs: epochs of the warm-up.
@@ -147,7 +147,7 @@ class QuantizeSettings:
 
     Attributes:
         epochs: passes over the training split.
-        batch_size: frames a step.
+        batch_size: frames per step.
         learning_rate: its peak; a tenth of the student's own, or less.
         steps_per_epoch: as of the other stages.
     """
