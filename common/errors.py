@@ -113,8 +113,8 @@ def run_command(main: Callable[[list[str]], int | None], argv: list[str] | None 
         for word in argv:
             if "\0" in word:
                 raise InputError(f"{word!r}: holds a NUL byte: correct it")
-            _check_encoded(word)
-        _check_encoded(os.getcwd())
+            check_encoded(word)
+        check_encoded(os.getcwd())
         with _sigterm_raises(), disk_errors("a file or folder that the command uses"):
             return main(argv) or 0
     except InputError as error:
@@ -134,8 +134,14 @@ def run_command(main: Callable[[list[str]], int | None], argv: list[str] | None 
         return 141
 
 
-def _check_encoded(text: str) -> None:
-    """Refuse a name whose bytes are no UTF-8: TensorFlow and LiteRT take none, and JSON can't hold it."""
+def check_encoded(text: str) -> None:
+    """Refuse a name whose bytes are no UTF-8: TensorFlow and LiteRT take none, and JSON can't hold it.
+
+    `run_command` looks at the words of the command line; names that are found in a folder are for their finder.
+
+    Raises:
+        InputError: such a name.
+    """
     try:
         text.encode()
         return

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from common.console import notice
 from common.errors import InputError, disk_errors
-from common.locks import exclusive
+from common.locks import exclusive, link_target
 
 
 def path_kind(path: str | os.PathLike) -> str | None:
@@ -64,12 +64,12 @@ def check_file(path: str | os.PathLike, what: str) -> Path:
 
 
 def check_output_file(path: str | os.PathLike) -> None:
-    """Refuse an output path that is a folder, a device or a pipe.
+    """Refuse an output path that is a folder, a device or a pipe, or a link into a folder that does not exist.
 
     Raises:
         InputError: naming what is there.
     """
-    if (kind := _kind(path)) not in ("file", None):
+    if (kind := _kind(link_target(path))) not in ("file", None):
         raise InputError(
             f"{path}: is {kind.replace('folder', 'a folder')}, and a file is to be written there: name another one"
         )
@@ -79,6 +79,7 @@ def check_output_file(path: str | os.PathLike) -> None:
 def whole_folder(path: str | os.PathLike, *, overwrite: bool = False, marker: str | None = None) -> Iterator[Path]:
     """Give a temporary sibling of `path` that takes its name when the block ends well.
 
+    A symbolic link is followed: its target is made or replaced, next to the target, and the link stays.
     If the block raises, the temporary folder is removed and `path` is as it was. `path` is
     locked for this process meanwhile; first what killed processes left next to it is cleaned up,
     with a notice: a folder that an interrupted overwriting had set aside comes back, half-written ones are removed.
@@ -90,10 +91,10 @@ def whole_folder(path: str | os.PathLike, *, overwrite: bool = False, marker: st
             slip of the keyboard never costs somebody's own files.
 
     Raises:
-        InputError: `path` exists and may not be replaced, another process writes it, or it
-            can't be written.
+        InputError: `path` exists and may not be replaced, another process writes it, it can't be
+            written, or it links into a folder that does not exist.
     """
-    path = Path(path)
+    path = link_target(path)
     # "." and ".." have no name from which a sibling's name could be made.
     path = path if path.name not in ("", "..") else path.resolve()
     if (kind := _kind(path)) not in ("folder", None):
@@ -130,7 +131,7 @@ def _check_replaceable(path: Path, overwrite: bool, marker: str | None) -> None:
 
 def set_aside(path: str | os.PathLike) -> Path | None:
     """The folder that an interrupted overwriting moved away from `path` and did not replace; None if there is none."""
-    path = Path(path)
+    path = Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
     if path_kind(path) is not None or not path.name or not path.parent.is_dir():
         return None
     return next((old / "was" for old in _siblings(path, ".old") if (old / "was").is_dir()), None)
@@ -191,13 +192,15 @@ def _swap(new: Path, path: Path) -> None:
 def whole_file(path: str | os.PathLike) -> Iterator[Path]:
     """Give a temporary sibling path; it replaces `path` when the block ends well.
 
+    A symbolic link is followed: its target is replaced, and the link stays.
     What killed processes left next to `path` is removed, with a notice.
 
     Raises:
-        InputError: `path` is a device or a pipe, which must not be replaced, or can't be written.
+        InputError: `path` is a device or a pipe, which must not be replaced, can't be written, or links
+            into a folder that does not exist.
     """
-    path = Path(path)
     check_output_file(path)
+    path = link_target(path)
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _clear_left_files(path)

@@ -19,20 +19,38 @@ _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 _RETRY_S = 0.5
 
 
+def link_target(path: str | os.PathLike) -> Path:
+    """Where an output goes: what a symbolic link leads to, though it need not exist yet; any other path as it is.
+
+    So a folder on another disk stays there, and two names of one output have one lock.
+
+    Raises:
+        InputError: a link into a folder that does not exist.
+    """
+    path = Path(path)
+    if not os.path.islink(path):
+        return path
+    target = Path(os.path.realpath(path))
+    if not target.parent.is_dir():
+        raise InputError(f"{path}: links to {target}, and there is no folder {target.parent}: make it, or correct it")
+    return target
+
+
 @contextlib.contextmanager
 def exclusive(path: str | os.PathLike, *, wait: bool = False) -> Iterator[None]:
     """Hold `path` (a folder or file to be written) for this process alone.
 
-    The lock is `.NAME.lock` next to it, held by the operating system: it ends with its
-    process, however that ends, so that the file that a killed process leaves is no lock.
+    The lock is `.NAME.lock` next to it (of a symbolic link: next to its target), held by the
+    operating system: it ends with its process, however that ends, so that the file that a
+    killed process leaves is no lock.
 
     Args:
         path: what is written. wait: until another process that holds it is done, instead of an error.
 
     Raises:
-        InputError: another process holds it; names that process and since when.
+        InputError: another process holds it; names that process and since when. Or as `link_target`.
     """
-    path = Path(path)
+    path = link_target(path)
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.parent / f".{path.name}.lock"

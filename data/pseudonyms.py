@@ -13,7 +13,7 @@ import pydantic
 
 from common.documents import checked, read_json
 from common.errors import InputError
-from common.files import path_kind, whole_file
+from common.files import check_output_file, path_kind, whole_file
 
 _CURE = "give the file that an earlier run with pseudonymise wrote, or a new name"
 
@@ -56,13 +56,14 @@ def open_pseudonyms(path: str | os.PathLike | None, out: str | os.PathLike) -> P
     """The pseudonyms that a file keeps, or new ones where there is no such file; None for no path.
 
     Raises:
-        InputError: the file lies in the data set `out`, or is no file of pseudonyms.
+        InputError: the file lies in the data set `out`, is no file of pseudonyms, or can't be one.
     """
     if path is None:
         return None
     path = Path(path)
     if path.resolve().is_relative_to(Path(out).resolve()):
         raise InputError(f"{path}: is in the data set {out}, and the map is to be kept apart: name a file elsewhere")
+    check_output_file(path)  # before the work whose ids it keeps
     if path_kind(path) is None:
         return Pseudonyms(path, _Kept(salt=secrets.token_hex(16), patients={}, recordings={}))
     content: Any = read_json(path, "the map of pseudonyms", _CURE)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common.errors import InputError
+from common.errors import InputError, check_encoded
 from common.files import path_kind, sha256_of
 from data.video.clip import Video
 from data.video.fan import find_fan
@@ -72,7 +72,8 @@ def open_clips(words: Sequence[str], fps: float | None = None) -> list[Clip]:
         fps: frames per s of those that tell none.
 
     Raises:
-        InputError: a pattern without a match, the same input twice, or what `open_video` refuses.
+        InputError: a pattern without a match, a name that is no UTF-8, the same input twice, or what `open_video`
+            refuses.
     """
     paths = [path for word in words for path in _matches(word)]
     seen: set[Path] = set()
@@ -149,6 +150,8 @@ def _matches(word: str) -> list[Path]:
     found = sorted(Path(name) for name in glob.glob(word, recursive=True))
     if not found:
         raise InputError(f"{word}: no file matches this pattern: check it")
+    for path in found:
+        check_encoded(str(path))
     return found
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from common.errors import InputError
-from common.files import whole_file, whole_folder, write_text
+from common.files import set_aside, whole_file, whole_folder, write_text
+from common.locks import exclusive
 
 
 def contents(folder: Path) -> dict:
@@ -147,3 +148,42 @@ def test_a_folder_that_may_not_be_written(tmp_path):
     for attempt in (whole_folder(locked / "out"), whole_file(locked / "file")):
         with pytest.raises(InputError, match="permission denied"), attempt as path:
             path.write_text("x")
+
+
+def test_a_linked_folder_is_made_or_replaced_where_the_link_leads(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "disk" / "new")  # which is not there yet
+    for text in ("1", "2"):
+        with whole_folder(tmp_path / "out", overwrite=True) as folder:
+            (folder / "x").write_text(text)
+            with pytest.raises(InputError, match="writes there"), exclusive(tmp_path / "disk" / "new"):
+                pytest.fail("both names have one lock")
+        assert (tmp_path / "out").is_symlink() and contents(tmp_path / "disk") == {"new/x": text}
+    with pytest.raises(InputError, match="exists already"), whole_folder(tmp_path / "out"):
+        pytest.fail("the block must not run")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["disk", "out"]
+
+
+def test_what_an_interrupted_overwriting_set_aside_is_found_behind_a_link(tmp_path):
+    (tmp_path / "disk" / ".new.abc.old" / "was").mkdir(parents=True)
+    (tmp_path / "out").symlink_to(tmp_path / "disk" / "new")
+    assert set_aside(tmp_path / "out") == tmp_path / "disk" / ".new.abc.old" / "was"
+
+
+def test_a_linked_file_is_written_where_the_link_leads(tmp_path):
+    (tmp_path / "safe").mkdir()
+    (tmp_path / "map.json").symlink_to("safe/map.json")
+    for text in ("1", "2"):
+        write_text(tmp_path / "map.json", text)
+        assert (tmp_path / "map.json").is_symlink() and contents(tmp_path / "safe") == {"map.json": text}
+
+
+def test_a_link_into_a_folder_that_is_missing_is_refused_before_any_work(tmp_path):
+    (tmp_path / "out").symlink_to("disk/new")
+    for attempt in (whole_folder(tmp_path / "out", overwrite=True), whole_file(tmp_path / "out")):
+        with pytest.raises(InputError, match=r"out: links to .*new, and there is no folder .*disk: make it"), attempt:
+            pytest.fail("the block must not run")
+    (tmp_path / "circle").symlink_to("circle")
+    with pytest.raises(InputError, match="links lead in a circle"), whole_folder(tmp_path / "circle"):
+        pytest.fail("the block must not run")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["circle", "out"]

@@ -68,3 +68,14 @@ def test_a_map_inside_the_data_set_or_of_another_kind_is_refused(tmp_path):
         (tmp_path / "map.json").write_text(content)
         with pytest.raises(InputError, match=r"map\.json: can't be read .*pseudonymise"):
             open_pseudonyms(tmp_path / "map.json", tmp_path / "out")
+
+
+def test_a_map_of_pseudonyms_lies_where_its_link_leads(tmp_path):
+    (tmp_path / "safe").mkdir()
+    (tmp_path / "map.json").symlink_to("safe/map.json")
+    open_pseudonyms(tmp_path / "map.json", tmp_path / "out").save()
+    assert (tmp_path / "map.json").is_symlink() and (tmp_path / "safe" / "map.json").is_file()
+    assert open_pseudonyms(tmp_path / "map.json", tmp_path / "out").patient("a") != "a"
+    (tmp_path / "other.json").symlink_to("gone/map.json")
+    with pytest.raises(InputError, match="there is no folder"):
+        open_pseudonyms(tmp_path / "other.json", tmp_path / "out")

@@ -1,6 +1,7 @@
 """predict.py on files: what it writes, of clips whose answers are known, and what it refuses."""
 
 import json
+import os
 
 import av
 import numpy as np
@@ -195,6 +196,14 @@ def test_bad_input_is_one_line_and_nothing_is_written(words, message, student, c
     assert run(*(stand_for.get(word, word) for word in words)) == 2
     said = capsys.readouterr().err.strip().splitlines()
     assert message in said[-1] and said[-1].startswith("error: ") and sorted(tmp_path.iterdir()) == before
+
+
+def test_a_name_that_is_no_utf8_is_refused_before_anything_is_decoded(student, tmp_path, monkeypatch, capsys):
+    Image.fromarray(third(0)).save(tmp_path / os.fsdecode(b"sc\xe4n.png"))
+    monkeypatch.setattr("deployment.inputs.open_video", lambda *_: pytest.fail("is not opened"))
+    assert run(student, tmp_path / "*.png", "--out", tmp_path / "out", "--crop", "none") == 2
+    assert "sc\\udce4n.png': the name is no UTF-8: rename" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_earlier_prediction_is_replaced_only_when_asked(student, clip, tmp_path):
