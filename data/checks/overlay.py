@@ -23,6 +23,7 @@ from data.frames import resize_frame
 from data.gaze.alignment import fill_short_gaps, gaze_for_frames, screen_to_frame, to_video_time
 from data.gaze.read import read_gaze
 from data.sources.manifest import Recording, check_box, read_manifest
+from data.ties import tie_s
 from data.video.clip import Video
 from data.video.read import open_video
 
@@ -187,7 +188,7 @@ def _gaze(recording: Recording, video: Video) -> Seen:
         image_box_px=recording.image_box_px,
         crop_px=recording.crop_px,
         gaze_offset_s=offset_s,
-        last_frame_duration_s=video.duration_s - float(video.times_s[-1]) or None,
+        last_frame_duration_s=video.last_frame_s,
     )
     screen_x, screen_y, filled = fill_short_gaps(gaze)
     x, y = screen_to_frame(
@@ -203,7 +204,8 @@ def _gaze(recording: Recording, video: Video) -> Seen:
     known = gaze.valid | filled
     # One image stays for as long as somebody looked at it.
     end_s = video.duration_s if len(video.times_s) > 1 else np.inf
-    shown = known & (time_s >= video.times_s[0]) & (time_s < end_s)
+    tie = tie_s(video.times_s, gaze.time_s)
+    shown = known & (time_s + tie >= video.times_s[0]) & (time_s + tie < end_s)
     return Seen(
         recording,
         video.times_s,

@@ -15,6 +15,7 @@ import numpy as np
 from common.errors import InputError
 from data.gaze.clock import CLOCK_RESOLUTION_S, clock_jumps, clock_sections, falls_back
 from data.gaze.read import MAX_GAP_S, GazeRecording, gaps
+from data.ties import tie_s
 
 Box = tuple[float, float, float, float]
 
@@ -70,8 +71,9 @@ def gaze_for_frames(
     """Give every frame of a video the gaze points of the time it was shown.
 
     A sample belongs to frame i if frame_times_s[i] <= t < frame_times_s[i + 1], with t its
-    time on the video's clock. Pass all frames of the video, also where only some are kept:
-    a sample is of the frame that was shown, not of the nearest one kept.
+    time on the video's clock, and equal up to what files round (`data.ties`). Pass all frames of
+    the video, also where only some are kept: a sample is of the frame that was shown, not of the
+    nearest one kept.
 
     Gaze missing for up to `max_gap_s` between two valid samples is interpolated linearly at
     the missing samples' own times, never across a clock jump; a longer gap stays missing
@@ -100,7 +102,8 @@ def gaze_for_frames(
     frame_times_s = np.asarray(frame_times_s, np.float64)
     _check_times(frame_times_s, gaze)
     end_s = frame_times_s[-1] + _last_duration(frame_times_s, last_frame_duration_s)
-    time_s = to_video_time(gaze.time_s, gaze_offset_s, frame_times_s[0])
+    tie = tie_s(frame_times_s, gaze.time_s)
+    time_s = to_video_time(gaze.time_s, gaze_offset_s, frame_times_s[0]) + tie
     shown = (time_s >= frame_times_s[0]) & (time_s < end_s)
     if not (shown & gaze.valid).any():
         raise _no_overlap(gaze, shown, gaze_offset_s, end_s - frame_times_s[0])

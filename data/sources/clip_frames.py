@@ -194,8 +194,7 @@ def _frame_gaze(recording: Recording, video: Video) -> FrameGaze | None:
         image_box_px=recording.image_box_px,
         crop_px=recording.crop_px,
         gaze_offset_s=recording.gaze_offset_s or 0.0,
-        # One image stays for as long as somebody looked at it.
-        last_frame_duration_s=video.duration_s - float(video.times_s[-1]) or None,
+        last_frame_duration_s=video.last_frame_s,
     )
 
 

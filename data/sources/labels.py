@@ -15,6 +15,7 @@ from common.errors import InputError
 from data.names import name_fault, one_spelling
 from data.sources.manifest import Recording
 from data.tables import Row, nearest, read_table
+from data.ties import tie_s
 
 # "None of the planes" comes after the planes.
 _LAST = ("background", "other")
@@ -106,12 +107,13 @@ def frame_labels(recording: Recording, intervals: Sequence[Interval], times_s: n
     """The label of each frame at `times_s` [n], as its file spells it; None outside every interval.
 
     A whole-clip label holds for every frame. A frame on the border of two intervals
-    belongs to the later one.
+    belongs to the later one; it is on it up to what files round (`data.ties`).
     """
     if recording.labels is None:
         return [recording.label] * len(times_s)
     starts = np.array([i.start_s for i in intervals])
     ends = np.array([i.end_s for i in intervals])
+    times_s = np.asarray(times_s, np.float64) + tie_s(times_s, [*starts, *ends])
     at = np.searchsorted(starts, times_s, side="right") - 1
     return [intervals[k].label if k >= 0 and t < ends[k] else None for k, t in zip(at, times_s)]
 

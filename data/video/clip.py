@@ -48,6 +48,11 @@ class Video:
     def __len__(self) -> int:
         return len(self.times_s)
 
+    @property
+    def last_frame_s(self) -> float | None:
+        """How long the last of several frames stays, s; None of a lone one, which stays while somebody looks at it."""
+        return None if len(self) == 1 else self.duration_s - float(self.times_s[-1]) or None
+
     def __iter__(self) -> Iterator[tuple[int, float, np.ndarray]]:
         """Yield (index, time_s, frame uint8 [height, width]) in order of presentation.
 

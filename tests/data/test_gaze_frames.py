@@ -174,6 +174,31 @@ def test_a_sample_at_a_frames_first_moment_is_of_that_frame():
     assert found.outside_video == 1
 
 
+@pytest.mark.parametrize("decimals", [3, 6, 12])
+@pytest.mark.parametrize("offset_s", [0.0, 100.0, 1234.5])
+@pytest.mark.parametrize(("fps", "clock"), [(25, 1 / 12800), (30, 1 / 15360), (30, 1e-3), (500, 1e-3)])
+def test_a_sample_taken_when_a_frame_came_is_of_that_frame_however_both_are_rounded(fps, clock, offset_s, decimals):
+    """One sample a frame: rounding and the differences of floats may not move it to the frame before."""
+    true_s, x = np.arange(100) / fps, (np.arange(100) + 0.5) / 100
+    time_s = np.array([float(f"{t:.{decimals}f}") for t in offset_s + true_s])
+    frame_times = np.rint(true_s / clock) * clock
+    found = gaze_for_frames(recording(time_s, x, x), frame_times, video_px=(9, 9), gaze_offset_s=offset_s)
+    assert [points.tolist() for points in found.x] == [[at] for at in x]
+    assert found.outside_video == 0
+
+
+@pytest.mark.parametrize("late_s", [2e-6, 1e-3])
+def test_a_sample_before_a_frame_by_more_than_rounding_is_of_the_frame_before(late_s):
+    """Clocks of microseconds and of milliseconds: one tick before the frame is before the frame."""
+    found = gaze_for_frames(
+        recording(7 + np.arange(10) / 25 - late_s, np.full(10, 0.5), np.full(10, 0.5)),
+        np.arange(10) / 25,
+        video_px=(9, 9),
+        gaze_offset_s=7.0,
+    )
+    assert [len(points) for points in found.x] == [1] * 9 + [0] and found.outside_video == 1
+
+
 def test_a_single_image_takes_all_gaze():
     found = gaze_for_frames(recording([5.0, 6.0, 90.0], [0.1, 0.2, 0.3], [0.5] * 3), [0.0], video_px=(9, 9))
     assert len(found.x) == 1 and len(found.x[0]) == 3

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from common.errors import InputError
@@ -187,6 +188,18 @@ def test_frame_labels_agree_with_a_search_interval_by_interval(folder):
     brute = [next((i.label for i in intervals if i.start_s <= t < i.end_s), None) for t in times_s]
     assert frame_labels(recording, intervals, times_s) == brute
     assert {None, "a", "b"} == set(brute)
+
+
+@pytest.mark.parametrize(("fps", "clock"), [(25, 1 / 12800), (30, 1 / 15360), (30, 1e-3)])
+def test_borders_of_three_decimals_are_those_of_frames(folder, fps, clock):
+    """Ten frames of each label, written as docs/data-video says: start = frame / fps, end = (last + 1) / fps."""
+    rows = [f"{k / fps:.3f},{(k + 10) / fps:.3f},{'ab'[k // 10 % 2]}\n" for k in range(10, 90, 10)]
+    (folder / "labels.csv").write_text("start_s,end_s,label\n" + "".join(rows))
+    write_csv(folder / "m.csv", [row("a", label="", labels="labels.csv")])
+    (recording,) = read_manifest(folder / "m.csv")
+    times_s = np.rint(np.arange(100) / fps / clock) * clock
+    labels = frame_labels(recording, read_intervals(folder / "labels.csv"), times_s)
+    assert labels == [None] * 10 + (["b"] * 10 + ["a"] * 10) * 4 + [None] * 10
 
 
 def test_classes_come_in_canonical_order():

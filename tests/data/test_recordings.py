@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from common.console import console
+from data.checks.overlay import check_recordings
 from data.dataset import open_dataset
 from data.frames import resize_frame
 from data.report import dataset_warnings, print_dataset_report
@@ -151,6 +152,24 @@ def test_every_kind_of_video_comes_through_one_manifest(tmp_path):
         assert len(examples) == (1 if recording == "p2_head" else 4)
     # All the time that somebody looked at an image, it was shown.
     np.testing.assert_allclose(found["p2_head"][0]["gaze_x"], np.full(90, 0.25), atol=1e-6)
+
+
+def test_one_image_gets_all_gaze_whatever_file_holds_it(tmp_path):
+    """A DICOM of one frame with FrameTime or a rate, or a folder of one image, says nothing of how long one looked."""
+    images = [numbered_frame(k, shift=k) for k in range(3)]
+    write_dicom(tmp_path / "0.dcm", images[0][None], FrameTime=33.3)
+    write_dicom(tmp_path / "1.dcm", images[1][None])
+    write_pngs(tmp_path / "2", {"0001.png": images[2]})
+    write_gaze(tmp_path / "gaze.csv", 1.0, 5.0, x=0.25)
+    rows = [
+        {"recording_id": name, "patient_id": name, "video": name, "label": "head", "gaze": "gaze.csv"}
+        | {"gaze_offset_s": 5, "fps": fps}
+        for name, fps in (("0.dcm", ""), ("1.dcm", 30), ("2", ""))
+    ]
+    found = frames_of(prepare(tmp_path, rows))
+    assert [len(examples[0]["gaze_x"]) for examples in found.values()] == [90] * 3
+    numbers, _ = check_recordings(tmp_path / "manifest.csv")
+    assert [row.samples for row in numbers] == [90] * 3
 
 
 def test_fps_keeps_the_frame_nearest_to_each_tick(tmp_path):
