@@ -108,7 +108,8 @@ def _store(flags: jsonargparse.Namespace, _: list[str]) -> int:
 
 
 def _evidence(flags: jsonargparse.Namespace, _: list[str]) -> int:
-    from studies.evidence import blocks, draw
+    from studies.evidence import blocks
+    from studies.evidence_figure import draw
     from studies.page import write_blocks
     from studies.stored import INDEX, read_stored
 

@@ -1,23 +1,14 @@
-"""Tables and a figure of stored results: what each arm reaches, how it differs from the others, what has not run."""
+"""Tables of stored results: what each arm reaches, how it differs from the others, what has not run."""
 
 from __future__ import annotations
 
-import dataclasses
-import functools
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
-import numpy as np
-from matplotlib.axes import Axes
-
-from common.errors import InputError
-from evaluation.figures import PALETTE
+from studies.claims import claim_table
 from studies.declare import split_name
-from studies.folds import arm_scores, fold_paragraphs, over_folds
+from studies.folds import fold_paragraphs
 from studies.page import markdown
-from studies.picture import picture
-from studies.statistics import Difference, holm, interval, mean_and_sd, paired_difference
+from studies.statistics import Difference, interval, lost_share, mean_and_sd, paired_difference
 from studies.stored import Stored
 
 
@@ -37,7 +28,11 @@ def paragraphs(stored: Stored) -> list[str]:
     """What a page says of stored results."""
     if not stored.index["trainings"]:
         return [left_over(stored)]
-    return [arm_table(stored), claim_table(stored), left_over(stored)]
+    parts = [arm_table(stored)]
+    if stored.index["claims"]:
+        gap, over = "difference, percentage points", "seeds and patients"
+        parts.append(claim_table(stored.index, differences(stored), gap, over, "seeds"))
+    return [*parts, *lost_shares(stored), left_over(stored)]
 
 
 def arm_table(stored: Stored) -> str:
@@ -57,32 +52,31 @@ def arm_table(stored: Stored) -> str:
     return markdown(lines)
 
 
-def claim_table(stored: Stored) -> str:
-    """One line per claim: paired difference in percentage points, its interval, p and Holm's p over all claims."""
-    found = differences(stored)
-    adjusted = holm({name: difference.p for name, difference in found.items()})
-    lines = [
-        ["better", "than", "pairs", "difference, percentage points", "95 % over seeds and patients", "p", "p, Holm"]
-    ]
-    for better, other in stored.index["claims"]:
-        names = [stored.index["arms"][arm]["model"] for arm in (better, other)]
-        difference = found.get(f"{better} > {other}")
-        cells = ["0", "not run", "", "", ""]
-        if difference:
-            points = [100 * value for value in (difference.mean, difference.low, difference.high)]
-            cells = [str(difference.seeds), f"{points[0]:+.1f}", f"{points[1]:+.1f} to {points[2]:+.1f}"]
-            cells += [f"{difference.p:.4f}", f"{adjusted[f'{better} > {other}']:.4f}"]
-        lines.append([*names, *cells])
-    return markdown(lines)
-
-
-def differences(stored: Stored) -> dict[str, Difference]:
-    """{"better > other": how they differ} of the claims whose arms have run with a seed in common."""
+def differences(stored: Stored) -> dict[tuple[str, str], Difference]:
+    """{(better, other): how they differ} of the claims whose arms have run with a seed in common."""
     found = {}
     for better, other in stored.index["claims"]:
         one, two = stored.counts(better), stored.counts(other)
         if one is not None and two is not None and set(one.seeds) & set(two.seeds):
-            found[f"{better} > {other}"] = paired_difference(one, two)
+            found[(better, other)] = paired_difference(one, two)
+    return found
+
+
+def lost_shares(stored: Stored) -> list[str]:
+    """A sentence for each declared share: how much of an arm's gain a control loses."""
+    found = []
+    for names in stored.index.get("shares", []):
+        counts = [each for name in names if (each := stored.counts(name)) is not None]
+        if len(counts) < len(names) or len({each.seeds for each in counts}) != 1:
+            continue
+        if counts[0].right.sum() <= counts[2].right.sum():
+            continue
+        share, low, high = lost_share(*counts)
+        arm, control, base = (stored.index["arms"][name]["model"] for name in names)
+        found.append(
+            f"Of what {arm} gains over {base}, {control} loses {100 * share:.0f} % (95 % over seeds and patients: "
+            f"{100 * low:.0f} to {100 * high:.0f} %)."
+        )
     return found
 
 
@@ -98,101 +92,3 @@ def left_over(stored: Stored) -> str:
         return f"All {len(planned)} planned trainings have run."
     arms = ", ".join(f"{arm} (seeds {', '.join(map(str, missing))})" for arm, missing in seeds.items())
     return f"{sum(map(len, seeds.values()))} of {len(planned)} planned trainings have not run: {arms}."
-
-
-def draw(path: Path, tables: Sequence[Stored]) -> None:
-    """Accuracy over labelled patients, one line per arm with a band of ± sd; all arms of one table; folds.
-
-    Each is a panel of its own, and is left out where nothing of it has run.
-
-    Raises:
-        InputError: nothing has run, or an ending that no picture has.
-    """
-    tables = [stored for stored in tables if stored.index["trainings"]]
-    folds: dict[str, list[Stored]] = {}
-    for stored in tables:
-        if stored.index.get("fold_of"):
-            folds.setdefault(stored.index["fold_of"], []).append(stored)
-    tables = [stored for stored in tables if not stored.index.get("fold_of")]
-    budgets = {about["labelled_patients"] for stored in tables for about in stored.index["arms"].values()}
-    panels: list[Callable[[Axes], None]] = []
-    if len(budgets) > 1:  # one budget of labels makes no line
-        panels.append(lambda axes: _draw_over_patients(axes, tables))
-    if tables:
-        panels.append(lambda axes: _draw_arms(axes, max(tables, key=lambda stored: len(stored.index["trainings"]))))
-    panels += [functools.partial(_draw_folds, folds=parts) for parts in folds.values()]
-    with picture(path, 1.0 + 4.6 * max(1, len(panels)), 4.2) as figure:
-        if not panels:
-            raise InputError(f"{path}: no training of these results has run: there is nothing to draw")
-        for axes, fill in zip(np.ravel(figure.subplots(1, len(panels))), panels, strict=True):
-            fill(axes)
-
-
-def _draw_over_patients(axes: Axes, tables: Sequence[Stored]) -> None:
-    points: dict[str, list[tuple[float, float, float]]] = {}
-    names = {}
-    for stored in tables:
-        for arm, about in stored.index["arms"].items():
-            counts = stored.counts(arm)
-            if counts is None or about["is_teacher"] or about["labelled_patients"] is None:
-                continue
-            mean, sd = mean_and_sd(counts.accuracies())
-            points.setdefault(arm, []).append((float(about["labelled_patients"]), mean, np.nan_to_num(sd)))
-            names[arm] = about["model"]
-    for place, (arm, found) in enumerate(points.items()):
-        patients, mean, sd = np.array(sorted(found)).T
-        colour = PALETTE[place % len(PALETTE)]
-        axes.plot(patients, mean, "o-", color=colour, label=names[arm], markersize=4)
-        axes.fill_between(patients, mean - sd, mean + sd, color=colour, alpha=0.15, linewidth=0)
-    axes.set_xscale("log")
-    ticks = sorted({patients for found in points.values() for patients, *_ in found})
-    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.minorticks_off()
-    axes.set_xlabel("labelled patients")
-    axes.set_ylabel("accuracy, simulated test patients")
-    axes.legend(fontsize=7, loc="best")
-
-
-def _draw_arms(axes: Axes, stored: Stored) -> None:
-    lines = []
-    for arm, about in stored.index["arms"].items():
-        counts = stored.counts(arm)
-        if counts is not None:
-            accuracies = counts.accuracies()
-            lines.append(_Line(about, accuracies, float(accuracies.mean()), interval(counts)))
-    _forest(axes, lines, "seeds", f"accuracy, simulated patients\n{stored.index['title']}")
-
-
-def _draw_folds(axes: Axes, folds: Sequence[Stored]) -> None:
-    lines, index = [], folds[0].index
-    for arm, about in index["arms"].items():
-        scores = arm_scores(folds, arm)
-        if scores.by_fold:
-            mean, low, high = over_folds(scores)
-            lines.append(_Line(about, np.array([each.mean() for each in scores.by_fold.values()]), mean, (low, high)))
-    what = "area under the ROC curve" if index["positive"] else "accuracy"
-    _forest(axes, lines, "folds", f"{what} of each fold\n{index['note'] or index['fold_of']}")
-
-
-@dataclasses.dataclass(frozen=True)
-class _Line:
-    about: Mapping[str, Any]
-    values: np.ndarray  # of each seed or fold
-    mean: float
-    interval: tuple[float, float]
-
-
-def _forest(axes: Axes, lines: Sequence[_Line], repeated: str, label: str) -> None:
-    """One line per arm: its interval, each of its repetitions, its mean."""
-    most, names = max(len(line.values) for line in lines), []
-    for place, line in enumerate(lines):
-        colour = "0.5" if line.about["is_teacher"] else PALETTE[0]
-        axes.plot(line.interval, [place, place], color=colour, linewidth=1.2)
-        axes.plot(line.values, np.full(len(line.values), place), "o", color=colour, markersize=3, alpha=0.5)
-        # A hollow mark and a note where fewer have run: such an interval is over patients alone, or nearly so.
-        full = len(line.values) == most
-        axes.plot(line.mean, place, "D", color=colour, markersize=5, markerfacecolor=colour if full else "white")
-        names.append(line.about["model"] + ("" if full else f", {repeated}: {len(line.values)} of {most}"))
-    axes.set_yticks(range(len(lines)), names, fontsize=7)
-    axes.invert_yaxis()
-    axes.set_xlabel(label)

@@ -15,8 +15,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from common.errors import InputError
+from studies.claims import claim_table
 from studies.page import markdown
-from studies.statistics import DRAWS, LEVEL, Difference, holm, mean_and_sd, multiplicities, percentiles, two_sided
+from studies.statistics import DRAWS, LEVEL, Difference, mean_and_sd, multiplicities, percentiles, two_sided
 from studies.stored import Stored
 
 
@@ -35,6 +36,13 @@ class Scores:
     drawn: dict[str, np.ndarray]
     seeds: dict[str, tuple[int, ...]]
     random_folds: bool = True
+
+    def single_folds(self) -> list[Scores]:
+        """Those of each fold alone."""
+        return [
+            Scores({name: self.by_fold[name]}, {name: self.drawn[name]}, {name: self.seeds[name]}, self.random_folds)
+            for name in self.by_fold
+        ]
 
 
 def area(scores: np.ndarray, positive: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
@@ -104,59 +112,63 @@ def over_folds(scores: Scores, *, seed: int = 0, level: float = LEVEL) -> tuple[
 
 
 def fold_difference(arm: Scores, other: Scores, *, seed: int = 0, level: float = LEVEL) -> Difference | None:
-    """Score of `arm` minus that of `other`, over the folds and seeds that both have; None where there are none."""
-    gaps, drawn, pairs = [], [], 0
+    """Score of `arm` minus that of `other`, over the folds and seeds that both have; None where there are none.
+
+    Its `by_seed` are the differences of random folds; of folds that stay those of the seeds that every fold has.
+    """
+    gaps: dict[str, dict[int, float]] = {}
+    drawn = []
     for name in arm.seeds:
         common = [each for each in arm.seeds[name] if each in other.seeds.get(name, ())]
         if common:
             mine, theirs = ([side.seeds[name].index(each) for each in common] for side in (arm, other))
-            gaps.append(float((arm.by_fold[name][mine] - other.by_fold[name][theirs]).mean()))
+            gaps[name] = dict(zip(common, arm.by_fold[name][mine] - other.by_fold[name][theirs], strict=True))
             drawn.append(arm.drawn[name][:, mine] - other.drawn[name][:, theirs])
-            pairs += len(common)
     if not gaps:
         return None
     means = _mean_of_drawn(drawn, seed, arm.random_folds)
     low, high = percentiles(means, level)
-    return Difference(float(np.mean(gaps)), low, high, pairs, two_sided(means), tuple(gaps))
+    of_folds = [float(np.mean(list(by_seed.values()))) for by_seed in gaps.values()]
+    everywhere = sorted(set.intersection(*(set(by_seed) for by_seed in gaps.values())))
+    of_seeds = [float(np.mean([by_seed[each] for by_seed in gaps.values()])) for each in everywhere]
+    repeated = tuple(of_folds if arm.random_folds else of_seeds)
+    pairs = sum(map(len, gaps.values()))
+    return Difference(float(np.mean(of_folds)), low, high, pairs, two_sided(means), repeated)
 
 
 def fold_paragraphs(folds: Sequence[Stored]) -> list[str]:
-    """What a page says of the folds of one comparison."""
+    """What a page says of the folds of one comparison; a mean is of all folds, and is not there before."""
     index, trainings = folds[0].index, sum(len(fold.index["trainings"]) for fold in folds)
     planned = sum(len(fold.index["planned"]) for fold in folds)
     if not trainings:
         return [f"None of the {planned} planned trainings has run."]
     scores = {arm: arm_scores(folds, arm) for arm in index["arms"]}
-    ran = {arm: found for arm, found in scores.items() if found.by_fold}
     over, what = ("folds and images", "area") if index["positive"] else ("seeds and patients", "accuracy")
     names = ", ".join(fold.folder.name.removeprefix(f"{index['fold_of']}_").replace("_", " ") for fold in folds)
     lines = [["arm", "trainings", f"{what}, mean ± sd over folds", f"95 % over {over}", f"of each fold: {names}"]]
-    for arm, found in ran.items():
-        mean, low, high = over_folds(found)
-        of_each = np.array([values.mean() for values in found.by_fold.values()])
+    for arm, found in scores.items():
+        if not found.by_fold:
+            continue
         cells = [index["arms"][arm]["model"], str(sum(map(len, found.seeds.values())))]
-        cells += [f"{mean:.3f} ± {mean_and_sd(of_each)[1]:.3f}", f"{low:.3f} to {high:.3f}"]
+        if len(found.by_fold) == len(folds) > 1:
+            mean, low, high = over_folds(found)
+            sd = mean_and_sd(np.array([values.mean() for values in found.by_fold.values()]))[1]
+            cells += [f"{mean:.3f} ± {sd:.3f}", f"{low:.3f} to {high:.3f}"]
+        else:
+            cells += [f"{len(found.by_fold)} of {len(folds)} folds", ""]
         each = [f"{found.by_fold[fold.folder.name].mean():.3f}" if fold.folder.name in found.by_fold else "not run"
                 for fold in folds]  # fmt: skip
         lines.append([*cells, " ".join(each)])
-    left = f"{planned - trainings} of {planned} planned trainings have not run." if trainings < planned else ""
-    return [markdown(lines), _claims(index, ran, over), left or f"All {planned} planned trainings have run."]
-
-
-def _claims(index: dict, scores: dict[str, Scores], over: str) -> str:
-    found = {}
-    for better, other in index["claims"]:
-        if better in scores and other in scores and (difference := fold_difference(scores[better], scores[other])):
-            found[(better, other)] = difference
-    adjusted = holm({" > ".join(pair): difference.p for pair, difference in found.items()})
+    differences = {
+        (better, other): difference
+        for better, other in index["claims"]
+        if len(scores[better].by_fold) == len(scores[other].by_fold) == len(folds)
+        and (difference := fold_difference(scores[better], scores[other]))
+    }
     gap = "difference of areas × 100" if index["positive"] else "difference, percentage points"
-    lines = [["better", "than", "pairs", gap, f"95 % over {over}", "p", "p, Holm"]]
-    for pair, each in found.items():
-        points = [100 * value for value in (each.mean, each.low, each.high)]
-        cells = [index["arms"][arm]["model"] for arm in pair]
-        cells += [str(each.seeds), f"{points[0]:+.1f}", f"{points[1]:+.1f} to {points[2]:+.1f}"]
-        lines.append([*cells, f"{each.p:.4f}", f"{adjusted[' > '.join(pair)]:.4f}"])
-    return markdown(lines)
+    claims = claim_table(index, differences, gap, over, "folds" if index["positive"] else "seeds")
+    left = f"{planned - trainings} of {planned} planned trainings have not run."
+    return [markdown(lines), claims, left if trainings < planned else f"All {planned} planned trainings have run."]
 
 
 def _mean_of_drawn(drawn: Sequence[np.ndarray], seed: int, random_folds: bool) -> np.ndarray:

@@ -24,23 +24,33 @@ _KINDS = (("float model", "s"), ("student, no teacher", "o"), ("student, distill
 
 @contextlib.contextmanager
 def picture(path: Path, width: float, height: float) -> Iterator[Figure]:
-    """A figure to draw into, inches; it is written when the block ends well.
+    """A figure to draw into, inches; it is written when the block ends well: .svg, .pdf, .png or .jpg.
 
     Raises:
         InputError: an ending that no picture has, or a folder that can't be written.
     """
-    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        raise InputError(f"{path}: is no name of a picture: end it with .png or .jpg")
-    style = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False}
+    ending = {".jpeg": "jpg"}.get(path.suffix.lower(), path.suffix.lower().lstrip("."))
+    if ending not in ("svg", "pdf", "png", "jpg"):
+        raise InputError(f"{path}: is no name of a picture: end it with .svg, .pdf, .png or .jpg")
+    # A fixed salt and no date: the same results give the same bytes.
+    style = {
+        "svg.hashsalt": "study",
+        "svg.fonttype": "none",
+        "font.size": 9,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "legend.frameon": False,
+    }
     with matplotlib.rc_context(style):
         figure = Figure(figsize=(width, height), dpi=140, layout="constrained")
         yield figure
         with whole_file(path) as temporary:
-            figure.savefig(temporary, format="png" if path.suffix.lower() == ".png" else "jpg")
+            dated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(ending)
+            figure.savefig(temporary, format=ending, metadata=dated)
 
 
 def draw_table(path: Path, table: Table, lines: Sequence[Line]) -> None:
-    """Write a PNG or JPEG of a table's lines.
+    """Draw a table's lines.
 
     Raises:
         InputError: nothing to draw, or what `picture` raises.

@@ -12,6 +12,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from scipy.stats import t
 
 from common.errors import InputError
 
@@ -52,7 +53,7 @@ class Difference:
         low, high: interval over seeds and patients.
         seeds: pairs that it is made from.
         p: two-sided, of the same bootstrap: twice the share of draws on the other side of 0.
-        by_seed: float [seeds], the difference of each.
+        by_seed: float [seeds], the difference of each; of random folds that of each fold.
     """
 
     mean: float
@@ -61,6 +62,15 @@ class Difference:
     seeds: int
     p: float
     by_seed: tuple[float, ...]
+
+    def by_t(self, level: float = LEVEL) -> tuple[float, float] | None:
+        """Interval of the mean by Student's t over the repeated trainings alone; None where there is one."""
+        count = len(self.by_seed)
+        if count < 2:
+            return None
+        half = float(t.ppf((1 + level) / 2, count - 1)) * mean_and_sd(np.array(self.by_seed))[1] / np.sqrt(count)
+        mean = float(np.mean(self.by_seed))
+        return mean - half, mean + half
 
 
 def count_right(right: np.ndarray, patients: np.ndarray, seeds: Sequence[int]) -> Counts:
@@ -119,12 +129,37 @@ def two_sided(drawn: np.ndarray) -> float:
     return min(1.0, 2 * beyond / (len(drawn) + 1))
 
 
-def holm(p: Mapping[str, float]) -> dict[str, float]:
-    """Adjusted p of each claim (Holm, Scandinavian Journal of Statistics 6(2), 1979): at most 1, in the same order."""
+def lost_share(
+    arm: Counts, control: Counts, base: Counts, *, draws: int = DRAWS, seed: int = 0, level: float = LEVEL
+) -> tuple[float, float, float]:
+    """Of what `arm` gains over `base`, the share that `control` loses, and its interval over seeds and patients.
+
+    All three are of the same seeds and test frames.
+
+    Raises:
+        ValueError: `arm` gains nothing.
+    """
+    lost, gained = (arm.right - other.right for other in (control, base))
+    if gained.sum() <= 0:
+        raise ValueError("an arm that gains nothing has nothing to lose")
+    # The same seed and shape: the same patients and trainings are drawn above and below the line.
+    above, below = (_resample(each.astype(float), arm.frames, draws, seed) for each in (lost, gained))
+    with np.errstate(divide="ignore", invalid="ignore"):  # a draw without any gain
+        drawn = np.nan_to_num(above / below, nan=0.0)
+    return float(lost.sum() / gained.sum()), *percentiles(drawn, level)
+
+
+def holm(p: Mapping[str, float], planned: int = 0) -> dict[str, float]:
+    """Adjusted p of each claim (Holm, Scandinavian Journal of Statistics 6(2), 1979): at most 1, in the same order.
+
+    Args:
+        p: of the claims that have a result.
+        planned: claims of the plan, where it has more: those without a result count as the least certain ones.
+    """
     order = sorted(p, key=lambda name: p[name])
-    adjusted, highest = {}, 0.0
+    claims, adjusted, highest = max(planned, len(order)), {}, 0.0
     for rank, name in enumerate(order):
-        highest = max(highest, min(1.0, (len(order) - rank) * p[name]))
+        highest = max(highest, min(1.0, (claims - rank) * p[name]))
         adjusted[name] = highest
     return {name: adjusted[name] for name in p}
 

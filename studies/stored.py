@@ -24,7 +24,7 @@ from common.documents import read_json
 from common.errors import InputError
 from common.files import sha256_of, whole_file, write_text
 from studies.commands import row_command
-from studies.declare import Row, Study, Table, split_name
+from studies.declare import Row, Study, Table, of_seed, split_name
 from studies.statistics import Counts, count_right
 from studies.table import collect_lines, read_predictions
 
@@ -80,18 +80,19 @@ class Stored:
 def store_table(study: Study, table: Table, folder: Path) -> list[str]:
     """Write what a study's table has so far; trainings that are stored already and are not here stay.
 
+    Rows of a table without seeds are single trainings with the study's own; those without a result are not stored.
+
     Returns:
         Names of the trainings that were written.
 
     Raises:
-        InputError: a table without seeds, or predictions of other test frames than those that are stored.
+        InputError: predictions of other test frames than those that are stored; single trainings of which none has run.
     """
-    if not table.seeds:
-        raise InputError(f"{study.path}: {table.title}: has no seeds: only repeated trainings are stored")
     index = read_json(folder / INDEX, "stored results", "delete it") if (folder / INDEX).is_file() else {}
     trainings, written, classes = dict(index.get("trainings", {})), [], index.get("classes", [])
     for line in collect_lines(study, table):
-        predictions, name, command = read_predictions(study, line.row), line.row.name, row_command(study, line.row)
+        predictions, command = read_predictions(study, line.row), row_command(study, line.row)
+        name = _training(study, line.row)
         _write_frames(folder / FRAMES, predictions[_OF_FRAMES])
         classes = line.report["dataset"]["classes"]
         _write_csv(folder / f"{name}.csv.gz", predictions[[f"p_{each}" for each in classes]].round(_DECIMALS))
@@ -104,15 +105,21 @@ def store_table(study: Study, table: Table, folder: Path) -> list[str]:
             "date": line.date,
         }
         written.append(name)
+    if not table.seeds and not trainings:
+        raise InputError(f"{study.path}: {table.title}: no row has a result to be stored: `study.py run` makes them")
+    rows = {_training(study, row): row for row in table.rows.values()}
+    if not table.seeds:
+        rows = {name: row for name, row in rows.items() if name in trainings}
     content = {
         "title": table.title,
         "note": table.note,
         "fold_of": table.fold_of,
         "positive": table.positive,
         "classes": classes,
-        "arms": {split_name(name)[0]: _describe(row) for name, row in table.rows.items()},
+        "arms": {split_name(name)[0]: _describe(row) for name, row in rows.items()},
         "claims": table.claims,
-        "planned": list(table.rows),
+        "shares": table.shares,
+        "planned": list(rows),
         "trainings": {name: trainings[name] for name in sorted(trainings)},
     }
     write_text(folder / INDEX, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
@@ -132,6 +139,10 @@ def read_stored(folder: Path) -> Stored:
     if (folder / FRAMES).is_file():
         frames = pd.read_csv(folder / FRAMES, dtype={"recording_id": str, "patient_id": str}, keep_default_na=False)
     return Stored(folder, index, frames)
+
+
+def _training(study: Study, row: Row) -> str:
+    return of_seed(row.name, study.seed) if row.seed is None else row.name
 
 
 def _describe(row: Row) -> dict[str, Any]:

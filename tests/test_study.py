@@ -131,7 +131,7 @@ BAD = [
     (("table", "--config", "{ci}", "--data", "real"), "table real: the study has no such one"),
     (("table", "--config", "{ci}", "--only", "vgg16"), "--only"),
     (("table", "--config", "{ci}", "--", "--dry-run"), "only `run` passes words on"),
-    (("store", "--config", "{ci}"), "has no seeds"),
+    (("store", "--config", "{ci}"), "no row has a result to be stored"),
     (("tabel",), "tabel"),
     ((), "--help"),
 ]

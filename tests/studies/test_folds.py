@@ -10,7 +10,8 @@ from skimage.io import imread
 
 from common.errors import InputError
 from studies.declare import read_study
-from studies.evidence import blocks, draw
+from studies.evidence import blocks
+from studies.evidence_figure import draw
 from studies.folds import area, arm_scores, fold_difference, fold_paragraphs, over_folds
 from studies.statistics import interval
 from studies.stored import read_stored
@@ -143,12 +144,25 @@ def test_scanners_give_mean_accuracy_and_stay(scanners):
     assert high - low < 0.8 * np.diff(over_folds(one)[1:])[0], "three scanners have three times as many patients"
 
 
+def test_a_fold_that_has_not_run_leaves_no_mean_and_no_claim(scanners):
+    for name in ("good.s0", "good.s1"):
+        del scanners[2].index["trainings"][name]
+    arms, claims, left = fold_paragraphs(scanners)
+    assert "| the good | 4 | 2 of 3 folds |" in arms and "not run" in arms and "nan" not in arms
+    assert "| the good | the poor | 0 | not run |" in claims
+    assert left == "5 of 15 planned trainings have not run."
+
+
 def test_scanners_differ_in_percentage_points(scanners):
     text = "\n".join(blocks(scanners)["both"])
     assert "accuracy, mean ± sd over folds" in text and "of each fold: 0, 1, 2" in text
     found = fold_difference(arm_scores(scanners, "good"), arm_scores(scanners, "poor"))
     assert found is not None and found.seeds == 6 and found.low > 0
     assert f"| the good | the poor | 6 | {100 * found.mean:+.1f} |" in text
+    assert found.by_seed == pytest.approx(
+        [np.mean([np.diff([fold.counts(arm).accuracies()[s] for arm in ("poor", "good")]) for fold in scanners])
+         for s in (0, 1)]
+    )  # fmt: skip
 
 
 def test_folds_and_scanners_are_panels_of_one_figure(folds, scanners, tmp_path):
@@ -158,6 +172,9 @@ def test_folds_and_scanners_are_panels_of_one_figure(folds, scanners, tmp_path):
     draw(tmp_path / "two.png", [*folds, *scanners])
     one, two = (imread(tmp_path / name).shape[1] for name in ("one.png", "two.png"))
     assert two > 1.6 * one
+    draw(tmp_path / "scanners.svg", scanners)
+    text = (tmp_path / "scanners.svg").read_text()
+    assert all(f">{fold.index['title']}<" in text for fold in scanners) and text.count(">the good<") == 1
 
 
 def test_what_has_not_run_is_said(folds):

@@ -51,7 +51,7 @@ def test_it_is_drawn_whole(finished, tmp_path, ending):
 
 def test_what_can_not_be_drawn_is_one_line(finished, tmp_path):
     table = finished.tables["tiny"]
-    with pytest.raises(InputError, match=r"table.pdf: is no name of a picture: end it with .png or .jpg"):
-        draw_table(tmp_path / "table.pdf", table, [])
+    with pytest.raises(InputError, match=r"table.gif: is no name of a picture: end it with .svg, .pdf, .png or .jpg"):
+        draw_table(tmp_path / "table.gif", table, [])
     with pytest.raises(InputError, match=r"no row of Tiny frames has a result yet"):
         draw_table(tmp_path / "table.png", table, [])

@@ -8,7 +8,8 @@ import pytest
 
 from common.errors import InputError
 from studies.declare import read_study
-from studies.evidence import arm_table, claim_table, draw, left_over, paragraphs
+from studies.evidence import arm_table, left_over, paragraphs
+from studies.evidence_figure import draw
 from studies.page import write_blocks
 from studies.stored import read_stored, store_table
 from studies.table import read_predictions
@@ -93,7 +94,7 @@ def test_the_page_says_what_has_run_and_what_has_not(stored, tmp_path):
     assert [(row[1].strip(), row[2].strip()) for row in rows] == [
         ("teacher", "2"), ("alone", "2"), ("taught", "2"), ("never run", "0"),
     ]  # fmt: skip
-    first, second = claim_table(found).splitlines()[2:]
+    first, second = paragraphs(found)[1].splitlines()[2:]
     assert "| taught | alone | 2 | +0.0 |" in first and "not run" in second
     assert left_over(found) == "2 of 8 planned trainings have not run: never (seeds 0, 1)."
     with pytest.raises(InputError, match="has no line <!-- results: few -->"):
@@ -104,6 +105,10 @@ def test_the_page_says_what_has_run_and_what_has_not(stored, tmp_path):
 def test_the_figure_is_drawn_of_what_has_run(stored, tmp_path):
     draw(tmp_path / "figure.png", [stored[1]])
     assert (tmp_path / "figure.png").stat().st_size > 10_000
+    for name in ("one.svg", "two.svg"):
+        draw(tmp_path / name, [stored[1]])
+    text = (tmp_path / "one.svg").read_text()
+    assert text == (tmp_path / "two.svg").read_text() and "never run" not in text and ">taught" in text
     with pytest.raises(InputError, match="is no name of a picture"):
         draw(tmp_path / "figure.txt", [stored[1]])
 
@@ -114,3 +119,28 @@ def test_results_that_are_not_there_are_refused(stored, tmp_path):
     (stored[1].folder / "alone.s1.csv.gz").unlink()
     with pytest.raises(InputError, match=r"alone.s1.csv.gz: is missing"):
         stored[1].counts("alone")
+
+
+def test_a_share_of_a_gain_is_a_sentence_once_its_arms_have_run(stored):
+    _, found = stored
+    found.index["shares"] = [["big", "alone", "taught"], ["taught", "alone", "never"]]
+    assert not any(part.startswith("Of what") for part in paragraphs(found)), "all three are right in the same frames"
+    right = np.eye(len(found.index["classes"]))[found.frames["label"]]
+    for seed in (0, 1):
+        pd.DataFrame(right).to_csv(found.folder / f"big.s{seed}.csv.gz", index=False)
+    sentences = [part for part in paragraphs(found) if part.startswith("Of what")]
+    assert len(sentences) == 1 and sentences[0].startswith("Of what teacher gains over taught, alone loses 100 %")
+
+
+def test_single_trainings_are_stored_with_the_seed_of_the_study(tmp_path, tiny, shelf, monkeypatch, outlined):
+    lines = [line for line in FEW.splitlines() if "seeds:" not in line and "claims:" not in line]
+    text = "\n".join(lines).replace("alone.s0", "alone").replace("runs: runs", "runs: runs\nseed: 1")
+    study = read_study(write_config(tmp_path, tiny, monkeypatch, text))
+    with pytest.raises(InputError, match="no row has a result to be stored"):
+        store_table(study, study.tables["few"], tmp_path / "few")
+    assert not (tmp_path / "few").exists()
+    finish(study, shelf, only=["alone"])
+    assert store_table(study, study.tables["few"], tmp_path / "few") == ["alone.s1"]
+    found = read_stored(tmp_path / "few")
+    table, left = paragraphs(found)
+    assert "| alone | 1 | " in table and "(one training)" in table and "teacher" not in table and "All 1 " in left

@@ -1,0 +1,148 @@
+"""A figure of stored results: lines over labelled patients, the arms of a table, folds, scanners."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from common.errors import InputError
+from evaluation.figures import PALETTE
+from studies.folds import arm_scores, over_folds
+from studies.picture import picture
+from studies.statistics import interval, mean_and_sd
+from studies.stored import Stored
+
+
+def draw(path: Path, tables: Sequence[Stored]) -> None:
+    """Accuracy over labelled patients, one line per arm with a band of ± sd; all arms of one table; folds or scanners.
+
+    Each is a panel of its own, and is left out where nothing of it has run. Lines join tables of the same test frames
+    alone.
+
+    Raises:
+        InputError: nothing has run, or an ending that no picture has.
+    """
+    tables = [stored for stored in tables if stored.index["trainings"]]
+    folds: dict[str, list[Stored]] = {}
+    for stored in tables:
+        if stored.index.get("fold_of"):
+            folds.setdefault(stored.index["fold_of"], []).append(stored)
+    tables = [stored for stored in tables if stored.index["claims"] and not stored.index.get("fold_of")]
+    panels: list[Callable[[Axes], None]] = []
+    for same in _of_same_frames(tables):
+        budgets = {about["labelled_patients"] for stored in same for about in stored.index["arms"].values()}
+        if len(budgets) > 1:  # one budget of labels makes no line
+            panels.append(functools.partial(_draw_over_patients, tables=same))
+    if tables:
+        panels.append(lambda axes: _draw_arms(axes, max(tables, key=lambda stored: len(stored.index["trainings"]))))
+    for parts in folds.values():
+        fill = _draw_folds if parts[0].index["positive"] else _draw_scanners
+        panels.append(functools.partial(fill, folds=parts))
+    with picture(path, 1.0 + 4.6 * max(1, len(panels)), 4.2) as figure:
+        if not panels:
+            raise InputError(f"{path}: no training of these results has run: there is nothing to draw")
+        for axes, fill in zip(np.ravel(figure.subplots(1, len(panels))), panels, strict=True):
+            fill(axes)
+
+
+def _of_same_frames(tables: Sequence[Stored]) -> list[list[Stored]]:
+    found: list[list[Stored]] = []
+    for stored in tables:
+        same = next((group for group in found if group[0].frames.equals(stored.frames)), None)
+        if same is None:
+            found.append([stored])
+        else:
+            same.append(stored)
+    return found
+
+
+def _draw_over_patients(axes: Axes, tables: Sequence[Stored]) -> None:
+    points: dict[str, list[tuple[float, float, float]]] = {}
+    names = {}
+    for stored in tables:
+        for arm, about in stored.index["arms"].items():
+            counts = stored.counts(arm)
+            if counts is None or about["is_teacher"] or about["labelled_patients"] is None:
+                continue
+            mean, sd = mean_and_sd(counts.accuracies())
+            points.setdefault(arm, []).append((float(about["labelled_patients"]), mean, np.nan_to_num(sd)))
+            names[arm] = about["model"]
+    for place, (arm, found) in enumerate(points.items()):
+        patients, mean, sd = np.array(sorted(found)).T
+        colour = PALETTE[place % len(PALETTE)]
+        axes.plot(patients, mean, "o-", color=colour, label=names[arm], markersize=4)
+        axes.fill_between(patients, mean - sd, mean + sd, color=colour, alpha=0.15, linewidth=0)
+    axes.set_xscale("log")
+    ticks = sorted({patients for found in points.values() for patients, *_ in found})
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
+    axes.set_xlabel("labelled patients")
+    axes.set_ylabel("accuracy, simulated test patients")
+    axes.legend(fontsize=7, loc="best")
+
+
+def _draw_arms(axes: Axes, stored: Stored) -> None:
+    lines = []
+    for arm, about in stored.index["arms"].items():
+        counts = stored.counts(arm)
+        if counts is not None:
+            accuracies = counts.accuracies()
+            lines.append(_Line(about, accuracies, float(accuracies.mean()), interval(counts)))
+    _forest(axes, lines, "seeds", f"accuracy, simulated patients\n{stored.index['title']}")
+
+
+def _draw_folds(axes: Axes, folds: Sequence[Stored]) -> None:
+    lines, index = [], folds[0].index
+    for arm, about in index["arms"].items():
+        scores = arm_scores(folds, arm)
+        if scores.by_fold:
+            mean, low, high = over_folds(scores)
+            lines.append(_Line(about, np.array([each.mean() for each in scores.by_fold.values()]), mean, (low, high)))
+    _forest(axes, lines, "folds", f"area under the ROC curve of each fold\n{index['note'] or index['fold_of']}")
+
+
+def _draw_scanners(axes: Axes, folds: Sequence[Stored]) -> None:
+    """A group of bars per fold, a bar per arm that has run on all of them, with its interval."""
+    index = folds[0].index
+    scores = {arm: found for arm in index["arms"] if len((found := arm_scores(folds, arm)).by_fold) == len(folds)}
+    width = 0.8 / max(1, len(scores))
+    for place, (arm, found) in enumerate(scores.items()):
+        each = [over_folds(one) for one in found.single_folds()]
+        mean, low, high = np.array(each).T
+        left = np.arange(len(folds)) + (place - (len(scores) - 1) / 2) * width
+        axes.bar(left, mean, width, color=PALETTE[place % len(PALETTE)], label=index["arms"][arm]["model"])
+        axes.errorbar(left, mean, [mean - low, high - mean], fmt="none", ecolor="0.25", elinewidth=0.9)
+    axes.set_xticks(range(len(folds)), [fold.index["title"] for fold in folds], fontsize=8)
+    axes.set_ylim(0, 1)
+    axes.set_ylabel(f"accuracy (bars: 95 % interval)\n{index['note'] or index['fold_of']}")
+    axes.legend(fontsize=6.5, loc="lower left", bbox_to_anchor=(0, 1.0))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Line:
+    about: Mapping[str, Any]
+    values: np.ndarray  # of each seed or fold
+    mean: float
+    interval: tuple[float, float]
+
+
+def _forest(axes: Axes, lines: Sequence[_Line], repeated: str, label: str) -> None:
+    """One line per arm: its interval, each of its repetitions, its mean."""
+    most, names = max(len(line.values) for line in lines), []
+    for place, line in enumerate(lines):
+        colour = "0.5" if line.about["is_teacher"] else PALETTE[0]
+        axes.plot(line.interval, [place, place], color=colour, linewidth=1.2)
+        axes.plot(line.values, np.full(len(line.values), place), "o", color=colour, markersize=3, alpha=0.5)
+        # A hollow mark and a note where fewer have run: such an interval is over patients alone, or nearly so.
+        full = len(line.values) == most
+        axes.plot(line.mean, place, "D", color=colour, markersize=5, markerfacecolor=colour if full else "white")
+        names.append(line.about["model"] + ("" if full else f", {repeated}: {len(line.values)} of {most}"))
+    axes.set_yticks(range(len(lines)), names, fontsize=7)
+    axes.invert_yaxis()
+    axes.set_xlabel(label)
