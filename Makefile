@@ -63,7 +63,7 @@ evidence: .venv/.installed-study
 	$(BIN)/python study.py run --config configs/evidence_ci.yaml --cores 2
 	$(BIN)/python study.py store --config configs/evidence_ci.yaml --out runs/evidence_ci/stored
 	$(BIN)/python study.py evidence --stored runs/evidence_ci/stored/patients_8 --picture runs/evidence_ci/evidence.png
-	$(BIN)/python study.py evidence --page docs/evidence.md
+	$(BIN)/python study.py evidence --page docs/evidence.md --picture docs/evidence.svg
 
 test: .venv/.installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadgroup

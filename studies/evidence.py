@@ -40,15 +40,17 @@ def arm_table(stored: Stored) -> str:
     lines = [["arm", "trainings", "accuracy, mean ± sd over seeds", "95 % over seeds and patients", "of each seed"]]
     for arm, about in stored.index["arms"].items():
         counts = stored.counts(arm)
+        # Without claims the rows are single trainings, and the same model may have had several teachers.
+        named = about["model"] if stored.index["claims"] else f"{about['model']}, {about['transfer'] or 'labels alone'}"
         if counts is None:
-            lines.append([about["model"], "0", "not run", "", ""])
+            lines.append([named, "0", "not run", "", ""])
             continue
         accuracies = counts.accuracies()
         mean, sd = mean_and_sd(accuracies)
         low, high = interval(counts)
         spread = f"{mean:.3f} ± {sd:.3f}" if len(accuracies) > 1 else f"{mean:.3f} (one training)"
         each = " ".join(f"{value:.3f}" for value in accuracies)
-        lines.append([about["model"], str(len(accuracies)), spread, f"{low:.3f} to {high:.3f}", each])
+        lines.append([named, str(len(accuracies)), spread, f"{low:.3f} to {high:.3f}", each])
     return markdown(lines)
 
 

@@ -9,7 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
+from studies.evidence import paragraphs
+from studies.statistics import paired_difference
+from studies.stored import read_stored
 from tests.pages import block as snippet_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,7 +48,9 @@ def test_three_numbers_of_the_page_are_those_of_the_tables(folder):
     for arm in ran[:3]:
         values = np.array([value for _, value in sorted(accuracies(folder, arm).items())])
         spread = f"{values.mean():.3f} ± {values.std(ddof=1):.3f}" if len(values) > 1 else f"{values.mean():.3f} (one"
-        line = next(line for line in block.splitlines() if line.startswith(f"| {index['arms'][arm]['model']} |"))
+        about = index["arms"][arm]
+        named = about["model"] if index["claims"] else f"{about['model']}, {about['transfer'] or 'labels alone'}"
+        line = next(line for line in block.splitlines() if line.startswith(f"| {named} |"))
         assert f"| {len(values)} | {spread}" in line
     assert not ran or len(table(folder / "frames.csv.gz")) > 0
 
@@ -115,8 +121,42 @@ def test_the_readme_says_what_the_tables_say_of_gaze(arm):
         assert float(row[2]) == pytest.approx(100 * (of_five_seeds("whole") - of_five_seeds(arm)).mean(), abs=0.051)
 
 
+REAL_ROWS = {  # row of the README: stored training
+    "SonoNet-16, fine-tuned, float: the teacher": "sononet_16_finetuned_112",
+    "SonoNet-8 ×0.95, channels of the teacher, distilled, 8-bit": "sononet_8_inherited",
+    "SonoNet-8 ×0.95, labels alone, 8-bit": "sononet_8_alone",
+    "SqueezeNet 1.1 ×0.45, distilled, 8-bit": "squeezenet_1_1_distilled",
+}
+
+
+@pytest.mark.parametrize("row", REAL_ROWS)
+def test_the_readme_says_what_the_tables_say_of_real_images(row):
+    """The accuracy to its last digit, and the interval as far as two bootstraps over patients agree."""
+    said = re.search(rf"^\| \**{re.escape(row)}\** \| (0\.\d+) \((0\.\d+)–(0\.\d+)\)", README, re.MULTILINE)
+    folder = ROOT / "studies" / "results" / "fetal_planes"
+    frames, rows = table(folder / "frames.csv.gz"), table(folder / f"{REAL_ROWS[row]}.s0.csv.gz")
+    right = np.array([np.argmax([float(value) for value in each.values()]) for each in rows])
+    right = right == np.array([int(each["label"]) for each in frames])
+    assert len(right) == 750 and f"{right.mean():.3f}" == said[1]
+    _, patient = np.unique([each["patient_id"] for each in frames], return_inverse=True)
+    taken = np.random.default_rng(0).multinomial(
+        patient.max() + 1, np.ones(patient.max() + 1) / (patient.max() + 1), 4000
+    )
+    drawn = taken @ np.bincount(patient, right) / (taken @ np.bincount(patient))
+    np.testing.assert_allclose([float(said[2]), float(said[3])], np.quantile(drawn, [0.025, 0.975]), atol=0.002)
+
+
 def test_what_the_page_says_of_every_seed_and_of_the_place():
     whole = of_five_seeds("whole")
     assert all((whole > of_five_seeds(arm)).all() for arm in ("image", "shuffled", "alone"))
     share = (whole - of_five_seeds("shuffled")).mean() / (whole - of_five_seeds("alone")).mean()
-    assert f"Shuffled gaze loses 5.6 of the 8.7 points, {share:.0%}".replace("%", " %") in " ".join(PAGE.split())
+    page = " ".join(PAGE.split())
+    assert f"Shuffled gaze loses 5.6 of the 8.7 points, {share:.0%}".replace("%", " %") in page
+    gap = stats.ttest_rel(whole, of_five_seeds("image")).confidence_interval(0.95)
+    assert f"{100 * gap.low:.1f} to {100 * gap.high:.1f} over the image-only teacher" in page
+    stored = read_stored(ROOT / "studies" / "results" / "half_16")
+    harm = paired_difference(stored.counts("image"), stored.counts("shuffled"))
+    assert f"{100 * harm.low:.1f} to {100 * harm.high:.1f}, includes 0".replace("-", "−") in page
+    sentence = next(part for part in paragraphs(stored) if part.startswith("Of what"))
+    low, high = re.search(r"(\d+) to (\d+) %", sentence).groups()
+    assert f"interval, {low} to {high} %, does not exclude less" in page
