@@ -42,8 +42,8 @@ def draw(path: Path, tables: Sequence[Stored]) -> None:
     if tables:
         panels.append(lambda axes: _draw_arms(axes, max(tables, key=lambda stored: len(stored.index["trainings"]))))
     for parts in folds.values():
-        fill = _draw_folds if parts[0].index["positive"] else _draw_scanners
-        panels.append(functools.partial(fill, folds=parts))
+        draw_parts = _draw_folds if parts[0].index["positive"] else _draw_scanners
+        panels.append(functools.partial(draw_parts, folds=parts))
     with picture(path, 1.0 + 4.6 * max(1, len(panels)), 4.2) as figure:
         if not panels:
             raise InputError(f"{path}: no training of these results has run: there is nothing to draw")
