@@ -17,6 +17,10 @@ MAX_FPS = 1000.0
 MIN_FPS = 0.001
 
 
+class RateMissing(InputError):
+    """A clip that tells no times of its frames, and no frame rate is given."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Video:
     """An opened clip; iterating it decodes every frame once, with one frame in memory.

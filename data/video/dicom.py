@@ -20,7 +20,7 @@ from pydicom.pixels.processing import apply_color_lut
 
 from common.errors import InputError
 from data.frames import grey_frame, resize_frame
-from data.video.clip import MAX_FPS, MIN_FPS, Video, check_fps, check_size
+from data.video.clip import MAX_FPS, MIN_FPS, RateMissing, Video, check_fps, check_size
 from data.video.dicom_count import stored_frames
 from data.video.dicom_jpeg import decode_jpeg_frame, is_chroma
 from data.video.images import check_range
@@ -242,9 +242,9 @@ def _times(path: Path, header: FileDataset, count: int, fps: float | None) -> tu
         raise InputError(f"{path}: fps {fps:g} is given, but this DICOM tells its frame times: leave fps empty")
     rate = 1000 / frame_ms if frame_ms else rate or fps
     if not rate:
-        raise InputError(
+        raise RateMissing(
             f"{path}: has {count} frames and neither FrameTimeVector, FrameTime nor CineRate: "
-            "give its frame rate in the manifest's column fps"
+            "give fps (in a manifest, its column fps)"
         )
     if not MIN_FPS <= rate <= MAX_FPS:
         raise InputError(f"{path}: tells {rate:g} frames per s, which no scanner has: {_EXPORT_AGAIN}")
@@ -265,9 +265,9 @@ def _vector_times(path: Path, vector: Any, count: int, fps: float | None) -> tup
     if usable:
         raise InputError(f"{path}: fps {fps:g} is given, but this DICOM tells its frame times: leave fps empty")
     if fps is None:
-        raise InputError(
+        raise RateMissing(
             f"{path}: FrameTimeVector has {len(steps_s) + 1} entries for {count} frames, one that is not above 0, or "
-            "no steps in ms: give the frame rate in the manifest's column fps, or export it again"
+            "no steps in ms: export it again, or give fps (in a manifest, its column fps)"
         )
     check_fps(path, fps)
     return np.arange(count) / fps, 1 / fps

@@ -19,7 +19,7 @@ from common.errors import InputError
 from common.files import path_kind
 from data.filetypes import file_kind
 from data.frames import grey_frame
-from data.video.clip import Video, check_fps, check_size
+from data.video.clip import RateMissing, Video, check_fps, check_size
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp")
 # Readers that take a picture for what it is; others of Pillow run programs or read documents.
@@ -69,7 +69,7 @@ def open_image(path: Path, fps: float | None) -> Video:
 
     Args:
         path: of the file.
-        fps: frames per s of a TIFF stack that tells none.
+        fps: frames per s of a TIFF stack or an animation that tells none.
 
     Raises:
         InputError: as `read_image`; a stack without a rate, or a rate for a file with times.
@@ -102,17 +102,18 @@ def _times(path: Path, image: Image.Image, count: int, fps: float | None) -> tup
         rate = _stack_rate(path, count)
         fps = fps or rate
         if fps is None:
-            raise InputError(
-                f"{path}: is a stack of {count} pictures and tells no frame rate: give it in the manifest's column fps"
+            raise RateMissing(
+                f"{path}: is a stack of {count} pictures and tells no frame rate: "
+                "give fps (in a manifest, its column fps)"
             )
         check_fps(path, fps)
         return np.arange(count) / fps, count / fps
     steps_s = _steps(image, count) if count > 1 else np.zeros(1)
     if count > 1 and not (steps_s > 0).all():
         if fps is None:
-            raise InputError(
-                f"{path}: has {count} frames and not every one says how long it stays: give the frame rate in the "
-                "manifest's column fps"
+            raise RateMissing(
+                f"{path}: has {count} frames and not every one says how long it stays: "
+                "give fps (in a manifest, its column fps)"
             )
         check_fps(path, fps)
         return np.arange(count) / fps, count / fps

@@ -8,12 +8,12 @@ from pathlib import Path
 from common.errors import InputError, disk_errors
 from common.files import path_kind
 from data.filetypes import known_kind
-from data.video.clip import Video
+from data.video.clip import RateMissing, Video
 from data.video.folder import open_folder
 from data.video.images import IMAGE_SUFFIXES, is_image, open_image
 
 
-def open_video(path: str | os.PathLike, fps: float | None = None) -> Video:
+def open_video(path: str | os.PathLike, fps: float | None = None, *, default_fps: float | None = None) -> Video:
     """Open a clip without decoding it.
 
     A container file (mp4, mkv, avi and whatever else FFmpeg reads) keeps its presentation
@@ -25,10 +25,12 @@ def open_video(path: str | os.PathLike, fps: float | None = None) -> Video:
 
     Args:
         path: file or folder.
-        fps: frames per s of a folder of images (30 by default), a TIFF stack, or a DICOM that
-            tells none; other clips carry their own times, and giving it is an error.
+        fps: frames per s of a folder of images (30 by default), or of a TIFF stack, an animation or a
+            DICOM that tells none; other clips carry their own times, and giving it is an error.
+        default_fps: the same for a clip of a kind that is not known: of one with times, it is ignored.
 
     Raises:
+        RateMissing: the clip tells no times, and neither rate is given.
         InputError: missing, truncated, damaged, or no video; a file of another kind is named.
     """
     path = Path(path)
@@ -37,8 +39,13 @@ def open_video(path: str | os.PathLike, fps: float | None = None) -> Video:
         raise InputError(f"{path}: there is no such video: check the path")
     with disk_errors(path):
         if kind == "folder":
-            return open_folder(path, fps)
-        return _open_file(path, fps)
+            return open_folder(path, default_fps if fps is None else fps)
+        try:
+            return _open_file(path, fps)
+        except RateMissing:
+            if default_fps is None:
+                raise
+        return _open_file(path, default_fps)
 
 
 def _open_file(path: Path, fps: float | None) -> Video:
@@ -58,7 +65,7 @@ def _open_file(path: Path, fps: float | None) -> Video:
     if fps is not None:
         raise InputError(
             f"{path}: fps {fps:g} is given, but this clip has times of its own: leave fps empty "
-            "(it is for folders of images)"
+            "(it is for clips that tell none)"
         )
     from data.video.container import open_container
 

@@ -180,6 +180,17 @@ def test_dicom_without_times_needs_fps(tmp_path):
     check_numbered(open_video(path, fps=10), np.arange(6) / 10)
 
 
+def test_a_default_rate_is_for_clips_that_tell_none(tmp_path):
+    without = write_dicom(tmp_path / "IM_0001", dicom_frames())
+    check_numbered(open_video(without, default_fps=10), np.arange(6) / 10)
+    with_times = write_dicom(tmp_path / "IM_0002", dicom_frames(), FrameTime=40.0)
+    check_numbered(open_video(with_times, default_fps=10), np.arange(6) / 25)
+    assert open_video(numbered_video(tmp_path / "a.mkv"), default_fps=10).times_s[1] == pytest.approx(0.04)
+    folder = write_pngs(tmp_path / "f", {f"{k}.png": numbered_frame(k) for k in range(3)})
+    np.testing.assert_allclose(open_video(folder, default_fps=10).times_s, np.arange(3) / 10)
+    assert open_video(folder, 20, default_fps=10).times_s[1] == pytest.approx(0.05)
+
+
 def test_dicom_monochrome1_is_inverted(tmp_path):
     frames = dicom_frames()
     video = open_video(write_dicom(tmp_path / "a.dcm", 255 - frames, "MONOCHROME1", FrameTime=40.0))
