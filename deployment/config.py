@@ -8,6 +8,7 @@ from pathlib import Path
 
 from common.errors import InputError
 from common.typed import check_fields
+from data.video.clip import MAX_FPS, MIN_FPS
 
 CROPS = ("auto", "none")
 
@@ -26,8 +27,8 @@ class PredictConfig:
         crop: where the ultrasound image lies in the picture; x,y,width,height in pixels, auto (found, and refused
             where that is not sure) or none (the whole picture).
         show_crop: also write a picture of each input with the crop drawn on it.
-        pixel_aspect: width over height of a pixel of images and streams that do not say it.
-        fps: frames per s of folders of images, TIFF stacks and DICOMs that tell none.
+        pixel_aspect: width over height of one pixel of the pictures, where an export lost their ratio.
+        fps: frames per s of folders of images, and of DICOMs, TIFF stacks and animations that tell none.
         video: also write each clip as an MP4 with the answers drawn on it.
         attention: draw where the model looks on that video.
         frames: also write the best frame of each class as PNG.
@@ -77,6 +78,8 @@ class PredictConfig:
             value = getattr(self, name)
             if value is not None and not least <= value <= most:
                 raise InputError(f"{name} must be {least:g} to {most:g} s, not {value:g}")
+        if self.fps is not None and not MIN_FPS <= self.fps <= MAX_FPS:
+            raise InputError(f"fps must be {MIN_FPS:g} to {MAX_FPS:g} frames per s, not {self.fps:g}")
         if self.stream is None:
             _check_files(self)
         else:

@@ -13,7 +13,7 @@ from common.console import notice, track
 from common.errors import InputError
 from common.files import whole_folder, write_text
 from deployment.config import PredictConfig, crop_box
-from deployment.inputs import Clip, FoundView, find_view, open_clips, require
+from deployment.inputs import Clip, distinct_labels, file_names, open_clips
 from deployment.look import Look, find_look
 from deployment.outputs import (
     SUMMARY,
@@ -27,6 +27,7 @@ from deployment.outputs import (
 )
 from deployment.prediction import Prediction, Rule, View, answer, classify, prepare, rule_of
 from deployment.recordings import open_recordings
+from deployment.view import FoundView, find_view, require, unblanked_notice
 from evaluation.artefacts import Artefact, load_artefact
 
 
@@ -52,7 +53,8 @@ def predict_files(config: PredictConfig) -> dict[str, Any]:
         notice(f"attention: {look.what}")
     clips = open_clips(config.inputs, config.fps)
     if config.manifest is not None:
-        clips += open_recordings(config.manifest, artefact.metadata.classes)
+        clips += open_recordings(config.manifest, artefact.metadata.classes, config.fps)
+    clips = distinct_labels(clips)
     _notices(artefact, config)
     with whole_folder(config.out, overwrite=config.overwrite, marker=SUMMARY) as folder:
         answered = [_predict_clip(artefact, clip, rules, look, config, folder) for clip in clips]
@@ -102,6 +104,8 @@ def _predict_clip(
     if found.refused and config.show_crop and config.out is not None:
         _keep_crop(clip, folder / files["crop_picture"], config.out)
     view = require(found, clip.name)
+    if said := unblanked_notice(found, clip.name):
+        notice(said)
     prepared = (prepare(artefact, picture, view) for _, _, picture in track(video, clip.label, len(video)))
     probabilities, flags = classify(artefact, prepared, check=config.check)
     rule = rules["still" if len(video) == 1 else "two_sided"]
@@ -127,12 +131,13 @@ def _write_pictures(
     from deployment.film import open_film
 
     best = {row["frame"]: name for name, row in prediction.best_frames().items()} if config.frames else {}
+    part = dict(zip(prediction.classes, file_names(prediction.classes)))
     written: dict[str, str] = {}
 
     def keep_best(index: int, picture: np.ndarray) -> None:
         if index in best:
             x, y, width, height = view.crop or (0, 0, picture.shape[1], picture.shape[0])
-            name = f"{clip.label}_best_{_file_name(best[index])}.png"
+            name = f"{clip.label}_best_{part[best[index]]}.png"
             Image.fromarray(picture[y : y + height, x : x + width]).save(folder / name)
             written[best[index]] = name
 
@@ -169,7 +174,3 @@ def _keep_crop(clip: Clip, picture: Path, out: Path) -> None:
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_bytes(picture.read_bytes())
     notice(f"{clip.name}: what was found is drawn in {kept}")
-
-
-def _file_name(text: str) -> str:
-    return "".join(c if c.isalnum() or c in "-_" else "_" for c in text)

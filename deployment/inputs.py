@@ -1,26 +1,17 @@
-"""What `predict` is given: words on a command line become opened clips, each with the part that is shown."""
+"""What `predict` is given: words on a command line become opened clips with names of their own."""
 
 from __future__ import annotations
 
 import dataclasses
 import glob
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
 
 from common.errors import InputError, check_encoded
 from common.files import path_kind, sha256_of
-from data.video.clip import Video
-from data.video.fan import find_fan
+from data.video.clip import RateMissing, Video
 from data.video.folder import frame_files
 from data.video.read import open_video
-from deployment.prediction import View
-
-# Frames spread over a clip in which its fan is looked for, and how much of a long clip they are spread over.
-FAN_FRAMES = 16
-FAN_SPAN_S = 60.0
-_CURE = "give crop as x,y,width,height (show_crop draws what was found), or none for the whole picture"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,9 +19,10 @@ class Clip:
     """An input.
 
     Attributes:
-        name: as it was given.
+        name: for messages.
         video: opened.
-        label: short, different for each input, for file names.
+        label: short; `distinct_labels` makes it different for each input, and a part of file names.
+        recording_id: where a manifest gives it, else "".
         box: x, y, width, height of the ultrasound image, pixels, where a manifest gives it.
         labels: class number of each frame, -1 for none, where a manifest gives it.
     """
@@ -38,6 +30,7 @@ class Clip:
     name: str
     video: Video
     label: str
+    recording_id: str = ""
     box: tuple[int, int, int, int] | None = None
     labels: tuple[int, ...] | None = None
 
@@ -45,23 +38,6 @@ class Clip:
         """Of the file, or of the images of a folder in their order."""
         path = self.video.path
         return sha256_of([file for _, file in frame_files(path)] if path.is_dir() else [path])
-
-
-@dataclasses.dataclass(frozen=True)
-class FoundView:
-    """What of a clip is shown, and why.
-
-    Attributes:
-        view: for `prepare`.
-        how: "given", "found" or "whole".
-        confidence: of the fan that was found, 0 to 1; None where none was looked for.
-        refused: why what was found is not used; "" where it is.
-    """
-
-    view: View
-    how: str
-    confidence: float | None = None
-    refused: str = ""
 
 
 def open_clips(words: Sequence[str], fps: float | None = None) -> list[Clip]:
@@ -82,66 +58,33 @@ def open_clips(words: Sequence[str], fps: float | None = None) -> list[Clip]:
         if path.resolve() in seen:
             raise InputError(f"{path}: is given twice: name each input once")
         seen.add(path.resolve())
-        video = open_video(path, fps if _takes_fps(path) else None)
+        try:
+            video = open_video(path, default_fps=fps)
+        except RateMissing as error:
+            raise InputError(error, parameter="fps") from error
         if not len(video):
             raise InputError(f"{path}: holds no frame: export it again")
-        clips.append(Clip(str(path), video, _label(path, [clip.label for clip in clips])))
+        clips.append(Clip(str(path), video, path.stem or "input"))
     return clips
 
 
-def find_view(
-    video: Video, crop: str, box: tuple[int, int, int, int] | None, fan: str, pixel_aspect: float
-) -> FoundView:
-    """What of a clip is shown.
-
-    Args:
-        video: opened; up to a minute of it is decoded where a fan is looked for.
-        crop: "auto", "none", or a box as text. box: that box.
-        fan: the artefact's rule, "keep" or "blank" (what lies outside the fan).
-        pixel_aspect: of images, which do not say it.
-    """
-    width, height = video.size
-    aspect = pixel_aspect if video.path.is_dir() or len(video) == 1 else 1.0
-    if box is not None:
-        x, y, wide, high = box
-        if not wide or not high or x + wide > width or y + high > height:
-            return FoundView(View(box, None, aspect), "given", None, f"lies outside the picture of {width}x{height}")
-    if crop == "auto" or fan == "blank":
-        found = find_fan(sample_frames(video))
-        mask = found.mask if fan == "blank" and found.sure else None
-        if crop == "auto":
-            return FoundView(View(found.box, mask, aspect), "found", found.confidence, found.reason)
-        return FoundView(View(box, mask, aspect), "given" if box else "whole", found.confidence)
-    return FoundView(View(box, None, aspect), "given" if box else "whole")
+def distinct_labels(clips: Sequence[Clip]) -> list[Clip]:
+    """The clips with labels that file names can hold, no two alike."""
+    return [dataclasses.replace(clip, label=label) for clip, label in zip(clips, file_names([c.label for c in clips]))]
 
 
-def require(found: FoundView, name: str) -> View:
-    """The view of an input.
-
-    Raises:
-        InputError: it was refused; says why.
-    """
-    if not found.refused:
-        return found.view
-    box = ",".join(map(str, found.view.crop or ()))
-    if found.how == "given":
-        raise InputError(f"{name}: crop {box} {found.refused}: correct it")
-    raise InputError(f"{name}: where the ultrasound image lies is not sure ({found.refused}; found {box}): {_CURE}")
-
-
-def sample_frames(video: Video) -> list[np.ndarray]:
-    """Up to `FAN_FRAMES` frames uint8 [h, w], spread evenly over the first `FAN_SPAN_S` of a clip."""
-    last = int(np.searchsorted(video.times_s, FAN_SPAN_S, side="right"))
-    wanted = set(np.linspace(0, last - 1, FAN_FRAMES).round().astype(int).tolist())
-    return list(_chosen(video, wanted))
-
-
-def _chosen(video: Video, wanted: set[int]) -> Iterator[np.ndarray]:
-    for index, _, frame in video:
-        if index in wanted:
-            yield frame
-        if index >= max(wanted):
-            return
+def file_names(texts: Sequence[str]) -> list[str]:
+    """For each text a part of a file name, no two alike, also where the file system ignores upper and lower case."""
+    names: list[str] = []
+    taken: set[str] = set()
+    for text in texts:
+        stem = "".join(c if c.isalnum() or c in "-_." else "_" for c in text)
+        name, number = stem, 2
+        while name.casefold() in taken:
+            name, number = f"{stem}_{number}", number + 1
+        taken.add(name.casefold())
+        names.append(name)
+    return names
 
 
 def _matches(word: str) -> list[Path]:
@@ -153,15 +96,3 @@ def _matches(word: str) -> list[Path]:
     for path in found:
         check_encoded(str(path))
     return found
-
-
-def _takes_fps(path: Path) -> bool:
-    return path.is_dir() or path.suffix.casefold() in (".tif", ".tiff", ".dcm", ".dicom")
-
-
-def _label(path: Path, taken: Sequence[str]) -> str:
-    stem = "".join(c if c.isalnum() or c in "-_." else "_" for c in path.stem) or "input"
-    label, number = stem, 2
-    while label in taken:
-        label, number = f"{stem}_{number}", number + 1
-    return label

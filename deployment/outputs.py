@@ -11,9 +11,10 @@ import pandas as pd
 from common.console import console
 from common.shown import shown_path, shown_paths
 from deployment.config import PredictConfig
-from deployment.inputs import Clip, FoundView
+from deployment.inputs import Clip
 from deployment.prediction import Prediction
 from deployment.recordings import recordings_summary
+from deployment.view import FoundView
 from evaluation.artefacts import Artefact
 
 SUMMARY, TABLE = "summary.json", "predictions.csv"
@@ -44,10 +45,11 @@ def named(answered: list[Answered]) -> list[Answered]:
 
 def table_of(answered: list[Answered]) -> pd.DataFrame:
     """`predictions.csv`: the tables of all inputs, below each other."""
-    tables = [each.prediction.table.assign(input=each.name) for each in answered]
+    tables = [each.prediction.table.assign(input=each.name, recording_id=each.clip.recording_id) for each in answered]
     joined = pd.concat(tables, ignore_index=True)
     joined["rejected"] = joined["rejected"].astype(int)
-    return joined[["input", *joined.columns.drop("input")]]
+    first = ["input", "recording_id"]
+    return joined[[*first, *joined.columns.drop(first)]]
 
 
 def summary_of(artefact: Artefact, config: PredictConfig, answered: list[Answered]) -> dict[str, Any]:
@@ -86,6 +88,7 @@ def _input_summary(each: Answered) -> dict[str, Any]:
         best[name]["file"] = file
     return {
         "input": each.name,
+        "recording_id": each.clip.recording_id,
         "sha256": each.clip.sha256(),
         "frames": len(video),
         "duration_s": round(video.duration_s, 6),
@@ -95,6 +98,7 @@ def _input_summary(each: Answered) -> dict[str, Any]:
             "how": found.how,
             "confidence": None if found.confidence is None else round(found.confidence, 4),
         },
+        "fan": found.fan,
         "rule": dataclasses.asdict(prediction.rule),
         "kept": {name: int((kept["smoothed_class"] == name).sum()) for name in prediction.classes},
         "rejected": int(table["rejected"].sum()),

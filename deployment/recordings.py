@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from common.errors import InputError
 from data.sources.labels import Interval, check_within, frame_labels, one_class_each, read_intervals
 from data.sources.manifest import Recording, check_box, read_manifest
 from data.video.clip import Video
@@ -22,12 +21,13 @@ from evaluation.temporal import clip_metrics
 UNLABELLED = -1
 
 
-def open_recordings(manifest: Path, classes: Sequence[str]) -> list[Clip]:
+def open_recordings(manifest: Path, classes: Sequence[str], fps: float | None = None) -> list[Clip]:
     """The recordings of a manifest, each with the class of its frames; nothing is decoded.
 
     Args:
         manifest: CSV, as for `prepare.py recordings`; gaze is not looked at.
         classes: of the artefact; labels that differ from them only in case or blanks are taken for them.
+        fps: frames per s of those that tell none, in their column fps neither.
 
     Raises:
         InputError: whatever is wrong with the manifest, a video or a labels file; a label that is no class.
@@ -38,7 +38,7 @@ def open_recordings(manifest: Path, classes: Sequence[str]) -> list[Clip]:
     rows += [(interval.row, interval.label) for each in intervals.values() for interval in each]
     class_of = one_class_each(rows, classes)
     number = {label: list(classes).index(name) for label, name in class_of.items()}
-    return [_open(recording, intervals[recording.recording_id], number) for recording in recordings]
+    return [_open(recording, intervals[recording.recording_id], number, fps) for recording in recordings]
 
 
 def recordings_summary(answered: Sequence[tuple[Clip, Prediction]], metadata: Metadata) -> dict[str, Any] | None:
@@ -66,15 +66,13 @@ def recordings_summary(answered: Sequence[tuple[Clip, Prediction]], metadata: Me
     }
 
 
-def _open(recording: Recording, intervals: list[Interval], number: dict[str, int]) -> Clip:
-    video = open_video(recording.video, recording.fps)
+def _open(recording: Recording, intervals: list[Interval], number: dict[str, int], fps: float | None) -> Clip:
+    video = open_video(recording.video, recording.fps, default_fps=fps)
     if recording.crop_px is not None:
         check_box(recording.row, "crop_px", recording.crop_px, video.size, f"video {recording.video}")
     check_within(intervals, video.duration_s, video.duration_s - float(video.times_s[-1]) + 1e-6, recording.video)
-    if len(set(recording.recording_id) & set("/\\")):
-        raise InputError(f"recording {recording.recording_id}: its id names files, and holds a slash: rename it")
-    labels = _labels(recording, intervals, video, number)
-    return Clip(str(recording.video), video, recording.recording_id, recording.crop_px or (0, 0, *video.size), labels)
+    name, box = recording.recording_id, recording.crop_px or (0, 0, *video.size)
+    return Clip(f"{recording.video} ({name})", video, name, name, box, _labels(recording, intervals, video, number))
 
 
 def _labels(
@@ -87,4 +85,4 @@ def _labels(
 
 
 def _table(clip: Clip, prediction: Prediction) -> pd.DataFrame:
-    return prediction.table.assign(recording_id=clip.label, patient_id=clip.label, label=clip.labels)
+    return prediction.table.assign(recording_id=clip.recording_id, patient_id=clip.recording_id, label=clip.labels)

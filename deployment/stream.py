@@ -18,11 +18,10 @@ from common.console import notice
 from common.errors import InputError
 from common.files import whole_folder, write_text
 from common.shown import shown_path
-from data.video.fan import find_fan
 from deployment.config import PredictConfig, crop_box
-from deployment.inputs import FAN_FRAMES
 from deployment.prediction import Rule, View, features_of, prepare, rule_of
 from deployment.stream_source import Arrived, LiveStream
+from deployment.view import BY_HAND, FAN_FRAMES, FoundView, require, unblanked_notice, view_of
 from evaluation.artefacts import Artefact, load_artefact
 from evaluation.decision import CausalFilter
 from evaluation.ood import flags
@@ -101,6 +100,7 @@ def predict_stream(config: PredictConfig, out: TextIO | None = None) -> int:
                 "artefact": shown_path(config.artefact),
                 "sha256": artefact.metadata.sha256,
                 "stream": _shown(config.stream),
+                "fan": None if answering.found is None else answering.found.fan,
             }
             write_text(Path(folder) / "summary.json", json.dumps({**about, **summary}, indent=2) + "\n")
         _log(config.stream, summary)
@@ -123,20 +123,14 @@ class _Answering:
         self._filter = CausalFilter(rule.time_constant_s)
         self._latencies = Latencies()
         self._started = time.perf_counter()
+        self._size: tuple[int, int] | None = None
         self.answered, self.end = 0, "ended"
+        self.found: FoundView | None = None
 
     def run(self) -> None:
         view = self._view()
-        size = None
         for arrived in self._frames():
-            picture = arrived.picture()
-            size = size or picture.shape
-            if picture.shape != size:
-                raise InputError(
-                    f"{self._stream.name}: its pictures changed from {size[1]}x{size[0]} to "
-                    f"{picture.shape[1]}x{picture.shape[0]} pixels: start again"
-                )
-            row = self._answer(arrived, prepare(self._artefact, picture, view))
+            row = self._answer(arrived, prepare(self._artefact, self._picture(arrived), view))
             latency_ms = 1000 * (time.perf_counter() - arrived.decoded_at)
             _say(self._out, {**row, "latency_ms": round(latency_ms, 2), "dropped": self._stream.dropped})
             self._latencies.add(1000 * (time.perf_counter() - arrived.decoded_at))
@@ -151,6 +145,17 @@ class _Answering:
             "latency_ms": {"median": self._latencies.quantile(0.5), "p95": self._latencies.quantile(0.95)},
             "seconds": round(time.perf_counter() - self._started, 3),
         }
+
+    def _picture(self, arrived: Arrived) -> np.ndarray:
+        """uint8 [h, w], of the size of the first one."""
+        picture = arrived.picture()
+        high, wide = picture.shape
+        width, height = self._size = self._size or (wide, high)
+        if (wide, high) != (width, height):
+            raise InputError(
+                f"{self._stream.name}: its pictures changed from {width}x{height} to {wide}x{high} pixels: start again"
+            )
+        return picture
 
     def _frames(self) -> Iterator[Arrived]:
         limit_s = self._config.duration_s
@@ -183,29 +188,28 @@ class _Answering:
         config, fan = self._config, self._artefact.metadata.fan
         box = crop_box(config.crop)
         if config.crop != "auto" and fan != "blank":
-            return View(box, None, config.pixel_aspect)
+            self.found = FoundView(View(box, None, config.pixel_aspect), "given" if box else "whole")
+            return self.found.view
         pictures: list[np.ndarray] = []
         until = time.perf_counter() + _FAN_S
         while len(pictures) < 2 or time.perf_counter() < until:
             arrived = self._stream.newest()
             if arrived is None:
                 break
-            pictures.append(arrived.picture())
+            pictures.append(self._picture(arrived))
+        name = self._stream.name
         if not pictures:
-            raise InputError(f"{self._stream.name}: ended before the first frame: is the sender running?")
+            raise InputError(f"{name}: ended before the first frame: is the sender running?")
+        height, width = pictures[0].shape
         chosen = np.linspace(0, len(pictures) - 1, min(FAN_FRAMES, len(pictures))).round().astype(int)
-        found = find_fan([pictures[index] for index in chosen])
-        mask = found.mask if fan == "blank" and found.sure else None
-        if config.crop != "auto":
-            return View(box, mask, config.pixel_aspect)
-        text = ",".join(map(str, found.box))
-        if not found.sure:
-            raise InputError(
-                f"{self._stream.name}: where the ultrasound image lies is not sure ({found.reason}; found {text}): "
-                "give crop as x,y,width,height, or none for the whole picture"
-            )
-        notice(f"{self._stream.name}: crop {text} found, confidence {found.confidence:.2f}")
-        return View(found.box, mask, config.pixel_aspect)
+        found = view_of([pictures[i] for i in chosen], (width, height), config.crop, box, fan, config.pixel_aspect)
+        view = require(found, name, BY_HAND)
+        if found.how == "found":
+            notice(f"{name}: crop {','.join(map(str, view.crop or ()))} found, confidence {found.confidence:.2f}")
+        if said := unblanked_notice(found, name):
+            notice(said)
+        self.found = found
+        return view
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from tests.data.clips import write_video
 from tests.deployment.conftest import CLASSES, SIZE, describe, third
 from tests.private import found_in, private_words
 
-COLUMNS = ["input", "frame", "time_s", *(f"p_{name}" for name in CLASSES)]
+COLUMNS = ["input", "recording_id", "frame", "time_s", *(f"p_{name}" for name in CLASSES)]
 COLUMNS += ["raw_class", "smoothed_class", "confidence", "rejected", "flag"]
 
 
@@ -134,12 +134,12 @@ def test_a_crop_is_found_or_refused_with_a_picture(student, tmp_path, monkeypatc
     clip = write_video(tmp_path / "screen.mkv", frames)
     box = (30, 10, 64, 48)
     mask = np.ones(frames[0].shape, bool)
-    monkeypatch.setattr("deployment.inputs.find_fan", lambda frames: Fan("curved", box, mask, 0.97, ""))
+    monkeypatch.setattr("deployment.view.find_fan", lambda frames: Fan("curved", box, mask, 0.97, ""))
     assert run(student, clip, "--out", tmp_path / "sure") == 0
     assert "crop 30,10,64,48 found" in capsys.readouterr().out
     (row,) = json.loads((tmp_path / "sure" / "summary.json").read_text())["inputs"]
     assert (row["crop"]["how"], row["kept"]["right"]) == ("found", 4)
-    monkeypatch.setattr("deployment.inputs.find_fan", lambda frames: Fan("curved", box, mask, 0.3, "two fans"))
+    monkeypatch.setattr("deployment.view.find_fan", lambda frames: Fan("curved", box, mask, 0.3, "two fans"))
     assert run(student, clip, "--out", tmp_path / "unsure", "--show-crop") == 2
     said = capsys.readouterr().err
     assert "not sure (two fans; found 30,10,64,48): give crop" in said
@@ -200,7 +200,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(words, message, student, c
 
 def test_a_name_that_is_no_utf8_is_refused_before_anything_is_decoded(student, tmp_path, monkeypatch, capsys):
     Image.fromarray(third(0)).save(tmp_path / os.fsdecode(b"sc\xe4n.png"))
-    monkeypatch.setattr("deployment.inputs.open_video", lambda *_: pytest.fail("is not opened"))
+    monkeypatch.setattr("deployment.inputs.open_video", lambda *_, **__: pytest.fail("is not opened"))
     assert run(student, tmp_path / "*.png", "--out", tmp_path / "out", "--crop", "none") == 2
     assert "sc\\udce4n.png': the name is no UTF-8: rename" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
@@ -249,3 +249,22 @@ def test_a_manifest_says_what_the_answers_are_worth(student, clip, tmp_path, cap
     (tmp_path / "labels.csv").write_text("start_s,end_s,label\n0,0.4,thigh\n")
     assert run(student, "--manifest", tmp_path / "manifest.csv", "--out", tmp_path / "other") == 2
     assert "unknown class 'thigh'" in capsys.readouterr().err
+
+
+def test_recordings_of_one_video_are_told_apart_and_no_picture_is_overwritten(student, tmp_path):
+    write_video(tmp_path / "v0.mkv", [third(2)] * 3)
+    (tmp_path / "manifest.csv").write_text(
+        "recording_id,patient_id,video,crop_px\n"
+        'V0,p,v0.mkv,"0,0,32,48"\nscan 1!,p,v0.mkv,"32,0,32,48"\nscan 1?,p,v0.mkv,\na/b,p,v0.mkv,\n'
+    )
+    out = tmp_path / "out"
+    words = [tmp_path / "v0.mkv", "--manifest", tmp_path / "manifest.csv", "--out", out, "--crop", "none", "--frames"]
+    assert run(student, *words, "--threshold", "0") == 0
+    ids = ["", "V0", "scan 1!", "scan 1?", "a/b"]
+    table = pd.read_csv(out / "predictions.csv", keep_default_na=False)
+    assert list(table["recording_id"]) == [name for name in ids for _ in range(3)]
+    inputs = json.loads((out / "summary.json").read_text())["inputs"]
+    assert [each["recording_id"] for each in inputs] == ids and len({each["input"] for each in inputs}) == 1
+    files = [best["file"] for each in inputs for best in each["best_frames"].values()]
+    assert len({name.casefold() for name in files}) == len(files) >= 5
+    assert {path.name for path in out.glob("*.png")} == set(files)

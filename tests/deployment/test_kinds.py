@@ -1,5 +1,6 @@
 """predict.py on artefacts and inputs of other kinds: SavedModel, TFLite, DICOM, models of blanked frames."""
 
+import io
 import json
 
 import numpy as np
@@ -9,6 +10,9 @@ from PIL import Image
 
 import predict as command
 from common.errors import run_command
+from data.sources.clip_frames import ClipCounts, ClipTask, clip_frames
+from data.sources.config import RecordingsConfig
+from data.sources.manifest import read_manifest
 from data.video.fan import find_fan
 from deployment import predict
 from deployment.prediction import View
@@ -17,7 +21,7 @@ from quantization.saved_model import export_saved_model
 from quantization.tflite import export_float_tflite, post_training_int8
 from tests.data.clips import write_dicom, write_video
 from tests.data.screens import curved, speckle
-from tests.deployment.conftest import CLASSES, describe, third
+from tests.deployment.conftest import CLASSES, SIZE, describe, third
 
 FRAMES = np.stack([third(0)] * 4 + [third(1, 60)] * 4 + [third(2)] * 4)
 
@@ -58,10 +62,23 @@ def test_every_kind_of_artefact_answers_a_dicom_as_the_library_answers_its_frame
     np.testing.assert_array_equal(np.asarray(Image.open(out / best)), third(2))
 
 
-def test_a_dicom_that_tells_no_times_is_given_a_rate(student, tmp_path):
-    scan = write_dicom(tmp_path / "scan.dcm", FRAMES)
-    table = table_of(student, scan, "--out", tmp_path / "out", "--crop", "none", "--fps", 10)
-    np.testing.assert_allclose(table["time_s"], np.arange(12) / 10)
+def test_clips_that_tell_no_times_are_given_a_rate_and_others_keep_theirs(student, tmp_path, capsys):
+    pictures = [Image.fromarray(third(k % 3, 30 + 10 * k)) for k in range(12)]
+    pictures[0].save(tmp_path / "a.gif", save_all=True, append_images=pictures[1:])
+    scans = [write_dicom(tmp_path / "IM_0001", FRAMES), tmp_path / "a.gif", write_video(tmp_path / "a.mkv", FRAMES)]
+    table = table_of(student, *scans, "--out", tmp_path / "out", "--crop", "none", "--fps", 10)
+    expected = np.concatenate([np.arange(12) / fps for fps in (10, 10, 25)])
+    np.testing.assert_allclose(table["time_s"], expected, atol=1e-6)
+    for scan in scans[:2]:
+        assert run_command(command.main, [str(student), str(scan), "--out", str(tmp_path / "no")]) == 2
+        assert capsys.readouterr().err.endswith("give fps (in a manifest, its column fps) (--fps)\n")
+
+
+def test_pixels_that_are_no_squares_are_for_every_input(student, tmp_path):
+    clip = write_video(tmp_path / "clip.mkv", FRAMES)
+    table = table_of(student, clip, "--out", tmp_path / "out", "--crop", "none", "--pixel-aspect", 1.5)
+    expected = predict(student, FRAMES, times_s=np.arange(12) / 25, view=View(pixel_aspect=1.5)).table
+    np.testing.assert_allclose(table.filter(like="p_"), expected.filter(like="p_"), atol=1e-6)
 
 
 FAN = curved((300, 400), (200, -50), 0.55, (90, 330))
@@ -91,3 +108,31 @@ def test_a_model_of_blanked_frames_is_shown_black_outside_the_fan(crop, model, s
     np.testing.assert_allclose(found["blank"], expected.filter(like="p_"), atol=1e-6)
     # Beside the fan that was found there is nothing left, and little of the true one is lost.
     assert (fan.mask & FAN).sum() / (fan.mask | FAN).sum() > 0.97
+
+
+def test_the_fan_is_found_where_and_as_preparation_finds_it(model, tmp_path, capsys):
+    blanking = tmp_path / "blank.keras"
+    save_keras(model, blanking, describe(fan="blank"))
+    # Two fans in a picture, which are no sure fan together; the left one is deeper after the first minute.
+    left, right = curved((300, 400), (200, -50), 0.55, (90, 250)), curved((300, 400), (200, -50), 0.3, (90, 330))
+    screens = np.concatenate([np.concatenate([speckle(a, 6), speckle(right, 6, 1)], axis=2) for a in (left, FAN)])
+    screens[:, 30:80, 285:325] = 255
+    write_video(tmp_path / "a.mkv", screens, times_ms=10_000 * np.arange(12))
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_text('recording_id,patient_id,video,label,crop_px\na,p,a.mkv,left,"0,0,400,300"\n')
+    options = {"frame_size": SIZE, "fan": "blank", "pixel_aspect": 1.2}
+    config = RecordingsConfig(manifest=manifest, out=tmp_path / "data", **options)
+    kept = [
+        each for each, _ in clip_frames(ClipTask(read_manifest(manifest)[0], [], config, {"left": 0}), ClipCounts())
+    ]
+    frames = np.stack([np.asarray(Image.open(io.BytesIO(each.frame))) for each in kept])
+    expected = predict(blanking, frames, times_s=np.array([each.time_s for each in kept])).table
+    out = tmp_path / "out"
+    table = table_of(blanking, "--manifest", manifest, "--out", out, "--pixel-aspect", 1.2)
+    np.testing.assert_allclose(table.filter(like="p_"), expected.filter(like="p_"), atol=1e-6)
+    assert json.loads((out / "summary.json").read_text())["inputs"][0]["fan"] == {"blanked": True, "unsure": ""}
+    assert "nothing is blanked" not in capsys.readouterr().err
+    write_video(tmp_path / "b.mkv", screens)
+    table_of(blanking, tmp_path / "b.mkv", "--out", tmp_path / "unsure", "--crop", "none")
+    found = json.loads((tmp_path / "unsure" / "summary.json").read_text())["inputs"][0]["fan"]
+    assert not found["blanked"] and f"is not sure ({found['unsure']}), so nothing is blanked" in capsys.readouterr().err

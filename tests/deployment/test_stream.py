@@ -10,13 +10,20 @@ import sys
 import time
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 
 from common.errors import InputError
+from data.video.fan import find_fan
+from deployment import predict
 from deployment.config import PredictConfig
+from deployment.prediction import View
 from deployment.stream import Latencies, predict_stream
-from deployment.stream_source import LiveStream
-from tests.deployment.conftest import CLASSES
+from deployment.stream_source import Arrived, LiveStream
+from evaluation.artefacts import save_keras
+from tests.data.screens import curved, speckle
+from tests.deployment.conftest import CLASSES, describe
 from tests.deployment.streams import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,9 +111,48 @@ def test_the_fan_of_a_stream_must_be_sure(student, sender, url, monkeypatch):
 
     sender(25, 30)
     found = lambda frames: Fan("linear", (0, 0, 9, 9), frames[0] > 0, 0.2, "it does not move")  # noqa: E731
-    monkeypatch.setattr("deployment.stream.find_fan", found)
+    monkeypatch.setattr("deployment.view.find_fan", found)
     with pytest.raises(InputError, match=r"not sure \(it does not move; found 0,0,9,9\): give crop"):
         predict_stream(PredictConfig(artefact=student, stream=url), io.StringIO())
+
+
+class Sent:
+    """A stream of pictures that are there already; None ends what asks for them."""
+
+    name, decoded, dropped = "sent", 0, 0
+
+    def __init__(self, pictures):
+        self._pictures = iter(pictures)
+
+    def newest(self):
+        picture = next(self._pictures)
+        if picture is None:
+            return None
+        frame = av.VideoFrame.from_ndarray(picture, format="gray")
+        return Arrived(0, 0.0, time.perf_counter(), frame, frame.width, None)
+
+    def close(self):
+        pass
+
+
+def test_the_fan_of_a_stream_is_looked_for_in_the_crop(model, tmp_path, monkeypatch, capsys):
+    fan = curved((300, 400), (200, -50), 0.55, (90, 330))
+    pictures = np.concatenate([speckle(fan, 4), speckle(fan, 4, 1)], axis=2)
+    pictures[:, 30:80, 285:325] = 255
+    path = tmp_path / "blank.keras"
+    save_keras(model, path, describe(fan="blank"))
+    crop = (0, 0, 400, 300)
+    mask = np.pad(find_fan(pictures[:, :300, :400]).mask, ((0, 0), (0, 400)))
+    expected = predict(path, pictures[:1], view=View(crop, mask)).table.filter(like="p_").to_numpy()[0]
+    for crop, blanked in (("0,0,400,300", True), ("none", False)):
+        monkeypatch.setattr("deployment.stream.LiveStream", lambda *_: Sent([*pictures, None, pictures[0], None]))
+        config = PredictConfig(artefact=path, stream="udp://x", crop=crop, out=tmp_path / crop)
+        (row,), _ = answers(config)
+        found = json.loads((tmp_path / crop / "summary.json").read_text())["fan"]
+        assert found["blanked"] == blanked == (not found["unsure"])
+        if blanked:
+            np.testing.assert_allclose(list(row["probabilities"].values()), expected, atol=1e-4)
+    assert "so nothing is blanked" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
