@@ -7,26 +7,22 @@ import time
 from pathlib import Path
 
 import keras
-import tensorflow as tf
 
-from baselines.config import BaselineConfig, at_least, distinct, one_of, rates
+from baselines.config import LearningConfig, at_least, distinct, one_of, rates
 from baselines.record import NAME, Record
 from baselines.registry import Baseline
 from baselines.source import Source, open_source
 from baselines.unfinished import Unfinished, remove_finished
-from common.console import console
 from common.errors import InputError
 from common.files import whole_folder
-from data.augment import Augmentation
-from data.pipeline import GAZE_MODES
 from evaluation.artefacts import save_keras
 from models.channel_pruning import CRITERIA, choose_channels, remove_channels
-from models.inputs import inputs_of
 from models.reconstruction import reconstruct
+from models.teaching import TeacherLearner
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ChannelsConfig(BaselineConfig):
+class ChannelsConfig(LearningConfig):
     """Remove whole channels of a trained model, conventional or student, and train the smaller dense model by labels.
 
     OUT/keep_50/model.keras and so on, and OUT/baseline.json.
@@ -38,8 +34,6 @@ class ChannelsConfig(BaselineConfig):
         epochs: passes over the training split; 0 for none.
         learning_rate: its peak.
         batch_size: frames a step.
-        gaze: what the model sees; real, none, shuffled or centre; without it, as the source was trained.
-        augment: augmentation.
     """
 
     keep: tuple[float, ...] = (0.5,)
@@ -48,8 +42,6 @@ class ChannelsConfig(BaselineConfig):
     epochs: int = 6
     learning_rate: float = 1e-4
     batch_size: int = 16
-    gaze: str | None = None
-    augment: Augmentation = dataclasses.field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -60,8 +52,6 @@ class ChannelsConfig(BaselineConfig):
         one_of("criterion", self.criterion, tuple(CRITERIA))
         at_least(self, epochs=0, batch_size=1)
         rates(self, "learning_rate")
-        if self.gaze is not None:
-            one_of("gaze", self.gaze, GAZE_MODES)
 
 
 def prune_channels(config: ChannelsConfig) -> Record:
@@ -72,7 +62,7 @@ def prune_channels(config: ChannelsConfig) -> Record:
     """
     remove_finished(config)
     with whole_folder(config.out, overwrite=config.overwrite, marker=NAME) as folder:
-        source = open_source(config, needs_labels=bool(config.epochs))
+        source = open_source(config, learns=bool(config.epochs))
         record, unfinished = Record(folder, "channels", source), Unfinished(source)
         for keep in config.keep:
             start = time.perf_counter()
@@ -95,11 +85,11 @@ def prune_channels(config: ChannelsConfig) -> Record:
 
 
 def _train(source: Source, config: ChannelsConfig, model: keras.Model, what: str, checkpoint: Path) -> None:
-    from training.checkpoint import Checkpoint, restore
-    from training.fitting import EpochSeeds, build_optimizer
+    from training.checkpoint import restore
+    from training.fitting import compile_learner, go_through
+    from training.history import Reporter
     from training.settings import FitSettings
 
-    classes, steps = len(source.data.classes), source.steps_per_epoch(config.batch_size)
     settings = FitSettings(
         epochs=config.epochs,
         batch_size=config.batch_size,
@@ -107,42 +97,18 @@ def _train(source: Source, config: ChannelsConfig, model: keras.Model, what: str
         weight_decay=0.02,
         warmup_epochs=0.5,
     )
-
-    def select(
-        features: dict[str, tf.Tensor], label: tf.Tensor, weight: tf.Tensor
-    ) -> tuple[tf.Tensor | dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:
-        # An unlabelled frame has nothing to teach here; its one-hot row is all zeros.
-        return inputs_of(model, features), tf.one_hot(label, classes), weight * tf.cast(label >= 0, tf.float32)
-
-    def log(epoch: int, logs: dict[str, float]) -> None:
-        if not tf.math.is_finite(logs["loss"]):
-            raise InputError(
-                f"{what}, epoch {epoch + 1}: the loss is {logs['loss']}: lower learning_rate "
-                f"(now {config.learning_rate:g})"
-            )
-        values = f"loss {logs['loss']:.4f}, accuracy {logs['accuracy']:.4f}"
-        console.print(f"{what}, epoch {epoch + 1}/{config.epochs}: {values}", highlight=False)
-
     keras.utils.set_random_seed(config.seed)
-    model.compile(
-        optimizer=build_optimizer(settings, steps),
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
-        weighted_metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
-    )
-    model.optimizer.build(model.trainable_variables)
-    done = restore(checkpoint, model)
-    model.fit(
-        source.batches(config.batch_size, config.augment, skip=done * steps).map(select),
-        initial_epoch=done,
-        epochs=config.epochs,
-        steps_per_epoch=steps,
-        shuffle=False,
-        verbose=0,
-        callbacks=[
-            EpochSeeds(config.seed),
-            keras.callbacks.LambdaCallback(on_epoch_end=log),
-            Checkpoint(checkpoint),
-        ],
+    learner, steps = TeacherLearner(model), source.steps_per_epoch(config.batch_size)
+    compile_learner(learner, settings, steps)
+    done = restore(checkpoint, learner)
+    go_through(
+        learner,
+        source.batches(config.batch_size, config.augment, skip=done * steps),
+        epochs=range(done, config.epochs),
+        steps=steps,
+        seed=config.seed,
+        reporter=Reporter(what),
+        checkpoint=checkpoint,
     )
 
 

@@ -12,6 +12,7 @@ from common.typed import StrPath, check_fields
 from data.augment import Augmentation
 from data.pipeline import GAZE_MODES
 from losses import LossSettings
+from training.config import UNLABELLED
 from training.settings import MOST
 
 # Far more than an 8-bit kernel has values; a table of many more would fill the memory.
@@ -50,6 +51,34 @@ class BaselineConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class LearningConfig(BaselineConfig):
+    """A baseline that trains the source further.
+
+    Attributes:
+        gaze: what the source, its teacher and the gaze loss see; real, none, shuffled or centre; without it, as the
+            source was trained.
+        unlabelled: which frames without a label are learned from; all, patients, withheld, none (as in train.py), or
+            auto (those that the source was trained on, or all, if any term of the loss learns from them, else none).
+        augment: augmentation.
+    """
+
+    gaze: str | None = None
+    unlabelled: str = "auto"
+    augment: Augmentation = dataclasses.field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.gaze is not None:
+            one_of("gaze", self.gaze, GAZE_MODES)
+        one_of("unlabelled", self.unlabelled, UNLABELLED)
+
+    @property
+    def learned(self) -> LossSettings:
+        """The loss that is learned by: here the labels alone."""
+        return _labels_alone(LossSettings())
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class StudentConfig(BaselineConfig):
     """A baseline of a student of the registry.
 
@@ -62,7 +91,7 @@ class StudentConfig(BaselineConfig):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TrainedConfig(StudentConfig):
+class TrainedConfig(StudentConfig, LearningConfig):
     """A baseline that trains the student further, then once more with fake quantization.
 
     Attributes:
@@ -72,9 +101,7 @@ class TrainedConfig(StudentConfig):
         int8_epochs: quantization-aware passes that keep zeros and clusters; 0 leaves student_int8.tflite out.
         int8_learning_rate: its peak in those.
         batch_size: frames a step.
-        gaze: what teacher and gaze loss see; real, none, shuffled or centre; without it, as the source was trained.
         loss: of the distillation, as in train.py; without a teacher it is the labels alone.
-        augment: augmentation.
     """
 
     teacher: StrPath | None = None
@@ -83,18 +110,23 @@ class TrainedConfig(StudentConfig):
     int8_epochs: int = 2
     int8_learning_rate: float = 2e-4
     batch_size: int = 32
-    gaze: str | None = None
     loss: LossSettings = dataclasses.field(default_factory=LossSettings)
-    augment: Augmentation = dataclasses.field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least(self, epochs=1, int8_epochs=0, batch_size=1)
         rates(self, "learning_rate", "int8_learning_rate")
-        if self.gaze is not None:
-            one_of("gaze", self.gaze, GAZE_MODES)
         if self.teacher is None:
             self.loss.refuse_without_teacher("set teacher")
+
+    @property
+    def learned(self) -> LossSettings:
+        """The loss that is learned by: as configured, or without a teacher the labels alone."""
+        return _labels_alone(self.loss) if self.teacher is None else self.loss
+
+
+def _labels_alone(loss: LossSettings) -> LossSettings:
+    return dataclasses.replace(loss.without_teacher(), **{"gaze": 0.0})
 
 
 def at_least(config: BaselineConfig, **least: int) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +10,20 @@ import keras
 import tensorflow as tf
 
 import models
-from baselines.config import BaselineConfig, StudentConfig
+from baselines.config import BaselineConfig, LearningConfig, StudentConfig, TrainedConfig
+from common.console import notice
 from common.errors import InputError
 from common.shown import shown_path
 from common.strict_yaml import read_mapping
 from data.augment import Augmentation
 from data.dataset import Dataset, open_dataset
 from data.labels import limit_labels
-from data.pipeline import PipelineSettings, training_batches
+from data.pipeline import PipelineSettings, frames_taken, training_batches
 from evaluation.artefacts import Metadata, read_metadata
+from evaluation.describing import described
 from models.objective import Objective
 from models.registry import check_options
-
-# Enough frames for the ranges of activations; more do not move them.
-CALIBRATION_BATCHES = 8
+from training.frames import calibration_features, learned_from, settings_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +35,7 @@ class Source:
         model: Keras 3 model.
         metadata: of the file.
         data: the opened data set, of the same classes and frame size.
+        trained: settings of the batches that trained the model.
         config: of the baseline.
     """
 
@@ -44,20 +43,40 @@ class Source:
     model: keras.Model
     metadata: Metadata
     data: Dataset
+    trained: PipelineSettings
     config: BaselineConfig
+
+    @property
+    def gaze(self) -> str:
+        """What the model sees: as configured, else as it was trained."""
+        return getattr(self.config, "gaze", None) or self.trained.gaze
+
+    @property
+    def unlabelled(self) -> str:
+        """Which frames without a label are gone through; see `LearningConfig.unlabelled`."""
+        if not isinstance(self.config, LearningConfig):
+            return self.trained.unlabelled
+        if self.config.unlabelled != "auto":
+            return self.config.unlabelled
+        found = learned_from(self.config.learned, self.gaze, self.data)
+        return found if "none" in (found, self.trained.unlabelled) else self.trained.unlabelled
+
+    def pipeline(self, batch_size: int) -> PipelineSettings:
+        """What shapes the batches of a further training; classes and labels are weighed as the model's own were."""
+        changed = {"gaze": self.gaze, "unlabelled": self.unlabelled, "seed": self.config.seed}
+        return dataclasses.replace(self.trained, batch_size=batch_size, **changed)
 
     def batches(self, batch_size: int, augment: Augmentation, skip: int = 0) -> tf.data.Dataset:
         """Endless augmented training batches without the first `skip`, the same ones each time it is called."""
-        return training_batches(self.data, "train", self._pipeline(batch_size), augment, skip)
+        return training_batches(self.data, "train", self.pipeline(batch_size), augment, skip)
 
     def steps_per_epoch(self, batch_size: int) -> int:
-        """Steps of a pass over the training split."""
-        return -(-self.data.frames("train") // batch_size)
+        """Steps of a pass over the training frames that are learned from."""
+        return -(-frames_taken(self.data, "train", self.unlabelled) // batch_size)
 
     def calibration(self) -> list[dict]:
-        """Features of a few training batches, without augmentation: one set for all that is compared."""
-        batches = training_batches(self.data, "train", self._pipeline(32)).take(CALIBRATION_BATCHES)
-        return [features for features, *_ in batches]
+        """Features of the frames that the run of the source calibrated on too, whatever the seed of the baseline."""
+        return calibration_features(self.data, dataclasses.replace(self.trained, gaze=self.gaze))
 
     def calibration_frames(self) -> list[tf.Tensor]:
         """The frames [B, H, W, 1] of these."""
@@ -65,36 +84,27 @@ class Source:
 
     def describe(self, model: keras.Model, stage: str, **target: Any) -> Metadata:
         """Metadata of what came out; `target` says what was asked for."""
-        from evaluation.complexity import count_macs
-
         # The fingerprint is of the run that trained the source, and would pass for this one's.
         extra = {name: value for name, value in self.metadata.extra.items() if name not in ("fingerprint", "tensors")}
         return dataclasses.replace(
             self.metadata,
             stage=stage,
-            params=model.count_params(),
-            macs=count_macs(model),
-            version=f"tensorflow {version('tensorflow')}, keras {version('keras')}",
-            dataset_checksum=self.data.checksum,
+            **described(model, self.data),
             decision=None,  # of the source's answers
             extra={**extra, "baseline": {"source": shown_path(self.path), "seed": self.config.seed, **target}},
         )
 
-    def _pipeline(self, batch_size: int) -> PipelineSettings:
-        gaze = getattr(self.config, "gaze", None) or self.metadata.extra.get("gaze", "real")
-        return PipelineSettings(batch_size, self.metadata.sigma, gaze, self.config.seed)
 
-
-def open_source(config: BaselineConfig, role: str | None = None, needs_labels: bool = False) -> Source:
+def open_source(config: BaselineConfig, role: str | None = None, learns: bool = False) -> Source:
     """Read the source and the data set, and refuse what does not fit.
 
     Args:
         config: names them.
         role: "student" if only a registered student will do.
-        needs_labels: it is to learn from labels alone.
+        learns: it is trained further.
 
     Raises:
-        InputError: a missing or wrong file, a model of other classes or frames, or no labels to learn from.
+        InputError: a missing or wrong file, a model of other classes or frames, or no frame to learn from.
     """
     from training.teacher import load_teacher
 
@@ -102,15 +112,30 @@ def open_source(config: BaselineConfig, role: str | None = None, needs_labels: b
     if path.suffix != ".keras":
         raise InputError(f"{path}: a .keras file is needed, such as student/student.keras in a run folder")
     metadata = read_metadata(path)
+    trained = settings_of(metadata, path)
     if role is not None:
         models.find(metadata.name, role)
     data = open_dataset(config.data, verify=config.verify or None)
     if metadata.extra.get("labelled_patients") is not None:  # no label that the source was trained without
-        data = limit_labels(data, metadata.extra["labelled_patients"], metadata.extra["seed"])
-    if needs_labels and not data.labelled_frames("train"):
-        cure = "give a teacher" if role == "student" else "label some, or set epochs to 0"
-        raise InputError(f"{data.path}: has no labelled frame in its training split to learn from: {cure}")
-    return Source(path, load_teacher(path, data), metadata, data, config)
+        data = limit_labels(data, metadata.extra["labelled_patients"], trained.seed)
+    source = Source(path, load_teacher(path, data), metadata, data, trained, config)
+    if learns and not data.labelled_frames("train"):
+        _check_unlabelled(source)
+    return source
+
+
+def _check_unlabelled(source: Source) -> None:
+    """Refuse frames without labels from which nothing is learned."""
+    config, cure = source.config, None
+    if isinstance(config, LearningConfig) and learned_from(config.learned, source.gaze, source.data) == "none":
+        if not isinstance(config, TrainedConfig):
+            cure = "label some, or set epochs to 0"
+        else:
+            cure = "give a teacher" if config.teacher is None else "set a weight of loss that needs no label"
+    elif not frames_taken(source.data, "train", source.unlabelled):
+        cure = "leave unlabelled at 'auto'"
+    if cure is not None:
+        raise InputError(f"{source.data.path}: has no labelled frame in its training split to learn from: {cure}")
 
 
 def student_options(source: Source, config: StudentConfig) -> dict:
@@ -136,14 +161,26 @@ def student_options(source: Source, config: StudentConfig) -> dict:
     return options
 
 
-def load_heads(source: Source, objective: Objective) -> None:
-    """Heads of the distillation that trained the student, where they lie next to it and fit."""
+def load_heads(source: Source, objective: Objective, say: bool = True) -> None:
+    """Heads of the distillation that trained the student, where they lie next to it and fit.
+
+    Args:
+        source: the student.
+        objective: its heads start at random where those of the student are of another loss.
+        say: that they do.
+
+    Raises:
+        InputError: a damaged file.
+    """
     from training import heads
 
     file = source.path.with_name(heads.HEADS)
     if file.is_file():
-        with contextlib.suppress(InputError):  # of another loss: the heads of this one start as they are
+        try:
             heads.load_heads(objective, file)
+        except heads.OtherHeads:
+            if say and objective.weights:
+                notice(f"{file}: holds the heads of another loss, so those of this one start at random")
 
 
 def _shapes(model: keras.Model) -> dict[str, list]:

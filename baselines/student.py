@@ -16,9 +16,8 @@ from baselines.record import NAME, Record
 from baselines.source import Source, load_heads, open_source, student_options
 from baselines.unfinished import Unfinished, remove_finished
 from common.console import console
-from common.errors import InputError
 from common.files import whole_folder
-from evaluation.artefacts import Metadata, metadata_path, read_metadata, save_keras
+from evaluation.artefacts import Metadata, metadata_path, save_keras
 from models.distiller import build_objective
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def train_targets(config: TrainedConfig, command: str, targets: list[dict[str, A
     """
     remove_finished(config)
     with whole_folder(config.out, overwrite=config.overwrite, marker=NAME) as folder:
-        source = open_source(config, "student", needs_labels=config.teacher is None)
+        source = open_source(config, "student", learns=True)
         job = _Job(source, config, student_options(source, config), _teacher(source, config), Unfinished(source))
         job.tuning()  # what it refuses is known before any training
         record = Record(folder, command, source)
@@ -74,14 +73,10 @@ class _Job:
         from quantization.finetune import FineTuning
 
         source, config = self.source, self.config
-        # Without a teacher it is the labels alone.
-        loss = config.loss
-        if self.teacher is None:
-            loss = dataclasses.replace(loss.without_teacher(), **{"gaze": 0.0})
         # The heads start at random where none were kept: no training depends on the one before it.
         keras.utils.set_random_seed(config.seed)
-        objective = build_objective(source.model, self.teacher, loss)
-        load_heads(source, objective)
+        objective = build_objective(source.model, self.teacher, config.learned)
+        load_heads(source, objective, say=training is None)
         steps = source.steps_per_epoch(config.batch_size)
         return FineTuning(
             objective=objective,
@@ -125,20 +120,13 @@ def _smaller(job: _Job, place: str, target: dict[str, Any]) -> keras.Model:
 
 
 def _teacher(source: Source, config: TrainedConfig) -> keras.Model | None:
-    from training.teacher import load_teacher
+    from training.teacher import load_teacher, sigma_of
 
     if config.teacher is None:
         return None
-    teacher = load_teacher(Path(config.teacher), source.data)
-    if teacher.output_shape[-1] != source.model.output_shape[-1]:
-        raise InputError(f"teacher {config.teacher}: gives other classes than {source.path}: name another")
-    taught = read_metadata(config.teacher)
-    if "gaze" in taught.inputs and taught.sigma != source.metadata.sigma:
-        raise InputError(
-            f"teacher {config.teacher}: was trained with gaze maps of sigma {taught.sigma:g}, and {source.path} with "
-            f"those of {source.metadata.sigma:g}: name a teacher of the same sigma"
-        )
-    return teacher
+    path = Path(config.teacher)
+    sigma_of([path], source.trained.sigma, f"{source.path} with those of", "name a teacher of the same sigma")
+    return load_teacher(path, source.data)
 
 
 def _export_float(job: _Job, student: keras.Model, place: Path, metadata: Metadata, record: Record) -> None:

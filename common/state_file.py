@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -49,11 +48,13 @@ def read_state(file: Path) -> State | None:
     """
     if not file.is_file():
         return None
+    what, cure = "checkpoint", "delete it to start the training again"
+    arrays = read_npz(file, what, cure)
     try:
-        epochs, history, *values = read_npz(file).values()
+        epochs, history, *values = arrays.values()
         return State(int(epochs), tuple(values), tuple(json.loads(str(history))))
-    except (ValueError, TypeError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"{file}: is a damaged checkpoint ({error}): delete it to start the training again") from error
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{file}: is no readable {what} ({error}): {cure}") from error
 
 
 def epochs_done(file: Path) -> int:

@@ -8,11 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib
-import pandas as pd
 from matplotlib.figure import Figure
 
 from common.console import console
-from common.errors import InputError
 from common.files import whole_file
 from evaluation.calibration import draw_calibration
 from evaluation.curves import draw_curves
@@ -23,6 +21,7 @@ from evaluation.figures import (
     draw_reliability,
     simulated,
 )
+from evaluation.history import history_file, read_history
 from evaluation.report import Evaluation
 from evaluation.sheet import draw_sheet
 
@@ -57,7 +56,7 @@ def write_plots(folder: str | os.PathLike, evaluation: Evaluation, run: str | os
     folder = Path(folder)
     written: list[Path] = []
     report, data = evaluation.report, evaluation.data
-    history = history_file(evaluation, run)
+    history = history_file(evaluation.artefacts, run)
     # Read first: a wrong run is refused before anything is drawn.
     curves = read_history(history) if history else None
 
@@ -90,36 +89,3 @@ def write_plots(folder: str | os.PathLike, evaluation: Evaluation, run: str | os
     with figure_of("maps") as figure:
         draw_sheet(figure, evaluation)
     return written
-
-
-def read_history(path: Path) -> pd.DataFrame:
-    """The run's history.csv: `stage`, `epoch`, then one column per metric.
-
-    Raises:
-        InputError: missing, empty, without these columns, or text in a number column.
-    """
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such file: run is a run folder of train.py")
-    try:
-        history = pd.read_csv(path)
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: is not a history ({error}): give another run") from error
-    for column in ("stage", "epoch"):
-        if column not in history:
-            raise InputError(f"{path}: has no column {column!r}: it is not a history of train.py")
-    if not len(history):
-        raise InputError(f"{path}: holds no epoch yet: train first")
-    for column in history.columns.drop("stage"):
-        if not pd.api.types.is_numeric_dtype(history[column]):
-            raise InputError(f"{path}: column {column!r} holds text where numbers are expected")
-    return history
-
-
-def history_file(evaluation: Evaluation, run: str | os.PathLike | None) -> Path | None:
-    if run is not None:
-        return Path(run) / "history.csv"
-    for artefact in evaluation.artefacts:
-        for folder in list(artefact.path.resolve().parents)[:3]:
-            if (folder / "history.csv").is_file():
-                return folder / "history.csv"
-    return None

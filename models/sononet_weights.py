@@ -8,7 +8,6 @@ has one too; folded into its convolution, it is a plain classifying convolution 
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +15,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from common.errors import InputError, disk_errors
+from common.errors import InputError
 from common.files import check_file
 from common.npz import read_npz
 from models.layers import channels
@@ -173,13 +172,7 @@ def _layout(name: str, filters: int, classes: int) -> tuple[int, int]:
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     check_file(path, "the authors' SonoNet16.npz, SonoNet32.npz or SonoNet64.npz")
-    try:
-        with disk_errors(path):
-            stored = read_npz(path)
-    except InputError:
-        raise
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile, KeyError) as error:
-        raise InputError(f"{path}: is no readable .npz file ({error}): fetch it again") from error
+    stored = read_npz(path, ".npz file", "fetch it again")
     wanted = [f"arr_{number}" for number in range(5 * len(_NAMES))]
     missing = [key for key in wanted if key not in stored]
     if missing or len(stored) != len(wanted):

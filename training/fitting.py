@@ -6,7 +6,7 @@ import contextlib
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
@@ -84,29 +84,74 @@ def fit(
     distribution, steps = stage.distribution, stage.steps_per_epoch(settings)
     model = distribution.place(learner)
     with distribution.scope():
-        model.compile(optimizer=build_optimizer(settings, steps))
-        model.optimizer.build(model.trainable_variables)
+        compile_learner(model, settings, steps)
     done = restore(stage.checkpoint, model)
     distribution.agree({"epochs of the checkpoint": done})
     history.start(stage.name, done)
-    reporter = Reporter(history, stage.name)
-    writes = [Checkpoint(stage.checkpoint)] if distribution.is_chief else []
+    go_through(
+        model,
+        stage.training_batches(settings, done * steps, cache),
+        epochs=range(done, settings.epochs),
+        steps=steps,
+        seed=stage.config.seed,
+        reporter=Reporter(stage.name, history),
+        checkpoint=stage.checkpoint,
+        distribution=distribution,
+        validation_data=stage.validation_batches(settings, cache),
+        validation_steps=stage.validation_steps(),
+    )
+    if model is not learner:
+        learner.take_weights(model)
+
+
+def compile_learner(learner: Learner, settings: FitSettings, steps: int) -> None:
+    """Give a learner its optimizer, with slots for all that it trains; an epoch has so many steps."""
+    learner.compile(optimizer=build_optimizer(settings, steps))
+    learner.optimizer.build(learner.trainable_variables)
+
+
+def go_through(
+    learner: Learner,
+    batches: tf.data.Dataset | tf.distribute.DistributedDataset,
+    *,
+    epochs: range,
+    steps: int,
+    seed: int,
+    reporter: Reporter,
+    checkpoint: Path,
+    distribution: Distribution = SINGLE,
+    **validation: Any,
+) -> None:
+    """Train a compiled learner through its epochs.
+
+    Args:
+        learner: compiled, with the weights of the epochs that are done.
+        batches: endless.
+        epochs: those that are left, counted from 0.
+        steps: of an epoch.
+        seed: of dropout.
+        reporter: shows each epoch.
+        checkpoint: file that is written after every epoch.
+        distribution: the devices that the learner lies on.
+        validation: `validation_data` and `validation_steps` of `keras.Model.fit`.
+
+    Raises:
+        Diverged: a part of the loss is no number.
+    """
+    writes = [Checkpoint(checkpoint)] if distribution.is_chief else []
     try:
-        model.fit(
-            stage.training_batches(settings, done * steps, cache),
-            initial_epoch=done,
-            epochs=settings.epochs,
+        learner.fit(
+            batches,
+            initial_epoch=epochs.start,
+            epochs=epochs.stop,
             steps_per_epoch=steps,
-            validation_data=stage.validation_batches(settings, cache),
-            validation_steps=stage.validation_steps(),
             shuffle=False,  # the batches are shuffled where they are made
             verbose=0,
-            callbacks=[EpochSeeds(stage.config.seed, distribution), reporter, *writes],
+            callbacks=[EpochSeeds(seed, distribution), reporter, *writes],
+            **validation,
         )
     finally:
         reporter.close()
-    if model is not learner:
-        learner.take_weights(model)
 
 
 class EpochSeeds(keras.callbacks.Callback):

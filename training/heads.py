@@ -11,7 +11,6 @@ an archive without arrays.
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,10 @@ from common.npz import read_npz
 from models.objective import Objective
 
 HEADS = "heads.npz"
+
+
+class OtherHeads(InputError):
+    """The heads of a file are those of another loss."""
 
 
 def save_heads(objective: Objective, file: Path) -> None:
@@ -33,17 +36,14 @@ def load_heads(objective: Objective, file: Path) -> None:
     """Give an objective's heads the weights of a file.
 
     Raises:
-        InputError: no such file, a damaged one, or one of another loss.
+        OtherHeads: they are of another loss.
+        InputError: no such file, or a damaged one.
     """
     wanted = _named(objective)
-    try:
-        with disk_errors(file):
-            found = read_npz(file)
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"{file}: is a damaged archive ({error}): train the student again") from error
+    found = read_npz(file, "archive of heads", "train the student again")
     shapes = {name: tuple(variable.shape) for name, variable in wanted.items()}
     if {name: value.shape for name, value in found.items()} != shapes:
-        raise InputError(
+        raise OtherHeads(
             f"{file}: holds {', '.join(found) or 'no heads'}, and this loss has {', '.join(wanted) or 'none'}: train "
             "the student again with the same loss"
         )

@@ -30,6 +30,7 @@ from tensorflow.core.util.event_pb2 import Event
 from common.console import console, progress_bar
 from common.errors import InputError
 from common.files import whole_file
+from evaluation.history import read_history
 
 
 class Diverged(InputError):
@@ -47,7 +48,7 @@ class History:
     def __init__(self, run: Path, writes: bool = True) -> None:
         self._run, self._writes = run, writes
         self._file = run / "history.csv"
-        self._rows = _read(self._file)
+        self._rows = read_history(self._file, "move it away").to_dict("records") if self._file.is_file() else []
 
     def start(self, stage: str, first_epoch: int = 0) -> None:
         """Drop what an earlier run of the stage logged after `first_epoch`."""
@@ -80,24 +81,17 @@ def _write_events(folder: Path, epoch: int, logs: dict[str, float]) -> None:
             writer.write(event.SerializeToString())
 
 
-def _read(file: Path) -> list[dict]:
-    if not file.is_file():
-        return []
-    try:
-        table = pd.read_csv(file)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: is no readable history ({error}): move it away") from error
-    if not {"stage", "epoch"} <= set(table.columns):
-        raise InputError(f"{file}: has no columns stage and epoch: move it away")
-    return table.to_dict("records")
-
-
 class Reporter(keras.callbacks.Callback):
-    """Shows progress, logs each epoch and stops a run whose loss is no longer a number."""
+    """Shows progress, logs each epoch and stops a training whose loss is no longer a number.
 
-    def __init__(self, history: History, stage: str) -> None:
+    Args:
+        stage: that is trained, or the training of a baseline.
+        history: that logs its epochs, if any.
+    """
+
+    def __init__(self, stage: str, history: History | None = None) -> None:
         super().__init__()
-        self._history, self._stage = history, stage
+        self._stage, self._history = stage, history
         self._bar: Progress | None = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
@@ -117,7 +111,8 @@ class Reporter(keras.callbacks.Callback):
             self._bar.advance(self._task)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        self._history.add(self._stage, epoch + 1, logs or {})
+        if self._history is not None:
+            self._history.add(self._stage, epoch + 1, logs or {})
         show_epoch(self._stage, epoch + 1, self.params["epochs"], logs or {})
 
     def on_train_end(self, logs: dict | None = None) -> None:
@@ -137,7 +132,7 @@ def check_finite(stage: str, step: int, parts: dict) -> None:
         named = [name for name in broken if name != "loss"] or broken
         raise Diverged(
             f"{stage}, step {step}: {', '.join(named)} is not a finite number: lower the learning rate or the weight "
-            "of that part; the run folder keeps what was finished before"
+            "of that part; what was finished before is kept"
         )
 
 

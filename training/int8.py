@@ -10,7 +10,6 @@ from common.console import console
 from common.files import whole_folder
 from common.state_file import epochs_done
 from evaluation.artefacts import load_keras_model
-from evaluation.complexity import count_macs
 from evaluation.fitting import fit_artefact
 from models.distiller import build_objective
 from quantization.finetune import FineTuning
@@ -61,7 +60,7 @@ def quantize_student(stage: Stage, teacher: keras.Model | None, history: History
         ),
         on_epoch=log,
     )
-    metadata = stage.metadata(student, config.student, "probabilities", count_macs(student), teacher)
+    metadata = stage.metadata(student, config.student, "probabilities", teacher)
     with console.status("converting to 8 bits"), whole_folder(stage.folder, overwrite=True) as folder:
         export_int8(quantized, folder / "student_int8.tflite", metadata)
         post_training_int8(student, frames, folder / "student_ptq.tflite", metadata)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,10 +18,12 @@ from data.pipeline import PipelineSettings, evaluation_batches, frames_taken, tr
 from data.saliency import DEFAULT_SIGMA, map_size
 from evaluation.artefacts import Metadata
 from evaluation.compression import teacher_of
+from evaluation.describing import described
 from models.ensemble import Ensemble, shares
 from training.config import TrainConfig
 from training.distribution import SINGLE, Distribution
 from training.fitting import resolve_precision
+from training.frames import calibration_features, kept_settings, unlabelled_of
 from training.run_folder import fingerprint, holds
 from training.settings import FitSettings, QuantizeSettings
 
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 # Raised by one when a change of the code changes the results of a training: older runs are then not reused.
 # tests/training/test_golden.py fails until it is.
 TRAINING_VERSION = 2
-# More frames do not move the ranges of activations.
-_CALIBRATION_BATCHES = 8
 _VALIDATION_BATCH = 64
 
 
@@ -94,9 +93,8 @@ class Stage:
         )
 
     def calibration_features(self) -> list[dict]:
-        """Features of a few training batches, without augmentation: enough frames for ranges, or for a refit."""
-        pipeline = dataclasses.replace(self.pipeline(self.config.distil), batch_size=32)
-        return [features for features, *_ in training_batches(self.data, "train", pipeline).take(_CALIBRATION_BATCHES)]
+        """Features of the frames that every model of the run is calibrated on."""
+        return calibration_features(self.data, self.pipeline(self.config.distil))
 
     def validation_batches(
         self, settings: FitSettings | QuantizeSettings, cache: TeacherCache | None = None
@@ -144,32 +142,22 @@ class Stage:
         model: keras.Model,
         name: str,
         output: Literal["logits", "probabilities", "gaze_map"],
-        macs: int | None = None,
         teacher: keras.Model | Ensemble | None = None,
         **extra: Any,
     ) -> Metadata:
         """The metadata of an artefact of this stage; `teacher` is what taught it."""
         return Metadata(
             name=name,
-            classes=self.data.classes,
-            frame_size=self.data.frame_size,
-            fit=self.data.fit,
-            fan=self.data.fan,
             output=output,
             stage=self.name,
-            inputs=tuple(getattr(tensor, "name", "frame") for tensor in model.inputs),
             gaze_map_size=map_size(self.data.frame_size),
             sigma=self.sigma,
-            params=model.count_params(),
-            macs=macs,
-            version=f"tensorflow {version('tensorflow')}, keras {version('keras')}",
-            dataset_checksum=self.data.checksum,
             teacher=teacher_of(teacher),
+            **described(model, self.data),
             extra={
                 "fingerprint": self.fingerprint,
-                "gaze": self.config.gaze,
-                "seed": self.config.seed,
-                **_budget(self.config),
+                **kept_settings(self.pipeline(self.config.distil)),
+                "labelled_patients": self.config.labelled_patients,
                 "commit": revision(),
                 **extra,
             },
@@ -188,24 +176,6 @@ class Stage:
             views=views,
             labelled_share=config.labelled_share if self.name in ("student", "int8") else None,
         )
-
-
-def unlabelled_of(stage: str, config: TrainConfig, data: Dataset) -> str:
-    """Which frames without a label a stage goes through: "all", "patients", "withheld" or "none".
-
-    A teacher learns from labels, so "none". For the others `config.unlabelled` decides; "auto" is
-    "all" where a term of the loss learns from such frames, which takes a teacher, or gaze.
-    """
-    if stage == "teacher":
-        return "none"
-    if config.unlabelled != "auto":
-        return config.unlabelled
-    if stage in ("pretrain", "pretrain_teacher"):
-        return "all"
-    loss = config.loss if config.has_teacher else config.loss.without_teacher()
-    if config.gaze == "none" or not data.gaze_frames("train"):
-        loss = dataclasses.replace(loss, **{"gaze": 0.0})
-    return "none" if loss.is_empty(labels=False) else "all"
 
 
 def stage_fingerprints(config: TrainConfig, data: Dataset) -> dict[str, str]:

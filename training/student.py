@@ -11,7 +11,6 @@ from common.console import console
 from common.files import whole_folder
 from data.dataset import Dataset
 from evaluation.artefacts import save_keras
-from evaluation.complexity import count_macs
 from evaluation.fitting import fitted
 from losses import LossSettings
 from models.distiller import Distiller
@@ -64,13 +63,12 @@ def _save(stage: Stage, distiller: Distiller, teacher: keras.Model | Ensemble | 
     from quantization.tflite import export_float_tflite
 
     config, data, student = stage.config, stage.data, distiller.student
-    macs = count_macs(student)
     with console.status("exporting the student"), whole_folder(stage.folder, overwrite=True) as folder:
-        described = fitted(stage.metadata(student, config.student, "logits", macs, teacher), student, data)
+        described = fitted(stage.metadata(student, config.student, "logits", teacher), student, data)
         save_keras(student, folder / "student.keras", described)
         gaze_model = distiller.gaze_model()
         if gaze_model is not None:
-            of_map = stage.metadata(gaze_model, config.student, "gaze_map", count_macs(gaze_model), teacher)
+            of_map = stage.metadata(gaze_model, config.student, "gaze_map", teacher)
             save_keras(gaze_model, folder / GAZE_MAP, dataclasses.replace(of_map, stage="gaze_map"))
         save_heads(distiller.objective, folder / HEADS)
         metadata = dataclasses.replace(described, output="probabilities")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -14,7 +15,6 @@ from common.files import whole_folder
 from data.dataset import Dataset
 from data.saliency import DEFAULT_SIGMA
 from evaluation.artefacts import check_matches, load_keras_model, read_metadata, save_keras
-from evaluation.complexity import count_macs
 from evaluation.fitting import fitted
 from models.ensemble import Ensemble, shares
 from models.teaching import BlindLearner, TeacherLearner
@@ -38,7 +38,7 @@ def train_teacher(stage: Stage, history: History) -> None:
     if not stage.distribution.is_chief:
         return
     with whole_folder(stage.folder, overwrite=True) as folder:
-        metadata = fitted(stage.metadata(teacher, config.teacher, "logits", count_macs(teacher)), teacher, data)
+        metadata = fitted(stage.metadata(teacher, config.teacher, "logits"), teacher, data)
         save_keras(teacher, folder / "teacher.keras", metadata)
     for finished in filter(None, (stage, before)):
         finished.checkpoint.unlink(missing_ok=True)  # only now: the stage is on disk
@@ -83,22 +83,34 @@ def with_sigma(config: TrainConfig) -> TrainConfig:
     Raises:
         InputError: two of these differ, or a teacher's metadata can't be read.
     """
-    found = {path: metadata.sigma for path in config.teacher_path if "gaze" in (metadata := read_metadata(path)).inputs}
-    if not found:
-        return dataclasses.replace(config, sigma=DEFAULT_SIGMA if config.sigma is None else config.sigma)
-    first, sigma = next(iter(found.items()))
-    for path, other in found.items():
-        if other != sigma:
+    sigma = sigma_of(config.teacher_path, config.sigma, "sigma is", "leave sigma out, or give another teacher")
+    return dataclasses.replace(config, sigma=DEFAULT_SIGMA if sigma is None else sigma)
+
+
+def sigma_of(teachers: Sequence[Path], given: float | None, giver: str, cure: str) -> float | None:
+    """The sigma of the gaze maps that a student and its teachers share; None if nothing sets it.
+
+    Args:
+        teachers: artefacts. Those that see no gaze set nothing.
+        given: the student's own.
+        giver: what set that, in words that end before a number, such as "sigma is".
+        cure: of a conflict with it.
+
+    Raises:
+        InputError: two of these differ, or a teacher's metadata can't be read.
+    """
+    sigma = given
+    for path in teachers:
+        taught = read_metadata(path)
+        if "gaze" not in taught.inputs:
+            continue
+        if sigma not in (None, taught.sigma):
             raise InputError(
-                f"teacher_path: {first} was trained with gaze maps of sigma {sigma:g} and {path} of {other:g}: give "
-                "teachers of one sigma"
+                f"teacher {path}: was trained with gaze maps of sigma {taught.sigma:g}, and {giver} {sigma:g}: {cure}"
             )
-    if config.sigma not in (None, sigma):
-        raise InputError(
-            f"sigma {config.sigma:g}: the teacher {first} was trained with gaze maps of sigma {sigma:g}: leave sigma "
-            "out, or give another teacher"
-        )
-    return dataclasses.replace(config, sigma=sigma)
+        if sigma is None:
+            sigma, giver, cure = taught.sigma, f"{path} with those of", "give teachers of one sigma"
+    return sigma
 
 
 def load_teacher(path: str | os.PathLike, data: Dataset) -> keras.Model:

@@ -16,12 +16,12 @@ from common.machine import describe, machine
 from common.revision import revision
 from evaluation.curves import draw_curves
 from evaluation.figures import draw_confusions, draw_reliability, simulated
+from evaluation.history import history_file, read_history
 from evaluation.limits import limits
 from evaluation.page import markup, tables
 from evaluation.page.drawing import draw_with, svg_of
 from evaluation.page.frames import attending, attention_of, choose, frame_grid
 from evaluation.page.risk import draw_risk
-from evaluation.plots import history_file, read_history
 from evaluation.report import Evaluation
 from evaluation.table import short_name
 
@@ -59,7 +59,7 @@ def write_page(
 def page(evaluation: Evaluation, *, run: str | os.PathLike | None = None, command: str = "") -> str:
     """The HTML; see `write_page`."""
     report = evaluation.report
-    history = history_file(evaluation, run)
+    history = history_file(evaluation.artefacts, run)
     curves = read_history(history) if history else None
     main = main_artefact(evaluation)
     row, name = report["artefacts"][main], _name(report, main)

@@ -16,7 +16,7 @@ def run(tmp_path_factory):
     """A run folder with a student and a teacher that nobody trained, and a data set."""
     folder = tmp_path_factory.mktemp("compress")
     with small.registered(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("baselines.source.CALIBRATION_BATCHES", 1)
+        patch.setattr("training.frames.CALIBRATION_BATCHES", 1)
         write_shapes(folder / "data")
         data = open_dataset(folder / "data")
         keras.utils.set_random_seed(0)

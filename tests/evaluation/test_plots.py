@@ -15,7 +15,8 @@ from evaluation.classification import expected_calibration_error, labelled, prob
 from evaluation.config import EvaluateConfig
 from evaluation.curves import draw_curves
 from evaluation.figures import draw_accuracy_size, draw_confusions, draw_precision_recall, draw_reliability
-from evaluation.plots import read_history, write_plots
+from evaluation.history import read_history
+from evaluation.plots import write_plots
 from evaluation.report import run_evaluation
 from evaluation.sheet import draw_sheet
 from tests.evaluation.conftest import SIZE, artefact_paths, make_dataset

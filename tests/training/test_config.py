@@ -10,7 +10,8 @@ from common.errors import InputError
 from data.augment import Augmentation
 from training import DistilSettings, TeachSettings, TrainConfig
 from training.flags import parse
-from training.stages import stage_fingerprints, unlabelled_of
+from training.frames import unlabelled_of
+from training.stages import stage_fingerprints
 
 
 def config(**settings) -> TrainConfig:

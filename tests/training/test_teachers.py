@@ -62,9 +62,13 @@ def test_the_teachers_sigma_decides(shapes, run, teachers, tmp_path):
     assert with_sigma(dataclasses.replace(config, teacher_path=wide, sigma=0.1)).sigma == 0.1
     train(dataclasses.replace(config, teacher_path=wide))
     assert read_metadata(run / "student" / "student.keras").sigma == 0.1
-    with pytest.raises(InputError, match=r"sigma 0.03: .*wide.keras was trained with gaze maps of sigma 0.1"):
+    with pytest.raises(
+        InputError, match=r"wide.keras: was trained with gaze maps of sigma 0.1, and sigma is 0.03: leave"
+    ):
         train(dataclasses.replace(config, teacher_path=wide, sigma=0.03))
-    with pytest.raises(InputError, match=r"wide.keras was trained .* of sigma 0.1 and .*t0.keras of 0.03"):
+    with pytest.raises(
+        InputError, match=r"t0.keras: was trained .* of sigma 0.03, and .*wide.keras with those of 0.1: give"
+    ):
         train(dataclasses.replace(config, teacher_path=[wide, teachers[0]]))
 
 

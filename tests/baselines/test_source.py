@@ -1,0 +1,116 @@
+"""What a baseline starts from: the frames that it learns from and calibrates on, and the heads of its student."""
+
+import dataclasses
+import shutil
+
+import keras
+import numpy as np
+import pytest
+
+from baselines import ChannelsConfig, PostTrainingConfig, PruneConfig
+from baselines.source import load_heads, open_source
+from common.errors import InputError
+from data.dataset import open_dataset
+from data.labels import limit_labels
+from evaluation.artefacts import load_keras_model, read_metadata, save_keras, write_metadata
+from models.distiller import build_objective
+from tests.baselines.runs import call
+from tests.quantization import small
+from tests.training import tiny
+from training.frames import unlabelled_of
+from training.heads import HEADS, OtherHeads, save_heads
+from training.heads import load_heads as load_heads_of
+from training.stages import Stage
+
+
+@pytest.fixture
+def source(run, tmp_path):
+    """Write an artefact of the run again, with other metadata: name, fields of `extra` → its path."""
+
+    def write(name, **extra):
+        path = tmp_path / f"{name}.keras"
+        shutil.copy(run[0] / "run" / name / f"{name}.keras", path)
+        metadata = read_metadata(run[0] / "run" / name / f"{name}.keras")
+        write_metadata(path, dataclasses.replace(metadata, extra=extra))
+        return path
+
+    return write
+
+
+HALF = {"labelled_patients": 4, "seed": 0}  # of eight patients of six frames
+
+
+@pytest.mark.parametrize(
+    ("config", "name", "settings", "frames"),
+    [
+        (ChannelsConfig, "student", {}, 24),
+        (PruneConfig, "student", {}, 24),
+        (PruneConfig, "student", {"unlabelled": "all"}, 48),
+        (PruneConfig, "student", {"teacher": "t.keras"}, 48),  # soft targets need no label
+        (PruneConfig, "student", {"teacher": "t.keras", "unlabelled": "none"}, 24),
+        (PruneConfig, "student", {"teacher": "t.keras", "loss": {"alpha": 0, "attention": 0, "gaze": 0}}, 24),
+    ],
+    ids=str,
+)
+def test_frames_from_which_nothing_is_learned_are_left_out(source, run, tmp_path, config, name, settings, frames):
+    """Once every baseline went through all frames, and a step of unlabelled ones moved the weights by decay alone."""
+    given = config(source=source(name, **HALF), data=run[0] / "data", out=tmp_path / "out", **settings)
+    opened = open_source(given, learns=True)
+    assert opened.steps_per_epoch(8) == frames // 8
+    if name == "student" and config is ChannelsConfig:
+        (batch,) = opened.batches(24, given.augment).take(1)
+        assert (batch[1].numpy() >= 0).all()
+
+
+def test_a_baseline_goes_on_as_its_source_was_trained(source, run, tmp_path):
+    kept = {**HALF, "unlabelled": "withheld", "labelled_share": 0.25, "class_weights": True, "gaze": "centre"}
+    given = PruneConfig(source=source("student", **kept), data=run[0] / "data", out=tmp_path, teacher="t.keras", seed=7)
+    settings = open_source(given, "student", learns=True).pipeline(16)
+    for name in ("unlabelled", "labelled_share", "class_weights", "gaze"):
+        assert getattr(settings, name) == kept[name]
+    assert (settings.seed, settings.batch_size) == (7, 16)
+    with pytest.raises(InputError, match=r"student\.keras: extra\.labelled_share must be a number, not 'many'"):
+        open_source(dataclasses.replace(given, source=source("student", labelled_share="many")))
+
+
+def test_a_student_and_what_is_compressed_of_it_are_calibrated_on_the_same_frames(run, tmp_path, monkeypatch):
+    """Once `compress.py` took other frames: those of its own seed, and all of them, whatever the run had taken."""
+    monkeypatch.setattr("training.frames.CALIBRATION_BATCHES", 2)
+    folder = run[0] / "data"
+    budget = {"seed": 1, "labelled_patients": 4, "labelled_share": 0.5, "unlabelled": "withheld"}
+    config = tiny.config(folder, tmp_path / "run", student=small.NAME, teacher="vgg16", sigma=0.03, **budget)
+    stage = Stage("int8", config, limit_labels(open_dataset(folder), 4, 1), config.run, "")
+    student, path = load_keras_model(run[0] / "run" / "student" / "student.keras"), tmp_path / "student.keras"
+    save_keras(student, path, dataclasses.replace(stage, name="student").metadata(student, small.NAME, "logits"))
+    compressed = open_source(PostTrainingConfig(source=path, data=folder, out=tmp_path / "out"), "student")
+    wanted, found = stage.calibration_features(), compressed.calibration_frames()
+    assert len(wanted) == len(found) == 2
+    for one, other in zip(wanted, found):
+        np.testing.assert_array_equal(one["frame"], other)
+    assert unlabelled_of("student", config, stage.data) == compressed.trained.unlabelled == "withheld"
+
+
+def test_damaged_heads_are_named_and_not_replaced_by_random_ones(run, tmp_path, capsys):
+    shutil.copytree(run[0] / "run" / "student", tmp_path / "student")
+    (tmp_path / "student" / HEADS).write_bytes(b"PK torn")
+    assert call(run, "prune", tmp_path / "out", source=tmp_path / "student" / "student.keras") == 2
+    error = capsys.readouterr().err
+    assert f"{HEADS}: is no readable archive of heads" in error and error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_heads_of_another_loss_are_left_out_with_a_notice(source, run, tmp_path, capsys):
+    path = source("student")
+    given = PruneConfig(source=path, data=run[0] / "data", out=tmp_path / "out")
+    opened = open_source(given, "student", learns=True)
+    keras.utils.set_random_seed(0)
+    gaze = dataclasses.replace(given.loss.without_teacher(), gaze=0.3)
+    trained = build_objective(opened.model, None, gaze)
+    save_heads(build_objective(opened.model, None, given.learned), path.with_name(HEADS))
+    with pytest.raises(OtherHeads):
+        load_heads_of(trained, path.with_name(HEADS))
+    before = trained.get_weights()
+    load_heads(opened, trained)
+    assert "holds the heads of another loss" in capsys.readouterr().err
+    for one, other in zip(before, trained.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
