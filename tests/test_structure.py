@@ -152,7 +152,8 @@ def test_no_function_is_long():
 def test_the_fields_words_are_used(word):
     pattern = re.compile(rf"(?<![A-Za-z]){word}(?![A-Za-z])", re.IGNORECASE)
     found = []
-    for path in _tracked(".py", ".md", ".yaml", ".toml", ".cff", "Makefile", ".txt"):
+    text = (".py", ".md", ".yaml", ".toml", ".cff", ".txt", ".js", ".mjs", ".html", ".css", ".ipynb", ".sh")
+    for path in _tracked(*text, "Makefile", "Snakefile"):
         if path == Path(__file__).resolve():
             continue
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):

@@ -166,7 +166,7 @@ async function useCamera() {
   ]);
 }
 
-/** Their names are told after one was allowed.
+/** The browser names the cameras once one was allowed.
  * @param {HTMLSelectElement} cameras */
 async function listCameras(cameras) {
   const found = (await navigator.mediaDevices.enumerateDevices()).filter(({ kind }) => kind === "videoinput");
