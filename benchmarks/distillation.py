@@ -8,8 +8,9 @@ the student alone, this project's Distiller (soft targets, attention maps of one
 live teacher, `keras.distillation.Distiller` with its logits and its feature loss (the same attention maps), and a plain
 PyTorch loop of the same nets (cross-entropy and KL; left out, with a note, where torch is not installed), all on the
 same batches. The arms take turns in one run, so that other load on the machine touches all alike; arms without a
-teacher go through several epochs in each turn. What counts is the ratios. "with filling" adds the filling of the cache,
-of which three views are measured, to the epochs that a training has.
+teacher go through several epochs in each turn. "Batches alone" are those of the cached arm, read and augmented with
+nobody to train; the CPU time per frame says what a core does of each. What counts is the ratios. "With filling" adds
+the filling of the cache, of which three views are measured, to the epochs that a training has.
 """
 
 from __future__ import annotations
@@ -42,6 +43,11 @@ if TYPE_CHECKING:
 CLASSES = ("abdomen", "femur", "head", "background")
 TEACHER, STUDENT, STUDENT_OPTIONS = "vgg16", "squeezenet_1_1", {"width": 0.45}
 BATCH, TAP = 32, "stride16"
+# That of configs/fetal_planes.yaml.
+AUGMENT = {
+    "flip_vertical": True, "rotation_deg": 28, "zoom": 0.15, "shift": 0.08,
+    "brightness": 0.1, "contrast": 0.3, "gamma": 0.3,
+}  # fmt: skip
 _EPOCHS_A_TURN = 4  # of the arms that are fast
 
 
@@ -63,6 +69,7 @@ def _measure(folder: Path, size: tuple[int, int], flags: argparse.Namespace) -> 
     thrice = _filled(stage, teacher, 3)[1]  # what starting costs is paid once, each view again
     filling = once + (flags.views - 1) * (thrice - once) / 2
     arms = {
+        "batches alone": _batches(stage, cache),
         "student alone": _ours(stage, None, None),
         "Distiller, cached": _ours(stage, teacher, cache),
         "Distiller, live": _ours(stage, teacher, None),
@@ -71,18 +78,31 @@ def _measure(folder: Path, size: tuple[int, int], flags: argparse.Namespace) -> 
     }
     for run in arms.values():
         run()  # fills what is cached
-    seconds = {name: float(np.median(times)) for name, times in _in_turns(arms, flags.turns).items()}
-    print(_markdown(seconds, flags, filling))
+    measured = {name: np.median(times, axis=0) for name, times in _in_turns(arms, flags.turns).items()}
+    print(_markdown({name: (float(wall), float(cpu)) for name, (wall, cpu) in measured.items()}, flags, filling))
 
 
-def _markdown(seconds: dict[str, float], flags: argparse.Namespace, filling: float) -> str:
+def _markdown(measured: dict[str, tuple[float, float]], flags: argparse.Namespace, filling: float) -> str:
+    seconds = {name: wall for name, (wall, _) in measured.items()}
     cached = seconds["Distiller, cached"]
     seconds["Distiller, cached, with filling"] = cached + filling / flags.epochs
     reference, alone = seconds["keras.distillation"], seconds["student alone"]
     height, width = flags.frame_size
-    head = (f"{height}×{width}", "frames/s", "ratio to keras.distillation", "ratio to student alone")
+    head = (
+        f"{height}×{width}",
+        "frames/s",
+        "ratio to keras.distillation",
+        "ratio to student alone",
+        "CPU, ms per frame",
+    )
     rows = [
-        (name, f"{flags.frames / value:.1f}", f"{reference / value:.2f}", f"{alone / value:.2f}")
+        (
+            name,
+            f"{flags.frames / value:.1f}",
+            f"{reference / value:.2f}",
+            f"{alone / value:.2f}",
+            f"{1000 * measured[name][1] / flags.frames:.2f}" if name in measured else "",
+        )
         for name, value in seconds.items()
     ]
     said = (
@@ -127,6 +147,7 @@ def _prepare(folder: Path, size: tuple[int, int], flags: argparse.Namespace) -> 
         student_options=STUDENT_OPTIONS,
         distil={"epochs": flags.epochs, "views": 1, "batch_size": BATCH},
         loss={"attention_taps": [TAP]},
+        augment=AUGMENT,
     )
     data = open_dataset(config.data)
     prints = stage_fingerprints(config, data)
@@ -143,6 +164,20 @@ def _filled(stage: Stage, teacher: keras.Model, views: int) -> tuple[TeacherCach
     with contextlib.redirect_stdout(sys.stderr):
         cache = teacher_cache(stage, teacher)
     return cache, time.perf_counter() - start
+
+
+def _batches(stage: Stage, cache: TeacherCache) -> Callable[[], None]:
+    """One epoch of the training's batches with their augmentation, and no training."""
+    steps, iterator = (
+        stage.steps_per_epoch(stage.config.distil),
+        iter(stage.training_batches(stage.config.distil, 0, cache)),
+    )
+
+    def run() -> None:
+        for _ in range(steps):
+            next(iterator)
+
+    return run
 
 
 def _ours(stage: Stage, teacher: keras.Model | None, cache: TeacherCache | None) -> Callable[[], None]:
@@ -235,16 +270,17 @@ def _blind(teacher: keras.Model) -> keras.Model:
     return models.create(TEACHER, teacher.inputs[0].shape[1:], len(CLASSES), fusion="none")
 
 
-def _in_turns(arms: dict, turns: int) -> dict[str, list[float]]:
-    times: dict[str, list[float]] = {name: [] for name in arms}
+def _in_turns(arms: dict, turns: int) -> dict[str, list[tuple[float, float]]]:
+    """Seconds of an epoch by the clock and of the processor, of each turn."""
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in arms}
     for _ in range(turns):
         for name, run in arms.items():
             count = _EPOCHS_A_TURN if "alone" in name or name.endswith("cached") else 1
-            start = time.perf_counter()
+            start, worked = time.perf_counter(), time.process_time()
             for _ in range(count):
                 run()
-            times[name].append((time.perf_counter() - start) / count)
-            print(f"{name}: {times[name][-1]:.2f} s an epoch", file=sys.stderr)
+            times[name].append(((time.perf_counter() - start) / count, (time.process_time() - worked) / count))
+            print(f"{name}: {times[name][-1][0]:.2f} s per epoch", file=sys.stderr)
     return times
 
 
