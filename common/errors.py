@@ -122,7 +122,8 @@ def run_command(main: Callable[[list[str]], int | None], argv: list[str] | None 
             traceback.print_exc()
         # A name in a file must not steer the terminal.
         line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(str(error).split()))
-        flag = f" (--{error.parameter.replace('_', '-')})" if error.parameter else ""
+        group, dot, name = (error.parameter or "").partition(".")  # --teacher-options, but --loss.gaze_uniform_share
+        flag = f" (--{group.replace('_', '-')}{dot}{name})" if group else ""
         print(f"error: {line}{flag}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:

@@ -34,6 +34,14 @@ def test_bad_input_is_one_line_and_code_2(capsys):
     assert capsys.readouterr() == ("", "error: file.csv: row 3: found x\n")
 
 
+def test_a_nested_parameter_keeps_its_name_in_the_flag(capsys):
+    def fail(argv):
+        raise InputError("a share", parameter="loss.gaze_uniform_share")
+
+    assert run_command(fail, []) == 2
+    assert capsys.readouterr().err == "error: a share (--loss.gaze_uniform_share)\n"
+
+
 def test_a_command_names_the_flag_of_the_parameter_that_is_the_cure(capsys):
     error = InputError("graph: reads files: load it with trust_it=True", parameter="trust_it")
     assert run_command(fail(error), []) == 2
