@@ -6,7 +6,6 @@ import csv
 import dataclasses
 import io
 import os
-import re
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from rich.table import Table
 
 from common.console import console, track
 from common.errors import InputError
+from common.file_names import file_names
 from common.files import whole_folder, write_text
 from data.animation import write_animation
 from data.checks.following import CLEAR, WIDTH_PX, Clip, Lag, find_lag
@@ -101,8 +101,9 @@ def check_recordings(
     lag = find_lag(found)
     if overlay is not None:
         with whole_folder(overlay, overwrite=overwrite, marker=MARKER) as folder:
-            for one in seen[:clips]:
-                _animate(one, folder)
+            shown = seen[:clips]
+            for one, name in zip(shown, file_names(each.recording.recording_id for each in shown)):
+                _animate(one, folder / f"clip_{name}.gif")
             write_text(folder / NUMBERS, _csv(numbers))
             write_sheet(folder / MARKER, seen, [numbers[i] for i in drawn], lag)
     return numbers, lag
@@ -249,15 +250,14 @@ def _numbers(recording: Recording, seen: Seen, lag: Lag | None) -> Numbers:
     )
 
 
-def _animate(seen: Seen, folder: Path) -> None:
+def _animate(seen: Seen, path: Path) -> None:
     trails, captions = [], []
     for index, frame in seen.film:
         time_s = seen.times_s[index]
         near = (seen.gaze_s >= time_s - 0.3) & (seen.gaze_s < time_s + 1 / _CLIP_FPS)
         trails.append(np.stack([seen.x[near] * frame.shape[1], seen.y[near] * frame.shape[0]], axis=1) - 0.5)
         captions.append(f"{seen.recording.recording_id}\n{time_s:.2f} s, tracker {time_s + seen.offset_s:.2f} s")
-    name = re.sub(r"[^\w.-]", "_", seen.recording.recording_id)[:80]
-    write_animation(folder / f"clip_{name}.gif", np.stack([f for _, f in seen.film]), trails, captions, _CLIP_FPS)
+    write_animation(path, np.stack([f for _, f in seen.film]), trails, captions, _CLIP_FPS)
 
 
 def _csv(numbers: list[Numbers]) -> str:

@@ -89,6 +89,8 @@ class TableFormat(GazeFormat):
     Attributes:
         signature: the header must have one column of each group; lower case.
         optional: further columns that `parse` reads where they are there.
+        texts: those of all these columns that hold no numbers: a comma in an event's name says
+            nothing of the decimal sign.
         parse: from the table of these columns to samples.
         clock_restarts: each medium starts the clock again, so that several in one file
             are several recordings.
@@ -97,6 +99,7 @@ class TableFormat(GazeFormat):
 
     signature: tuple[tuple[str, ...], ...]
     optional: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
     parse: Callable[[Table], RawGaze]
     clock_restarts: bool = False
     ragged: bool = False

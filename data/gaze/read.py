@@ -207,7 +207,8 @@ def _parse(path: Path) -> tuple[TableFormat | TextFormat, int, Table | RawGaze]:
         raise refuse_table(path, lines, names, [known.name for known in gaze_formats()])
     known, header, above, separator = found
     wanted = dict.fromkeys((*known.columns, *selecting_columns(header)))
-    table = fill_table(path, lines, header, above, separator, wanted, ragged=known.ragged)
+    texts = (wanted.keys() - known.columns).union(known.texts)
+    table = fill_table(path, lines, header, above, separator, wanted, texts=texts, ragged=known.ragged)
     return known, len(table), table
 
 

@@ -76,6 +76,7 @@ class Table:
         lines: line in the file of each row, from 1, as an editor shows it.
         cells: {column name: one text per row}; names are lower case.
         above: the lines above the header.
+        texts: columns that hold no numbers.
     """
 
     path: Path
@@ -83,6 +84,7 @@ class Table:
     lines: list[int]
     cells: Mapping[str, list[str]]
     above: Sequence[str] = ()
+    texts: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -192,7 +194,8 @@ class Table:
     def _signs(self) -> tuple[str, str]:
         try:
             # A pair (x, y) has a comma of its own.
-            return find_signs(column for column in self.cells.values() if not any(t[:1] == "(" for t in column))
+            numbers = (column for name, column in self.cells.items() if name not in self.texts)
+            return find_signs(column for column in numbers if not any(t[:1] == "(" for t in column))
         except AmbiguousNumber as error:
             cell = str(error)
             raise InputError(
@@ -245,9 +248,10 @@ def fill_table(
     separator: str,
     wanted: Collection[str],
     *,
+    texts: Collection[str] = (),
     ragged: bool = False,
 ) -> Table:
-    """The wanted columns of the rows under a header; `ragged` rows may be shorter than it.
+    """The wanted columns of the rows under a header; `texts` hold no numbers, `ragged` rows may be shorter than it.
 
     Raises:
         InputError: a row cut short or too long, or no row.
@@ -273,7 +277,7 @@ def fill_table(
             cells[name].append(clean(row[column]))
     if not numbers:
         raise InputError(f"{path}: has a header and no row of data: export the recording again")
-    return Table(path, header, numbers, cells, lines[:above])
+    return Table(path, header, numbers, cells, lines[:above], frozenset(texts))
 
 
 def clean(text: str) -> str:

@@ -10,7 +10,7 @@ from common.errors import InputError
 from data.checks.following import Clip, find_lag
 from data.checks.overlay import check_recordings, print_numbers
 from data.gaze.writer import write_tobii_sdk_stream
-from tests.data.clips import write_csv, write_video
+from tests.data.clips import numbered_video, write_csv, write_gaze, write_video
 
 FPS, SECONDS = 10, 40
 
@@ -74,6 +74,17 @@ def test_overlay_of_a_wrong_offset(tmp_path, manifest, capsys):
     assert film.n_frames == 60
     with pytest.raises(InputError, match="exists already"):
         check_recordings(manifest, tmp_path / "out")
+
+
+def test_every_recording_has_a_film_of_its_own(tmp_path):
+    numbered_video(tmp_path / "a.mkv", 4)
+    write_gaze(tmp_path / "a.csv", 0.2)
+    rows = [
+        {"recording_id": name, "patient_id": "p", "video": "a.mkv", "label": "head", "gaze": "a.csv"}
+        for name in ("scan 1!", "scan 1?", "scan_1_")
+    ]
+    check_recordings(write_csv(tmp_path / "m.csv", rows), tmp_path / "out")
+    assert len(list((tmp_path / "out").glob("clip_*.gif"))) == 3
 
 
 def test_what_the_manifest_left_empty_is_warned_of(tmp_path, manifest, capsys):

@@ -92,6 +92,25 @@ def test_a_number_that_is_a_thousand_times_more_elsewhere_is_refused(tmp_path, c
     refused(path, "may be 1056 or 1.056: export the numbers without thousands separators", screen_px=(2000, 1000))
 
 
+def gazepoint(mark) -> str:
+    rows = [f"{t:.5f},0.25,0.5,1,{mark if i == 3 else ''}" for i, t in enumerate(TIMES)]
+    return "\n".join(["TIME(2024/01/01 10:00:00.000),BPOGX,BPOGY,BPOGV,USER", *rows]) + "\n"
+
+
+@pytest.mark.parametrize("word", ["2,5", "12,75", "1,056", "1,2,3"])
+def test_a_comma_in_a_name_or_an_event_says_nothing_of_numbers(tmp_path, word):
+    rows = "".join(f"{t * 1e3:.0f};480.25;540.50;{word}\n" for t in TIMES)
+    media = read_gaze(write(tmp_path, "time_ms;x_px;y_px;image\n" + rows), SCREEN)
+    user = read_gaze(write(tmp_path, gazepoint(f'"{word}"')))
+    lab = pro_lab(**{"Event value": ""}).replace("\t480\t540", "\t480.25\t540.5")
+    lab = lab.replace("Recording1\t\t", f"Recording1\t{word}\t", 1)
+    event = read_gaze(write(tmp_path, lab), SCREEN)
+    for gaze, x in ((media, 480.25 / 1920), (user, 0.25), (event, 480.25 / 1920)):
+        np.testing.assert_allclose(gaze.x, x)
+    np.testing.assert_allclose(user.time_s, TIMES, atol=1e-5)
+    assert [text.text for text in user.events] == [word]
+
+
 def test_gaze_in_other_systems_than_the_screens_pixels(tmp_path):
     for system in ("DACS mm", "MCS px", "MCS norm"):
         refused(write(tmp_path, pro_lab().replace("DACS px", system)), f"'{system.lower()}' only.*DACS px")
@@ -109,6 +128,30 @@ def test_points_with_the_origin_in_the_centre_are_refused(tmp_path):
     # A tenth of the time on the keyboard is no other origin.
     x = np.where(np.arange(120) % 10 == 0, -0.1, 0.4)
     assert read_gaze(write(tmp_path, plain(x, 0.5))).valid.all()
+
+
+@pytest.mark.parametrize("code", [0, -1])
+def test_lost_gaze_that_is_written_as_a_point_is_refused(tmp_path, code):
+    lost = np.arange(120) % 10 == 0
+    x, y = np.where(lost, code, 0.4), np.where(lost, code, 0.5)
+    refused(write(tmp_path, plain(x, y)), f"12 of 120 points are exactly {code},{code}.*leave lost samples empty")
+    pixels = plain(np.where(lost, code, 400), np.where(lost, code, 500), "time_s,x_px,y_px")
+    refused(write(tmp_path, pixels), "12 of 120 points.*add a column valid with 0", screen_px=SCREEN)
+    flags = plain(x, [f"{b},{int(not gone)}" for b, gone in zip(y, lost)], "time_s,x,y,valid")
+    gaze = read_gaze(write(tmp_path, flags))
+    np.testing.assert_array_equal(gaze.valid, ~lost)
+    # Somebody may look at the corner now and then.
+    corner = np.where(np.arange(120) < 2, 0.0, 0.4)
+    assert read_gaze(write(tmp_path, plain(corner, corner))).valid.all()
+
+
+@pytest.mark.parametrize(
+    "name", ["validity", "confidence", "Left Validity", "validity_right", "is_valid", "gaze valid"]
+)
+def test_a_validity_of_another_name_is_not_ignored(tmp_path, name):
+    path = write(tmp_path, plain(0.25, "0.5,0", f"time_s,x,y,{name}"))
+    refused(path, f"column '{name.lower()}' is not read in this format: add a column named valid")
+    assert read_gaze(write(tmp_path, plain(0.25, "0.5,0,1", f"time_s,x,y,{name},valid"))).valid.all()
 
 
 def test_percent_and_pixels_are_named(tmp_path):

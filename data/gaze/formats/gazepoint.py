@@ -50,6 +50,7 @@ FORMAT = TableFormat(
     export="User N_all_gaze.csv of one medium, with BPOGX, BPOGY, BPOGV and TIME; not User N_fixations.csv",
     signature=(("time",), ("bpogx",), ("bpogy",)),
     optional=("bpogv", "fpogid", "user"),
+    texts=("fpogid", "user"),
     parse=parse,
     clock_restarts=True,
     example=example,

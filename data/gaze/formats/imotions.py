@@ -52,6 +52,7 @@ FORMAT = TableFormat(
     export="sensor data as CSV of one respondent, with the eye tracker's ET_ columns",
     signature=(("timestamp",), *((f"et_gaze{eye}{axis}",) for eye in _EYES for axis in "xy")),
     optional=(*(f"et_validity{eye}" for eye in _EYES), "slideevent"),
+    texts=("slideevent",),
     parse=parse,
     example=example,
 )

@@ -103,6 +103,7 @@ FORMAT = TableFormat(
         "annotation name",
         "content",
     ),
+    texts=("type", "message", "category group", "annotation name", "content"),
     parse=parse,
     ragged=True,
     example=example,

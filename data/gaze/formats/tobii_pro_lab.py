@@ -110,6 +110,7 @@ FORMAT = TableFormat(
         "recording resolution width",
         "recording resolution height",
     ),
+    texts=("validity left", "validity right", "event", "event value", "sensor"),
     parse=parse,
     example=example,
 )

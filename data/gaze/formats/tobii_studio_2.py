@@ -87,6 +87,7 @@ FORMAT = TableFormat(
         "mediaposx",
         "mediaposy",
     ),
+    texts=("datetimestamp", "number", "event", "descriptor", "stimuliname"),
     parse=parse,
     example=example,
 )

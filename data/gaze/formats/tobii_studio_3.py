@@ -87,6 +87,7 @@ FORMAT = TableFormat(
         "studioeventdata",
         *_EVENTS,
     ),
+    texts=("gazepointindex", "recordingresolution", "studioeventdata", *_EVENTS),
     parse=parse,
     example=example,
 )
