@@ -12,11 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
+from common.console import notice
 from common.errors import InputError
 from data.duplicates import frame_digest
 from data.frame_record import UNLABELLED, FrameRecord
 from data.frames import encode_png
 from data.gaze.alignment import FrameGaze, gaze_for_frames
+from data.gaze.formats.fixations import STEP_S
 from data.gaze.read import read_gaze
 from data.sources.config import RecordingsConfig
 from data.sources.labels import Interval, check_within, frame_labels
@@ -32,6 +34,10 @@ NO_BOX = "warning: recordings with gaze whose image_box_px is empty (the picture
 ALL_OFF_IMAGE = "warning: recordings whose gaze never falls on the image (check image_box_px and gaze_offset_s)"
 OUTSIDE_LABELS = "frames outside every label interval"
 CONSTANT = "frames of one constant value"
+LATE_VIDEO = "warning: recordings whose video begins after their sound (times count from the first frame)"
+SHORT_FRAMES = "warning: recordings of fixations with over 100 frames per s (a sample every 10 ms: not all get gaze)"
+# Sound begins up to a few hundredths of a second early, by the codec's padding.
+_EARLY_SOUND_S = 0.05
 FAN_KEPT = "warning: recordings whose fan was not found, kept whole"
 _FAN_FRAMES = 16
 
@@ -71,7 +77,7 @@ def check_clip(task: ClipTask) -> None:
     Raises:
         InputError: names the file, or the manifest's line and column.
     """
-    _frame_gaze(task.recording, _open(task))
+    _frame_gaze(task.recording, _open(task), ClipCounts())
 
 
 def clip_frames(task: ClipTask, counts: ClipCounts) -> Iterator[Kept]:
@@ -85,7 +91,8 @@ def clip_frames(task: ClipTask, counts: ClipCounts) -> Iterator[Kept]:
     """
     recording, config = task.recording, task.config
     video = _open(task)
-    gaze = _frame_gaze(recording, video)
+    _note_start(recording, video, counts)
+    gaze = _frame_gaze(recording, video, counts)
     labels = frame_labels(recording, task.intervals, video.times_s)
     wanted = keep_frames(video.times_s, config.fps)
     x, y, width, height = recording.crop_px or (0, 0, *video.size)
@@ -179,16 +186,19 @@ def _open(task: ClipTask) -> Video:
     return video
 
 
-def _frame_gaze(recording: Recording, video: Video) -> FrameGaze | None:
+def _frame_gaze(recording: Recording, video: Video, counts: ClipCounts) -> FrameGaze | None:
     if recording.gaze is None:
         return None
+    gaze = read_gaze(
+        recording.gaze,
+        screen_px=recording.screen_px,
+        gaze_recording=recording.gaze_recording,
+        clock_known=recording.gaze_offset_s is not None,
+    )
+    if gaze.fixations and len(video) > 1 and np.median(np.diff(video.times_s)) < 0.99 * STEP_S:
+        counts.notes[SHORT_FRAMES] += 1
     return gaze_for_frames(
-        read_gaze(
-            recording.gaze,
-            screen_px=recording.screen_px,
-            gaze_recording=recording.gaze_recording,
-            clock_known=recording.gaze_offset_s is not None,
-        ),
+        gaze,
         video.times_s,
         video_px=video.size,
         image_box_px=recording.image_box_px,
@@ -196,6 +206,17 @@ def _frame_gaze(recording: Recording, video: Video) -> FrameGaze | None:
         gaze_offset_s=recording.gaze_offset_s or 0.0,
         last_frame_duration_s=video.last_frame_s,
     )
+
+
+def _note_start(recording: Recording, video: Video, counts: ClipCounts) -> None:
+    """Say by how much a player's times are off, where labels or gaze were given in any."""
+    timed = recording.labels is not None or recording.gaze is not None
+    if timed and video.starts_s > _EARLY_SOUND_S:
+        counts.notes[LATE_VIDEO] += 1
+        notice(
+            f"{video.path}: its video begins {video.starts_s:.3f} s after its sound: labels and gaze_offset_s count from "
+            "the first frame, so subtract it from times that a player showed"
+        )
 
 
 def _fan_mask(video: Video, crop: tuple[int, int, int, int], counts: ClipCounts) -> np.ndarray | None:

@@ -33,6 +33,8 @@ class Video:
         duration_s: end of the last frame, s; the last frame of a clip whose file does not
             say how long it stays is given the median frame interval (0 for one image).
         decode: gives a fresh iterator over the frames, uint8 [height, width].
+        starts_s: how long the file's sound runs before the first frame, s: a player that counts
+            from the start of the file shows times that are later by this than `times_s`.
     """
 
     path: Path
@@ -40,6 +42,7 @@ class Video:
     times_s: np.ndarray
     duration_s: float
     decode: Callable[[], Iterator[np.ndarray]] = dataclasses.field(repr=False)
+    starts_s: float = 0.0
 
     def __post_init__(self) -> None:
         check_size(self.path, *self.size)

@@ -19,6 +19,7 @@ from common.errors import InputError
 from data.video.avi import frame_chunks
 from data.video.clip import Video, check_size
 from data.video.ffv1 import packet_is_damaged
+from data.video.images import check_range
 
 # Readers of FFmpeg that take any text or image for a film, or follow what it points to.
 _NO_VIDEO_FORMATS = {
@@ -49,6 +50,7 @@ def open_container(path: Path) -> Video:
         check_size(path, shape.width, shape.height)
         declared = _Declared(container, stream)
         packets = _list_packets(container, stream, path)
+        starts_s = _starts_s(container, packets)
         rate = float(stream.average_rate or 0)
         if container.format.name == "avi":
             packets = _avi_times(path, stream, packets, declared)
@@ -58,7 +60,8 @@ def open_container(path: Path) -> Video:
     _check_whole(path, declared, packets, times_s, last_s)
     size = shape.shown(_first_matrix(path, path))
     check_size(path, *size)
-    return Video(path, size, times_s, float(times_s[-1]) + last_s, lambda: _decode(path, path, packets.ticks))
+    duration_s = float(times_s[-1]) + last_s
+    return Video(path, size, times_s, duration_s, lambda: _decode(path, path, packets.ticks), starts_s)
 
 
 def open_stream(path: Path, data: bytes) -> tuple[tuple[int, int], int, float, Any]:
@@ -173,6 +176,15 @@ def _list_packets(container: av.container.InputContainer, stream: av.VideoStream
     return _Packets(count, pts, timed, float(stream.time_base), last_duration, pts if timed else None)
 
 
+def _starts_s(container: av.container.InputContainer, packets: _Packets) -> float:
+    """How long after the file's first stream its video begins, s; AVI has no times to tell."""
+    if container.format.name == "avi" or container.start_time is None or len(container.streams) < 2:
+        return 0.0
+    if packets.ticks is None or not len(packets.ticks):
+        return 0.0
+    return max(0.0, float(packets.ticks[0]) * packets.time_base_s - container.start_time / av.time_base)
+
+
 def _avi_times(path: Path, stream: av.VideoStream, packets: _Packets, declared: _Declared) -> _Packets:
     """AVI has no times: FFmpeg's are guesses from the number of a chunk, wrong with B-frames.
 
@@ -251,6 +263,7 @@ def _decode(path: Path, source: Path | bytes, ticks: np.ndarray | None) -> Itera
         # Versions before 3 have no extra data and no checksums.
         ffv1 = stream.codec_context.name == "ffv1" and bool(stream.codec_context.extradata)
         index = coded = 0
+        peak = -1
         matrix = None
         for packet in container.demux(stream):
             if ffv1 and packet.size:
@@ -265,7 +278,16 @@ def _decode(path: Path, source: Path | bytes, ticks: np.ndarray | None) -> Itera
                 if index == 0:
                     matrix = display_matrix(path, frame)
                 yield upright(frame, width, matrix)
+                peak = max(peak, _peak(frame))
                 index += 1
+    check_range(path, peak, 65535)
+
+
+def _peak(frame: av.VideoFrame) -> int:
+    """The highest luma, scaled to 16 bits, of a frame of more than 8 bits; -1 for 8 bits."""
+    if all(component.bits <= 8 for component in frame.format.components):
+        return -1
+    return int(frame.to_ndarray(format="gray16le").max())
 
 
 def square_width(stream: av.VideoStream) -> int:

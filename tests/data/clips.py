@@ -47,7 +47,7 @@ def write_video(
     options: dict | None = None,
     container_options: dict | None = None,
 ) -> Path:
-    """Encode grey frames; `times_ms` (whole numbers) makes the frame rate vary."""
+    """Encode grey frames of 8 or 16 bits; `times_ms` (whole numbers) makes the frame rate vary."""
     base = Fraction(1, 1000) if times_ms is not None else Fraction(1, rate)
     with av.open(str(path), "w", options=container_options or {}) as container:
         stream = container.add_stream(codec, rate=rate, options=options or {})
@@ -55,11 +55,33 @@ def write_video(
         stream.height, stream.width = np.shape(frames[0])
         stream.codec_context.time_base = base
         for k, pixels in enumerate(frames):
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="gray")
+            format = "gray16le" if pixels.dtype == np.uint16 else "gray"
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format=format)
             frame.time_base = base
             frame.pts = int(times_ms[k]) if times_ms is not None else k
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
+    return path
+
+
+def late_video(path: Path, late_s: float, count: int = 8, shift: int = 0) -> Path:
+    """Numbered frames at 25 frames per s that begin `late_s` after one second of silence; .mkv or .mp4."""
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("ffv1" if path.suffix == ".mkv" else "libx264", rate=25)
+        video.pix_fmt = "gray" if path.suffix == ".mkv" else "yuv420p"
+        video.width, video.height = WIDTH, HEIGHT
+        sound = container.add_stream("aac", rate=8000, layout="mono")
+        for k in range(0, 8000, 1000):
+            silence = av.AudioFrame.from_ndarray(np.zeros((1, 1000), np.float32), format="fltp", layout="mono")
+            silence.sample_rate, silence.pts, silence.time_base = 8000, k, Fraction(1, 8000)
+            container.mux(sound.encode(silence))
+        container.mux(sound.encode(None))
+        for k in range(count):
+            frame = av.VideoFrame.from_ndarray(numbered_frame(k, shift=shift), format="gray")
+            frame = frame.reformat(format=video.pix_fmt)
+            frame.pts, frame.time_base = k + round(late_s * 25), Fraction(1, 25)
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
     return path
 
 

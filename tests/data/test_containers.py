@@ -8,7 +8,7 @@ import pytest
 
 from common.errors import InputError
 from data.video.read import open_video
-from tests.data.clips import HEIGHT, WIDTH, number_of, numbered_frame, numbered_video, write_video
+from tests.data.clips import HEIGHT, WIDTH, late_video, number_of, numbered_frame, numbered_video, write_video
 
 H264 = {"codec": "libx264", "pix_fmt": "yuv420p", "options": {"bf": "3"}}
 MJPEG = {"codec": "mjpeg", "pix_fmt": "yuvj420p"}
@@ -138,3 +138,25 @@ def test_a_name_is_a_name_and_no_protocol(tmp_path, name, monkeypatch):
     numbered_video(tmp_path / "x.mkv", 3).rename(tmp_path / name)
     monkeypatch.chdir(tmp_path)
     assert len(list(open_video(name))) == 3
+
+
+@pytest.mark.parametrize("pix_fmt", ["gray16le", "gray12le", "gbrp12le"])
+def test_12_bits_in_16_would_be_black_in_a_video_too(tmp_path, pix_fmt):
+    deep = [numbered_frame(k).astype(np.uint16) for k in range(3)]
+    full = open_video(write_video(tmp_path / "full.mkv", [f * 257 for f in deep], pix_fmt=pix_fmt))
+    assert [number_of(frame) for _, _, frame in full] == [0, 1, 2]
+    dark = open_video(write_video(tmp_path / "dark.mkv", [f * 16 for f in deep], pix_fmt=pix_fmt))
+    with pytest.raises(InputError, match=r"dark\.mkv: its values reach 3\d\d\d of 65535"):
+        list(dark)
+    # A dark frame among others is only dark.
+    mixed = write_video(tmp_path / "mixed.mkv", [deep[0] * 16, deep[1] * 257], pix_fmt=pix_fmt)
+    assert len(list(open_video(mixed))) == 2
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_a_video_that_begins_after_its_sound(tmp_path, suffix):
+    video = open_video(late_video(tmp_path / f"a.{suffix}", 0.48))
+    np.testing.assert_allclose(video.times_s, np.arange(8) / 25, atol=1e-6)
+    # The sound may begin earlier still, by the padding of its codec: 1,024 samples.
+    assert 0.48 - 1e-3 <= video.starts_s <= 0.48 + 0.129
+    assert open_video(numbered_video(tmp_path / "b.mkv", 3)).starts_s == 0

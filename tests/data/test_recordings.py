@@ -16,6 +16,7 @@ from data.sources.clip_frames import keep_frames
 from tests.data.clips import (
     HEIGHT,
     WIDTH,
+    late_video,
     number_of,
     numbered_frame,
     write_csv,
@@ -315,6 +316,22 @@ def test_gaze_that_never_falls_on_the_image_is_warned_of(tmp_path):
     (tmp_path / "off.csv").write_text("time_s,x,y\n" + "".join(f"{k / 60:.4f},1.5,0.5\n" for k in range(60)))
     rows[0] |= {"gaze": "off.csv", "gaze_offset_s": 0, "image_box_px": ""}
     assert "gaze never falls on the image" in "".join(dataset_warnings(prepare(tmp_path, rows)))
+
+
+def test_late_videos_and_frames_too_short_for_fixations_are_warned_of(tmp_path, capsys):
+    rows = cohort(tmp_path)
+    late_video(tmp_path / "p0_head.mkv", 0.48, shift=shift_of("p0_head"))
+    write_csv(tmp_path / "labels.csv", [{"start_s": 0, "end_s": 0.32, "label": "head"}])
+    rows[0] |= {"label": "", "labels": "labels.csv"}
+    frames = [numbered_frame(k, shift=shift_of("p0_abdomen")) for k in range(12)]
+    write_video(tmp_path / "p0_abdomen.mkv", frames, rate=120)
+    (tmp_path / "fixations.csv").write_text("start_ms,duration_ms,x,y\n0,100,0.5,0.5\n")
+    rows[1] |= {"gaze": "fixations.csv", "gaze_offset_s": 0, "image_box_px": ""}
+    warnings = "\n".join(dataset_warnings(prepare(tmp_path, rows)))
+    assert "video begins after their sound (times count from the first frame): 1" in warnings
+    assert "fixations with over 100 frames per s (a sample every 10 ms: not all get gaze): 1" in warnings
+    told = [line for line in capsys.readouterr().err.splitlines() if "after its sound" in line]
+    assert len(told) == 1 and "p0_head.mkv" in told[0]
 
 
 def test_a_label_that_is_rounded_up_is_not_outside(tmp_path):
