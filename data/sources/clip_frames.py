@@ -214,8 +214,8 @@ def _note_start(recording: Recording, video: Video, counts: ClipCounts) -> None:
     if timed and video.starts_s > _EARLY_SOUND_S:
         counts.notes[LATE_VIDEO] += 1
         notice(
-            f"{video.path}: its video begins {video.starts_s:.3f} s after its sound: labels and gaze_offset_s count from "
-            "the first frame, so subtract it from times that a player showed"
+            f"{video.path}: its video begins {video.starts_s:.3f} s after its sound: labels and gaze_offset_s count "
+            "from the first frame, so subtract it from times that a player showed"
         )
 
 
