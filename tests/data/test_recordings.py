@@ -330,8 +330,8 @@ def test_late_videos_and_frames_too_short_for_fixations_are_warned_of(tmp_path, 
     warnings = "\n".join(dataset_warnings(prepare(tmp_path, rows)))
     assert "video begins after their sound (times count from the first frame): 1" in warnings
     assert "fixations with over 100 frames per s (a sample every 10 ms: not all get gaze): 1" in warnings
-    told = [line for line in capsys.readouterr().err.splitlines() if "after its sound" in line]
-    assert len(told) == 1 and "p0_head.mkv" in told[0]
+    said = [line for line in capsys.readouterr().err.splitlines() if "after its sound" in line]
+    assert len(said) == 1 and "p0_head.mkv" in said[0]
 
 
 def test_a_label_that_is_rounded_up_is_not_outside(tmp_path):
