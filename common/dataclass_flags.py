@@ -7,8 +7,9 @@ import typing
 from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
-import docstring_parser
 import jsonargparse
+
+from common.parsing import field_docs
 
 S = TypeVar("S")
 
@@ -30,7 +31,7 @@ def add_flags(
         of: the dataclass. positional: fields that are given without a flag.
         skip: fields that the command fills itself. metavars: what --help shows for a field.
     """
-    about = _field_docs(of)
+    about = field_docs(of)
     hints = typing.get_type_hints(of)
     for field in sorted(dataclasses.fields(of), key=lambda field: field.default is not dataclasses.MISSING):
         if field.name in skip:
@@ -63,15 +64,6 @@ def from_flags(of: type[S], flags: Mapping[str, Any], **more: Any) -> S:
     fields = dataclasses.fields(of)  # type: ignore[arg-type]
     values = {field.name: flags[field.name] for field in fields if field.name in flags}
     return of(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}, **more)
-
-
-def _field_docs(of: type) -> dict[str, str]:
-    """{field: its description} from the docstrings of a dataclass and of those that it extends."""
-    found: dict[str, str] = {}
-    for cls in reversed(of.__mro__):
-        for parameter in docstring_parser.parse(cls.__doc__ or "").params if cls is not object else ():
-            found[parameter.arg_name] = " ".join((parameter.description or "").split())
-    return found
 
 
 def _taken(hint: Any, metavar: tuple[str, ...] | None) -> dict[str, Any]:

@@ -49,8 +49,7 @@ class Parser(jsonargparse.ArgumentParser):
             about: {field: the help to show instead of what the docstring says}.
         """
         preset = preset or {}
-        said = {name.strip(): text for names, text in _attributes(cls) for name in names.split(",")}
-        said |= about or {}
+        said = {**field_docs(cls), **(about or {})}
         for field in dataclasses.fields(cls):
             hint = field_types(cls)[field.name]
             positional = field.metadata.get("positional", False)
@@ -129,10 +128,15 @@ def read_presets(cls: type, files: list[Path]) -> dict[str, Any]:
     return {name: convert(value, types_of[name], name) for name, value in merged.items()}
 
 
-def _attributes(cls: type) -> list[tuple[str, str]]:
-    """[(names, text)] of the docstring's "Attributes"."""
-    parsed = docstring_parser.parse(cls.__doc__ or "", style=docstring_parser.DocstringStyle.GOOGLE)
-    return [(param.arg_name, " ".join((param.description or "").split())) for param in parsed.params]
+def field_docs(cls: type) -> dict[str, str]:
+    """{field: its description} by the "Attributes" of the docstrings of a dataclass and of those that it extends."""
+    found: dict[str, str] = {}
+    for each in reversed(cls.__mro__[:-1]):
+        parsed = docstring_parser.parse(each.__doc__ or "", style=docstring_parser.DocstringStyle.GOOGLE)
+        for param in parsed.params:
+            text = " ".join((param.description or "").split())
+            found |= {name.strip(): text for name in param.arg_name.split(",")}
+    return found
 
 
 def _is_required(field: dataclasses.Field) -> bool:

@@ -76,6 +76,11 @@ class _Settings:
                     f"loss.{term.setting} {value:g}: needs a teacher, and there is none: {cure}, or set it to 0"
                 )
 
+    def needs_features(self) -> str | None:
+        """Name of a term that is switched on and needs the teacher's features themselves; None without one."""
+        found = (term.name for term in self.active() if term.needs_teacher and term.taps and term.needs_features)
+        return next(found, None)
+
     def taps(self) -> tuple[str, ...]:
         """Names of the layers that the terms need of the student, each once."""
         return tuple(dict.fromkeys(tap for term in self.active() for tap in self._taps_of(term)))

@@ -202,6 +202,12 @@ def _check_teachers(config: TrainConfig) -> None:
         raise InputError(f"pretrained is for a teacher that is trained here, and {why}: leave one of them out")
     if not config.has_teacher:
         config.loss.refuse_without_teacher("name one in teacher or teacher_path")
+    term = config.loss.needs_features()
+    if config.has_teacher and config.distil.average_views and term is not None:
+        raise InputError(
+            f"distil.average_views true: the term {term} needs the live teacher, which sees one view at a time: set "
+            "its weight to 0, or average_views to false"
+        )
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:

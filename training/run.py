@@ -31,6 +31,7 @@ from training.stages import TRAINING_VERSION, Stage, stage_fingerprints
 from training.student import build_student, train_student
 from training.summary import evaluate_run, forget_evaluation
 from training.teacher import build_teacher, load_teachers, train_teacher, with_sigma
+from training.teacher_cache import check_teacher_cache
 
 LABELLED = "labelled_patients.json"
 _PATHS = """\
@@ -76,6 +77,8 @@ def train(config: TrainConfig, *, overwrite: bool = False, dry_run: bool = False
     }
     check_models(config, data, say=dry_run)
     if dry_run:
+        if config.teacher_path:
+            check_teacher_cache(stages["student"])
         return
     chief = distribution.is_chief
     with exclusive(folder) if chief else contextlib.nullcontext(), diagnosed(data.path), distribution.working():
@@ -84,6 +87,8 @@ def train(config: TrainConfig, *, overwrite: bool = False, dry_run: bool = False
         todo = _plan(config, folder, prints, overwrite)
         distribution.agree(_decisive(config, data, todo))
         distribution.share(folder)
+        if todo and "teacher" not in todo:
+            check_teacher_cache(stages["student"])
         for name in STAGES if chief else ():
             if name not in todo and holds(folder, name, prints[name]):
                 _forget_checkpoints(stages, name)

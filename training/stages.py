@@ -192,7 +192,7 @@ def stage_fingerprints(config: TrainConfig, data: Dataset) -> dict[str, str]:
         "version": TRAINING_VERSION,
         "data": data.checksum,
         **{name: getattr(config, name) for name in ("seed", "gaze", "sigma", "class_weights", "augment")},
-        **_budget(config),
+        "labelled_patients": config.labelled_patients,
     }
     teacher = fingerprint(shared, **_teacher_settings(config, data))
     built = {
@@ -215,25 +215,19 @@ def stage_fingerprints(config: TrainConfig, data: Dataset) -> dict[str, str]:
         distil=config.distil,
         loss=config.loss,
         unlabelled=unlabelled_of("student", config, data),
-        **({"labelled_share": config.labelled_share} if config.labelled_share is not None else {}),
+        labelled_share=config.labelled_share,
     )
     int8 = fingerprint({}, student=student, quantize=config.quantize)
     return {"teacher": teacher, "pretrain": pretrain, "student": student, "int8": int8}
 
 
-def _budget(config: TrainConfig) -> dict[str, Any]:
-    """What stands for the labels that are shown; nothing where all are."""
-    return {} if config.labelled_patients is None else {"labelled_patients": config.labelled_patients}
-
-
 def _gaze_pretraining(config: TrainConfig, data: Dataset) -> dict[str, Any]:
-    """What stands for the teacher's gaze pretraining; nothing without it."""
-    if not config.pretrain_teacher.epochs:
-        return {}
+    """What decides the teacher's gaze pretraining; without an epoch of it its settings don't matter."""
+    epochs = bool(config.pretrain_teacher.epochs)
     return {
-        "pretrain": config.pretrain_teacher,
-        "pretrain_gaze_uniform_share": config.loss.gaze_uniform_share,
-        "pretrain_unlabelled": unlabelled_of("pretrain_teacher", config, data),
+        "pretrain": config.pretrain_teacher if epochs else None,
+        "pretrain_gaze_uniform_share": config.loss.gaze_uniform_share if epochs else None,
+        "pretrain_unlabelled": unlabelled_of("pretrain_teacher", config, data) if epochs else None,
     }
 
 

@@ -33,8 +33,7 @@ from common.errors import InputError, disk_errors
 from common.files import sha256_of, write_text
 from common.locks import exclusive
 from data.dataset import Dataset
-from data.pipeline import view_batches
-from losses import LossSettings
+from data.pipeline import PipelineSettings, view_batches
 from losses.attention import attention_map
 from models.distiller import teacher_pass
 from models.ensemble import Ensemble, combine, shares
@@ -135,93 +134,98 @@ def average_views(arrays: Mapping[str, np.ndarray], temperature: float) -> dict[
 def teacher_cache(stage: Stage, teacher: keras.Model | Ensemble | None) -> TeacherCache | None:
     """The cache that a stage distils from, filled where it is not there; None where the teacher runs live.
 
+    Args:
+        stage: of the student, or int8.
+        teacher: frozen; the one that the stage's configuration names.
+
     Raises:
-        InputError: see `open_teacher_cache`.
+        InputError: a damaged cache, a full disk.
     """
+    place = _place(stage)
+    if teacher is None or place is None:
+        term = stage.config.loss.needs_features()
+        if teacher is not None and stage.config.distil.views and term is not None:
+            say(f"the teacher runs live: the term {term} needs its features, which a teacher cache does not hold")
+        return None
+    live = teacher_pass(teacher, stage.config.loss)
+    assert live is not None
+    with stage.distribution.chief_first():  # who fills it
+        if not place.folder.is_dir():
+            with exclusive(place.folder, wait=True):  # another student of the same teacher fills it
+                if not place.folder.is_dir():
+                    _fill(stage, place, live)
+        cache = _open(place)
+    distil, loss = stage.config.distil, stage.config.loss
+    return dataclasses.replace(cache, averaged_at=loss.temperature if distil.average_views else None)
+
+
+def check_teacher_cache(stage: Stage) -> None:
+    """Open the cache of a teacher that is there already, if it has one: a damaged one is known before any training.
+
+    Args:
+        stage: of the student, or int8.
+
+    Raises:
+        InputError: a damaged cache.
+    """
+    place = _place(stage)
+    if place is not None and place.folder.is_dir():
+        _open(place)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Place:
+    """Where a cache lies, and what it is of.
+
+    Attributes:
+        folder: named by the identity.
+        identity: all that decides the outputs: teacher, data, augmentation, seed, ...; JSON-serialisable.
+        settings: of the batches.
+    """
+
+    folder: Path
+    identity: dict[str, Any]
+    settings: PipelineSettings
+
+
+def _place(stage: Stage) -> _Place | None:
+    """The place of a stage's cache; None where the teacher runs live, or there is none."""
     config = stage.config
     views = min(config.distil.views, config.distil.epochs)
-    if teacher is None or not views:
+    if not config.has_teacher or not views or config.loss.needs_features() is not None:
         return None
-    term = needs_features(config.loss)
-    if term is not None and config.distil.average_views:
-        raise InputError(
-            f"distil.average_views true: the term {term} needs the live teacher, which sees one view at a time: set "
-            "its weight to 0, or average_views to false"
-        )
-    if term is not None:
-        say(f"the teacher runs live: the term {term} needs its features, which a teacher cache does not hold")
-        return None
-    paths = config.teacher_path or artefacts(stage.run, "teacher")
+    paths, several = config.teacher_path or artefacts(stage.run, "teacher"), len(config.teacher_path) > 1
     settings = stage.pipeline(config.distil, views)
     identity = {
+        "version": CACHE_VERSION,
+        "views": views,
         "training": TRAINING_VERSION,
         "teacher": sha256_of(paths),
-        "ensemble": [teacher.shares, config.loss.temperature] if isinstance(teacher, Ensemble) else None,
+        "ensemble": [shares(len(paths), config.teacher_weights), config.loss.temperature] if several else None,
         "taps": config.loss.teacher_taps(),
         "data": stage.data.checksum,
         "augmentation": dataclasses.asdict(config.augment),
         **{name: getattr(settings, name) for name in ("gaze", "sigma", "seed", "unlabelled")},
         # Which frames have no label decides which are there, unless all are.
-        **({"labelled_patients": config.labelled_patients} if settings.unlabelled != "all" else {}),
+        "labelled_patients": None if settings.unlabelled == "all" else config.labelled_patients,
     }
-
-    def batches(split: str, view: int) -> tf.data.Dataset:
-        return view_batches(stage.data, split, settings, config.augment if split == "train" else None, view)
-
+    text = json.dumps(identity, sort_keys=True)
     root = paths[0].parent / "cache"
     if not os.access(root.parent, os.W_OK):
         root = stage.run / "cache"
-    with stage.distribution.chief_first():  # who fills it
-        cache = open_teacher_cache(root, identity, teacher, config.loss, stage.data, views, batches)
-    return dataclasses.replace(cache, averaged_at=config.loss.temperature if config.distil.average_views else None)
+    return _Place(root / hashlib.sha256(text.encode()).hexdigest()[:16], json.loads(text), settings)
 
 
-def needs_features(loss: LossSettings) -> str | None:
-    """Name of a term that is switched on and needs the teacher's features themselves; None without one."""
-    found = (t.name for t in loss.active() if t.needs_teacher and t.taps and t.needs_features)
-    return next(found, None)
-
-
-def open_teacher_cache(
-    root: Path,
-    identity: Mapping[str, Any],
-    teacher: keras.Model | Ensemble,
-    loss: LossSettings,
-    data: Dataset,
-    views: int,
-    batches: Callable[[str, int], tf.data.Dataset],
-) -> TeacherCache:
-    """Open the cache of these settings; fill it first, or go on filling it, where it is not whole.
-
-    Args:
-        root: folder of the caches, next to the teacher.
-        identity: all that decides the outputs, JSON-serialisable: teacher, data, augmentation, seed, ...
-        teacher: frozen.
-        loss: its temperature and taps decide what is stored.
-        data: the opened data set.
-        views: augmented views of each training frame, at least 1.
-        batches: (split, view) → the split once, in stored order: batches ({features, "index"}, label,
-            weight); "val" is not augmented.
-
-    Raises:
-        InputError: a damaged cache, a full disk.
-    """
-    live = teacher_pass(teacher, loss)
-    assert live is not None
-    identity = json.loads(json.dumps({"version": CACHE_VERSION, "views": views, **identity}, sort_keys=True))
-    folder = root / hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-    if not folder.is_dir():
-        with exclusive(folder, wait=True):  # another student of the same teacher fills it
-            if not folder.is_dir():
-                _fill(folder, dict(identity), live, data, views, batches)
-    return _open(folder, dict(identity), views)
-
-
-def _fill(folder: Path, identity: dict, live: Callable, data: Dataset, views: int, batches: Callable) -> None:
+def _fill(stage: Stage, place: _Place, live: Callable) -> None:
     """Write the arrays into a sibling folder, which gets its name once all of them are whole.
 
     An interrupted filling goes on after its last whole view.
     """
+    data, views, folder = stage.data, place.settings.views, place.folder
+
+    def batches(split: str, view: int) -> tf.data.Dataset:
+        return view_batches(data, split, place.settings, stage.config.augment if split == "train" else None, view)
+
     part = folder.with_name(folder.name + ".part")
     work = [("train", view) for view in range(views)] + ([("val", 0)] if data.info["splits"]["val"]["frames"] else [])
     compute = tf.function(lambda features: _stored(live(features)), autograph=False, reduce_retracing=True)
@@ -242,7 +246,7 @@ def _fill(folder: Path, identity: dict, live: Callable, data: Dataset, views: in
                 array.flush()
             write_text(part / _PROGRESS, json.dumps({"done": number + 1}))
         files = {file.name: {"sha256": sha256_of([file]), "bytes": file.stat().st_size} for file in part.glob("*.npy")}
-        write_text(part / _INDEX, json.dumps({"identity": identity, "files": files}, indent=2) + "\n")
+        write_text(part / _INDEX, json.dumps({"identity": place.identity, "files": files}, indent=2) + "\n")
         (part / _PROGRESS).unlink()
         part.rename(folder)
 
@@ -291,16 +295,16 @@ def _check_space(part: Path, shapes: Mapping[str, Sequence[int]], data: Dataset,
         )
 
 
-def _open(folder: Path, identity: dict, views: int) -> TeacherCache:
+def _open(place: _Place) -> TeacherCache:
     """Open and check what is there.
 
     Raises:
         InputError: a file is missing, has another size or other content, or belongs to other settings.
     """
-    cure = "delete the folder, the next run fills it again"
+    cure, folder = "delete the folder, the next run fills it again", place.folder
     file = folder / _INDEX
     index = checked(_Index, read_json(file, "the index of a teacher cache", cure), file, cure)
-    if index.identity != identity:
+    if index.identity != place.identity:
         raise InputError(f"{folder / _INDEX}: is of another teacher, data set, augmentation or code: {cure}")
     arrays: dict[str, dict[str, np.ndarray]] = {}
     for name, expected in index.files.items():
@@ -311,4 +315,4 @@ def _open(folder: Path, identity: dict, views: int) -> TeacherCache:
             raise InputError(f"{file}: its content is not what was written: {cure}")
         split, output = file.stem.split("-", 1)
         arrays.setdefault(split, {})[output] = np.load(file, mmap_mode="r")
-    return TeacherCache(folder, views, arrays)
+    return TeacherCache(folder, place.settings.views, arrays)

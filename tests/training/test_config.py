@@ -93,6 +93,10 @@ def test_flags_preset_and_notebook_give_the_same(tmp_path):
         ({"teacher": "none", "loss": {"attention": 2}}, "needs a teacher"),
         ({"gaze": "none", "pretrain_teacher": {"epochs": 1}}, "pretrain_teacher.epochs must be 0 where gaze is 'none'"),
         ({"distil": {"average_views": True}}, "distil.average_views true: needs a teacher cache"),
+        (
+            {"loss": {"hint": 1}, "distil": {"views": 6, "average_views": True}},
+            "distil.average_views true: the term hint needs the live teacher",
+        ),
         ({"gaze": "none", "pretrain": {"epochs": 1}}, "pretrain.epochs must be 0 where gaze is 'none', not 1"),
     ],
     ids=lambda value: str(value)[:50],
@@ -142,6 +146,21 @@ CHANGES = [
 def test_a_stage_is_known_by_all_that_decides_its_outcome_and_by_nothing_else(settings, stages):
     before, after = stage_fingerprints(config(), data()), stage_fingerprints(config(**settings), data())
     assert {name for name in before if before[name] != after[name]} == set(stages.split())
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"labelled_share": 0.5}, {"labelled_patients": 3}, {"pretrain_teacher": {"epochs": 3}}],
+    ids=str,
+)
+def test_a_fingerprint_is_of_the_same_settings_whatever_their_values(settings, monkeypatch):
+    """Once a setting at its default was left out, which is how the hash of one run may be that of another."""
+
+    def names(shared, **others):
+        return tuple(sorted({**shared, **others}))
+
+    monkeypatch.setattr("training.stages.fingerprint", names)
+    assert stage_fingerprints(config(), data()) == stage_fingerprints(config(**settings), data())
 
 
 def test_a_teacher_that_predicts_gaze_is_known_by_its_target_too():

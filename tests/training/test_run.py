@@ -269,6 +269,14 @@ def test_a_loss_that_is_no_number_stops_the_run_with_stage_step_and_part(shapes,
     assert not (run / "student").exists() and not (run / "teacher").exists()
 
 
+def test_a_history_that_is_none_is_refused_before_it_is_written_again(run):
+    """Once text in a column of numbers ended in a traceback, or was copied on."""
+    run.mkdir()
+    (run / "history.csv").write_text("stage,epoch,loss\nstudent,1,high\n")
+    with pytest.raises(InputError, match=r"history\.csv: column 'loss' holds text .*: move it away"):
+        History(run)
+
+
 def test_a_full_disk_is_one_line_and_the_training_is_kept(shapes, run, monkeypatch, capsys, quick_exports):
     words = ["--config", str(run.parent / "preset.yaml")]
     (run.parent / "preset.yaml").write_text(

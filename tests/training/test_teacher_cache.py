@@ -17,7 +17,7 @@ from tests.training import tiny
 from training import DistilSettings, train
 from training.stages import Stage, stage_fingerprints
 from training.teacher import load_teachers, with_sigma
-from training.teacher_cache import needs_features, teacher_cache
+from training.teacher_cache import teacher_cache
 
 pytestmark = pytest.mark.usefixtures("eagerly")
 VIEWS = 3
@@ -174,6 +174,38 @@ def test_a_damaged_cache_is_named(filled, damage, message):
 
 
 @pytest.fixture
+def untrained(monkeypatch):
+    """No stage may train, not even on the gaze."""
+
+    def fit(learner, stage, *_):
+        pytest.fail(f"{stage.name} was trained")
+
+    monkeypatch.setattr("training.student.fit", fit)
+    monkeypatch.setattr("training.teacher.fit", fit)
+
+
+@pytest.mark.usefixtures("untrained")
+def test_a_torn_cache_is_known_before_the_run_begins(filled, run):
+    """Once it was found after the pretraining on the gaze."""
+    stage, _, folder = filled
+    (folder / "train-logits.npy").write_bytes(b"torn")
+    config = dataclasses.replace(stage.config, run=run, stages=("student",), pretrain={"epochs": 1}, evaluate=False)
+    for dry_run in (True, False):
+        with pytest.raises(InputError, match=r"train-logits\.npy.*torn"):
+            train(config, dry_run=dry_run)
+    assert not run.exists()
+
+
+@pytest.mark.usefixtures("untrained")
+def test_a_disk_without_place_for_the_cache_is_known_before_any_training(stage, run, monkeypatch):
+    changes = {"seed": 41, "run": run, "stages": ("student",), "pretrain": {"epochs": 1}, "evaluate": False}
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 100})())
+    with pytest.raises(InputError, match=r"takes .* MB and the disk has"):
+        train(dataclasses.replace(stage[0].config, **changes))
+    assert not (run / "history.csv").exists()
+
+
+@pytest.fixture
 def filled(whole_cache, tmp_path):
     """A stage, its teacher and their filled cache, which may be damaged."""
     *made, folder = whole_cache
@@ -206,8 +238,8 @@ def test_a_full_disk_is_said_before_anything_is_written(stage, monkeypatch):
 
 def test_terms_that_need_features_keep_the_teacher_live(stage):
     stage, teacher = stage
-    assert needs_features(LossSettings()) is None
-    assert needs_features(LossSettings(hint=1.0)) == "hint"
+    assert LossSettings().needs_features() is None
+    assert LossSettings(hint=1.0).needs_features() == "hint"
     live = dataclasses.replace(stage.config, loss=dataclasses.replace(stage.config.loss, hint=1.0))
     assert teacher_cache(dataclasses.replace(stage, config=live), teacher) is None
     none = dataclasses.replace(stage.config, distil=dataclasses.replace(stage.config.distil, views=0))
