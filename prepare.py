@@ -15,7 +15,6 @@ dataset.json that says what was kept and what was refused; it is written whole o
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import sys
 from collections.abc import Callable
@@ -27,6 +26,7 @@ from common.dataclass_flags import add_flags, from_flags
 from common.errors import InputError, run_command
 from common.parsing import Parser
 from data.sources import ImageSetConfig, ImageSource, RecordingsConfig
+from phantom import PhantomConfig
 
 if TYPE_CHECKING:
     import jsonargparse
@@ -91,27 +91,8 @@ def _phantom_flags() -> Parser:
         description="Simulated recordings, written to OUT/recordings and read back; --preview draws some of them."
     )
     parser.add_argument("--out", type=Path | None, default=None, help="folder of the data set; must not exist yet")
-    parser.add_argument(
-        "--frame-size", type=int, nargs=2, metavar=("H", "W"), default=[224, 288], help="frames' size, pixels"
-    )
-    parser.add_argument("--val-fraction", type=float, default=0.15, help="share of the patients for validation")
-    parser.add_argument("--seed", type=int, default=0, help="of the simulation and of the split by patients")
+    add_flags(parser, PhantomConfig, metavars={"frame_size": ("H", "W")})
     parser.add_argument("--overwrite", action="store_true", help="replace the folder if it is there")
-    parser.add_argument("--patients", type=int, default=60, help="number of simulated patients")
-    parser.add_argument("--fps", type=float, default=10.0, help="frames per second of the simulated videos")
-    parser.add_argument(
-        "--keep-fps", type=float | None, default=None, help="of them, frames per second that the data set keeps"
-    )
-    parser.add_argument("--test-fraction", type=float, default=0.2, help="share of the patients for the test")
-    parser.add_argument(
-        "--difficulty", type=str, default="default", help="easy, default or hard: how clear the planes are"
-    )
-    parser.add_argument(
-        "--rivals",
-        type=float | None,
-        default=None,
-        help="share of second parts that show their own plane, 0 to 1 (default: the difficulty's; 0: none)",
-    )
     parser.add_argument(
         "--preview",
         type=Path | None,
@@ -130,15 +111,14 @@ def _phantom_flags() -> Parser:
 
 
 def _phantom(flags: jsonargparse.Namespace) -> int:
-    from phantom import PhantomConfig, prepare_phantom
+    from phantom import prepare_phantom
     from phantom.preview import write_preview
 
     if flags.out is None and flags.preview is None:
         raise InputError("--out is missing: name the data set's folder, or give --preview DIR to look only")
     if flags.reference is not None and flags.preview is None:
         raise InputError(f"--reference {flags.reference}: is drawn in a preview: give --preview DIR too")
-    names = [field.name for field in dataclasses.fields(PhantomConfig) if field.name in flags]
-    config = PhantomConfig(**{name: flags[name] for name in names})
+    config = from_flags(PhantomConfig, flags)
     if flags.preview is not None:
         written = write_preview(flags.preview, config, reference=flags.reference, overwrite=flags.overwrite)
         for path in written:

@@ -63,8 +63,10 @@ class Source:
 
     def pipeline(self, batch_size: int) -> PipelineSettings:
         """What shapes the batches of a further training; classes and labels are weighed as the model's own were."""
-        changed = {"gaze": self.gaze, "unlabelled": self.unlabelled, "seed": self.config.seed}
-        return dataclasses.replace(self.trained, batch_size=batch_size, **changed)
+        seed, unlabelled = self.config.seed, self.unlabelled
+        return dataclasses.replace(
+            self.trained, batch_size=batch_size, gaze=self.gaze, unlabelled=unlabelled, seed=seed
+        )
 
     def batches(self, batch_size: int, augment: Augmentation, skip: int = 0) -> tf.data.Dataset:
         """Endless augmented training batches without the first `skip`, the same ones each time it is called."""

@@ -134,7 +134,8 @@ def _data(level: str, flags: jsonargparse.Namespace) -> Dataset:
     from phantom.prepare import describe
 
     path = flags.run / level / "data"
-    config = PhantomConfig(patients=flags.patients, seed=DATA_SEED, difficulty=level, fps=FPS, keep_fps=KEEP_FPS)
+    about = {"frame_size": FRAME_SIZE, "fps": FPS, "keep_fps": KEEP_FPS}
+    config = PhantomConfig(patients=flags.patients, seed=DATA_SEED, difficulty=level, **about)
     wanted = describe(config)
     if (path / "dataset.json").is_file():
         data = open_dataset(path)

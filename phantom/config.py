@@ -17,15 +17,16 @@ class PhantomConfig:
 
     Attributes:
         patients: number of simulated patients, four clips each.
-        seed: of everything, the split by patients included.
-        frame_size: (H, W) of the videos and of the data set's frames, each 48 to 1024 px.
-        fps: frames per second of the videos, 1 to 90.
+        seed: of the simulation and of the split by patients.
+        frame_size: (H, W) of the videos and of the data set's frames, each 48 to 1024 pixels.
+        fps: frames per second of the simulated videos, 1 to 90.
         keep_fps: of them, frames per second that the data set keeps; None keeps all.
         clip_s: length of a clip, 1 to 20 s.
-        difficulty: "easy", "default" or "hard" (`phantom.difficulty`).
-        rivals: in place of the level's share of second parts that show their own plane, 0 to 1 (`Difficulty.rivals`);
-            with 0 the frame alone tells the class. None keeps the level's.
-        val_fraction, test_fraction: shares of the patients.
+        difficulty: easy, default or hard: how clear the planes are (`phantom.difficulty`).
+        rivals: share of second parts that show their own plane, 0 to 1, in place of the difficulty's
+            (`Difficulty.rivals`); with 0 the frame alone tells the class. None keeps the difficulty's.
+        val_fraction: share of the patients for validation.
+        test_fraction: share of the patients for the test.
         workers: processes; None takes one for each core.
 
     Raises:
@@ -34,7 +35,7 @@ class PhantomConfig:
 
     patients: int = 60
     seed: int = 0
-    frame_size: tuple[int, int] = (112, 144)
+    frame_size: tuple[int, int] = (224, 288)
     fps: float = 10.0
     keep_fps: float | None = None
     clip_s: float = 4.0

@@ -5,8 +5,9 @@ import json
 import pytest
 
 import prepare
-from common.errors import run_command
+from common.errors import InputError, run_command
 from data.dataset import open_dataset
+from phantom import PhantomConfig
 from tests.data.clips import numbered_video, write_csv, write_gaze
 from tests.data.planes import write_planes
 from tests.phantom.simulated import two_looks
@@ -37,6 +38,21 @@ def test_recordings_end_with_what_was_kept_and_refused(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert all(word in printed for word in ("train", "abdomen", "refused", "gaze"))
     assert open_dataset(tmp_path / "out").frame_size == (48, 64)
+
+
+def test_the_phantom_of_the_command_is_that_of_the_library(tmp_path, monkeypatch):
+    """Once the command made frames of 224×288 pixels, and `PhantomConfig()`, as docs/phantom.md shows it, 112×144."""
+    asked = []
+
+    def prepare_phantom(out, config, overwrite):
+        asked.append(config)
+        raise InputError("not simulated")
+
+    monkeypatch.setattr("phantom.prepare_phantom", prepare_phantom)
+    assert run("phantom", "--out", tmp_path / "out") == 2
+    assert run("phantom", "--out", tmp_path / "out", "--patients", 9, "--clip-s", 2, "--frame-size", 48, 64) == 2
+    assert asked == [PhantomConfig(), PhantomConfig(patients=9, clip_s=2.0, frame_size=(48, 64))]
+    assert asked[0].frame_size == (224, 288)
 
 
 def test_fetal_planes_and_phantom_take_their_flags(tmp_path, capsys, eagerly):

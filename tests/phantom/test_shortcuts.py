@@ -43,9 +43,8 @@ class Frames:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Dataset:
     out = tmp_path_factory.mktemp("phantom") / "data"
-    return prepare_phantom(
-        out, PhantomConfig(patients=48, seed=11, fps=2.0, val_fraction=0, test_fraction=0.4, workers=1)
-    )
+    size, split = (112, 144), {"val_fraction": 0, "test_fraction": 0.4}
+    return prepare_phantom(out, PhantomConfig(patients=48, seed=11, frame_size=size, fps=2.0, **split, workers=1))
 
 
 @pytest.fixture(scope="module")
