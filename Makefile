@@ -28,6 +28,11 @@ install: .venv/.installed
 	$(PIP) install -r requirements.txt -r requirements-study.txt
 	@touch $@
 
+# What the benchmarks compare with.
+.venv/.installed-bench: .venv/.installed-dev requirements-bench.txt
+	$(PIP) install -r requirements.txt -r requirements-dev.txt -r requirements-bench.txt
+	@touch $@
+
 # MediaPipe can't be installed together with TF-MOT, see requirements-mediapipe.txt; its tests run where MEDIAPIPE_PYTHON names
 # an environment that has it.
 mediapipe: .venv-mediapipe/.installed
@@ -93,7 +98,7 @@ docs: .venv/.installed-dev
 
 # Speed and memory, part by part; what runs/bench has is not repeated. The other benchmarks take a folder of real images
 # or a trained run: see their --help.
-bench: .venv/.installed
+bench: .venv/.installed-bench
 	$(BIN)/python benchmarks/every.py --out runs/bench
 
 # The browser page, in web/dist. WEB_MODELS: what it offers in its list, bundles of export.py or .tflite files with their .json.

@@ -6,7 +6,7 @@
 Frames a second of an epoch, data pipeline and augmentation included, VGG-16 → SqueezeNet 1.1 ×0.45, batch 32, float32:
 the student alone, this project's Distiller (soft targets, attention maps of one tap, gaze) with the cache and with the
 live teacher, `keras.distillation.Distiller` with its logits and its feature loss (the same attention maps), and a plain
-PyTorch loop of the same nets (cross-entropy and KL; left out, with a note, where torch is not installed), all on the
+PyTorch loop of the same nets (cross-entropy and KL; left out, with a note, without requirements-bench.txt), all on the
 same batches. The arms take turns in one run, so that other load on the machine touches all alike; arms without a
 teacher go through several epochs in each turn. "Batches alone" are those of the cached arm, read and augmented with
 nobody to train; the CPU time per frame says what a core does of each. What counts is the ratios. "With filling" adds

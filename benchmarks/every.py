@@ -3,9 +3,10 @@
     python benchmarks/every.py [--out runs/bench] [--page docs/performance.md] [--only NAME ...]
 
 Each part's tables are kept in the folder; a part that it has is not repeated, so that an interrupted run goes on:
-delete its file to measure it again. A part whose packages are not installed (requirements-dev.txt) is left out,
-with a note. With --page, the tables replace what stands between `<!-- bench: NAME -->` and `<!-- end -->` on that page.
-About half an hour on two cores.
+delete its file to measure it again. A part whose packages are not installed (requirements-dev.txt,
+requirements-bench.txt) is left out, with a note, so that no result lacks what it is compared with. With --page, the
+tables replace what stands between `<!-- bench: NAME -->` and `<!-- end -->` on that page. About half an hour on two
+cores.
 """
 
 from __future__ import annotations
@@ -34,11 +35,11 @@ class Part:
 
 
 PARTS = {
-    "distillation": Part(("distillation.py",)),
-    "distillation-224": Part(("distillation.py", "--frame-size", "224", "288", "--frames", "32")),
+    "distillation": Part(("distillation.py",), ("torch",)),
+    "distillation-224": Part(("distillation.py", "--frame-size", "224", "288", "--frames", "32"), ("torch",)),
     "preparation": Part(("preparation.py",)),
     "growth": Part(("growth.py",)),
-    "inference": Part(("inference.py",), ("openvino", "onnxruntime", "tf2onnx", "tflite_micro")),
+    "inference": Part(("inference.py",), ("openvino", "onnx", "onnxruntime", "tf2onnx", "tflite_micro")),
     "phantom": Part(("phantom_speed.py",)),
 }
 
@@ -58,7 +59,7 @@ def main() -> int:
         if file.is_file():
             print(f"{file} is there")
         elif absent:
-            print(f"left out: {', '.join(absent)} not installed, see requirements-dev.txt")
+            print(f"left out: {', '.join(absent)} not installed, see requirements-dev.txt and requirements-bench.txt")
         elif not _run(part, file):
             failed.append(name)
         if file.is_file():

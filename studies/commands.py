@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import shlex
 from typing import Any
 
@@ -37,13 +38,14 @@ class Command:
 
     @property
     def variables(self) -> list[str]:
-        """Names of the environment variables that it needs."""
-        return VARIABLE.findall(" ".join(self.words))
+        """Names of the environment variables that it needs, and of those with a default that are set."""
+        found = VARIABLE.findall(" ".join(self.words))
+        return [name for name, default in found if not default or os.environ.get(name)]
 
     @property
     def expanded(self) -> list[str]:
         """The words with the environment's values."""
-        return [VARIABLE.sub(lambda match: os.environ[match[1]], word) for word in self.words]
+        return [VARIABLE.sub(_value, word) for word in self.words]
 
 
 def row_command(study: Study, row: Row) -> Command | None:
@@ -97,10 +99,22 @@ def absence(study: Study, row: Row) -> str:
     return next((f"needs {name}: {reason}" for name, reason in reasons if reason), "")
 
 
+def _value(match: re.Match[str]) -> str:
+    """Of a variable; as in a shell, a default also takes the place of one that is empty."""
+    name, default = match.groups()
+    return os.environ[name] if default is None else os.environ.get(name) or default
+
+
 def _quoted(word: str) -> str:
-    parts = VARIABLE.split(word)  # every second one is a variable's name
-    quoted = [f'"${{{part}}}"' if index % 2 else shlex.quote(part) for index, part in enumerate(parts) if part]
-    return "".join(quoted) or "''"
+    quoted, end = [], 0
+    for match in VARIABLE.finditer(word):
+        if text := word[end : match.start()]:
+            quoted.append(shlex.quote(text))
+        quoted.append(f'"{match[0]}"')
+        end = match.end()
+    if end < len(word) or not word:
+        quoted.append(shlex.quote(word[end:]))
+    return "".join(quoted)
 
 
 def _word(value: Any) -> str:

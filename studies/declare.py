@@ -1,7 +1,7 @@
 """What a study is, as its YAML file declares it: data sets, tables, rows; docs/studies.md has an example of all fields.
 
 `{row}` in a flag is the artefact of another row, with the same seed, `{row:path}` another file of its run, `${NAME}` an
-environment variable.
+environment variable, `${NAME:-1}` one that is 1 where it is not set.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from common.errors import InputError
 from common.strict_yaml import read_mapping
 
 _REFERENCE = re.compile(r"(?<!\$)\{([\w.-]+)(?::([^{}]+))?\}")
-VARIABLE = re.compile(r"\$\{(\w+)\}")
+VARIABLE = re.compile(r"\$\{(\w+)(?::-([\w.]+))?\}")  # name, default
 # It is the name of a folder, and a part of a rule's name.
 _Name = Annotated[str, pydantic.Field(pattern=r"^[\w-][\w.-]*$")]
 _Path = Annotated[Path, pydantic.Field(strict=False)]

@@ -3,6 +3,8 @@
 import importlib
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,7 +14,7 @@ import pytest
 import yaml
 
 from studies.check import records
-from studies.commands import row_command
+from studies.commands import prepare_command, row_command
 from studies.declare import read_study
 from tests.models.sononet_file import made_up, write
 from tests.workflow import calls, make_study, start, wait_for
@@ -88,6 +90,54 @@ def test_every_row_is_a_command_that_its_script_takes(name, monkeypatch, tmp_pat
         assert ("settings.json" in made) == row.trains
         if row.trains:
             assert made["settings.json"]["command"] == row_command(study, row).stored
+
+
+def prepared(words):
+    """(folder, what is written there) of the words after prepare.py: {flag: values}."""
+    flags, name = {}, "what"
+    for word in words:
+        name = word if word.startswith("--") else name
+        flags.setdefault(name, []).append(word)
+    return flags.pop("--out")[1], {name: flags[name] for name in flags if name != "--overwrite"}
+
+
+@pytest.mark.parametrize("aspect", [None, "1.45"])
+def test_one_folder_is_one_data_set(monkeypatch, aspect):
+    """Whatever makes it first, make or a study: each would make the same."""
+    monkeypatch.setenv("FETAL_PLANES_DIR", "planes")
+    monkeypatch.delenv("PIXEL_ASPECT", raising=False)
+    if aspect:
+        monkeypatch.setenv("PIXEL_ASPECT", aspect)
+    targets = ["datasets/phantom", "datasets/fetal_planes"]
+    printed = subprocess.run(["make", "-nB", *targets], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    commands = [shlex.split(line)[2:] for line in printed.splitlines() if "python prepare.py" in line]
+    studies = [path for path in (ROOT / "configs").glob("*.yaml") if "datasets" in yaml.safe_load(path.read_text())]
+    sources = [source for path in studies for source in read_study(path).datasets.values()]
+    commands += [prepare_command(source).expanded for source in sources if source.prepare]
+    made = {}
+    for folder, flags in map(prepared, commands):
+        assert made.setdefault(folder, flags) == flags, folder
+    assert set(targets) < set(made) and len(commands) > len(made)
+    assert made["datasets/fetal_planes"]["--pixel-aspect"] == ["--pixel-aspect", aspect or "1"]
+
+
+def test_conventional_models_have_a_schedule_that_is_worth_a_baseline():
+    rows = read_study(ROOT / "configs" / "lineage.yaml").tables["fetal_planes"].rows.values()
+    shared = yaml.safe_load((ROOT / "configs" / "lineage_real.yaml").read_text())["teach"]["epochs"]
+    scratch = [row.train for row in rows if row.train and row.train["stages"] == ["teacher"]]
+    scratch = [flags for flags in scratch if "pretrained" not in flags]
+    assert len(scratch) == 6 and min(flags.get("teach.epochs", shared) for flags in scratch) >= 24
+
+
+def test_rows_without_a_result_stand_on_the_page_with_their_commands():
+    study = read_study(ROOT / "configs" / "lineage.yaml")
+    rows = study.tables["fetal_planes"].rows
+    block = (ROOT / "docs" / "results.md").read_text().split("Without a result:")[1].split("<!-- end of results -->")[0]
+    listed = re.findall(r"^\| (\w+) \| [^|]+ \|(?: `(.*)`)? \|$", block, re.MULTILINE)
+    assert len(listed) >= 10
+    for name, command in listed:
+        expected = row_command(study, rows[name])
+        assert command == (expected.stored if expected else "")
 
 
 def test_the_lineage_has_the_rows_that_were_asked_for():

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from common.errors import InputError
-from studies.commands import prepare_command, row_command
+from studies.commands import absence, prepare_command, row_command
 from studies.declare import choose, read_study
 from tests.studies.conftest import STUDY
 
@@ -39,6 +39,20 @@ def test_words_are_what_a_shell_gives_back(tmp_path, monkeypatch):
     assert shell.stdout.split("\0")[:-1] == command.expanded
     words = command.expanded
     assert yaml.safe_load(words[words.index("--teacher-options") + 1]) == {"a": [1, "b"]}
+
+
+@pytest.mark.parametrize(("value", "expected"), [(None, "1.0"), ("", "1.0"), ("1.45", "1.45")])
+def test_a_variable_may_have_a_default(tmp_path, monkeypatch, value, expected):
+    monkeypatch.delenv("ASPECT", raising=False)
+    if value is not None:
+        monkeypatch.setenv("ASPECT", value)
+    text = STUDY.replace("{path: data}", '{path: new, prepare: [planes, "--aspect=${ASPECT:-1.0}"]}')
+    study = read(tmp_path, text)
+    command = prepare_command(study.datasets["tiny"])
+    assert command.expanded[1] == f"--aspect={expected}" and "--aspect=" in command.stored
+    shell = subprocess.run(["bash", "-c", f"printf '%s\\0' {command.line}"], capture_output=True, text=True)
+    assert shell.stdout.split("\0")[:-1] == command.expanded
+    assert command.variables == (["ASPECT"] if value else []) and not absence(study, study.tables["tiny"].rows["big"])
 
 
 def test_a_shell_runs_nothing_that_stands_in_a_value(tmp_path, monkeypatch):
