@@ -22,6 +22,13 @@ def has_attention(artefact: Artefact, tap: str = TAP) -> bool:
     return artefact.model is not None and any(layer.name == tap for layer in artefact.model.layers)
 
 
+def described(artefact: Artefact, tap: str = TAP) -> str:
+    """What `attention_maps` gives of it, in words for captions."""
+    if _predicts_gaze(artefact, tap):
+        return "the gaze map that it predicts"
+    return f"squared activations at {tap}, channel mean"
+
+
 def attention_maps(artefact: Artefact, features: Mapping[str, np.ndarray], tap: str = TAP) -> np.ndarray:
     """Attention of a batch at a tap, the map that attention transfer compares.
 
@@ -42,7 +49,7 @@ def attention_maps(artefact: Artefact, features: Mapping[str, np.ndarray], tap: 
     if model is None:
         raise ValueError(f"{artefact.path}: hides its layers, so it shows no attention")
     inputs = inputs_of(model, {name: tf.constant(features[name], tf.float32) for name in artefact.metadata.inputs})
-    if tap == TAP and any(layer.name == SALIENCY for layer in model.layers):
+    if _predicts_gaze(artefact, tap):
         logits = keras.Model(model.input, model.get_layer(SALIENCY).output)(inputs, training=False)
         return softmax(tf.cast(logits, tf.float64).numpy()[..., 0], axis=(1, 2))
     activation = keras.Model(model.input, model.get_layer(tap).output)(inputs, training=False)
@@ -50,3 +57,7 @@ def attention_maps(artefact: Artefact, features: Mapping[str, np.ndarray], tap: 
     total = maps.sum(axis=(1, 2), keepdims=True)
     uniform = 1 / (maps.shape[1] * maps.shape[2])
     return np.where(total > 0, maps / np.where(total > 0, total, 1), uniform)
+
+
+def _predicts_gaze(artefact: Artefact, tap: str) -> bool:
+    return tap == TAP and artefact.model is not None and any(layer.name == SALIENCY for layer in artefact.model.layers)

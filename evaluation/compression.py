@@ -27,18 +27,18 @@ class Comparison:
     Attributes:
         to_teacher: compression ratio to the artefact's own teacher.
         to_conventional: compression ratio to the conventional model.
-        points_below_first: accuracy of the report's first artefact minus this one's on the
+        accuracy_loss_pp: accuracy of the report's first artefact minus this one's on the
             same frames, percentage points; negative if this one is better. None for the first.
     """
 
     to_teacher: float | None
     to_conventional: float | None
-    points_below_first: float | None
+    accuracy_loss_pp: float | None
 
     def texts(self) -> tuple[str, str, str]:
         """The three as cells of a table, such as ("16.2", "977", "0.4"); "" where not known."""
-        below = "" if self.points_below_first is None else f"{self.points_below_first:.1f}"
-        return ratio_text(self.to_teacher), ratio_text(self.to_conventional), below
+        loss = "" if self.accuracy_loss_pp is None else f"{self.accuracy_loss_pp:.1f}"
+        return ratio_text(self.to_teacher), ratio_text(self.to_conventional), loss
 
 
 def compare(row: Mapping[str, Any], report: Mapping[str, Any]) -> Comparison:

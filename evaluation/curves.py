@@ -8,11 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from evaluation.figures import PALETTE
+from losses.registry import TERMS
 
-# Cross-entropies and divergences are in nats; attention, hint and similarity are squared distances without a unit.
-_TERMS = "loss terms, unweighted\n(nats, or squared distances)"
-_TOTAL = "total loss"
-_SHARES = ("accuracy", "agreement")
+_TERMS, _TOTAL, _SHARE, _RATE = "loss terms, unweighted", "total loss", "share of frames", "learning rate"
+_GROUP_OF = {"loss": _TOTAL, "accuracy": _SHARE, "agreement": _SHARE, "learning_rate": _RATE, "lr": _RATE}
 _STYLES = ("-", (0, (1, 1)))  # a second round through the palette is dotted
 
 
@@ -33,7 +32,7 @@ def draw_curves(figure: Figure, history: pd.DataFrame, title: str) -> None:
         for axis, stage in zip(row, stages):
             _draw(axis, history[history["stage"] == stage], names)
         row[0].set_ylabel(label)
-        if label.startswith("share"):
+        if label == _SHARE:
             lowest = min(axis.get_ylim()[0] for axis in row)
             for axis in row:
                 axis.set_ylim(max(lowest, 0), 1.02)
@@ -48,19 +47,16 @@ def draw_curves(figure: Figure, history: pd.DataFrame, title: str) -> None:
 
 def _groups(metrics: list[str]) -> dict[str, list[str]]:
     """{axis label: columns}; what is no share and no rate is a term of the loss."""
-    groups: dict[str, list[str]] = {_TOTAL: [], _TERMS: []}
-    groups |= {"share of frames": [], "learning rate": []}
+    groups: dict[str, list[str]] = {_TOTAL: [], _TERMS: [], _SHARE: [], _RATE: []}
     for name in metrics:
-        base = name.removeprefix("val_")
-        if base == "loss":
-            groups[_TOTAL].append(name)
-        elif any(word in base for word in _SHARES):
-            groups["share of frames"].append(name)
-        elif base in ("learning_rate", "lr"):
-            groups["learning rate"].append(name)
-        else:
-            groups[_TERMS].append(name)
+        groups[_GROUP_OF.get(name.removeprefix("val_"), _TERMS)].append(name)
     return {label: names for label, names in groups.items() if names}
+
+
+def _legend(name: str) -> str:
+    """A column's name; of a term of the loss also its unit, as the term declares it."""
+    term = TERMS.get(name.removeprefix("val_"))
+    return name.replace("_", " ") + (f" ({term.unit})" if term else "")
 
 
 def _draw(axis: Axes, part: pd.DataFrame, names: list[str]) -> None:
@@ -79,7 +75,7 @@ def _draw(axis: Axes, part: pd.DataFrame, names: list[str]) -> None:
             linestyle="--" if validation else _STYLES[number // len(PALETTE) % 2],
             linewidth=1.4,
             marker="." if len(part) < 15 else None,
-            label="_nolegend_" if validation and name.removeprefix("val_") in names else name.replace("_", " "),
+            label="_nolegend_" if validation and name.removeprefix("val_") in names else _legend(name),
         )
         drawn = True
     axis.grid(alpha=0.3)

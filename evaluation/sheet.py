@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from data.pipeline import evaluation_batches
 from data.reading import read_split
-from evaluation.attention import TAP, attention_maps, has_attention
+from evaluation.attention import attention_maps, described, has_attention
 from evaluation.classification import probability_array
 from evaluation.figures import figure_title
 from evaluation.gaze_head import gaze_head_path, predict_gaze
@@ -46,7 +46,7 @@ class _Column:
 def draw_sheet(figure: Figure, evaluation: Evaluation) -> None:
     """A row per frame: the frame with its gaze points, the gaze map, each gaze head, each model's attention.
 
-    Attention is the channel mean of squared activations at `stride8`. Only `.keras`
+    Attention is what `evaluation.attention.described` says. Only `.keras`
     artefacts show it; of the others the frames and the gaze remain. All maps are on one
     scale, multiples of the uniform map. A red title marks a misclassified frame.
     """
@@ -60,7 +60,7 @@ def draw_sheet(figure: Figure, evaluation: Evaluation) -> None:
     cell = 2.1
     figure.set_size_inches((1 + len(columns)) * cell + 1.2, len(rows) * (cell * height / width + 0.42) + 1.1)
     title = figure_title(evaluation.report, "Gaze and attention")
-    figure.suptitle(f"{title}\nattention: squared activations at {TAP}, channel mean; dots: gaze points")
+    figure.suptitle("\n".join([title, *_attention_said(evaluation), "dots: gaze points"]))
     axes = figure.subplots(len(rows), 1 + len(columns), squeeze=False)
     norm = _norm([each for column in columns for each in column.maps if each is not None])
     for line, index in enumerate(rows):
@@ -104,6 +104,16 @@ def _attention_columns(evaluation: Evaluation, rows: Sequence[int]) -> list[_Col
             notes = [_answer(evaluation.tables[k], index, evaluation.data.classes) for index in rows]
             columns.append(_Column(f"attention\n{short_name(names[k], names)}", maps, notes))
     return columns
+
+
+def _attention_said(evaluation: Evaluation) -> list[str]:
+    """What the attention columns show: one line for each kind of map, with the models' names where kinds differ."""
+    paths = [row["path"] for row in evaluation.report["artefacts"]]
+    kinds: dict[str, list[str]] = {}
+    for path, artefact in zip(paths, evaluation.artefacts):
+        if has_attention(artefact):
+            kinds.setdefault(described(artefact), []).append(short_name(path, paths))
+    return [f"attention{' of ' + ', '.join(names) if len(kinds) > 1 else ''}: {kind}" for kind, names in kinds.items()]
 
 
 def _examples(evaluation: Evaluation, rows: Sequence[int]) -> dict[int, dict[str, Any]]:

@@ -48,6 +48,7 @@ def attention_transfer_loss(teacher_features: Tensor, student_features: Tensor) 
     default=1.0,
     help="attention transfer, squared distance of the normalised maps of squared activations at attention_taps",
     source="Zagoruyko and Komodakis 2017, arXiv 1612.03928",
+    unit="squared distance",
     needs_teacher=True,
     needs_features=False,
     taps="attention_taps",

@@ -69,6 +69,7 @@ def decoupled_loss(
     default=0.0,
     help="decoupled soft targets, T²·(α·TCKD + β·NCKD); usually in place of alpha",
     source="Zhao et al. 2022, arXiv 2203.08679, section 3.3",
+    unit="nats · T²",
     needs_teacher=True,
     options=(
         TEMPERATURE,

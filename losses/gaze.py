@@ -74,6 +74,7 @@ def saliency_head(settings: Settings, student: Shapes, teacher: Shapes) -> list[
     default=0.3,
     help="divergence of the saliency head's map from the sonographer's gaze, over the frames with valid gaze",
     source="Droste et al., IPMI 2019",
+    unit="nats",
     over="gaze",
     taps=(GAZE_TAP,),
     options=(Option("gaze_uniform_share", 0.05, "e of the gaze's target (1 − e)·G + e/N", SHARE),),

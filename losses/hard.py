@@ -33,6 +33,7 @@ def hard_label_loss(labels: Tensor, logits: Tensor, label_smoothing: float = 0.0
     default=1.0,
     help="cross-entropy with the hard labels; in the sum its weight is multiplied by 1 − alpha",
     source="CE(y, z_s)",
+    unit="nats",
     factor=lambda settings: settings.hard * (1 - settings.alpha),
     needs_label=True,
     options=(

@@ -57,6 +57,7 @@ def adapters(settings: Settings, student: Shapes, teacher: Shapes) -> list[keras
     default=0.0,
     help="squared distance of the maps at hint_taps, the student's through a 1×1 adapter",
     source="Romero et al. 2015, arXiv 1412.6550",
+    unit="share of the teacher's variance",
     needs_teacher=True,
     taps="hint_taps",
     options=(HINT_TAPS,),

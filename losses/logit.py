@@ -38,6 +38,7 @@ def _centred(logits: Tensor) -> Tensor:
     default=0.0,
     help="regression on the teacher's centred logits",
     source="Ba and Caruana 2014, arXiv 1312.6184",
+    unit="squared logits",
     needs_teacher=True,
     zero_at_teacher=True,
     invariances=(shifted_logits, other_labels),

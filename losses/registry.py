@@ -100,6 +100,7 @@ class Term:
         default: its weight unless another is set; 0 leaves it out.
         help: one line, what it is of student and teacher.
         source: paper or equation.
+        unit: of its value, as figures show it, such as "nats".
         function: `Given` → float32 [B], one value per frame, not weighted.
         setting: the field of `LossSettings` that holds the weight; `name` unless given.
         bounds: of that field.
@@ -125,6 +126,7 @@ class Term:
     default: float
     help: str
     source: str
+    unit: str
     function: Callable[[Given], Any]
     setting: str
     bounds: Bounds = Bounds()
@@ -147,7 +149,7 @@ TERMS: dict[str, Term] = {}
 
 
 def loss_term(
-    name: str, *, default: float, help: str, source: str, setting: str | None = None, **declared: Any
+    name: str, *, default: float, help: str, source: str, unit: str, setting: str | None = None, **declared: Any
 ) -> Callable[[Callable[[Given], Any]], Callable[[Given], Any]]:
     """Declare the decorated function a term of the loss; the arguments are the fields of `Term`.
 
@@ -156,7 +158,7 @@ def loss_term(
     """
 
     def declare(function: Callable[[Given], Any]) -> Callable[[Given], Any]:
-        add_term(Term(name, default, help, source, function, setting or name, **declared))
+        add_term(Term(name, default, help, source, unit, function, setting or name, **declared))
         return function
 
     return declare

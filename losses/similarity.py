@@ -41,6 +41,7 @@ def similarity_preserving_loss(
     default=0.0,
     help="squared distance of the batch's similarity matrices at hint_taps",
     source="Tung and Mori 2019, arXiv 1907.09682",
+    unit="squared distance",
     needs_teacher=True,
     taps="hint_taps",
     options=(HINT_TAPS,),

@@ -39,6 +39,7 @@ def soft_target_loss(teacher_logits: Tensor, student_logits: Tensor, temperature
     bounds=SHARE,
     help="soft targets, T²·KL of student from teacher at temperature T; the hard labels have 1 − alpha",
     source="Hinton et al. 2015, arXiv 1503.02531",
+    unit="nats · T²",
     needs_teacher=True,
     options=(TEMPERATURE,),
     zero_at_teacher=True,

@@ -65,8 +65,8 @@ class TrainConfig:
             who have no label at all), withheld (only those whose label labelled_patients withholds, so no
             transitions), none, or auto (all if any term of the loss learns from them, else none). A teacher
             always learns from labelled frames alone.
-        labelled_patients: how many training patients keep their labels, drawn by seed; below 1 it is their share.
-            The frames of the others stay, without labels. Without it all labels are used.
+        labelled_patients: how many training patients keep their labels, chosen at random by the seed; below 1 it is
+            their share. The frames of the others stay, without labels. Without it all labels are used.
         labelled_share: share of each of the student's batches that has labels, so that few are not lost among
             many frames without; without it frames come as they are.
         pretrain_teacher: training of the teacher on the gaze alone, before the rest.

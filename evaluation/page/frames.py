@@ -17,7 +17,7 @@ from PIL import Image
 from data.dataset import Dataset
 from data.reading import read_split
 from evaluation.artefacts import Artefact, load_artefact
-from evaluation.attention import attention_maps, has_attention
+from evaluation.attention import attention_maps, described, has_attention
 from evaluation.classification import labelled, probability_array
 from evaluation.page.markup import text
 from evaluation.report import Evaluation
@@ -183,4 +183,4 @@ def attention_of(attends: Artefact | None) -> str:
     if attends is None:
         return "No attention is shown: no .keras artefact of a student was evaluated or lies in the run folder."
     name = "/".join(Path(attends.path).parts[-2:])
-    return f"right: attention of {name}, squared activations at stride 8, brighter is more"
+    return f"right: attention of {name}, {described(attends)}; brighter is more"

@@ -1,5 +1,7 @@
 """Figures are drawn, say when data are simulated, and refuse a history that is none."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pandas as pd
@@ -16,9 +18,11 @@ from evaluation.config import EvaluateConfig
 from evaluation.curves import draw_curves
 from evaluation.figures import draw_accuracy_size, draw_confusions, draw_precision_recall, draw_reliability
 from evaluation.history import read_history
+from evaluation.page.frames import attention_of
 from evaluation.plots import write_plots
 from evaluation.report import run_evaluation
 from evaluation.sheet import draw_sheet
+from losses import TERMS
 from tests.evaluation.conftest import SIZE, artefact_paths, make_dataset
 
 
@@ -124,7 +128,27 @@ def test_curves_show_every_column_over_whole_epochs(run_folder):
         ticks = axis.get_xticks()
         np.testing.assert_array_equal(ticks, np.round(ticks))
     labels = [axis.get_ylabel() for axis in figure.axes]
-    assert {"total loss", "loss terms, unweighted\n(nats, or squared distances)", "share of frames"} <= set(labels)
+    assert {"total loss", "loss terms, unweighted", "share of frames"} <= set(labels)
+
+
+def test_the_legend_of_a_term_has_its_unit_and_shares_are_known_by_their_whole_name(monkeypatch):
+    new = dataclasses.replace(TERMS["soft"], name="agreement_kl", setting="agreement_kl", unit="bits")
+    monkeypatch.setitem(TERMS, new.name, new)
+    names = ["loss", "attention", "soft", "agreement_kl", "accuracy", "regularisation"]
+    history = pd.DataFrame({"stage": "student", "epoch": [1, 2], **dict.fromkeys(names, 0.5)})
+    figure = Figure()
+    draw_curves(figure, history, "title")
+    legends = {axis.get_ylabel(): [text.get_text() for text in axis.get_legend().texts] for axis in figure.axes}
+    assert legends == {
+        "total loss": ["loss"],
+        "loss terms, unweighted": [
+            "attention (squared distance)",
+            "soft (nats · T²)",
+            "agreement kl (bits)",
+            "regularisation",
+        ],
+        "share of frames": ["accuracy"],
+    }
 
 
 def test_every_stage_has_its_epochs_below_its_lowest_curves():
@@ -187,6 +211,23 @@ def test_attention_is_the_channel_mean_of_squares(run_folder, student):
     expected = np.array([[[np.mean(cell**2) for cell in row] for row in one] for one in activation])
     expected /= expected.sum(axis=(1, 2), keepdims=True)
     np.testing.assert_allclose(attention_maps(artefact, {"frame": frame}), expected, rtol=1e-4)
+
+
+def test_captions_say_what_the_attention_of_a_model_is(evaluation, run_folder, student):
+    """Squared activations, or the gaze map that a model predicts and looks through."""
+    figure = Figure()
+    draw_sheet(figure, evaluation)
+    assert "attention: squared activations at stride8" in texts(figure)
+    logits = keras.layers.Conv2D(1, 1, name="saliency")(student.get_layer("stride8").output)
+    model = keras.Model(student.input, keras.layers.Dense(3, name="logits")(keras.layers.Flatten()(logits)))
+    seen = load_artefact(run_folder / "student" / "student.keras")
+    predicts = dataclasses.replace(seen, model=model)
+    assert "gaze map that it predicts" in attention_of(predicts)
+    assert "squared activations" not in attention_of(predicts) and "squared activations" in attention_of(seen)
+    both = dataclasses.replace(evaluation, artefacts=[predicts, *evaluation.artefacts[1:]])
+    figure = Figure()
+    draw_sheet(figure, both)
+    assert "the gaze map that it predicts" in texts(figure) and "squared activations" in texts(figure)
 
 
 def test_calibration_has_a_line_an_artefact_and_its_risk_ends_at_the_error(evaluation):

@@ -117,14 +117,14 @@ def test_compression_is_to_the_own_teacher_and_to_a_conventional_model(evaluatio
     teacher, student, *_ = report["artefacts"]
     params = registered_params("sononet_16", SIZE, len(CLASSES))
     assert report["conventional"] == {"name": "sononet_16", "params": params}
-    assert teacher["compression"]["to_teacher"] is None and compare(teacher, report).points_below_first is None
+    assert teacher["compression"]["to_teacher"] is None and compare(teacher, report).accuracy_loss_pp is None
     size = (run_folder / "student" / "student.keras").stat().st_size
     assert student["compression"] == {
         "to_teacher": pytest.approx(4 * 227 / size),
         "teacher": {"name": "tiny_teacher", "params": 227},
         "to_conventional": pytest.approx(4 * params / size),
     }
-    below = compare(student, report).points_below_first
+    below = compare(student, report).accuracy_loss_pp
     assert below == pytest.approx(100 * (teacher["accuracy"] - student["accuracy"]))
 
 

@@ -211,7 +211,7 @@ def test_every_setting_is_described():
     ],
 )
 def test_a_name_that_is_taken_is_refused(changes, words):
-    fields = {"name": "new", "default": 0.0, "help": "", "source": "", "function": len, "setting": "new", **changes}
+    fields = {"name": "new", "default": 0.0, "help": "", "source": "", "unit": "", "function": len, "setting": "new"}
     with pytest.raises(InputError, match=words):
-        add_term(Term(**fields))
+        add_term(Term(**{**fields, **changes}))
     assert "new" not in TERMS
