@@ -7,6 +7,7 @@ import pytest
 
 import models
 from common.parsing import read_presets
+from common.strict_yaml import read_mapping
 from evaluation.artefacts import Metadata
 from quantization.tflite import post_training_int8
 from training import TrainConfig
@@ -20,10 +21,21 @@ def read(preset):
     return TrainConfig(**values)
 
 
-@pytest.mark.parametrize("preset", ["demo", "fetal_planes", "fetal_planes_sononet", "lineage_real", "paper"])
-def test_presets_can_be_read(preset):
+# What is no study is a preset of train.py.
+SETTINGS = {path.stem: read_mapping(path, references=True) for path in sorted(Path("configs").glob("*.yaml"))}
+PRESETS = [name for name, settings in SETTINGS.items() if "datasets" not in settings]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_models_of_a_preset_can_be_built(preset):
+    """Teacher and student, with their options, for frames of the preset's size, with the layers that the loss compares."""
     config = read(preset)
-    assert config.teacher in models.names("teacher") and config.distil.epochs > 0
+    frame = {"paper": (224, 288), "polyps_train": (96, 96), "demo": (96, 128)}.get(preset, (112, 144))
+    teacher = models.outline(config.teacher, (*frame, 1), 4, **config.teacher_options)
+    student = models.outline(config.student, (*frame, 1), 4, **config.student_options)
+    assert {tensor.name for tensor in student.inputs} == {"frame"}
+    for model, taps in ((student, config.loss.taps()), (teacher, config.loss.teacher_taps())):
+        assert set(taps) <= {layer.name for layer in model.layers}
 
 
 def test_help_says_what_each_setting_of_a_stage_is():

@@ -69,7 +69,7 @@ def test_a_failure_on_the_way_leaves_nothing(run, tmp_path, quick, monkeypatch):
     def fail(*_):
         raise OSError("no more")
 
-    monkeypatch.setattr("deployment.bundle.write._write_checksums", fail)
+    monkeypatch.setattr("deployment.bundle.card_text.markdown", fail)
     with pytest.raises(OSError, match="no more"):
         export.main([str(run), "--out", str(tmp_path / "out"), "--latency", "false"])
     assert not list(tmp_path.iterdir())
