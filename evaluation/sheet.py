@@ -60,7 +60,7 @@ def draw_sheet(figure: Figure, evaluation: Evaluation) -> None:
     cell = 2.1
     figure.set_size_inches((1 + len(columns)) * cell + 1.2, len(rows) * (cell * height / width + 0.42) + 1.1)
     title = figure_title(evaluation.report, "Gaze and attention")
-    figure.suptitle("\n".join([title, *_attention_said(evaluation), "dots: gaze points"]))
+    figure.suptitle("\n".join([title, *_captions(evaluation)]))
     axes = figure.subplots(len(rows), 1 + len(columns), squeeze=False)
     norm = _norm([each for column in columns for each in column.maps if each is not None])
     for line, index in enumerate(rows):
@@ -106,14 +106,15 @@ def _attention_columns(evaluation: Evaluation, rows: Sequence[int]) -> list[_Col
     return columns
 
 
-def _attention_said(evaluation: Evaluation) -> list[str]:
-    """What the attention columns show: one line for each kind of map, with the models' names where kinds differ."""
+def _captions(evaluation: Evaluation) -> list[str]:
+    """What the columns show: one line for each kind of attention, with the models' names where kinds differ."""
     paths = [row["path"] for row in evaluation.report["artefacts"]]
     kinds: dict[str, list[str]] = {}
     for path, artefact in zip(paths, evaluation.artefacts):
         if has_attention(artefact):
             kinds.setdefault(described(artefact), []).append(short_name(path, paths))
-    return [f"attention{' of ' + ', '.join(names) if len(kinds) > 1 else ''}: {kind}" for kind, names in kinds.items()]
+    lines = [f"attention{' of ' + ', '.join(names) if len(kinds) > 1 else ''}: {kind}" for kind, names in kinds.items()]
+    return ["dots: gaze points"] if not lines else [*lines[:-1], f"{lines[-1]}; dots: gaze points"]
 
 
 def _examples(evaluation: Evaluation, rows: Sequence[int]) -> dict[int, dict[str, Any]]:

@@ -6,7 +6,7 @@ import pytest
 from phantom.version import VERSION
 from tests.phantom.simulated import simulate
 
-# By version, of two frames of 28×36 and a second of gaze. Another machine rounds otherwise: a grey level at some pixels.
+# By version, of two frames of 28×36 and a second of gaze. Another machine rounds otherwise, by a grey level.
 GOLDEN = {
     1: {
         "head": {

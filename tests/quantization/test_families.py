@@ -52,6 +52,13 @@ def test_every_tensor_has_a_name_of_its_own(exported, name):
         assert [each for each, count in names.items() if count > 1] == [], kind
 
 
+@pytest.mark.parametrize("name", families.LEFT_OUT)
+def test_every_tensor_of_a_family_with_all_of_its_layers_has_a_name_of_its_own(name, tmp_path):
+    families.export_whole(name, tmp_path / "float.tflite")
+    names = collections.Counter(tensor_names(tmp_path / "float.tflite"))
+    assert len(names) > 20 and max(names.values()) == 1
+
+
 def test_repeated_names_are_numbered_and_meet_no_other():
     assert unique(["a", "a", "a_1", "b", "a"]) == ["a", "a_2", "a_1", "b", "a_3"]
 

@@ -28,7 +28,7 @@ PRESETS = [name for name, settings in SETTINGS.items() if "datasets" not in sett
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_the_models_of_a_preset_can_be_built(preset):
-    """Teacher and student, with their options, for frames of the preset's size, with the layers that the loss compares."""
+    """Teacher and student with their options, at the preset's frame size, with the layers that the loss compares."""
     config = read(preset)
     frame = {"paper": (224, 288), "polyps_train": (96, 96), "demo": (96, 128)}.get(preset, (112, 144))
     teacher = models.outline(config.teacher, (*frame, 1), 4, **config.teacher_options)
