@@ -27,8 +27,9 @@ _OPTIONS = {
     "mobilenet_v1": {"width": 0.2},
     "mobilenet_v2": {"width": 0.25, "dropout": 0.0},
 }
-# Exported here with all layers that they have, but as floats, which costs less: names are made in one place for both.
-LEFT_OUT = (*SISTERS, "mobilenet_v2")
+# Exported with all layers that they have, but as floats, which costs less: names are made in one place for both.
+# SonoNet-8 has those of SonoNet-4 to the last name.
+WHOLE = ("squeezenet_1_0", "mobilenet_v2")
 # Fewer blocks than MobileNet v2 has, to be quick; linear bottlenecks and residuals are among them.
 _STAGES_V2 = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 2, 2), (6, 64, 2, 2))
 
