@@ -11,12 +11,19 @@ from tests.quantization import small
 from tests.training.tiny import CLASSES, FRAME_SIZE, write_shapes
 
 
+@pytest.fixture(autouse=True)
+def small_student(monkeypatch):
+    """The small student is known by name, in these tests alone, and calibrated on one batch."""
+    monkeypatch.setattr("training.frames.CALIBRATION_BATCHES", 1)
+    with small.registered():
+        yield
+
+
 @pytest.fixture(scope="session")
 def run(tmp_path_factory):
     """A run folder with a student and a teacher that nobody trained, and a data set."""
     folder = tmp_path_factory.mktemp("compress")
-    with small.registered(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("training.frames.CALIBRATION_BATCHES", 1)
+    with small.registered():
         write_shapes(folder / "data")
         data = open_dataset(folder / "data")
         keras.utils.set_random_seed(0)
@@ -34,4 +41,4 @@ def run(tmp_path_factory):
             write_metadata(path, metadata)
         config = {"student": small.NAME, "student_options": {}}
         (folder / "run" / "config.yaml").write_text(yaml.safe_dump(config))
-        yield folder, data
+    return folder, data
