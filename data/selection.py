@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from common.errors import InputError
 from data.dataset import UNLABELLED, Dataset
-from data.reading import read_split
+from data.reading import read_columns, read_split
 
 GAZE_MODES = ("real", "none", "shuffled", "centre")
 UNLABELLED_MODES = ("all", "patients", "withheld", "none")
@@ -144,9 +144,8 @@ def _points(data: Dataset, split: str) -> tuple[np.ndarray, list[bytes], np.ndar
     """Number of each frame's recording, names of the recordings, ends of each frame's points, all x and all y."""
     numbers: dict[bytes, int] = {}
     parts: list[tuple[np.ndarray, ...]] = []
-    rows = read_split(data, split, frames=False)
-    rows = rows.map(lambda row: (row["recording_id"], row["gaze_x"], row["gaze_y"])).ragged_batch(_ROWS)
-    for names, x, y in rows:
+    for some in read_columns(data, split, ("recording_id", "gaze_x", "gaze_y")):
+        names, x, y = some["recording_id"], some["gaze_x"], some["gaze_y"]
         found = np.array([numbers.setdefault(name, len(numbers)) for name in names.numpy()], np.int32)
         parts.append((found, x.row_lengths().numpy(), x.flat_values.numpy(), y.flat_values.numpy()))
     recording, counts, flat_x, flat_y = (np.concatenate(arrays) for arrays in zip(*parts))

@@ -34,6 +34,17 @@ def claim_table(
     return markdown(lines)
 
 
+def difference_table(
+    index: Mapping[str, Any], found: Mapping[tuple[str, str], Difference], gap: str, over: str, repeated: str
+) -> str:
+    """One line for each pair that is described and not claimed: differences and intervals, without any p."""
+    lines = [["arm", "minus", "pairs", gap, f"95 % over {over}", f"95 % by t over {repeated}"]]
+    for pair, each in found.items():
+        cells = [str(each.seeds), f"{100 * each.mean:+.1f}", _points((each.low, each.high)), _points(each.by_t())]
+        lines.append([*(index["arms"][arm]["model"] for arm in pair), *cells])
+    return markdown(lines)
+
+
 def _points(interval: tuple[float, float] | None) -> str:
     return f"{100 * interval[0]:+.1f} to {100 * interval[1]:+.1f}" if interval else ""
 

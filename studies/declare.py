@@ -124,6 +124,7 @@ class Table(_Fields):
         reference: row that the smallest student is to stay within one percentage point of, or "".
         rows: in their order, one for each seed.
         claims: pairs of names as they are declared: the first is claimed to be better.
+        described: more pairs whose difference is shown, without a claim.
         shares: triples of names: of what the first gains over the third, the share that the second loses is shown.
         fold_of: tables of the same name here are folds of one comparison: their test splits share no patient, and
             their results are read together, as mean accuracy over the folds.
@@ -141,6 +142,7 @@ class Table(_Fields):
     target: Target | None = None
     rows: dict[_Name, Row]
     claims: list[Annotated[list[str], pydantic.Field(min_length=2, max_length=2)]] = []
+    described: list[Annotated[list[str], pydantic.Field(min_length=2, max_length=2)]] = []
     shares: list[Annotated[list[str], pydantic.Field(min_length=3, max_length=3)]] = []
     fold_of: str = ""
     positive: str = ""
@@ -150,10 +152,10 @@ class Table(_Fields):
         declared = {split_name(name)[0] for name in self.rows} if self.seeds else set(self.rows)
         named = [("baseline", self.baseline), ("reference", self.reference or self.baseline)]
         named += [(f"rows.{row.name}", name) for row in self.rows.values() for name in row.needs()]
-        claimed = [("claims", name) for pair in self.claims for name in pair]
-        claimed += [("shares", name) for triple in self.shares for name in triple]
-        for field, name in [*named, *claimed]:
-            if name not in (declared if field in ("claims", "shares") else self.rows):
+        compared = {"claims": self.claims, "described": self.described, "shares": self.shares}
+        named += [(field, name) for field, groups in compared.items() for names in groups for name in names]
+        for field, name in named:
+            if name not in (declared if field in compared else self.rows):
                 raise ValueError(f"{field}: names the row {name!r}, which is not declared")
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError("seeds: names a seed twice")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from studies.claims import claim_table
+from studies.claims import claim_table, difference_table
 from studies.declare import split_name
 from studies.folds import fold_paragraphs
 from studies.page import markdown
@@ -31,7 +31,9 @@ def paragraphs(stored: Stored) -> list[str]:
     parts = [arm_table(stored)]
     if stored.index["claims"]:
         gap, over = "difference, percentage points", "seeds and patients"
-        parts.append(claim_table(stored.index, differences(stored), gap, over, "seeds"))
+        parts.append(claim_table(stored.index, differences(stored, stored.index["claims"]), gap, over, "seeds"))
+        if described := differences(stored, stored.index.get("described", [])):
+            parts += ["Described, not claimed:", difference_table(stored.index, described, gap, over, "seeds")]
     return [*parts, *lost_shares(stored), left_over(stored)]
 
 
@@ -54,10 +56,10 @@ def arm_table(stored: Stored) -> str:
     return markdown(lines)
 
 
-def differences(stored: Stored) -> dict[tuple[str, str], Difference]:
-    """{(better, other): how they differ} of the claims whose arms have run with a seed in common."""
+def differences(stored: Stored, pairs: Sequence[Sequence[str]]) -> dict[tuple[str, str], Difference]:
+    """{(arm, other): how they differ} of the pairs whose arms have run with a seed in common."""
     found = {}
-    for better, other in stored.index["claims"]:
+    for better, other in pairs:
         one, two = stored.counts(better), stored.counts(other)
         if one is not None and two is not None and set(one.seeds) & set(two.seeds):
             found[(better, other)] = paired_difference(one, two)

@@ -118,6 +118,7 @@ def store_table(study: Study, table: Table, folder: Path) -> list[str]:
         "classes": classes,
         "arms": {split_name(name)[0]: _describe(row) for name, row in rows.items()},
         "claims": table.claims,
+        "described": table.described,
         "shares": table.shares,
         "planned": list(rows),
         "trainings": {name: trainings[name] for name in sorted(trainings)},

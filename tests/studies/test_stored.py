@@ -132,6 +132,14 @@ def test_a_share_of_a_gain_is_a_sentence_once_its_arms_have_run(stored):
     assert len(sentences) == 1 and sentences[0].startswith("Of what teacher gains over taught, alone loses 100 %")
 
 
+def test_what_is_described_has_no_p(stored):
+    _, found = stored
+    found.index["described"] = [["big", "alone"], ["big", "never"]]
+    place = paragraphs(found).index("Described, not claimed:")
+    table = paragraphs(found)[place + 1]
+    assert "| teacher | alone | 2 | +0.0 |" in table and "never" not in table and " p " not in table
+
+
 def test_single_trainings_are_stored_with_the_seed_of_the_study(tmp_path, tiny, shelf, monkeypatch, outlined):
     lines = [line for line in FEW.splitlines() if "seeds:" not in line and "claims:" not in line]
     text = "\n".join(lines).replace("alone.s0", "alone").replace("runs: runs", "runs: runs\nseed: 1")
