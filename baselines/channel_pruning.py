@@ -33,7 +33,7 @@ class ChannelsConfig(LearningConfig):
         reconstruct: refit each layer by least squares before training (He et al. 2017).
         epochs: passes over the training split; 0 for none.
         learning_rate: its peak.
-        batch_size: frames a step.
+        batch_size: frames per step.
     """
 
     keep: tuple[float, ...] = (0.5,)

@@ -100,7 +100,7 @@ class TrainedConfig(StudentConfig, LearningConfig):
         learning_rate: its peak.
         int8_epochs: quantization-aware passes that keep zeros and clusters; 0 leaves student_int8.tflite out.
         int8_learning_rate: its peak in those.
-        batch_size: frames a step.
+        batch_size: frames per step.
         loss: of the distillation, as in train.py; without a teacher it is the labels alone.
     """
 

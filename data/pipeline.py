@@ -42,7 +42,7 @@ class PipelineSettings:
     """What shapes a batch besides the data.
 
     Attributes:
-        batch_size: frames a batch.
+        batch_size: frames per batch.
         sigma: of the saliency map, share of the frame's width.
         gaze: "real", "none" (uniform maps, none valid), "shuffled" (each frame gets the
             gaze of a frame of another recording: the control for "is it the place that
