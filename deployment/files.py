@@ -11,9 +11,10 @@ from PIL import Image
 
 from common.console import notice, track
 from common.errors import InputError
+from common.file_names import file_names
 from common.files import whole_folder, write_text
 from deployment.config import PredictConfig, crop_box
-from deployment.inputs import Clip, distinct_labels, file_names, open_clips
+from deployment.inputs import Clip, distinct_labels, open_clips
 from deployment.look import Look, find_look
 from deployment.outputs import (
     SUMMARY,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common.errors import InputError, check_encoded
+from common.file_names import file_names
 from common.files import path_kind, sha256_of
 from data.video.clip import RateMissing, Video
 from data.video.folder import frame_files
@@ -71,20 +72,6 @@ def open_clips(words: Sequence[str], fps: float | None = None) -> list[Clip]:
 def distinct_labels(clips: Sequence[Clip]) -> list[Clip]:
     """The clips with labels that file names can hold, no two alike."""
     return [dataclasses.replace(clip, label=label) for clip, label in zip(clips, file_names([c.label for c in clips]))]
-
-
-def file_names(texts: Sequence[str]) -> list[str]:
-    """For each text a part of a file name, no two alike, also where the file system ignores upper and lower case."""
-    names: list[str] = []
-    taken: set[str] = set()
-    for text in texts:
-        stem = "".join(c if c.isalnum() or c in "-_." else "_" for c in text)
-        name, number = stem, 2
-        while name.casefold() in taken:
-            name, number = f"{stem}_{number}", number + 1
-        taken.add(name.casefold())
-        names.append(name)
-    return names
 
 
 def _matches(word: str) -> list[Path]:
