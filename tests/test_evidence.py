@@ -76,6 +76,19 @@ def test_the_areas_of_the_folds_are_those_of_the_tables():
             assert f"| {np.mean(areas):.3f} ± {np.std(areas, ddof=1):.3f} |" in line
 
 
+def test_the_accuracies_of_the_scanners_are_those_of_the_tables():
+    folds = [each for each in FOLDERS if of_folds(each) == "scanners"]
+    block = re.search(r"<!-- results: scanners -->(.*?)<!-- end of results -->", PAGE, re.DOTALL)[1]
+    index = json.loads((folds[0] / "study.json").read_text(encoding="utf-8"))
+    assert len(folds) == 3
+    for arm in ("today", "varied", "today_long"):
+        found = [np.mean(list(accuracies(folder, arm).values())) for folder in folds if accuracies(folder, arm)]
+        line = next(line for line in block.splitlines() if line.startswith(f"| {index['arms'][arm]['model']} |"))
+        each = line.split("|")[-2].replace("not run", "").split()
+        assert each == [f"{value:.3f}" for value in found]
+        assert len(found) < len(folds) or f"| {np.mean(found):.3f} ± {np.std(found, ddof=1):.3f} |" in line
+
+
 def test_the_manifests_of_the_folds_test_each_image_once(tmp_path, monkeypatch):
     if "GAZE_POLYPS_DIR" not in os.environ:
         pytest.skip("the polyps' images and fixations: GAZE_POLYPS_DIR is not set")
