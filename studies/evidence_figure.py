@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -118,7 +119,7 @@ def _draw_scanners(axes: Axes, folds: Sequence[Stored]) -> None:
         left = np.arange(len(folds)) + (place - (len(scores) - 1) / 2) * width
         axes.bar(left, mean, width, color=PALETTE[place % len(PALETTE)], label=index["arms"][arm]["model"])
         axes.errorbar(left, mean, [mean - low, high - mean], fmt="none", ecolor="0.25", elinewidth=0.9)
-    axes.set_xticks(range(len(folds)), [fold.index["title"] for fold in folds], fontsize=8)
+    axes.set_xticks(range(len(folds)), [textwrap.fill(fold.index["title"], 14) for fold in folds], fontsize=8)
     axes.set_ylim(0, 1)
     axes.set_ylabel(f"accuracy (bars: 95 % interval)\n{index['note'] or index['fold_of']}")
     axes.legend(fontsize=6.5, loc="lower left", bbox_to_anchor=(0, 1.0))
