@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from studies.claims import claim_table, difference_table
+from studies.claims import claim_table, difference_table, interval_head
 from studies.declare import split_name
 from studies.folds import fold_paragraphs
 from studies.page import markdown
@@ -39,7 +39,8 @@ def paragraphs(stored: Stored) -> list[str]:
 
 def arm_table(stored: Stored) -> str:
     """One line per arm, in Markdown: mean ± sd over its seeds, the interval over seeds and patients."""
-    lines = [["arm", "trainings", "accuracy, mean ± sd over seeds", "95 % over seeds and patients", "of each seed"]]
+    head = interval_head("seeds and patients", [len(stored.seeds(arm)) for arm in stored.index["arms"]])
+    lines = [["arm", "trainings", "accuracy, mean ± sd over seeds", head, "of each seed"]]
     for arm, about in stored.index["arms"].items():
         counts = stored.counts(arm)
         # Without claims the rows are single trainings, and the same model may have had several teachers.

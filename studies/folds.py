@@ -10,15 +10,29 @@ patient numbers, its images), and its seeds, for all arms alike.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from common.errors import InputError
-from studies.claims import claim_table
+from studies.claims import claim_table, interval_head
 from studies.page import markdown
-from studies.statistics import DRAWS, LEVEL, Difference, mean_and_sd, multiplicities, percentiles, two_sided
+from studies.statistics import (
+    DRAWS,
+    LEVEL,
+    Difference,
+    mean_and_sd,
+    multiplicities,
+    percentiles,
+    two_sided,
+    widened_by_overlap,
+)
 from studies.stored import Stored
+
+_OVERLAP = (
+    "The training sets of the folds overlap. The intervals by t are widened for it (Nadeau and Bengio, Machine Learning 52, "
+    "2003); the bootstrap takes the folds as independent, so its intervals are too narrow."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,19 +44,31 @@ class Scores:
         drawn: {fold: float [draws, seeds], the same on resampled patients, alike for all arms}.
         seeds: {fold: names of the seeds, in the order of the columns}.
         random_folds: whether the folds are a sample, which is resampled too.
+        tested: of random folds {fold: test frames for each training frame}.
     """
 
     by_fold: dict[str, np.ndarray]
     drawn: dict[str, np.ndarray]
     seeds: dict[str, tuple[int, ...]]
     random_folds: bool = True
+    tested: dict[str, float] = dataclasses.field(default_factory=dict)
 
     def single_folds(self) -> list[Scores]:
         """Those of each fold alone."""
-        return [
-            Scores({name: self.by_fold[name]}, {name: self.drawn[name]}, {name: self.seeds[name]}, self.random_folds)
-            for name in self.by_fold
-        ]
+        parts = (self.by_fold, self.drawn, self.seeds)
+        return [Scores(*({name: part[name]} for part in parts), self.random_folds) for name in self.by_fold]
+
+    def repeated(self) -> np.ndarray:
+        """What the spread is over: of random folds each one's mean score, else each seed's mean over all folds.
+
+        Returns:
+            float [folds], or float [seeds that every fold has].
+        """
+        if self.random_folds:
+            return np.array([values.mean() for values in self.by_fold.values()])
+        everywhere = sorted(set.intersection(*map(set, self.seeds.values())))
+        columns = ([self.seeds[name].index(seed) for seed in everywhere] for name in self.by_fold)
+        return np.mean([self.by_fold[name][rows] for name, rows in zip(self.by_fold, columns, strict=True)], axis=0)
 
 
 def area(scores: np.ndarray, positive: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
@@ -95,6 +121,7 @@ def arm_scores(folds: Sequence[Stored], arm: str, *, draws: int = DRAWS, seed: i
             if positive.all() or not positive.any():
                 raise InputError(f"{fold.folder}: its test frames are all of one kind, so there is no ROC curve")
             pairs = [(area(each[:, column], positive), area(each[:, column], positive, weights)) for each in given]
+            found.tested[fold.folder.name] = len(label) / fold.index["train_frames"]
         else:
             answers = [each.argmax(axis=1) == label for each in given]
             pairs = [(share_right(right), share_right(right, weights)) for right in answers]
@@ -115,6 +142,7 @@ def fold_difference(arm: Scores, other: Scores, *, seed: int = 0, level: float =
     """Score of `arm` minus that of `other`, over the folds and seeds that both have; None where there are none.
 
     Its `by_seed` are the differences of random folds; of folds that stay those of the seeds that every fold has.
+    Training sets of random folds overlap, so their t is widened for it; the bootstrap takes folds as independent.
     """
     gaps: dict[str, dict[int, float]] = {}
     drawn = []
@@ -133,7 +161,10 @@ def fold_difference(arm: Scores, other: Scores, *, seed: int = 0, level: float =
     of_seeds = [float(np.mean([by_seed[each] for by_seed in gaps.values()])) for each in everywhere]
     repeated = tuple(of_folds if arm.random_folds else of_seeds)
     pairs = sum(map(len, gaps.values()))
-    return Difference(float(np.mean(of_folds)), low, high, pairs, two_sided(means), repeated)
+    widened = 1.0
+    if arm.random_folds:
+        widened = widened_by_overlap(len(gaps), float(np.mean([arm.tested[name] for name in gaps])), 1.0)
+    return Difference(float(np.mean(of_folds)), low, high, pairs, two_sided(means), repeated, widened)
 
 
 def fold_paragraphs(folds: Sequence[Stored]) -> list[str]:
@@ -143,32 +174,47 @@ def fold_paragraphs(folds: Sequence[Stored]) -> list[str]:
     if not trainings:
         return [f"None of the {planned} planned trainings has run."]
     scores = {arm: arm_scores(folds, arm) for arm in index["arms"]}
-    over, what = ("folds and images", "area") if index["positive"] else ("seeds and patients", "accuracy")
-    names = ", ".join(fold.folder.name.removeprefix(f"{index['fold_of']}_").replace("_", " ") for fold in folds)
-    lines = [["arm", "trainings", f"{what}, mean ± sd over folds", f"95 % over {over}", f"of each fold: {names}"]]
-    for arm, found in scores.items():
-        if not found.by_fold:
-            continue
-        cells = [index["arms"][arm]["model"], str(sum(map(len, found.seeds.values())))]
-        if len(found.by_fold) == len(folds) > 1:
-            mean, low, high = over_folds(found)
-            sd = mean_and_sd(np.array([values.mean() for values in found.by_fold.values()]))[1]
-            cells += [f"{mean:.3f} ± {sd:.3f}", f"{low:.3f} to {high:.3f}"]
-        else:
-            cells += [f"{len(found.by_fold)} of {len(folds)} folds", ""]
-        each = [f"{found.by_fold[fold.folder.name].mean():.3f}" if fold.folder.name in found.by_fold else "not run"
-                for fold in folds]  # fmt: skip
-        lines.append([*cells, " ".join(each)])
     differences = {
         (better, other): difference
         for better, other in index["claims"]
         if len(scores[better].by_fold) == len(scores[other].by_fold) == len(folds)
         and (difference := fold_difference(scores[better], scores[other]))
     }
-    gap = "difference of areas × 100" if index["positive"] else "difference, percentage points"
-    claims = claim_table(index, differences, gap, over, "folds" if index["positive"] else "seeds")
+    if index["positive"]:
+        claims = [claim_table(index, differences, "difference of areas × 100", "folds and images", "folds"), _OVERLAP]
+    else:
+        claims = [claim_table(index, differences, "difference, percentage points", "seeds and patients", "seeds")]
     left = f"{planned - trainings} of {planned} planned trainings have not run."
-    return [markdown(lines), claims, left if trainings < planned else f"All {planned} planned trainings have run."]
+    left = left if trainings < planned else f"All {planned} planned trainings have run."
+    return [_arm_table(folds, scores), *claims, left]
+
+
+def _arm_table(folds: Sequence[Stored], scores: Mapping[str, Scores]) -> str:
+    """One line for each arm that has run: its mean over all folds, its spread, its interval, each fold."""
+    index = folds[0].index
+    what, spread, over = ("area", "folds", "folds and images")
+    trainings = [len(folds)]
+    if not index["positive"]:
+        what, spread, over = ("accuracy", "seeds", "seeds and patients")
+        trainings = [max(map(len, found.seeds.values())) for found in scores.values() if found.by_fold]
+    names = ", ".join(fold.folder.name.removeprefix(f"{index['fold_of']}_").replace("_", " ") for fold in folds)
+    heads = [f"{what}, mean ± sd over {spread}", interval_head(over, trainings), f"of each fold: {names}"]
+    lines = [["arm", "trainings", *heads]]
+    for arm, found in scores.items():
+        if not found.by_fold:
+            continue
+        cells = [index["arms"][arm]["model"], str(sum(map(len, found.seeds.values())))]
+        if len(found.by_fold) == len(folds) > 1:
+            mean, low, high = over_folds(found)
+            repeated = found.repeated()
+            sd = f"± {mean_and_sd(repeated)[1]:.3f}" if len(repeated) > 1 else "(one training)"
+            cells += [f"{mean:.3f} {sd}", f"{low:.3f} to {high:.3f}"]
+        else:
+            cells += [f"{len(found.by_fold)} of {len(folds)} folds", ""]
+        each = [f"{found.by_fold[fold.folder.name].mean():.3f}" if fold.folder.name in found.by_fold else "not run"
+                for fold in folds]  # fmt: skip
+        lines.append([*cells, " ".join(each)])
+    return markdown(lines)
 
 
 def _mean_of_drawn(drawn: Sequence[np.ndarray], seed: int, random_folds: bool) -> np.ndarray:

@@ -52,8 +52,10 @@ class Difference:
         mean: of the differences of accuracy, over seeds.
         low, high: interval over seeds and patients.
         seeds: pairs that it is made from.
-        p: two-sided, of the same bootstrap: twice the share of draws on the other side of 0.
+        p: two-sided, of the same bootstrap: twice the share of draws on the other side of 0. Where all seeds have one
+            sign it hardly depends on how few they are: a claim takes `p_of_claim`.
         by_seed: float [seeds], the difference of each; of random folds that of each fold.
+        widened: factor on the standard error of the mean of `by_seed`; above 1 where they are not independent.
     """
 
     mean: float
@@ -62,15 +64,46 @@ class Difference:
     seeds: int
     p: float
     by_seed: tuple[float, ...]
+    widened: float = 1.0
+
+    @property
+    def one_training(self) -> bool:
+        """Whether nothing is repeated, so that nothing is known of how much trainings vary."""
+        return len(self.by_seed) < 2
 
     def by_t(self, level: float = LEVEL) -> tuple[float, float] | None:
         """Interval of the mean by Student's t over the repeated trainings alone; None where there is one."""
-        count = len(self.by_seed)
-        if count < 2:
+        if self.one_training:
             return None
-        half = float(t.ppf((1 + level) / 2, count - 1)) * mean_and_sd(np.array(self.by_seed))[1] / np.sqrt(count)
-        mean = float(np.mean(self.by_seed))
+        mean, half = float(np.mean(self.by_seed)), float(t.ppf((1 + level) / 2, len(self.by_seed) - 1)) * self._error()
         return mean - half, mean + half
+
+    def p_by_t(self) -> float | None:
+        """Two-sided p of the same t; None where there is one training."""
+        if self.one_training:
+            return None
+        mean, error = abs(float(np.mean(self.by_seed))), self._error()
+        if error == 0:
+            return float(mean == 0)
+        return float(2 * t.sf(mean / error, len(self.by_seed) - 1))
+
+    def p_of_claim(self) -> float | None:
+        """The larger of the bootstrap's p and that by t; None where there is one training, which shows no claim."""
+        by_t = self.p_by_t()
+        return None if by_t is None else max(self.p, by_t)
+
+    def _error(self) -> float:
+        """Standard error of the mean of `by_seed`."""
+        return self.widened * mean_and_sd(np.array(self.by_seed))[1] / float(np.sqrt(len(self.by_seed)))
+
+
+def widened_by_overlap(folds: int, test_frames: float, train_frames: float) -> float:
+    """Factor on the standard error of a mean over random folds, whose training sets overlap.
+
+    The variance of the mean of k folds is (1/k + n_test/n_train) s² and not s²/k (Nadeau and Bengio, Machine Learning
+    52, 2003, "corrected resampled t-test").
+    """
+    return float(np.sqrt((1 / folds + test_frames / train_frames) * folds))
 
 
 def count_right(right: np.ndarray, patients: np.ndarray, seeds: Sequence[int]) -> Counts:

@@ -3,7 +3,7 @@
     studies/results/NAME/
         study.json            arms, claims, data sets, and of each training its command, minutes, checksums
         frames.csv.gz         recording, patient, frame, label of the test frames, in order
-        ARM.sSEED.csv.gz      p_<class> of these frames, four decimals
+        ARM.sSEED.csv.gz      p_<class> of these frames, four decimals; more where these would give another class
 
 Each number of the evidence page can be computed again from these tables alone.
 """
@@ -14,6 +14,8 @@ import dataclasses
 import gzip
 import io
 import json
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,7 @@ from studies.table import collect_lines, read_predictions
 INDEX = "study.json"
 FRAMES = "frames.csv.gz"
 _OF_FRAMES = ["recording_id", "patient_id", "frame_index", "label"]
-_DECIMALS = 4
+_DECIMALS, _MORE_DECIMALS = 4, 7
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,18 +88,21 @@ def store_table(study: Study, table: Table, folder: Path) -> list[str]:
         Names of the trainings that were written.
 
     Raises:
-        InputError: predictions of other test frames than those that are stored; single trainings of which none has run.
+        InputError: predictions of other test frames than those that are stored; an arm whose seeds were not all trained
+            by the same command; single trainings of which none has run.
     """
     index = read_json(folder / INDEX, "stored results", "delete it") if (folder / INDEX).is_file() else {}
     trainings, written, classes = dict(index.get("trainings", {})), [], index.get("classes", [])
-    for line in collect_lines(study, table):
-        predictions, command = read_predictions(study, line.row), row_command(study, line.row)
-        name = _training(study, line.row)
+    lines = {_training(study, line.row): line for line in collect_lines(study, table)}
+    commands = {name: command.stored if (command := row_command(study, line.row)) else "" for name, line in lines.items()}
+    _refuse_mixed(folder, {name: training["command"] for name, training in trainings.items()}, commands)
+    for name, line in lines.items():
+        predictions = read_predictions(study, line.row)
         _write_frames(folder / FRAMES, predictions[_OF_FRAMES])
         classes = line.report["dataset"]["classes"]
-        _write_csv(folder / f"{name}.csv.gz", predictions[[f"p_{each}" for each in classes]].round(_DECIMALS))
+        _write_csv(folder / f"{name}.csv.gz", rounded(predictions[[f"p_{each}" for each in classes]]))
         trainings[name] = {
-            "command": command.stored if command else "",
+            "command": commands[name],
             "minutes": round(line.spent["s"] / 60, 1) if "s" in line.spent else None,
             "artefact_sha256": sha256_of(study.artefacts(line.row)),
             "accuracy": line.accuracy,
@@ -123,6 +128,9 @@ def store_table(study: Study, table: Table, folder: Path) -> list[str]:
         "planned": list(rows),
         "trainings": {name: trainings[name] for name in sorted(trainings)},
     }
+    if table.positive:  # of random folds, whose training sets overlap
+        card = read_json(study.datasets[table.data].path / "dataset.json", "a data set", "prepare it again")
+        content["train_frames"] = card["splits"]["train"]["frames"]
     write_text(folder / INDEX, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     return written
 
@@ -140,6 +148,36 @@ def read_stored(folder: Path) -> Stored:
     if (folder / FRAMES).is_file():
         frames = pd.read_csv(folder / FRAMES, dtype={"recording_id": str, "patient_id": str}, keep_default_na=False)
     return Stored(folder, index, frames)
+
+
+def rounded(probabilities: pd.DataFrame) -> pd.DataFrame:
+    """Probabilities [frames, classes] with four decimals, and with more where the largest would be another class.
+
+    Two classes that share their first four decimals would be a tie, and the first of them the answer.
+    """
+    answers = probabilities.to_numpy().argmax(axis=1)
+    found = probabilities.round(_DECIMALS)
+    for better in (probabilities.round(_MORE_DECIMALS), probabilities):
+        changed = found.to_numpy().argmax(axis=1) != answers
+        found.loc[changed] = better.loc[changed]
+    return found
+
+
+def _refuse_mixed(folder: Path, stored: Mapping[str, str], commands: Mapping[str, str]) -> None:
+    """An arm is one recipe: seeds that were trained before a setting changed must not stay beside others."""
+    for name, command in commands.items():
+        for other, was in stored.items():
+            same_arm = split_name(other)[0] == split_name(name)[0]
+            if same_arm and other not in commands and _recipe(was) != _recipe(command):
+                raise InputError(
+                    f"{folder / INDEX}: {other} was trained by another command than {name} ({was!r}, not {command!r}): "
+                    f"train it again, or delete {folder} and store what there is"
+                )
+
+
+def _recipe(command: str) -> str:
+    """A command without what differs between the seeds of an arm."""
+    return re.sub(r"--(?:run|out) \S+|--seed \d+|\.s\d+", "", command)
 
 
 def _training(study: Study, row: Row) -> str:

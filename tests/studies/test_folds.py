@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu
+from scipy.stats import t as student
 from skimage.io import imread
 
 from common.errors import InputError
@@ -30,6 +31,7 @@ def write_fold(folder, scores, label, positive="sick"):
         "arms": arms,
         "claims": [["good", "poor"]],
         "planned": [*scores, "good.s9"],
+        "train_frames": 3 * len(label),
         "trainings": {name: {} for name in scores},
     }
     (folder / "study.json").write_text(json.dumps(index))
@@ -107,6 +109,7 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says(tmp_path):
 
 def test_folds_are_one_block_of_the_page(folds):
     text = "\n".join(blocks(folds)["both"])
+    assert "area, mean ± sd over folds" in text and "takes the folds as independent" in text
     assert "| the good | 5 |" in text and "| the good | the poor | 5 | +" in text
     assert "5 of 15 planned trainings have not run" in text
 
@@ -155,7 +158,9 @@ def test_a_fold_that_has_not_run_leaves_no_mean_and_no_claim(scanners):
 
 def test_scanners_differ_in_percentage_points(scanners):
     text = "\n".join(blocks(scanners)["both"])
-    assert "accuracy, mean ± sd over folds" in text and "of each fold: 0, 1, 2" in text
+    by_seed = np.mean([fold.counts("good").accuracies() for fold in scanners], axis=0)
+    assert f"| the good | 6 | {by_seed.mean():.3f} ± {by_seed.std(ddof=1):.3f} |" in text
+    assert "accuracy, mean ± sd over seeds | 95 % over seeds and patients | of each fold: 0, 1, 2" in text
     found = fold_difference(arm_scores(scanners, "good"), arm_scores(scanners, "poor"))
     assert found is not None and found.seeds == 6 and found.low > 0
     assert f"| the good | the poor | 6 | {100 * found.mean:+.1f} |" in text
@@ -163,6 +168,26 @@ def test_scanners_differ_in_percentage_points(scanners):
         [np.mean([np.diff([fold.counts(arm).accuracies()[s] for arm in ("poor", "good")]) for fold in scanners])
          for s in (0, 1)]
     )  # fmt: skip
+
+
+def test_one_training_on_each_scanner_has_neither_spread_nor_p(scanners):
+    for fold in scanners:
+        fold.index["trainings"] = {name: {} for name in ("good.s0", "poor.s0")}
+    arms, claims, _ = fold_paragraphs(scanners)
+    mean = np.mean([fold.counts("good").accuracies()[0] for fold in scanners])
+    assert f"| the good | 3 | {mean:.3f} (one training) |" in arms
+    assert arms.count("95 % over patients (one training)") == claims.count("95 % over patients (one training)") == 1
+    assert claims.splitlines()[-1].endswith("| | | |"), "no t, no p, no p after Holm"
+
+
+def test_the_t_over_random_folds_knows_that_their_training_sets_overlap(folds):
+    """Nadeau and Bengio's corrected resampled t: the variance is (1/k + n_test/n_train) s²; here 1/5 + 1/3."""
+    found = fold_difference(arm_scores(folds, "good", draws=50), arm_scores(folds, "poor", draws=50))
+    assert found is not None
+    statistic = found.mean / np.sqrt((1 / 5 + 1 / 3) * np.var(found.by_seed, ddof=1))
+    assert found.p_by_t() == pytest.approx(2 * student.sf(abs(statistic), 4))
+    low, high = found.by_t()
+    assert high - low == pytest.approx(2 * student.ppf(0.975, 4) * found.mean / statistic)
 
 
 def test_folds_and_scanners_are_panels_of_one_figure(folds, scanners, tmp_path):

@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from common.errors import InputError
+from studies.claims import claim_table
 from studies.statistics import (
     Counts,
     Difference,
@@ -52,7 +53,26 @@ def test_the_interval_by_t_is_that_of_a_paired_test():
     found = Difference(0.0, 0.0, 0.0, 5, 1.0, tuple(one - other)).by_t()
     expected = stats.ttest_rel(one, other).confidence_interval(0.95)
     assert found == pytest.approx((expected.low, expected.high), abs=1e-12)
-    assert Difference(0.0, 0.0, 0.0, 1, 1.0, (0.1,)).by_t() is None
+    single = Difference(0.0, 0.0, 0.0, 1, 1e-4, (0.1,))
+    assert single.by_t() is single.p_by_t() is single.p_of_claim() is None
+
+
+def test_the_p_of_a_claim_is_the_larger_of_both():
+    """Five seeds of one sign: the bootstrap's p is that of the patients alone, Student's that of a paired test."""
+    one, other = np.random.default_rng(3).normal(0.7, 0.02, (2, 5)) + np.array([[0.03], [0]])
+    by_t = stats.ttest_rel(one, other).pvalue
+    for of_bootstrap in (1e-4, 0.9):
+        found = Difference(0.0, 0.0, 0.0, 5, of_bootstrap, tuple(one - other))
+        assert found.p_by_t() == pytest.approx(by_t)
+        assert found.p_of_claim() == pytest.approx(max(by_t, of_bootstrap))
+    assert Difference(0.0, 0.0, 0.0, 3, 1.0, (0.0, 0.0, 0.0)).p_by_t() == 1
+    index = {"claims": [["a", "b"], ["a", "c"]], "arms": {name: {"model": name} for name in "abc"}}
+    claims = {("a", "b"): Difference(0.02, 0.01, 0.03, 5, 1e-4, tuple(one - other))}
+    claims["a", "c"] = Difference(0.02, 0.01, 0.03, 1, 1e-4, (0.02,))
+    head, _, repeated, single = claim_table(index, claims, "difference", "seeds and patients", "seeds").splitlines()
+    assert "| 95 % over seeds and patients |" in head
+    assert repeated.endswith(f"| {by_t:.3f} | {2 * by_t:.3f} |"), "Holm counts both claims"
+    assert single.endswith("| +1.0 to +3.0 (one training) | | | |")
 
 
 def test_a_control_loses_all_or_nothing_of_a_gain_and_half_of_it():

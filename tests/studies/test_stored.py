@@ -1,5 +1,6 @@
 """Predictions that stay with the code, and the tables that are made of them alone."""
 
+import json
 import shutil
 
 import numpy as np
@@ -79,6 +80,40 @@ def test_storing_again_gives_the_same_bytes_and_other_test_frames_are_refused(st
     frames = found.frames.assign(label=0)
     frames.to_csv(found.folder / "frames.csv.gz", index=False)
     with pytest.raises(InputError, match="holds other test frames"):
+        store_table(study, study.tables["few"], found.folder)
+
+
+def test_a_tie_after_rounding_is_no_other_answer(stored):
+    """Two classes that agree in four decimals, and two that agree in seven: the stored table gives the same accuracy."""
+    study, found = stored
+    folder = study.folder(study.tables["few"].rows["alone.s0"])
+    predictions, result = pd.read_csv(folder / "predictions.csv"), json.loads((folder / "result.json").read_text())
+    columns = [f"p_{name}" for name in found.index["classes"]]
+    probabilities = np.full((len(predictions), len(columns)), 0.1)
+    probabilities[:, :2] = [[0.30001, 0.30004] if row % 2 else [0.300000001, 0.300000004] for row in predictions.index]
+    predictions[columns] = probabilities
+    predictions.to_csv(folder / "predictions.csv", index=False)
+    labelled = predictions["label"] >= 0
+    result["artefacts"][-1]["accuracy"] = float((predictions["label"] == 1)[labelled].mean())
+    (folder / "result.json").write_text(json.dumps(result))
+    store_table(study, study.tables["few"], found.folder)
+    again = read_stored(found.folder)
+    assert again.counts("alone").accuracies()[0] == again.index["trainings"]["alone.s0"]["accuracy"] > 0
+
+
+def test_an_arm_is_one_recipe(stored):
+    study, found = stored
+    index = json.loads((found.folder / "study.json").read_text())
+    index["trainings"]["alone.s1"]["command"] += " --distil.epochs 3"
+    (found.folder / "study.json").write_text(json.dumps(index))
+    store_table(study, study.tables["few"], found.folder)  # both are here, and stored again
+    assert "epochs" not in (found.folder / "study.json").read_text()
+    before = {path.name: path.read_bytes() for path in found.folder.iterdir()}
+    (study.folder(study.tables["few"].rows["alone.s1"]) / "evaluated.txt").unlink()
+    store_table(study, study.tables["few"], found.folder)  # the other seed stays, of the same recipe
+    assert before == {path.name: path.read_bytes() for path in found.folder.iterdir()}
+    (found.folder / "study.json").write_text(json.dumps(index))
+    with pytest.raises(InputError, match="alone.s1 was trained by another command than alone.s0"):
         store_table(study, study.tables["few"], found.folder)
 
 
