@@ -1,8 +1,8 @@
 """The table of what was planned to be compared: each claim's difference, its intervals, and p after Holm.
 
-p is the larger of two, the bootstrap's over seeds and patients and that of Student's t over seeds: where all of a few seeds
-have one sign, the first is that of the patients alone. A single training has no p, since nothing says how much another would
-differ.
+p is the larger of two, the bootstrap's over seeds and patients and that of Student's t over seeds: where all of a few
+seeds have one sign, the first is that of the patients alone. A single training has no p, since nothing says how much
+another would differ.
 """
 
 from __future__ import annotations

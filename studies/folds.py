@@ -30,8 +30,8 @@ from studies.statistics import (
 from studies.stored import Stored
 
 _OVERLAP = (
-    "The training sets of the folds overlap. The intervals by t are widened for it (Nadeau and Bengio, Machine Learning 52, "
-    "2003); the bootstrap takes the folds as independent, so its intervals are too narrow."
+    "The training sets of the folds overlap. The intervals by t are widened for it (Nadeau and Bengio, Machine "
+    "Learning 52, 2003); the bootstrap takes the folds as independent, so its intervals are too narrow."
 )
 
 

@@ -94,7 +94,8 @@ def store_table(study: Study, table: Table, folder: Path) -> list[str]:
     index = read_json(folder / INDEX, "stored results", "delete it") if (folder / INDEX).is_file() else {}
     trainings, written, classes = dict(index.get("trainings", {})), [], index.get("classes", [])
     lines = {_training(study, line.row): line for line in collect_lines(study, table)}
-    commands = {name: command.stored if (command := row_command(study, line.row)) else "" for name, line in lines.items()}
+    made_by = {name: row_command(study, line.row) for name, line in lines.items()}
+    commands = {name: command.stored if command else "" for name, command in made_by.items()}
     _refuse_mixed(folder, {name: training["command"] for name, training in trainings.items()}, commands)
     for name, line in lines.items():
         predictions = read_predictions(study, line.row)

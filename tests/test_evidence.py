@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from data.gaze.read import read_gaze
 from studies.evidence import paragraphs
 from studies.statistics import paired_difference
 from studies.stored import read_stored
@@ -107,6 +108,7 @@ def test_the_manifests_of_the_folds_test_each_image_once(tmp_path, monkeypatch):
         pytest.skip("the polyps' images and fixations: GAZE_POLYPS_DIR is not set")
     source = Path(os.environ["GAZE_POLYPS_DIR"]).resolve()
     monkeypatch.setenv("GAZE_POLYPS_DIR", str(source))
+    (tmp_path / "studies").symlink_to(ROOT / "studies")
     monkeypatch.chdir(tmp_path)
     exec(compile(snippet_of("polyps", "python"), "evidence.md", "exec"), {})
     tested = []
@@ -118,6 +120,27 @@ def test_the_manifests_of_the_folds_test_each_image_once(tmp_path, monkeypatch):
         validation = [row["label"] for row in rows if row["split"] == "val"]
         assert len(validation) == 80 and 15 <= validation.count("sessile") <= 16
     assert len(tested) == len(set(tested)) == 998
+    labels = pd.read_csv(source / "images.csv").set_index("image")
+    manifest = pd.read_csv("datasets/polyps_manifests/fold_3.csv").set_index("recording_id")
+    assert (manifest["label"] == labels["label"]).all()
+    assert ((manifest["split"] == "test") == (labels["fold"] == 3)).all()
+
+
+def test_the_manifests_take_the_tables_as_their_authors_publish_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("GAZE_POLYPS_DIR", str(tmp_path / "set"))
+    (tmp_path / "studies").symlink_to(ROOT / "studies")
+    monkeypatch.chdir(tmp_path)
+    Path("set").mkdir()
+    name = "cju0qkwl35piu0993l0dewei2"
+    Path("set/kvasir_fixation.csv").write_text(
+        "IMAGE,CURRENT_FIX_START,CURRENT_FIX_DURATION,CURRENT_FIX_X,CURRENT_FIX_Y\n"
+        f"{name}.jpg,7,455,0.4826,0.4542\nother.jpg,512,181,0.237,0.4764\n"
+    )
+    exec(compile(snippet_of("polyps", "python"), "evidence.md", "exec"), {})
+    manifest = pd.read_csv("datasets/polyps_manifests/fold_0.csv").set_index("recording_id")
+    row = manifest.loc[name]
+    gaze = read_gaze(Path("datasets/polyps_manifests") / row["gaze"], gaze_recording=row["gaze_recording"])
+    assert row["label"] == "other" and row["split"] == "test" and set(gaze.x) == {0.4826}
 
 
 def test_stored_results_stay_small():

@@ -68,6 +68,16 @@ def test_a_fixation_covers_the_frames_that_it_lasts(tmp_path):
     np.testing.assert_allclose(read_gaze(write(tmp_path, report), SCREEN).x, gaze.x)
 
 
+def test_a_fixation_report_may_be_normalised(tmp_path):
+    """As GazeMedSeg publishes it: Data Viewer's columns, shares of the image, no screen."""
+    text = "IMAGE,CURRENT_FIX_INDEX,CURRENT_FIX_START,CURRENT_FIX_DURATION,CURRENT_FIX_X,CURRENT_FIX_Y\n"
+    text += "a.jpg,1,7,300,0.4826,0.4542\na.jpg,2,512,100,,\nb.jpg,1,5,200,1.02,-0.01\n"
+    gaze = read_gaze(write(tmp_path, text), gaze_recording="a.jpg")
+    assert gaze.fixations and set(gaze.x[gaze.valid]) == {0.4826} and set(gaze.y[gaze.valid]) == {0.4542}
+    pixels = write(tmp_path, text.replace("0.4826", "926.6").replace("0.4542", "490.5"))
+    refused(pixels, "screen", gaze_recording="a.jpg")
+
+
 @pytest.mark.parametrize(
     ("cells", "expected"),
     [

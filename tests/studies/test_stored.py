@@ -84,7 +84,7 @@ def test_storing_again_gives_the_same_bytes_and_other_test_frames_are_refused(st
 
 
 def test_a_tie_after_rounding_is_no_other_answer(stored):
-    """Two classes that agree in four decimals, and two that agree in seven: the stored table gives the same accuracy."""
+    """Two classes that agree in four decimals, and two that agree in seven: the table gives the same accuracy."""
     study, found = stored
     folder = study.folder(study.tables["few"].rows["alone.s0"])
     predictions, result = pd.read_csv(folder / "predictions.csv"), json.loads((folder / "result.json").read_text())
@@ -113,7 +113,7 @@ def test_an_arm_is_one_recipe(stored):
     store_table(study, study.tables["few"], found.folder)  # the other seed stays, of the same recipe
     assert before == {path.name: path.read_bytes() for path in found.folder.iterdir()}
     (found.folder / "study.json").write_text(json.dumps(index))
-    with pytest.raises(InputError, match="alone.s1 was trained by another command than alone.s0"):
+    with pytest.raises(InputError, match=r"alone\.s1 was trained by another command than alone\.s0"):
         store_table(study, study.tables["few"], found.folder)
 
 

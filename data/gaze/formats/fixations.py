@@ -1,7 +1,7 @@
 """Tables of fixations with durations: each fixation covers the frames that were shown during it.
 
 `start_ms,duration_ms,x,y` (or `_s`, or an end instead of the duration), x and y as in the plain
-format; or a fixation report of EyeLink Data Viewer. A fixation becomes one sample every 10 ms
+format; or a fixation report of EyeLink Data Viewer, in pixels or normalised. A fixation becomes one sample every 10 ms
 from its start up to its end, and the saccades between stay without samples, so nothing is
 interpolated across them.
 """
@@ -19,6 +19,8 @@ from data.gaze.table import Table
 STEP_S = 0.010
 # Beyond this a "duration" is a wrong unit; and it bounds the memory.
 _LONGEST_S = 60.0
+# Data Viewer writes pixels; published tables have its columns as shares of the image, too.
+_FARTHEST_NORMALISED = 2.0
 _STARTS = ("start_ms", "start_s", "start", "time_s", "time_ms", "current_fix_start")
 _LENGTHS = ("duration_ms", "duration_s", "duration", "end_ms", "end_s", "end", "current_fix_duration")
 _X, _Y = ("x", "x_px", "x [norm]", "current_fix_x"), ("y", "y_px", "y [norm]", "current_fix_y")
@@ -34,7 +36,8 @@ def parse(table: Table) -> RawGaze:
     length = table.first(*_LENGTHS)
     duration_s = _seconds(table, length) - (start_s if length.startswith("end") else 0)
     if table.has("current_fix_x"):
-        x, y, in_pixels = table.numbers("current_fix_x", empty=True), table.numbers("current_fix_y", empty=True), True
+        x, y = table.numbers("current_fix_x", empty=True), table.numbers("current_fix_y", empty=True)
+        in_pixels = bool(np.max(np.nan_to_num(np.abs([x, y])), initial=0.0) > _FARTHEST_NORMALISED)
     else:
         x, y, in_pixels = points(table)
     _check(table, start_s, duration_s, length)
