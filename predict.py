@@ -15,9 +15,8 @@ from __future__ import annotations
 
 import sys
 
-from common.dataclass_flags import add_flags, from_flags
 from common.errors import run_command
-from common.parsing import Parser
+from common.parsing import Parser, settings_of
 
 
 def main(argv: list[str]) -> int:
@@ -32,10 +31,8 @@ def main(argv: list[str]) -> int:
         """Keeps the line breaks of the description."""
 
     parser = Parser(prog="predict.py", description=__doc__, formatter_class=Help)
-    add_flags(parser, PredictConfig, positional=("artefact",), skip=("inputs",))
-    about = "videos, DICOMs, folders of numbered images, images, or patterns such as 'scans/*.mp4'"
-    parser.add_argument("inputs", nargs="*", type=str, metavar="INPUT", help=about)
-    config = from_flags(PredictConfig, parser.parse_args(argv))
+    parser.add_settings(PredictConfig)
+    config = settings_of(PredictConfig, parser, parser.parse_args(argv))
     import common.quiet  # noqa: F401
 
     if config.stream is not None:

@@ -22,9 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common.console import say
-from common.dataclass_flags import add_flags, from_flags
 from common.errors import InputError, run_command
-from common.parsing import Parser
+from common.parsing import Parser, settings_of
 from data.sources import ImageSetConfig, ImageSource, RecordingsConfig
 from phantom import PhantomConfig
 
@@ -53,20 +52,21 @@ def main(argv: list[str]) -> int:
     chosen = parser.parse_args(argv)
     from common import quiet  # noqa: F401  (before TensorFlow, and not in the simulation's worker processes)
 
-    return commands[chosen.subcommand][1](chosen[chosen.subcommand])
+    of, run, _ = commands[chosen.subcommand]
+    return run(of, chosen[chosen.subcommand])
 
 
 def _recordings_flags() -> Parser:
     parser = Parser(description="Recordings by a manifest: one row per clip, paths relative to it.")
-    add_flags(parser, RecordingsConfig, positional=("manifest",), metavars={"frame_size": ("H", "W")})
+    parser.add_settings(RecordingsConfig)
     return parser
 
 
-def _recordings(flags: jsonargparse.Namespace) -> int:
+def _recordings(parser: Parser, flags: jsonargparse.Namespace) -> int:
     from data.report import print_dataset_report
     from data.sources.recordings import prepare_recordings
 
-    print_dataset_report(prepare_recordings(from_flags(RecordingsConfig, flags)))
+    print_dataset_report(prepare_recordings(settings_of(RecordingsConfig, parser, flags)))
     return 0
 
 
@@ -74,15 +74,15 @@ def image_set_flags(source: ImageSource) -> Parser:
     """The flags of one image set."""
     about = f"{source.title} ({source.citation}; {source.licence}): its patients and its split, no gaze."
     parser = Parser(description=about)
-    add_flags(parser, ImageSetConfig, positional=("folder",), skip=("source",), metavars={"frame_size": ("H", "W")})
+    parser.add_settings(ImageSetConfig, skip=("source",))
     return parser
 
 
-def _image_set(source: str, flags: jsonargparse.Namespace) -> int:
+def _image_set(source: str, parser: Parser, flags: jsonargparse.Namespace) -> int:
     from data.report import print_dataset_report
     from data.sources.images import prepare_images
 
-    print_dataset_report(prepare_images(from_flags(ImageSetConfig, flags, source=source)))
+    print_dataset_report(prepare_images(settings_of(ImageSetConfig, parser, flags, source=source)))
     return 0
 
 
@@ -91,7 +91,7 @@ def _phantom_flags() -> Parser:
         description="Simulated recordings, written to OUT/recordings and read back; --preview draws some of them."
     )
     parser.add_argument("--out", type=Path | None, default=None, help="folder of the data set; must not exist yet")
-    add_flags(parser, PhantomConfig, metavars={"frame_size": ("H", "W")})
+    parser.add_settings(PhantomConfig)
     parser.add_argument("--overwrite", action="store_true", help="replace the folder if it is there")
     parser.add_argument(
         "--preview",
@@ -110,7 +110,7 @@ def _phantom_flags() -> Parser:
     return parser
 
 
-def _phantom(flags: jsonargparse.Namespace) -> int:
+def _phantom(parser: Parser, flags: jsonargparse.Namespace) -> int:
     from phantom import prepare_phantom
     from phantom.preview import write_preview
 
@@ -118,7 +118,7 @@ def _phantom(flags: jsonargparse.Namespace) -> int:
         raise InputError("--out is missing: name the data set's folder, or give --preview DIR to look only")
     if flags.reference is not None and flags.preview is None:
         raise InputError(f"--reference {flags.reference}: is drawn in a preview: give --preview DIR too")
-    config = from_flags(PhantomConfig, flags)
+    config = settings_of(PhantomConfig, parser, flags)
     if flags.preview is not None:
         written = write_preview(flags.preview, config, reference=flags.reference, overwrite=flags.overwrite)
         for path in written:
@@ -155,7 +155,7 @@ def _gaze_flags() -> Parser:
     return parser
 
 
-def _gaze(flags: jsonargparse.Namespace) -> int:
+def _gaze(_: Parser, flags: jsonargparse.Namespace) -> int:
     from data.gaze.report import gaze_command
 
     screen_px = tuple(flags.screen_px) if flags.screen_px else None
@@ -169,7 +169,7 @@ def _verify_flags() -> Parser:
     return parser
 
 
-def _verify(flags: jsonargparse.Namespace) -> int:
+def _verify(_: Parser, flags: jsonargparse.Namespace) -> int:
     from data.dataset import open_dataset
     from data.splits import SPLITS
 
@@ -193,7 +193,7 @@ def _check_flags() -> Parser:
     return parser
 
 
-def _check(flags: jsonargparse.Namespace) -> int:
+def _check(_: Parser, flags: jsonargparse.Namespace) -> int:
     from data.checks.overlay import check_recordings, print_numbers
 
     numbers, lag = check_recordings(flags.manifest, flags.overlay, clips=flags.clips, overwrite=flags.overwrite)

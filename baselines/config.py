@@ -10,7 +10,7 @@ from typing import Any
 from common.errors import InputError
 from common.typed import StrPath, check_fields
 from data.augment import Augmentation
-from data.pipeline import GAZE_MODES
+from data.modes import GAZE_MODES
 from losses import LossSettings
 from training.config import UNLABELLED
 from training.settings import MOST

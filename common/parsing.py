@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,19 +34,24 @@ class Parser(jsonargparse.ArgumentParser):
         self._listed: dict[str, bool] = {}  # flags of tuples; whether of numbers
 
     def add_settings(
-        self, cls: type, preset: Mapping[str, Any] | None = None, about: Mapping[str, str] | None = None
+        self,
+        cls: type,
+        preset: Mapping[str, Any] | None = None,
+        about: Mapping[str, str] | None = None,
+        skip: Collection[str] = (),
     ) -> None:
         """Add a flag for each field of a dataclass; its help is the docstring's "Attributes".
 
         `teacher_path` is `--teacher-path`; a field that is a dataclass itself gives `--teach.epochs`
-        and so on. A flag of a tuple takes its words one after the other, or one YAML list. A field
-        whose metadata say `positional` is the first word, without a flag; one whose metadata say
-        `switch` takes no word.
+        and so on. A flag of a tuple takes its words one after the other, or one YAML list. The fields'
+        metadata may hold more: `positional`, a word without a flag, of a tuple all such words; `switch`,
+        a flag that takes no word; `metavar`, what --help shows for the value.
 
         Args:
             cls: dataclass, with annotations as in `common.typed`.
             preset: values that replace the defaults, converted.
             about: {field: the help to show instead of what the docstring says}.
+            skip: fields that the command fills itself.
         """
         preset = preset or {}
         said = {**field_docs(cls), **(about or {})}
@@ -54,10 +59,19 @@ class Parser(jsonargparse.ArgumentParser):
             hint = field_types(cls)[field.name]
             positional = field.metadata.get("positional", False)
             flag = field.name if positional else f"--{field.name.replace('_', '-')}"
+            if field.name in skip:
+                continue
             if field.metadata.get("switch"):
                 self.add_argument(flag, action="store_true", help=said.get(field.name))
                 continue
             options: dict[str, Any] = {"type": Path if hint == StrPath else hint, "help": said.get(field.name)}
+            if "metavar" in field.metadata:
+                options["metavar"] = field.metadata["metavar"]
+            if positional and typing.get_origin(hint) is tuple:
+                item = typing.get_args(hint)[0]
+                options |= {"nargs": "+" if _is_required(field) else "*", "type": Path if item == StrPath else item}
+                self.add_argument(flag, **options)
+                continue
             if field.name in preset or not _is_required(field):
                 options["default"] = preset.get(field.name, _default(field))
             elif not positional:
@@ -81,14 +95,18 @@ class Parser(jsonargparse.ArgumentParser):
         raise InputError(f"{line} (--help lists the flags)") from ex
 
 
-def settings_of(cls: type[T], parser: Parser, parsed: jsonargparse.Namespace) -> T:
+def settings_of(cls: type[T], parser: Parser, parsed: jsonargparse.Namespace, **more: Any) -> T:
     """The dataclass that parsed flags stand for.
+
+    Args:
+        cls: the dataclass that `add_settings` made flags of. parser: that made them. parsed: its answer.
+        more: the fields that were left out there.
 
     Raises:
         InputError: what the dataclass refuses.
     """
     values = parser.instantiate(parsed)
-    return cls(**{name: values[name] for name in field_types(cls)})
+    return cls(**{name: values[name] for name in field_types(cls) if name not in more}, **more)
 
 
 def split_presets(words: list[str]) -> tuple[list[Path], list[str]]:

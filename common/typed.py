@@ -1,7 +1,7 @@
 """Frozen dataclasses of settings: every value is held against its annotation.
 
 Annotations may be `bool`, `int`, `float`, `str`, `dict`, `Path`, `StrPath`, another dataclass, a
-tuple of one of them (`tuple[str, ...]`), or one of these or None.
+tuple of one of them (`tuple[str, ...]`), some texts (`Literal["pad", "stretch"]`), or one of these or None.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from typing import Any, TypeVar
 from common.errors import InputError
 
 T = TypeVar("T")
+
+# Metadata of a boolean field that is a flag without a word.
+SWITCH = {"switch": True}
 
 # What a caller may give where a path is meant; it is stored as a `Path`.
 StrPath = str | os.PathLike[str]
@@ -57,6 +60,10 @@ def convert(value: Any, hint: Any, name: str) -> Any:
         return _path(value, name)
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return _one_of(value, typing.get_args(hint), name)
+    if typing.get_origin(hint) is typing.Literal:
+        if value not in typing.get_args(hint):
+            raise InputError(f"{name} must be one of {', '.join(typing.get_args(hint))}, not {value!r}")
+        return value
     if typing.get_origin(hint) is tuple:
         return _tuple(value, typing.get_args(hint), name)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):

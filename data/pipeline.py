@@ -20,10 +20,9 @@ from data.dataset import UNLABELLED, Dataset
 from data.mixing import shuffled
 from data.parts import WHOLE, Part, Span, span_of
 from data.saliency import DEFAULT_SIGMA, map_size, render_saliency
-from data.selection import GAZE_MODES, UNLABELLED_MODES, frames_taken, selected_examples
+from data.selection import UNLABELLED_MODES, frames_taken, selected_examples
 
 __all__ = [
-    "GAZE_MODES",
     "UNLABELLED_MODES",
     "PipelineSettings",
     "evaluation_batches",

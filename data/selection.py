@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from common.errors import InputError
 from data.dataset import UNLABELLED, Dataset
+from data.modes import GAZE_MODES
 from data.reading import read_columns, read_split
 
-GAZE_MODES = ("real", "none", "shuffled", "centre")
 UNLABELLED_MODES = ("all", "patients", "withheld", "none")
 _ROWS = 4096  # read at a time
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Collection, Iterable, Mapping
+from typing import Literal
 
 import numpy as np
 
 from common.errors import InputError
 
-SPLITS = ("train", "val", "test")
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[str, ...] = typing.get_args(Split)
 KEPT_BACK = ""  # in place of a split, for patients who are not used at all
 
 

@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 
 from common.errors import InputError
-from common.typed import check_fields
+from common.typed import SWITCH, check_fields
 from data.video.clip import MAX_FPS, MIN_FPS
 
 CROPS = ("auto", "none")
@@ -45,22 +45,22 @@ class PredictConfig:
         duration_s: end the stream after so long, s (default, never).
     """
 
-    artefact: Path
-    inputs: tuple[str, ...] = ()
+    artefact: Path = dataclasses.field(metadata={"positional": True})
+    inputs: tuple[str, ...] = dataclasses.field(default=(), metadata={"positional": True, "metavar": "INPUT"})
     manifest: Path | None = None
     out: Path | None = None
     crop: str = "auto"
-    show_crop: bool = False
+    show_crop: bool = dataclasses.field(default=False, metadata=SWITCH)
     pixel_aspect: float = 1.0
     fps: float | None = None
-    video: bool = False
-    attention: bool = False
-    frames: bool = False
+    video: bool = dataclasses.field(default=False, metadata=SWITCH)
+    attention: bool = dataclasses.field(default=False, metadata=SWITCH)
+    frames: bool = dataclasses.field(default=False, metadata=SWITCH)
     threshold: float | None = None
     smoothing: float | None = None
     check: bool = True
-    overwrite: bool = False
-    trust: bool = False
+    overwrite: bool = dataclasses.field(default=False, metadata=SWITCH)
+    trust: bool = dataclasses.field(default=False, metadata=SWITCH)
     stream: str | None = None
     stream_options: tuple[str, ...] = ()
     timeout_s: float = 10.0

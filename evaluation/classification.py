@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-BOOTSTRAP_DRAWS = 2000
+from evaluation.config import BOOTSTRAP_DRAWS
+
 BOOTSTRAP_SEED = 20
 ECE_BINS = 15
 _DRAWN_AT_ONCE = 1 << 21  # numbers of 8 bytes

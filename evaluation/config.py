@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-from collections.abc import Sequence
+import typing
+from typing import Literal
 
-import models
 from common.errors import InputError
-from data.pipeline import GAZE_MODES
-from data.splits import SPLITS
-from evaluation.classification import BOOTSTRAP_DRAWS
-from evaluation.fixations import RULES
+from common.typed import SWITCH, StrPath, check_fields
+from data.modes import GazeMode
+from data.splits import Split
+
+BOOTSTRAP_DRAWS = 2000
+FixationRule = Literal["idt", "samples"]
+FIXATION_RULES: tuple[str, ...] = typing.get_args(FixationRule)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,51 +24,48 @@ class EvaluateConfig:
         artefacts: `.keras` files, `.tflite` files or SavedModel folders, each with its
             metadata next to it. The first one is what the others are compared with.
         data: a data set folder made by prepare.py.
-        split: which patients: "train", "val" or "test".
-        gaze: what a teacher sees: "real", "none", "shuffled" or "centre"; students see frames
-            alone. Each artefact's maps are rendered with the sigma that its metadata names.
+        split: which patients.
+        gaze: what a teacher sees; students see frames alone. Each artefact's maps are rendered with the sigma
+            that its metadata names.
         batch_size: frames at a time; the result does not depend on it.
         draws: of the bootstrap over patients.
-        latency: time each artefact, about 2 s each, and measure the memory of `.tflite` files; without it
+        latency: time each artefact, about 2 s each, and measure what memory a `.tflite` file takes; without it
             `latency_ms` and `memory_bytes` hold nulls.
-        saliency: also compare the gaze head next to a student, and where `.keras` artefacts
-            look, with where the gaze was.
-        fixations: what counts as fixated there: "idt" (I-DT, 1°, 100 ms) or "samples".
-        ensemble: add a row for all artefacts together: mean of their probabilities, sum of
-            what they cost.
-        conventional: the registered model whose float32 size is the second yardstick of
-            compression.
+        saliency: also compare with the gaze: the gaze head next to a student, attention of `.keras` artefacts,
+            static prior.
+        fixations: what counts as fixated for NSS and the AUCs: I-DT (1°, 100 ms; 1° is 0.03 of the width) or
+            every sample.
+        ensemble: add a row for all artefacts together: mean of their probabilities, sum of what they cost.
+        conventional: the registered model whose float32 size is the second yardstick of compression.
         trust: load SavedModels whose graph can reach files, processes, the network or Python.
-        verify: check every byte and record of the data set first; what is small is always checked.
+        verify: check every byte and record of the data set first; data sets of up to 64 MB always are.
 
     Raises:
         InputError: a value that can't be.
     """
 
-    artefacts: Sequence[str | os.PathLike]
-    data: str | os.PathLike
-    split: str = "test"
-    gaze: str = "real"
-    batch_size: int = 64
-    draws: int = BOOTSTRAP_DRAWS
+    artefacts: tuple[StrPath, ...] = dataclasses.field(metadata={"positional": True, "metavar": "ARTEFACT"})
+    data: StrPath = dataclasses.field(metadata={"metavar": "DIR"})
+    split: Split = "test"
+    gaze: GazeMode = "real"
+    batch_size: int = dataclasses.field(default=64, metadata={"metavar": "N"})
+    draws: int = dataclasses.field(default=BOOTSTRAP_DRAWS, metadata={"metavar": "N"})
     latency: bool = True
-    saliency: bool = False
-    fixations: str = "idt"
-    ensemble: bool = False
-    conventional: str = "vgg16"
-    trust: bool = False
-    verify: bool = False
+    saliency: bool = dataclasses.field(default=False, metadata=SWITCH)
+    fixations: FixationRule = "idt"
+    ensemble: bool = dataclasses.field(default=False, metadata=SWITCH)
+    conventional: str = dataclasses.field(default="vgg16", metadata={"metavar": "MODEL"})
+    trust: bool = dataclasses.field(default=False, metadata=SWITCH)
+    verify: bool = dataclasses.field(default=False, metadata=SWITCH)
 
     def __post_init__(self) -> None:
-        paths = [self.artefacts] if isinstance(self.artefacts, (str, os.PathLike)) else self.artefacts
-        object.__setattr__(self, "artefacts", tuple(os.fspath(path) for path in paths))
+        # Here: the module itself brings no TensorFlow along, so that `evaluate.py --help` is quick.
+        import models
+
+        check_fields(self)
         if not self.artefacts:
             raise InputError("no artefact is given: name at least one .keras, .tflite or SavedModel folder")
-        for name, choices in (("split", SPLITS), ("gaze", GAZE_MODES), ("fixations", RULES)):
-            if getattr(self, name) not in choices:
-                raise InputError(f"{name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}")
         for name in ("batch_size", "draws"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 10**6:
-                raise InputError(f"{name} must be a whole number from 1 to 1000000, not {value!r}")
+            if not 1 <= getattr(self, name) <= 10**6:
+                raise InputError(f"{name} must be a whole number from 1 to 1000000, not {getattr(self, name)!r}")
         models.find(self.conventional)

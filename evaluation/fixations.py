@@ -16,11 +16,11 @@ import numpy as np
 from data.dataset import Dataset
 from data.reading import read_split
 from data.saliency import DEFAULT_SIGMA
+from evaluation.config import FIXATION_RULES
 
 DEGREE_OF_WIDTH = DEFAULT_SIGMA
 DISPERSION_DEG = 1.0
 MIN_DURATION_S = 0.1
-RULES = ("idt", "samples")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,8 +122,8 @@ def frame_fixations(data: Dataset, split: str, rule: str = "idt") -> FrameFixati
     Raises:
         ValueError: another rule.
     """
-    if rule not in RULES:
-        raise ValueError(f"rule must be one of {', '.join(RULES)}, not {rule!r}")
+    if rule not in FIXATION_RULES:
+        raise ValueError(f"rule must be one of {', '.join(FIXATION_RULES)}, not {rule!r}")
     keys = ("recording_id", "frame_index", "time_s", "gaze_x", "gaze_y")
     rows = [[example[key] for key in keys] for example in read_split(data, split).as_numpy_iterator()]
     samples = tuple(np.stack([row[3], row[4]], axis=1).astype(np.float64) for row in rows)

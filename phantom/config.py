@@ -6,6 +6,7 @@ import dataclasses
 
 from common.errors import InputError
 from common.parallel import MAX_JOBS
+from common.typed import check_fields
 from phantom.difficulty import Difficulty, get_difficulty
 
 MOST_PATIENTS = 100_000
@@ -35,7 +36,7 @@ class PhantomConfig:
 
     patients: int = 60
     seed: int = 0
-    frame_size: tuple[int, int] = (224, 288)
+    frame_size: tuple[int, int] = dataclasses.field(default=(224, 288), metadata={"metavar": "H W"})
     fps: float = 10.0
     keep_fps: float | None = None
     clip_s: float = 4.0
@@ -46,7 +47,7 @@ class PhantomConfig:
     workers: int | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "frame_size", tuple(self.frame_size))
+        check_fields(self)
         for name, least, most in (("patients", 1, MOST_PATIENTS), ("seed", 0, 2**32 - 1), ("workers", 1, MAX_JOBS)):
             value = getattr(self, name)
             if value is not None and not least <= value <= most:

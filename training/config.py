@@ -9,7 +9,8 @@ import models
 from common.errors import InputError
 from common.typed import StrPath, check_fields
 from data.augment import Augmentation
-from data.pipeline import GAZE_MODES, UNLABELLED_MODES
+from data.modes import GAZE_MODES
+from data.pipeline import UNLABELLED_MODES
 from losses import LossSettings
 from models.ensemble import shares
 from models.registry import check_options

@@ -5,16 +5,18 @@ from __future__ import annotations
 import dataclasses
 import math
 from pathlib import Path
+from typing import Literal
 
 from common.errors import InputError
 from common.parallel import MAX_JOBS
+from common.typed import SWITCH, check_fields
 from data.video.clip import MAX_FPS, MIN_FPS
 from data.video.framing import FanRule, Fit, FrameRule
 
 MAX_SIDE = 4096
 MIN_SIDE = 4
 # What reads recordings.
-ENGINES = ("local", "beam")
+Engine = Literal["local", "beam"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,17 +38,18 @@ class PrepareConfig:
     """
 
     out: Path
-    frame_size: tuple[int, int] = (224, 288)
+    frame_size: tuple[int, int] = dataclasses.field(default=(224, 288), metadata={"metavar": "H W"})
     fit: Fit = "pad"
     pixel_aspect: float = 1.0
     fan: FanRule = "keep"
     val_fraction: float = 0.15
     leave_out_scanner: str | None = None
     seed: int = 0
-    overwrite: bool = False
+    overwrite: bool = dataclasses.field(default=False, metadata=SWITCH)
     pseudonymise: Path | None = None
 
     def __post_init__(self) -> None:
+        check_fields(self)
         check_frame_size(self.frame_size)
         _ = self.rule
         if not 0 <= self.seed < 2**32:
@@ -77,14 +80,14 @@ class RecordingsConfig(PrepareConfig):
             (default: Beam's runner for one machine)
     """
 
-    manifest: Path
+    manifest: Path = dataclasses.field(metadata={"positional": True})
     fps: float | None = None
     test_fraction: float = 0.2
     classes: tuple[str, ...] | None = None
-    unlabelled: bool = False
-    transitions: bool = False
+    unlabelled: bool = dataclasses.field(default=False, metadata=SWITCH)
+    transitions: bool = dataclasses.field(default=False, metadata=SWITCH)
     jobs: int | None = None
-    engine: str = "local"
+    engine: Engine = "local"
     beam_options: str = ""
 
     def __post_init__(self) -> None:
@@ -93,8 +96,6 @@ class RecordingsConfig(PrepareConfig):
             raise InputError(f"fps must be {MIN_FPS:g} to {MAX_FPS:g} frames per s, not {self.fps:g}")
         if self.jobs is not None and not 1 <= self.jobs <= MAX_JOBS:
             raise InputError(f"jobs must be from 1 to {MAX_JOBS} processes, not {self.jobs}")
-        if self.engine not in ENGINES:
-            raise InputError(f"engine must be one of {', '.join(ENGINES)}, not {self.engine!r}")
         if self.engine == "beam" and self.jobs is not None:
             raise InputError("jobs is of engine 'local': of 'beam' the runner decides, by beam_options")
         if self.engine != "beam" and self.beam_options:
@@ -114,7 +115,7 @@ class ImageSetConfig(PrepareConfig):
     """
 
     source: str
-    folder: Path
+    folder: Path = dataclasses.field(metadata={"positional": True})
     classes: tuple[str, ...] | None = None
 
 

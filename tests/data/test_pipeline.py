@@ -13,7 +13,8 @@ from common.errors import InputError
 from data.augment import Augmentation, draws_at, random_draws
 from data.dataset import UNLABELLED
 from data.mixing import mixed_records
-from data.pipeline import GAZE_MODES, PipelineSettings, evaluation_batches, training_batches, view_batches
+from data.modes import GAZE_MODES
+from data.pipeline import PipelineSettings, evaluation_batches, training_batches, view_batches
 from data.saliency import map_size, render_saliency
 from data.selection import selected_examples
 from tests.data.tiny_dataset import CLASSES, FRAME, records, write
