@@ -13,63 +13,17 @@ trained with, whatever the others were trained with.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import shlex
 import sys
-from pathlib import Path
 
 import jsonargparse
 
 from common.console import console, say
 from common.errors import InputError, run_command
-from common.files import check_output_file
 from common.parsing import Parser, settings_of
 from common.shown import shown_text
-from common.typed import check_fields
 from evaluation.config import EvaluateConfig
-
-
-@dataclasses.dataclass(frozen=True)
-class Outputs:
-    """What `evaluate.py` writes besides its table.
-
-    Attributes:
-        json: write all the numbers there
-        predictions: write a CSV, one row per artefact and frame
-        html: write a page there for a reader without Python; it needs no network
-        plots: write figures there, PNG and SVG: confusion, precision-recall, reliability, curves, size, maps
-        fit: first fit threshold, smoothing and the rule for unlike frames on this data set's validation and training
-            splits, for this accuracy on what is kept, and write them into the artefacts' metadata
-        run: run folder of the training curves (default: the artefacts' own)
-    """
-
-    json: Path | None = dataclasses.field(default=None, metadata={"metavar": "FILE"})
-    predictions: Path | None = dataclasses.field(default=None, metadata={"metavar": "FILE"})
-    html: Path | None = dataclasses.field(default=None, metadata={"metavar": "FILE"})
-    plots: Path | None = dataclasses.field(default=None, metadata={"metavar": "DIR"})
-    fit: float | None = dataclasses.field(default=None, metadata={"metavar": "ACCURACY"})
-    run: Path | None = dataclasses.field(default=None, metadata={"metavar": "DIR"})
-
-    def __post_init__(self) -> None:
-        """Refuse an output that can't be before minutes are spent on what would go into it."""
-        check_fields(self)
-        if self.fit is not None and not 0 <= self.fit <= 1:
-            raise InputError(f"fit must be an accuracy from 0 to 1, not {self.fit:g}", parameter="fit")
-        for name, is_folder in (("json", False), ("predictions", False), ("html", False), ("plots", True)):
-            path = getattr(self, name)
-            if path is None:
-                continue
-            if not is_folder:
-                check_output_file(path)
-            for folder in [path, *path.parents][not is_folder :]:
-                if folder.exists() and not folder.is_dir():
-                    raise InputError(
-                        f"{path}: {folder}: is a file where a folder is needed: name another", parameter=name
-                    )
-        if self.run is not None and not (self.run / "history.csv").is_file():
-            raise InputError(
-                f"{self.run}: there is no history.csv in it: name a run folder of train.py", parameter="run"
-            )
+from evaluation.outputs import Outputs
 
 
 def main(argv: list[str]) -> None:
