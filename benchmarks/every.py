@@ -40,6 +40,7 @@ PARTS = {
     "preparation": Part(("preparation.py",)),
     "growth": Part(("growth.py",)),
     "inference": Part(("inference.py",), ("openvino", "onnx", "onnxruntime", "tf2onnx", "tflite_micro")),
+    "channels": Part(("channels.py",)),
     "phantom": Part(("phantom_speed.py",)),
 }
 

@@ -12,11 +12,9 @@ Memory: the smallest arena of TensorFlow Lite Micro (tflite-micro), and the peak
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -25,11 +23,11 @@ import numpy as np
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent)]
 
 from benchmarks import shown  # noqa: E402
-from common import quiet  # noqa: E402  (before TensorFlow)
+from benchmarks.timed import in_turns, int8_product, litert  # noqa: E402
+from common import quiet  # noqa: E402, F401  (before TensorFlow)
 
 SHAPE = (112, 144, 1)
 CLASSES = ("abdomen", "femur", "head", "background")
-ROUNDS, CALLS = 20, 5
 EXTRA = {"mobilenet_v1 ×0.2": ("mobilenet_v1", {"width": 0.2})}
 _PRODUCT = (256, 2048, 2048)  # rows, inputs and outputs of the large product
 
@@ -59,7 +57,7 @@ def _rows(name: str, family: str, options: dict, folder: Path, peak: float) -> l
         for engine, (packages, make) in ENGINES.items()
         if all(importlib.util.find_spec(package) for package in packages)
     }
-    times = dict(zip(callers, _in_turns(list(callers.values()))))
+    times = dict(zip(callers, in_turns(list(callers.values()))))
     fastest = min(times, key=times.__getitem__)
     rows = []
     for form, path in files.items():
@@ -92,30 +90,10 @@ def _export(family: str, options: dict, folder: Path) -> tuple[dict[str, Path], 
 
 def _peak(folder: Path) -> float:
     """MACs a second of a large int8 matrix product on one thread, in the faster of two engines."""
-    calls = [_litert(_product(folder))]
+    calls = [litert(int8_product(folder, _PRODUCT))]
     if importlib.util.find_spec("onnxruntime") and importlib.util.find_spec("onnx"):
         calls.append(_onnx_product())
-    return float(np.prod(_PRODUCT)) / (min(_in_turns(calls)) / 1e3)
-
-
-def _product(folder: Path) -> Path:
-    """The product as an int8 `.tflite` file."""
-    import keras
-    import tensorflow as tf
-
-    rows, inputs, outputs = _PRODUCT
-    given = keras.Input((inputs,), batch_size=rows)
-    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(given, keras.layers.Dense(outputs)(given)))
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = converter.inference_output_type = tf.int8
-    random = np.random.default_rng(0)
-    converter.representative_dataset = lambda: ([random.random((rows, inputs), np.float32)] for _ in range(2))
-    with quiet.held_back_stderr(), contextlib.redirect_stdout(sys.stderr):
-        content = converter.convert()
-    path = folder / "product.tflite"
-    path.write_bytes(content)
-    return path
+    return float(np.prod(_PRODUCT)) / (min(in_turns(calls)) / 1e3)
 
 
 def _onnx_product() -> Callable[[], object]:
@@ -135,19 +113,6 @@ def _onnx_product() -> Callable[[], object]:
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     frame = random.integers(0, 255, (rows, inputs), np.uint8)
     return lambda: session.run(None, {"a": frame})
-
-
-def _litert(path: Path) -> Callable[[], object]:
-    from ai_edge_litert.interpreter import Interpreter
-
-    from common.quiet import held_back_stderr
-
-    with held_back_stderr():
-        interpreter = Interpreter(str(path), num_threads=1)
-        interpreter.allocate_tensors()
-    entry = interpreter.get_input_details()[0]
-    interpreter.set_tensor(entry["index"], np.zeros(entry["shape"], entry["dtype"]))
-    return interpreter.invoke
 
 
 def _openvino(path: Path) -> Callable[[], object]:
@@ -177,7 +142,7 @@ def _onnxruntime(path: Path) -> Callable[[], object]:
 
 # What each needs, and what makes a call of it for a .tflite file.
 ENGINES: dict[str, tuple[tuple[str, ...], Callable[[Path], Callable[[], object]]]] = {
-    "LiteRT": ((), _litert),
+    "LiteRT": ((), litert),
     "OpenVINO": (("openvino",), _openvino),
     "ONNX Runtime": (("onnxruntime", "tf2onnx"), _onnxruntime),
 }
@@ -194,18 +159,6 @@ def _arena(path: Path) -> str:
     except RuntimeError as error:
         print(f"{path.name}: {error}", file=sys.stderr)
         return "not taken"
-
-
-def _in_turns(calls: list[Callable[[], object]]) -> list[float]:
-    """Median ms of each call; they take turns, so that a slow moment falls on all."""
-    times: list[list[float]] = [[] for _ in calls]
-    for _ in range(ROUNDS):
-        for number, call in enumerate(calls):
-            for _ in range(CALLS):
-                start = time.perf_counter()
-                call()
-                times[number].append(1e3 * (time.perf_counter() - start))
-    return [float(np.median(values)) for values in times]
 
 
 if __name__ == "__main__":

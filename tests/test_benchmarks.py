@@ -24,9 +24,11 @@ def imported(script: Path) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            found.add(node.module.split(".")[0])
-            if node.module == "benchmarks":
-                found |= set().union(*(imported(script.with_name(f"{alias.name}.py")) for alias in node.names))
+            package, _, module = node.module.partition(".")
+            found.add(package)
+            if package == "benchmarks":
+                others = [module] if module else [alias.name for alias in node.names]
+                found |= set().union(*(imported(script.with_name(f"{name}.py")) for name in others))
     return found
 
 
