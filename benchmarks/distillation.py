@@ -19,6 +19,7 @@ import argparse
 import contextlib
 import dataclasses
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -48,7 +49,8 @@ AUGMENT = {
     "flip_vertical": True, "rotation_deg": 28, "zoom": 0.15, "shift": 0.08,
     "brightness": 0.1, "contrast": 0.3, "gamma": 0.3,
 }  # fmt: skip
-_EPOCHS_A_TURN = 4  # of the arms that are fast
+_EPOCHS_A_TURN, _EPOCHS_ALONE = 4, 100  # of the arms that are fast, and of batches without a training
+_ALONE = "batches alone"
 
 
 def main() -> None:
@@ -65,11 +67,12 @@ def main() -> None:
 
 def _measure(folder: Path, size: tuple[int, int], flags: argparse.Namespace) -> None:
     stage, teacher = _prepare(folder, size, flags)
-    cache, once = _filled(stage, teacher, 1)
-    thrice = _filled(stage, teacher, 3)[1]  # what starting costs is paid once, each view again
-    filling = once + (flags.views - 1) * (thrice - once) / 2
+    thrice = np.median([_filled(stage, teacher, 3)[1] for _ in range(flags.turns)])
+    fills = [_filled(stage, teacher, 1) for _ in range(flags.turns)]
+    cache, once = fills[-1][0], np.median([seconds for _, seconds in fills])
+    filling = float(once + (flags.views - 1) * (thrice - once) / 2)  # starting is paid once, each view again
     arms = {
-        "batches alone": _batches(stage, cache),
+        _ALONE: _batches(stage, cache),
         "student alone": _ours(stage, None, None),
         "Distiller, cached": _ours(stage, teacher, cache),
         "Distiller, live": _ours(stage, teacher, None),
@@ -155,11 +158,12 @@ def _prepare(folder: Path, size: tuple[int, int], flags: argparse.Namespace) -> 
 
 
 def _filled(stage: Stage, teacher: keras.Model, views: int) -> tuple[TeacherCache, float]:
-    """A cache of so many views, and the seconds that its filling took."""
+    """A new cache of so many views, and the seconds that its filling took."""
     from training.teacher_cache import teacher_cache
 
     distil = dataclasses.replace(stage.config.distil, views=views)
     stage = dataclasses.replace(stage, config=dataclasses.replace(stage.config, distil=distil))
+    shutil.rmtree(stage.config.teacher_path[0].parent / "cache", ignore_errors=True)
     start = time.perf_counter()
     with contextlib.redirect_stdout(sys.stderr):
         cache = teacher_cache(stage, teacher)
@@ -167,11 +171,12 @@ def _filled(stage: Stage, teacher: keras.Model, views: int) -> tuple[TeacherCach
 
 
 def _batches(stage: Stage, cache: TeacherCache) -> Callable[[], None]:
-    """One epoch of the training's batches with their augmentation, and no training."""
-    steps, iterator = (
-        stage.steps_per_epoch(stage.config.distil),
-        iter(stage.training_batches(stage.config.distil, 0, cache)),
-    )
+    """One epoch of the training's batches with their augmentation, and no training.
+
+    Some batches lie ready before the first turn, so it goes through many epochs at once.
+    """
+    steps = _EPOCHS_ALONE * stage.steps_per_epoch(stage.config.distil)
+    iterator = iter(stage.training_batches(stage.config.distil, 0, cache))
 
     def run() -> None:
         for _ in range(steps):
@@ -275,9 +280,10 @@ def _in_turns(arms: dict, turns: int) -> dict[str, list[tuple[float, float]]]:
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in arms}
     for _ in range(turns):
         for name, run in arms.items():
-            count = _EPOCHS_A_TURN if "alone" in name or name.endswith("cached") else 1
+            calls = _EPOCHS_A_TURN if "student alone" in name or name.endswith("cached") else 1
+            count = _EPOCHS_ALONE if name == _ALONE else calls
             start, worked = time.perf_counter(), time.process_time()
-            for _ in range(count):
+            for _ in range(calls):
                 run()
             times[name].append(((time.perf_counter() - start) / count, (time.process_time() - worked) / count))
             print(f"{name}: {times[name][-1][0]:.2f} s per epoch", file=sys.stderr)

@@ -265,11 +265,10 @@ def _stored(outputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     return {name: tf.cast(value, tf.float16) for name, value in found.items()}
 
 
-def _shapes(compute: Callable, batches: tf.data.Dataset) -> dict[str, tuple[int, ...]]:
-    """{name of an output: its shape for one frame}."""
-    for features, *_ in batches.take(1):
-        return {name: tuple(map(int, value.shape[1:])) for name, value in compute(features).items()}
-    raise InputError("the training split has no frame: there is nothing to teach on")
+def _shapes(compute: tf.types.experimental.PolymorphicFunction, batches: tf.data.Dataset) -> dict[str, tuple[int, ...]]:
+    """{name of an output: its shape for one frame}, by tracing alone."""
+    outputs = compute.get_concrete_function(batches.element_spec[0]).structured_outputs
+    return {name: tuple(map(int, value.shape[1:])) for name, value in outputs.items()}
 
 
 def _arrays(part: Path, split: str, shapes: Mapping, data: Dataset, views: int, new: bool) -> dict[str, np.memmap]:
