@@ -3,6 +3,7 @@
     python study.py run --config configs/lineage.yaml --data phantom --cores 2               train what is missing
     python study.py run --config configs/lineage.yaml --cores 2 -- --dry-run                 say what that would be
     python study.py run --config configs/lineage.yaml --cores 100 -- --executor slurm        on a cluster
+    python study.py check --config configs/lineage.yaml                  what can be known to be wrong before training
     python study.py table --config configs/lineage.yaml --data fetal_planes --page results.md
     python study.py store --config configs/evidence.yaml                 keep the predictions of what has run
     python study.py evidence --page docs/evidence.md                     the tables and the figure of what is stored

@@ -1,7 +1,7 @@
 """Augmentation that moves a frame and its gaze points together.
 
-Every draw is stateless: the same (seed, step) gives the same batch, whatever the
-number of threads, so a run repeats exactly and a resumed run goes on as it would have.
+Every draw is stateless: view v of frame i is one function of (seed, v, i), whatever the number of
+threads or the batch, so a run repeats exactly and a resumed run goes on as it would have.
 """
 
 from __future__ import annotations

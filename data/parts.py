@@ -33,15 +33,15 @@ class Part:
         """Batches that a batch is cut into, over all readers."""
         return self.of * self.pieces
 
-    def share(self, batch_size: int) -> int:
-        """Frames of each batch that this reader reads.
+    def share(self, batch_size: int, name: str = "batch_size") -> int:
+        """Frames of each batch that this reader reads; `name` is what errors call it.
 
         Raises:
             InputError: they can't be shared equally.
         """
         if batch_size % self.devices:
             raise InputError(
-                f"batch_size {batch_size}: is not a multiple of {self.devices}, the number of devices that share it"
+                f"{name} {batch_size}: is not a multiple of {self.devices}, the number of devices that share it"
             )
         return batch_size // self.of
 

@@ -63,7 +63,7 @@ class DatasetInfo(pydantic.BaseModel):
     """The whole of `dataset.json`."""
 
     model_config = _STRICT
-    format: Literal[2]
+    format: Annotated[int, Field(ge=FORMAT_VERSION, le=FORMAT_VERSION)]
     classes: Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(min_length=1)]
     frame_size: Annotated[list[_Side], Field(min_length=2, max_length=2)]
     fit: Literal["pad", "stretch"] = "stretch"  # what data sets that do not say it were made with

@@ -29,7 +29,7 @@ def selected_examples(
     Returns:
         (order, span) → examples {"index" int64, its position in the split, "frame" uint8 [H, W, 1], "x", "y"
         float32 [n], "label" int32}. Without an order they come as stored; a seed, int64 [2], gives
-        the shards in random order and interleaved. Without a span they are those of the whole split; a span is
+        a random permutation of them all (`data.mixing`). Without a span they are those of the whole split; a span is
         the first position and the one after the last.
 
     Raises:

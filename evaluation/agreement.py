@@ -106,7 +106,7 @@ def _maps(
     heads = {}
     for path in dict.fromkeys(filter(None, (gaze_head_path(artefact.path) for artefact in group))):
         check_matches(read_metadata(path), data, path)
-        heads[names[path]] = _head(path, data, split)
+        heads[names[path]] = _head(path, data, split, batch_size)
     maps = {("gaze head", name): values for name, values in heads.items()}
     for artefact in group:
         if has_attention(artefact):
@@ -118,9 +118,9 @@ def _maps(
     return maps
 
 
-def _head(path: Path, data: Dataset, split: str) -> np.ndarray:
+def _head(path: Path, data: Dataset, split: str, batch_size: int) -> np.ndarray:
     model = load_gaze_head(path)
-    frames = read_split(data, split).map(lambda example: example["frame"]).batch(64).as_numpy_iterator()
+    frames = read_split(data, split).map(lambda example: example["frame"]).batch(batch_size).as_numpy_iterator()
     return np.concatenate([predict_gaze(model, batch) for batch in frames])
 
 

@@ -11,7 +11,7 @@ from evaluation.figures import PALETTE
 from losses.registry import TERMS
 
 _TERMS, _TOTAL, _SHARE, _RATE = "loss terms, unweighted", "total loss", "share of frames", "learning rate"
-_GROUP_OF = {"loss": _TOTAL, "accuracy": _SHARE, "agreement": _SHARE, "learning_rate": _RATE, "lr": _RATE}
+_GROUP_OF = {"loss": _TOTAL, "accuracy": _SHARE, "agreement": _SHARE, "learning_rate": _RATE}
 _STYLES = ("-", (0, (1, 1)))  # a second round through the palette is dotted
 
 

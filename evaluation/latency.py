@@ -49,7 +49,8 @@ def measure_latency(
         "PYTHONPATH": os.pathsep.join(filter(None, [str(_PARENT), os.environ.get("PYTHONPATH", "")])),
     }
     words = [str(seconds), str(int(trust)), *(str(Path(path).resolve()) for path in paths)]
-    command = [sys.executable, "-m", "evaluation.latency", *words]
+    # -P: what lies in the working directory, such as a json.py, must not be imported.
+    command = [sys.executable, "-P", "-m", "evaluation.latency", *words]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]

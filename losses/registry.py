@@ -147,6 +147,12 @@ class Term:
 
 TERMS: dict[str, Term] = {}
 
+# The settings that belong to no term: how the weights change over a training.
+SCHEDULE = (
+    Option("warmup", 0.1, "share of the steps over which the terms that warm up grow from 0", SHARE),
+    Option("decay_from", 0.7, "share of the steps after which the terms that fade fall to a tenth", SHARE),
+)
+
 
 def loss_term(
     name: str, *, default: float, help: str, source: str, unit: str, setting: str | None = None, **declared: Any
@@ -170,14 +176,23 @@ def add_term(term: Term) -> None:
     Raises:
         InputError: another term or setting has the name already.
     """
+    weights = {term.setting: term.name}
+    options: dict[str, tuple[Option, str]] = {}
     for other in TERMS.values():
         taken = {other.name, other.setting}
         if taken & {term.name, term.setting}:
             raise InputError(f"loss term {term.name}: there is one of the name {other.name} ({other.setting}) already")
-        for option in other.options:
-            for own in term.options:
-                if own.name == option.name and own != option:
-                    raise InputError(f"loss term {term.name}: its option {own.name} is declared by {other.name}")
+        weights[other.setting] = other.name
+        options |= {option.name: (option, other.name) for option in other.options}
+    schedule = {option.name for option in SCHEDULE}
+    if term.setting in {*options, *schedule}:
+        raise InputError(f"loss term {term.name}: its setting {term.setting} is the name of an option: choose another")
+    for own in term.options:
+        if own.name in weights or own.name in schedule:
+            of = f"the weight of {weights[own.name]}" if own.name in weights else "of the schedule"
+            raise InputError(f"loss term {term.name}: its option {own.name} has the name of a setting, {of}")
+        if own.name in options and own != options[own.name][0]:
+            raise InputError(f"loss term {term.name}: its option {own.name} is declared by {options[own.name][1]}")
     TERMS[term.name] = term
 
 

@@ -10,15 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from common.errors import InputError
 from common.typed import check_fields
-from losses.registry import SHARE, TERMS, Option, Term, ordered_terms
+from losses.registry import SCHEDULE, TERMS, Option, Term, ordered_terms
 
 for _module in pkgutil.iter_modules([str(Path(__file__).parent)]):
     importlib.import_module(f"losses.{_module.name}")  # each declares its terms
-
-SCHEDULE = (
-    Option("warmup", 0.1, "share of the steps over which the terms that warm up grow from 0", SHARE),
-    Option("decay_from", 0.7, "share of the steps after which the terms that fade fall to a tenth", SHARE),
-)
 
 
 def all_options() -> tuple[Option, ...]:

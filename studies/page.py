@@ -20,7 +20,7 @@ from studies.table import COLUMNS, Line, best_distilled, explain, smallest_withi
 _PLACE = r"<!-- results: {name} -->\n(.*?)<!-- end of results -->"
 _SHORT = (
     "model", "transfer", "form", "bytes", "latency, ms: median / p95", "peak memory, MB", "accuracy (95 %)",
-    "compression: baseline",
+    "compression: own teacher", "compression: baseline",
 )  # fmt: skip
 
 

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import datetime
 import functools
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import pandas as pd
 from common.documents import read_json
 from evaluation.classification import paired_difference_ci
 from evaluation.table import scaled
+from quantization.footprint import gzipped_bytes
 from studies.check import current_rows
 from studies.declare import Row, Study, Table
 
@@ -28,7 +28,7 @@ class Line:
         row: as declared.
         report: what evaluate.py wrote of it; `found` is its row there.
         spent: what Snakemake measured of its command, such as "s" and "cpu_time"; empty where it has none.
-        gzipped: bytes of .tflite files after gzip's compression, level 9, or None.
+        gzipped: bytes of .tflite files after gzip (`quantization.footprint.gzipped_bytes`), or None.
         date: of the evaluation.
         base: the baseline's line; None for the baseline itself, and where it has no result.
         difference: {"difference", "ci95"} of this row's accuracy minus the baseline's on the same frames, or None.
@@ -113,7 +113,7 @@ def _line(study: Study, row: Row, base: Line | None = None) -> Line:
 
 @functools.cache
 def _gzipped(path: Path) -> int:
-    return len(zlib.compress(path.read_bytes(), 9))
+    return gzipped_bytes(path)
 
 
 def _memory(line: Line) -> str:
@@ -170,7 +170,7 @@ def explain(table: Table) -> str:
     """What the columns mean."""
     return (
         "Intervals: 95 %, by bootstrap over patients, for one training. MACs per frame. Bytes: of the .tflite file; of "
-        "a .keras file its weights as float32, 4 each. Gzipped: the file after gzip's compression, level 9. "
+        "a .keras file its weights as float32, 4 each. Gzipped: the file after gzip, level 9. "
         "Latency: one frame on one thread, after warm-up; of .keras files in TensorFlow, of .tflite files in LiteRT. "
         "Peak memory: what a .tflite file takes in LiteRT to be loaded and to answer one frame. "
         "NetScore: 20·log10(accuracy in %² / √(parameters in M · MACs in G)). "

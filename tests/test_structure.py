@@ -45,7 +45,10 @@ DIALECT = {
     r"told(?![ _]apart)": "say what is meant: misclassified, set, given",
     r"anew": "again",
     r"times smaller": "compression ratio",
-    r"(?<!percentage )points below": "percentage points",
+    r"(?<!percentage )points (below|above|over|less|more)": "percentage points",
+    r"\d\.\d points": "percentage points",
+    r"hundredths": "a difference of two figures as they are, or percentage points",
+    r"quantis(e[drs]?|ing|ations?)": "quantize, as TF-MOT spells it",
     r"twins?": "what it is",
     r"kit": "keras_module",
     r"dear(er|est|ly)?": "costly",
@@ -154,7 +157,8 @@ def test_the_fields_words_are_used(word):
     found = []
     text = (".py", ".md", ".yaml", ".toml", ".cff", ".txt", ".js", ".mjs", ".html", ".css", ".ipynb", ".sh")
     for path in _tracked(*text, "Makefile", "Snakefile"):
-        if path == Path(__file__).resolve():
+        # The changes name what was renamed.
+        if path in (Path(__file__).resolve(), ROOT / "CHANGELOG.md"):
             continue
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             if pattern.search(line):

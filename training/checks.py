@@ -83,12 +83,8 @@ def check_shares(config: TrainConfig, part: Part) -> None:
         before = config.pretrain_teacher
         shared |= {"teach": config.teach, "pretrain_teacher": before if before.epochs else None}
     for name, settings in shared.items():
-        if settings is None:
-            continue
-        try:
-            part.share(settings.batch_size)
-        except InputError as error:
-            raise InputError(f"{name}.{error}") from error
+        if settings is not None:
+            part.share(settings.batch_size, f"{name}.batch_size")
 
 
 def check_models(config: TrainConfig, data: Dataset, say: bool = False) -> None:

@@ -31,6 +31,7 @@ class Measured:
 
     Attributes:
         row: of the report (`evaluation.report`) for its 8-bit file. dataset: what the report says of the data.
+        conventional: the report's conventional model, {"name", "params"}.
         parity: {engine or variant: `engines.parity`, or {"not_measured": reason}}.
         operators: builtin operators of the file.
         arena_bytes: smallest arena of TensorFlow Lite Micro, or None.
@@ -39,6 +40,7 @@ class Measured:
 
     row: Mapping[str, Any]
     dataset: Mapping[str, Any]
+    conventional: Mapping[str, Any]
     parity: Mapping[str, Mapping[str, Any]]
     operators: tuple[str, ...]
     arena_bytes: int | None
@@ -66,6 +68,8 @@ def model_card(config: ExportConfig, source: Source, about: Mapping[str, Any], m
             "multiply_accumulates": row["macs"],
             "teacher": row["compression"]["teacher"],
             "compression_to_teacher": row["compression"]["to_teacher"],
+            "conventional": measured.conventional["name"],
+            "compression_to_conventional": row["compression"]["to_conventional"],
         },
         "input": {"shape": about["input"]["shape"], "preparation": preparation_text(about["preparation"])},
         "data": _data(source),

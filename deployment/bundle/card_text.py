@@ -32,6 +32,8 @@ def _head(card: _Card) -> list[str]:
     if teacher is not None:
         ratio = f", compression ratio {model['compression_to_teacher']:,.0f}" if model["compression_to_teacher"] else ""
         taught = f"taught by {teacher['name']} ({teacher['params']:,} parameters{ratio})"
+    if model["compression_to_conventional"]:
+        taught += f"; compression ratio {model['compression_to_conventional']:,.0f} to {model['conventional']}"
     rows = {
         "Task": card["task"],
         "Architecture": f"{model['architecture']}, 8-bit; {_count(model['parameters'])} parameters, "

@@ -97,7 +97,8 @@ def run_process(module: str, *words: str) -> str:
     """
     paths = os.pathsep.join(filter(None, [str(_PARENT), os.environ.get("PYTHONPATH", "")]))
     environment = {**os.environ, "PYTHONPATH": paths, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, "-m", module, *words]
+    # -P: what lies in the working directory, such as a json.py, must not be imported.
+    command = [sys.executable, "-P", "-m", module, *words]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode < 0:
         raise RuntimeError(f"{module} {words[0]} was ended by {signal.Signals(-done.returncode).name}")

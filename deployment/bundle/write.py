@@ -64,7 +64,8 @@ def export_bundle(config: ExportConfig) -> Path:
         _write_json(folder / MARKER, {**about, "files": files})
         evaluated = EvaluateConfig([folder / _INT8], source.data.path, split=source.split, latency=config.latency)
         report = run_evaluation(evaluated).report
-        measured = Measured(report["artefacts"][0], report["dataset"], parity, tuple(used), arena, files)
+        row, dataset, conventional = report["artefacts"][0], report["dataset"], report["conventional"]
+        measured = Measured(row, dataset, conventional, parity, tuple(used), arena, files)
         card = model_card(config, source, about, measured)
         _write_json(folder / "model_card.json", card)
         (folder / "model_card.md").write_text(card_text.markdown(card), encoding="utf-8")

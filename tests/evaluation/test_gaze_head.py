@@ -8,6 +8,7 @@ import pytest
 
 from common.errors import InputError
 from data.saliency import map_size
+from evaluation.agreement import gaze_agreement
 from evaluation.artefacts import check_matches, load_artefact, read_metadata
 from evaluation.gaze_head import gaze_head_path, load_gaze_head, predict_gaze
 from tests.evaluation.conftest import SIZE, describe, make_dataset, make_gaze_head, make_student, save_keras
@@ -72,6 +73,18 @@ def test_a_head_on_another_grid_is_refused(tmp_path, dataset):
     large = make_dataset(tmp_path / "large", size=(24, 32))
     with pytest.raises(InputError, match="16×24"):
         check_matches(describe("gaze_map", output="gaze_map"), large, "gaze_map.keras")
+
+
+def test_the_agreement_takes_as_many_frames_at_a_time_as_it_is_given(run_folder, dataset, monkeypatch):
+    sizes = []
+
+    def counted(model, frames):
+        sizes.append(len(frames))
+        return predict_gaze(model, frames)
+
+    monkeypatch.setattr("evaluation.agreement.predict_gaze", counted)
+    gaze_agreement([load_artefact(run_folder / "student" / "student.keras")], dataset, "val", batch_size=5)
+    assert sizes == [5, 3]
 
 
 def test_its_metadata_says_what_it_is(head):

@@ -36,7 +36,9 @@ def test_slow_calls_are_still_timed_ten_times_and_quick_ones_two_thousand(clock,
     assert time_calls(call, warm_up_s=0, measure_s=1.0)["runs"] == runs
 
 
-def test_every_kind_of_artefact(run_folder):
+def test_every_kind_of_artefact_wherever_the_command_starts(run_folder, tmp_path, monkeypatch):
+    (tmp_path / "json.py").write_text("raise RuntimeError('the json.py of the working directory')")
+    monkeypatch.chdir(tmp_path)
     timings = measure_latency(artefact_paths(run_folder)[::2], seconds=0.05)
     assert [set(timing) for timing in timings] == [{"median", "p95", "runs"}] * 3
     assert all(0 < timing["median"] <= timing["p95"] for timing in timings)

@@ -207,7 +207,18 @@ def test_every_setting_is_described():
     [
         ({"name": "soft", "setting": "new"}, "there is one of the name soft"),
         ({"name": "new", "setting": "alpha"}, "there is one of the name soft"),
+        ({"name": "new", "setting": "temperature"}, "its setting temperature is the name of an option"),
+        ({"name": "new", "setting": "warmup"}, "its setting warmup is the name of an option"),
         ({"options": (Option("temperature", 1.0, "another"),)}, "its option temperature is declared by"),
+        (
+            {"options": (Option("alpha", 1.0, "another"),)},
+            "its option alpha has the name of a setting, the weight of soft",
+        ),
+        ({"options": (Option("new", 1.0, "another"),)}, "its option new has the name of a setting, the weight of new"),
+        (
+            {"options": (Option("warmup", 0.1, "another"),)},
+            "its option warmup has the name of a setting, of the schedule",
+        ),
     ],
 )
 def test_a_name_that_is_taken_is_refused(changes, words):

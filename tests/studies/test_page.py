@@ -1,5 +1,6 @@
 """The table and the page say what the stored results say, answer what was asked, and name what is missing."""
 
+import gzip
 import json
 import platform
 import re
@@ -9,6 +10,7 @@ import pytest
 
 from evaluation import EvaluateConfig
 from evaluation import evaluate as evaluate_artefacts
+from quantization.footprint import gzipped_bytes
 from studies.declare import Target
 from studies.page import answers, paragraphs, print_lines, write_blocks
 from studies.table import COLUMNS, Line, best_distilled, collect_lines, read_predictions, smallest_within
@@ -36,6 +38,8 @@ def test_results_are_those_of_the_artefacts(finished, lines, tiny):
     for name, expected in zip(("big", "small", "sparse"), rows):
         for key in ("accuracy", "bytes", "confusion"):
             assert found[name].found[key] == expected[key]
+    assert found["big"].gzipped is None
+    assert found["small"].gzipped == len(gzip.compress(paths[1].read_bytes(), 9)) == gzipped_bytes(paths[1])
     assert found["both"].found["params"] == 400 and found["both"].form == "ensemble"
     assert found["small"].difference["difference"] == pytest.approx(rows[1]["accuracy"] - rows[0]["accuracy"])
     assert found["same"].difference == found["small"].difference and found["big"].difference is None

@@ -23,9 +23,13 @@ def page(bundle):
 
 
 @pytest.fixture(scope="module")
-def row(run, data):
+def report(run, data):
     """What evaluate.py says of the run's own file."""
-    report = evaluate(EvaluateConfig([run / "int8" / "student_int8.tflite"], data, latency=False))
+    return evaluate(EvaluateConfig([run / "int8" / "student_int8.tflite"], data, latency=False))
+
+
+@pytest.fixture(scope="module")
+def row(report):
     return report["artefacts"][0]
 
 
@@ -38,6 +42,14 @@ def test_accuracy_is_what_evaluate_says_of_the_run(card, row):
     assert set(accuracy["per_scanner"]) == set(SCANNERS)
     assert all(facts["accuracy_ci95"] for facts in accuracy["per_scanner"].values())
     assert all(facts["recall_ci95"] for facts in accuracy["per_class"].values())
+
+
+def test_both_compression_ratios_are_those_of_evaluate(card, page, report):
+    model, (row,) = card["model"], report["artefacts"]
+    assert model["compression_to_teacher"] == row["compression"]["to_teacher"]
+    assert model["compression_to_conventional"] == row["compression"]["to_conventional"] > 1
+    assert model["conventional"] == report["conventional"]["name"]
+    assert f"compression ratio {model['compression_to_conventional']:,.0f} to vgg16" in page
 
 
 def test_what_it_costs_is_measured(card, bundle):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from deployment.bundle.engines import answers_of
+from deployment.bundle.engines import answers_of, run_process
 
 STAND_IN = """
 import os
@@ -16,6 +16,12 @@ class Interpreter:
     def set_input(self, frame, number):
         os.abort()
 """
+
+
+def test_a_module_of_the_working_directory_is_not_imported(tmp_path, monkeypatch):
+    (tmp_path / "json.py").write_text("raise RuntimeError('the json.py of the working directory')")
+    monkeypatch.chdir(tmp_path)
+    assert run_process("common.documents", "no word that it reads") == ""
 
 
 @pytest.mark.parametrize(
