@@ -125,6 +125,16 @@ def test_no_files_import_each_other_in_a_circle():
         graph = {name: needs - free for name, needs in graph.items() if name not in free}
 
 
+def test_helpers_of_tests_lie_in_modules_of_their_own():
+    """Fixtures come by their names; nothing is imported from a test or a conftest."""
+    wrong = []
+    for path in _sources():
+        modules = {name for name in _imports(path) if name.split(".")[-1].startswith("test_")}
+        modules |= {name for name in _imports(path) if name.split(".")[-1] == "conftest"}
+        wrong += [f"{path.relative_to(ROOT)} imports {name}" for name in modules]
+    assert not wrong, wrong
+
+
 def test_only_quantization_knows_keras_2():
     for path in _sources():
         relative = path.relative_to(ROOT)

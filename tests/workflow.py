@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.evaluation.conftest import make_dataset
+from tests.evaluation.small import make_dataset
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -1,5 +1,7 @@
 """Manifests of short clips, and what becomes of them."""
 
+import hashlib
+
 import pytest
 
 from common.errors import InputError
@@ -60,6 +62,11 @@ def frames_of(data, *splits):
         for example in read_split(data, split).as_numpy_iterator():
             found.setdefault(example["recording_id"].decode(), []).append(example)
     return found
+
+
+def digests(folder):
+    """{name of a file: its SHA-256}."""
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.iterdir())}
 
 
 def refused(folder, rows, words, file="manifest.csv", **options):

@@ -7,8 +7,7 @@ import pytest
 from common.errors import InputError
 from data.sources import RecordingsConfig
 from tests.data.clips import cut, write_csv, write_gaze
-from tests.data.cohort import cohort, prepare
-from tests.data.test_jobs import digests
+from tests.data.cohort import cohort, digests, prepare
 
 # Threads of this process: an engine that needs no network, whatever runner Beam would choose.
 LOCAL = "--runner=BundleBasedDirectRunner"

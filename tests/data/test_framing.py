@@ -10,7 +10,7 @@ from data.dataset import FrameRecord, open_dataset, write_dataset
 from data.video.framing import FrameRule, place_image, prepare_image
 from evaluation.artefacts import Metadata, check_matches
 from tests.data.clips import write_gaze, write_video
-from tests.data.test_recordings import frames_of, prepare
+from tests.data.cohort import frames_of, prepare
 
 
 def exact_area(frame, size):

@@ -1,7 +1,5 @@
 """Recordings read by several processes: the same bytes, the same errors."""
 
-import hashlib
-
 import pytest
 
 from common.errors import InputError
@@ -9,11 +7,7 @@ from data.sources import RecordingsConfig
 from data.sources.manifest import read_manifest
 from data.sources.recordings import job_count
 from tests.data.clips import cut, write_csv, write_gaze
-from tests.data.test_recordings import cohort, prepare
-
-
-def digests(folder):
-    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.iterdir())}
+from tests.data.cohort import cohort, digests, prepare
 
 
 def test_bytes_do_not_depend_on_the_number_of_processes(tmp_path):

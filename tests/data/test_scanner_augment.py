@@ -9,7 +9,7 @@ import tensorflow as tf
 from common.errors import InputError
 from data.augment import DRAWS, Augmentation, augment_batch, random_draws
 from data.pixel_noise import normal_noise, uniform_noise
-from tests.data.test_augment import NONE, blobs, centre_of_blob
+from tests.data.blobs import NONE, blobs, centre_of_blob
 
 FRAME = (56, 72)
 APPEARANCE = {

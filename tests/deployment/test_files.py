@@ -16,7 +16,7 @@ from deployment.config import PredictConfig
 from deployment.files import predict_files
 from evaluation.artefacts import save_keras
 from tests.data.clips import write_video
-from tests.deployment.conftest import CLASSES, SIZE, describe, third
+from tests.deployment.small import CLASSES, SIZE, describe, third
 from tests.private import found_in, private_words
 
 COLUMNS = ["input", "recording_id", "frame", "time_s", *(f"p_{name}" for name in CLASSES)]
@@ -150,7 +150,7 @@ def test_a_crop_is_found_or_refused_with_a_picture(student, tmp_path, monkeypatc
 
 
 def test_a_model_that_takes_gaze_is_given_none(tmp_path, clip, capsys):
-    from tests.evaluation.conftest import make_teacher
+    from tests.evaluation.small import make_teacher
 
     teacher = make_teacher(size=SIZE)
     path = tmp_path / "teacher.keras"

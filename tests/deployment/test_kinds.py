@@ -21,7 +21,7 @@ from quantization.saved_model import export_saved_model
 from quantization.tflite import export_float_tflite, post_training_int8
 from tests.data.clips import write_dicom, write_video
 from tests.data.screens import curved, speckle
-from tests.deployment.conftest import CLASSES, SIZE, describe, third
+from tests.deployment.small import CLASSES, SIZE, describe, third
 
 FRAMES = np.stack([third(0)] * 4 + [third(1, 60)] * 4 + [third(2)] * 4)
 

@@ -13,7 +13,7 @@ from deployment.prediction import Rule, View, rule_of
 from evaluation.artefacts import load_artefact
 from evaluation.decision import two_sided
 from evaluation.ood import fit_ood
-from tests.deployment.conftest import CLASSES, SIZE, third
+from tests.deployment.small import CLASSES, SIZE, third
 from tests.evaluation.fans import fan, write_fans
 
 

@@ -23,7 +23,7 @@ from deployment.stream import Latencies, predict_stream
 from deployment.stream_source import Arrived, LiveStream
 from evaluation.artefacts import save_keras
 from tests.data.screens import curved, speckle
-from tests.deployment.conftest import CLASSES, describe
+from tests.deployment.small import CLASSES, describe
 from tests.deployment.streams import free_port
 
 ROOT = Path(__file__).resolve().parents[2]

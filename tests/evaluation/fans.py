@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from data.dataset import Dataset, FrameRecord, open_dataset, write_dataset
-from tests.evaluation.conftest import CLASSES
+from tests.evaluation.small import CLASSES
 
 SIZE = (48, 64)
 

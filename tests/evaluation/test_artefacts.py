@@ -8,7 +8,7 @@ from common.errors import InputError
 from data.saliency import map_size
 from evaluation.artefacts import check_matches, load_artefact, metadata_path, write_metadata
 from evaluation.artefacts.runners import quantized
-from tests.evaluation.conftest import (
+from tests.evaluation.small import (
     CLASSES,
     SIZE,
     artefact_paths,

@@ -11,7 +11,7 @@ import pytest
 import evaluate
 from common.errors import run_command
 from evaluation.artefacts import write_metadata
-from tests.evaluation.conftest import describe, make_dataset
+from tests.evaluation.small import describe, make_dataset
 from tests.private import found_in, private_words
 
 ROOT = Path(__file__).resolve().parents[2]

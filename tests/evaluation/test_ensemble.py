@@ -13,7 +13,7 @@ from evaluation.config import EvaluateConfig
 from evaluation.ensemble import ensemble_cost, ensemble_table, require_members
 from evaluation.report import run_evaluation, write_predictions
 from evaluation.table import print_table
-from tests.evaluation.conftest import CLASSES, make_dataset, make_student, save_keras, save_tflite
+from tests.evaluation.small import CLASSES, make_dataset, make_student, save_keras, save_tflite
 
 COLUMNS = [f"p_{name}" for name in CLASSES]
 

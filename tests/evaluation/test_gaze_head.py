@@ -11,7 +11,7 @@ from data.saliency import map_size
 from evaluation.agreement import gaze_agreement
 from evaluation.artefacts import check_matches, load_artefact, read_metadata
 from evaluation.gaze_head import gaze_head_path, load_gaze_head, predict_gaze
-from tests.evaluation.conftest import SIZE, describe, make_dataset, make_gaze_head, make_student, save_keras
+from tests.evaluation.small import SIZE, describe, make_dataset, make_gaze_head, make_student, save_keras
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import types
 import pytest
 
 from evaluation.latency import measure_latency, time_calls
-from tests.evaluation.conftest import artefact_paths
+from tests.evaluation.small import artefact_paths
 
 
 @pytest.fixture

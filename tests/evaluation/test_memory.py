@@ -8,7 +8,7 @@ import keras
 import pytest
 
 from evaluation.memory import measure_memory
-from tests.evaluation.conftest import save_tflite
+from tests.evaluation.small import save_tflite
 
 SIDE, CHANNELS = 256, 32
 MAP_BYTES = 4 * SIDE * SIDE * CHANNELS

@@ -25,8 +25,8 @@ from evaluation.ood import (
     upside_differences,
 )
 from evaluation.predictions import predict_split
-from tests.evaluation.conftest import CLASSES, make_student, save_keras
 from tests.evaluation.fans import SIZE, fan, write_fans
+from tests.evaluation.small import CLASSES, make_student, save_keras
 
 
 @pytest.fixture(scope="module")

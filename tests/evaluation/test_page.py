@@ -9,7 +9,7 @@ import pytest
 from evaluation import EvaluateConfig, run_evaluation
 from evaluation.page.frames import FRAMES, choose
 from evaluation.page.write import page, write_page
-from tests.evaluation.conftest import CLASSES
+from tests.evaluation.small import CLASSES
 
 _VOID = {"meta", "br", "img", "input", "link", "hr"}
 

@@ -23,7 +23,7 @@ from evaluation.plots import write_plots
 from evaluation.report import run_evaluation
 from evaluation.sheet import draw_sheet
 from losses import TERMS
-from tests.evaluation.conftest import SIZE, artefact_paths, make_dataset
+from tests.evaluation.small import SIZE, artefact_paths, make_dataset
 
 
 def texts(figure):

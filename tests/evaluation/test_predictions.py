@@ -8,7 +8,7 @@ from common.errors import InputError
 from data.reading import read_split
 from evaluation.artefacts import load_artefact
 from evaluation.predictions import predict_split, split_rows
-from tests.evaluation.conftest import CLASSES, artefact_paths
+from tests.evaluation.small import CLASSES, artefact_paths
 
 
 @pytest.fixture

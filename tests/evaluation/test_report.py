@@ -16,7 +16,7 @@ from evaluation.compression import compare, compression_row, ratio_text, registe
 from evaluation.config import EvaluateConfig
 from evaluation.report import evaluate, run_evaluation, write_predictions, write_report
 from evaluation.table import print_table, scaled, short_name
-from tests.evaluation.conftest import (
+from tests.evaluation.small import (
     CLASSES,
     SIZE,
     artefact_paths,

@@ -16,7 +16,7 @@ from common.errors import InputError
 from evaluation.artefacts import load_artefact, metadata_path, write_metadata
 from evaluation.artefacts.graph import forbidden_operations
 from models import keras_file
-from tests.evaluation.conftest import CLASSES, SIZE, artefact_paths, describe
+from tests.evaluation.small import CLASSES, SIZE, artefact_paths, describe
 
 
 @pytest.fixture

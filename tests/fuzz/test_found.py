@@ -6,7 +6,7 @@ from common.errors import InputError
 from common.strict_yaml import read_mapping
 from data.gaze.read import read_gaze
 from studies.declare import read_study
-from tests.studies.conftest import STUDY
+from tests.studies.small import STUDY
 
 
 def test_a_clock_whose_steps_have_nothing_in_common(place):

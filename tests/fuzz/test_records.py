@@ -16,7 +16,7 @@ from evaluation.artefacts.load import blank_features
 from evaluation.predictions import split_rows
 from tests.data.described import describe_again
 from tests.data.tiny_dataset import records, write
-from tests.evaluation.conftest import describe, make_student, save_keras, save_tflite
+from tests.evaluation.small import describe, make_student, save_keras, save_tflite
 from tests.fuzz.drive import accepted, fuzz
 from tests.fuzz.strategies import changed, damaged
 

@@ -21,7 +21,7 @@ from common.typed import field_types
 from studies.declare import choose, read_study
 from tests.fuzz.drive import accepted, fuzz, run
 from tests.fuzz.strategies import any_json, changed, damaged, odd_numbers, odd_texts
-from tests.studies.conftest import STUDY
+from tests.studies.small import STUDY
 from training.config import TrainConfig
 from training.flags import parse
 

@@ -14,7 +14,7 @@ from evaluation.attention import attention_maps
 from losses import gaze_saliency_loss
 from models.registry import create, outline
 from models.sonoeyenet import SpatialSoftmax
-from tests.evaluation.conftest import dataset, save_keras  # noqa: F401  dataset is a fixture
+from tests.evaluation.small import make_dataset, save_keras
 from tests.models.zoo import inputs_of, small
 from tests.quantization import blobs
 
@@ -127,7 +127,8 @@ def test_under_mixed_precision_logits_and_map_stay_float32(name):
     assert model.get_layer("stride8").output.dtype == "bfloat16"
 
 
-def test_what_is_compared_with_the_gaze_is_the_map_that_it_predicts(dataset, tmp_path):  # noqa: F811
+def test_what_is_compared_with_the_gaze_is_the_map_that_it_predicts(tmp_path):
+    dataset = make_dataset(tmp_path / "data")
     model = small("multitask_sonoeyenet", (16, 24, 1), 3, standardise=False)
     path = save_keras(tmp_path / "teacher.keras", model, stage="teacher", inputs=("frame",))
     artefact = load_artefact(path)

@@ -6,12 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from phantom import PhantomConfig, write_recordings
+from phantom import write_recordings
 from phantom.cast import PLANES
-from tests.phantom.simulated import Sample, simulate
-
-SMALL = PhantomConfig(patients=3, seed=5, frame_size=(56, 72), fps=4.0, clip_s=1.5, workers=1)
-PER_PLANE = 100  # and trimester
+from tests.phantom.simulated import PER_PLANE, SMALL, Sample, simulate
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import pytest
 
+from phantom import PhantomConfig
 from phantom.biometry import draw_fetus
 from phantom.cast import CLASSES, PLANES
 from phantom.clip import Clip, Session, simulate_clip
@@ -21,6 +22,8 @@ CLIP_S = 4.0  # as the phantom's
 FRAME_SIZE = (112, 144)
 SCREEN = Screen()
 DEFAULT = get_difficulty("default")
+SMALL = PhantomConfig(patients=3, seed=5, frame_size=(56, 72), fps=4.0, clip_s=1.5, workers=1)
+PER_PLANE = 100  # and trimester
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,8 +17,7 @@ from scipy.stats import binomtest, ks_2samp, norm
 from phantom import landmarks
 from phantom.cast import CLASSES, PLANES
 from phantom.sonographer import saccade_s, scan_path
-from tests.phantom.conftest import PER_PLANE
-from tests.phantom.simulated import CLIP_S, SCREEN, simulate
+from tests.phantom.simulated import CLIP_S, PER_PLANE, SCREEN, simulate
 
 
 def detect_fixations(time_s, pixels, dispersion_degree=1.0, shortest_s=0.1) -> np.ndarray:

@@ -21,7 +21,7 @@ from phantom import PhantomConfig, prepare_phantom, write_recordings
 from phantom.cast import CLASSES
 from phantom.recordings import Order, worker_count, write_patient, write_video
 from phantom.tracker import draw_bias
-from tests.phantom.conftest import SMALL
+from tests.phantom.simulated import SMALL
 
 
 def contents(folder: Path) -> dict[str, bytes]:

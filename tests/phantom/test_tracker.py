@@ -8,8 +8,7 @@ import pytest
 from data.gaze.read import read_gaze
 from data.sources.manifest import read_manifest
 from phantom.tracker import Screen, drift, record_gaze, sample_times
-from tests.phantom.conftest import SMALL
-from tests.phantom.simulated import SCREEN
+from tests.phantom.simulated import SCREEN, SMALL
 
 
 def still(seconds: float, rng) -> tuple[np.ndarray, np.ndarray]:

@@ -11,8 +11,8 @@ from models import registry
 from studies.check import check
 from studies.commands import absence
 from studies.declare import choose, read_study
-from tests.evaluation.conftest import make_dataset
-from tests.studies.conftest import change, current, finish
+from tests.evaluation.small import make_dataset
+from tests.studies.small import change, current, finish
 
 
 def times(folder):

@@ -8,7 +8,7 @@ import yaml
 from common.errors import InputError
 from studies.commands import absence, prepare_command, row_command
 from studies.declare import choose, read_study
-from tests.studies.conftest import STUDY
+from tests.studies.small import STUDY
 
 
 def read(folder, text):

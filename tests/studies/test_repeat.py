@@ -5,7 +5,7 @@ import pytest
 from common.errors import InputError
 from studies.commands import evaluate_command, row_command
 from studies.declare import choose, of_seed, read_study, split_name
-from tests.studies.conftest import write_config
+from tests.studies.small import write_config
 
 FEW = """
 runs: runs

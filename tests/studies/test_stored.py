@@ -14,7 +14,7 @@ from studies.evidence_figure import draw
 from studies.page import write_blocks
 from studies.stored import read_stored, store_table
 from studies.table import read_predictions
-from tests.studies.conftest import finish, outline_large, write_config
+from tests.studies.small import finish, outline_large, write_config
 
 FEW = """
 runs: runs

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
 from benchmarks.browser import load_model, show_page
@@ -14,10 +13,8 @@ from benchmarks.chromium import Browser, find_chromium
 from phantom.cast import CLASSES
 from tests.data.clips import write_video
 from tests.phantom.simulated import simulate
+from tests.web.student import ROOT, STUDENT, self_test
 
-ROOT = Path(__file__).resolve().parents[2]
-# The student of `make demo`, 90 kB, so that no test here has to train one.
-STUDENT = Path(__file__).resolve().parent / "model" / "student_int8.tflite"
 DIST = ROOT / "web" / "dist"
 
 
@@ -58,19 +55,6 @@ def video(frames, tmp_path_factory):
     return write_video(path, frames, codec="libx264", pix_fmt="yuv420p", options=options)
 
 
-def self_test(height, width):
-    """One frame by formula, and the bytes that Python answers, as a bundle brings them."""
-    formula = {"x": 7, "y": 13, "plus": 5}
-    rows, columns = np.mgrid[:height, :width]
-    interpreter = Interpreter(str(STUDENT), num_threads=1)
-    interpreter.allocate_tensors()
-    frame = ((7 * columns + 13 * rows + 5) % 256).astype(np.uint8)
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], frame[None, :, :, None])
-    interpreter.invoke()
-    answer = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0]
-    return [{"frame": formula, "output": answer.tolist()}]
-
-
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory):
     """The folder of a bundle of the student, with a threshold for each kind of input."""
@@ -100,13 +84,6 @@ def bundle(tmp_path_factory):
     }
     (folder / "bundle.json").write_text(json.dumps(about), encoding="utf-8")
     return folder
-
-
-def metadata_of(bundle):
-    """What Python must know to answer as the page does."""
-    about = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))
-    height, width = about["input"]["shape"][1:3]
-    return {"classes": about["classes"], "frame_size": (height, width), "fit": about["preparation"]["fit"]}
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from benchmarks.browser import (
     show_page,
 )
 from tests.data.clips import write_video
-from tests.web.conftest import STUDENT, metadata_of
+from tests.web.student import STUDENT, metadata_of
 
 
 def alert_after(page, act):

@@ -24,7 +24,7 @@ from evaluation.ood import UNLIKE, UPSIDE_DOWN, fit_ood
 from phantom.cast import CLASSES
 from tests.data.clips import write_video
 from tests.phantom.simulated import simulate
-from tests.web.conftest import ROOT, STUDENT, metadata_of
+from tests.web.student import ROOT, STUDENT, metadata_of
 
 ELSEWHERE = "scans.test"
 
