@@ -22,6 +22,7 @@ from common.parsing import Parser, settings_of
 
 
 def main(argv: list[str]) -> int:
+    """Parse, and run the baseline that the subcommand names."""
     from baselines.config import BaselineConfig
     from baselines.registry import all_baselines
     from data.dataset import diagnosed

@@ -59,6 +59,12 @@ _WORDS = {
 _NAMED = re.compile(r"(?:^|\s)(\S+); (?:no space|read-only|permission)|name = '([^']+)'", re.IGNORECASE)
 
 
+def in_words(error: BaseException, limit: int = 200) -> str:
+    """What a library's error says, on one line and not longer than `limit`; its type's name if it says nothing."""
+    said = getattr(error, "strerror", None) or error
+    return " ".join(str(said).split())[:limit] or type(error).__name__
+
+
 @contextmanager
 def disk_errors(path: str | os.PathLike) -> Iterator[None]:
     """Turn the file-system errors that a user can cure into `InputError`.

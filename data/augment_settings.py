@@ -8,6 +8,7 @@ import math
 import tensorflow as tf
 
 from common.errors import InputError
+from common.typed import check_fields
 
 DRAWS = 9  # random numbers of the changes that are on by default
 # Those of the others. They come from a seed of their own, so that switching one on redraws nothing.
@@ -77,18 +78,24 @@ class Augmentation:
     calipers: float = 0.0
 
     def __post_init__(self) -> None:
+        """Refuse what can't be.
+
+        Raises:
+            InputError: a value of another type or out of range.
+        """
+        check_fields(self, "augment")
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if not isinstance(field.default, bool) and not 0 <= value < math.inf:
-                raise InputError(f"augment.{field.name} {value}: must be a number of at least 0")
+            if not 0 <= value < math.inf:
+                raise InputError(f"augment.{field.name} must be a number of at least 0, not {value}")
             if value > _MOST:
-                raise InputError(f"augment.{field.name} {value}: must be at most {_MOST}")
+                raise InputError(f"augment.{field.name} must be at most {_MOST}, not {value}")
         if self.zoom >= 1:
-            raise InputError(f"augment.zoom {self.zoom}: must be below 1, or a frame could shrink to nothing")
+            raise InputError(f"augment.zoom must be below 1, or a frame could shrink to nothing, not {self.zoom}")
         for name in _SHARES:
             value, most = getattr(self, name), 0.9 if name == "depth" else 0.5 if name == "sector_cut" else 1
             if value > most:
-                raise InputError(f"augment.{name} {value}: must be at most {most}")
+                raise InputError(f"augment.{name} must be at most {most}, not {value}")
 
     @property
     def takes_more(self) -> bool:

@@ -17,14 +17,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import tensorflow as tf
 
 from common.documents import checked, read_json
 from common.errors import InputError
 from common.files import path_kind, set_aside, whole_folder, write_text
-from data.frame_record import UNLABELLED, FrameRecord, to_example
-from data.frames import png_size
+from data.frame_record import UNLABELLED, FrameRecord, check_frame, to_example
 from data.names import name_fault, refuse_spellings
 from data.pseudonyms import Pseudonyms
 from data.records import check_split, sha256_of_shard
@@ -33,7 +31,7 @@ from data.splits import SPLITS
 from data.video.framing import OLD_FIT, FrameRule
 
 UNKNOWN_SCANNER = "unknown"
-_FRAMES_PER_SHARD = 2048
+FRAMES_PER_SHARD = 2048
 # Up to this many bytes of shards, checksums and records are verified whenever a data set is opened.
 SMALL_BYTES = 64 << 20
 _UNSAID = FrameRule(fit=OLD_FIT)
@@ -71,7 +69,7 @@ class Dataset:
 
     def shard_starts(self, split: str) -> list[int]:
         """Position in the split of each shard's first frame; all shards but the last are full."""
-        return [_FRAMES_PER_SHARD * number for number in range(len(self.shards(split)))]
+        return [FRAMES_PER_SHARD * number for number in range(len(self.shards(split)))]
 
     def frames(self, split: str) -> int:
         """Number of frames in a split."""
@@ -140,10 +138,15 @@ class DatasetWriter:
         self.notes: dict[str, float] = defaultdict(int)
 
     def add(self, split: str, record: FrameRecord) -> None:
-        """Append one frame to a split."""
+        """Append one frame to a split.
+
+        Raises:
+            InputError: no such split.
+            ValueError: a frame of another size or type, or a label that is no class.
+        """
         if split not in SPLITS:
             raise InputError(f"recording {record.recording_id}: split {split!r} is none of {', '.join(SPLITS)}")
-        _check_frame(record.frame, self._frame_size)
+        check_frame(record.frame, self._frame_size)
         if record.label != UNLABELLED and not 0 <= record.label < len(self._classes):
             raise ValueError(f"label is {record.label}, expected {UNLABELLED} to {len(self._classes) - 1}")
         self._patients[record.patient_id] = None
@@ -153,7 +156,7 @@ class DatasetWriter:
                 recording_id=self._pseudonyms.recording(record.recording_id),
                 patient_id=self._pseudonyms.patient(record.patient_id),
             )
-        if self._frames[split] % _FRAMES_PER_SHARD == 0:
+        if self._frames[split] % FRAMES_PER_SHARD == 0:
             self._next_shard(split)
         self._open[split].write(to_example(record).SerializeToString(deterministic=True))
         name = self._classes[record.label] if record.label != UNLABELLED else "unlabelled"
@@ -180,7 +183,11 @@ class DatasetWriter:
         self._open[split] = tf.io.TFRecordWriter(str(self.folder / name))
 
     def finish(self, source: Mapping, seed: int | None, require_all_classes: bool) -> None:
-        """Close the shards, check the counts and write `dataset.json`, last of all."""
+        """Close the shards, check the counts and write `dataset.json`, last of all.
+
+        Raises:
+            InputError: as of `write_dataset`.
+        """
         self.close()
         if not sum(self._frames.values()):
             reasons = "; ".join(f"{n} {reason}" for reason, n in self.refused.items()) or "the source is empty"
@@ -238,14 +245,6 @@ class DatasetWriter:
                     f"split {split!r} has no frame of class {', '.join(missing)}: add patients, change the seed or "
                     "the fractions, or give each patient a split in the source"
                 )
-
-
-def _check_frame(frame: np.ndarray | bytes, size: tuple[int, ...]) -> None:
-    if isinstance(frame, bytes):
-        if png_size(frame) != size:
-            raise ValueError(f"frame is a PNG of {png_size(frame)}, expected 8 bits grey of {size}")
-    elif frame.dtype != np.uint8 or frame.shape != size:
-        raise ValueError(f"frame is {frame.dtype} {frame.shape}, expected uint8 {size}")
 
 
 @contextmanager

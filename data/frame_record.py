@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data.frames import encode_png
+from data.frames import encode_png, png_size
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -40,6 +40,19 @@ class FrameRecord:
     gaze_x: Sequence[float] = ()
     gaze_y: Sequence[float] = ()
     scanner: str = ""
+
+
+def check_frame(frame: np.ndarray | bytes, size: tuple[int, ...]) -> None:
+    """Refuse a frame, uint8 [H, W] or its PNG, of another size than (H, W).
+
+    Raises:
+        ValueError: such a frame, or one that is not grey of 8 bits.
+    """
+    if isinstance(frame, bytes):
+        if png_size(frame) != size:
+            raise ValueError(f"frame is a PNG of {png_size(frame)}, expected 8 bits grey of {size}")
+    elif frame.dtype != np.uint8 or frame.shape != size:
+        raise ValueError(f"frame is {frame.dtype} {frame.shape}, expected uint8 {size}")
 
 
 def to_example(record: FrameRecord) -> tf.train.Example:

@@ -33,7 +33,11 @@ def resize_frame(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def encode_png(frame: np.ndarray) -> bytes:
-    """A frame, uint8 [H, W], as an 8-bit grey PNG; equal frames give equal bytes."""
+    """A frame, uint8 [H, W], as an 8-bit grey PNG; equal frames give equal bytes.
+
+    Raises:
+        ValueError: another type or shape.
+    """
     done, png = cv2.imencode(".png", frame)
     if not done:
         raise ValueError(f"a frame {frame.dtype} {frame.shape} can't be encoded")

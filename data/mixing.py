@@ -21,8 +21,8 @@ import tensorflow as tf
 
 from common.errors import InputError, disk_errors
 
-_AT_ONCE = 64  # records that are read in one call
-_OPEN_FILES = 128
+READ_AT_ONCE = 64  # records that are read in one call
+MOST_OPEN_FILES = 128
 _HEAD_BYTES, _TAIL_BYTES = 12, 4  # of a record in a TFRecord file: its length and a checksum, and another checksum
 
 
@@ -40,7 +40,7 @@ def mixed_records(shards: Sequence[str], starts: Sequence[int], order: tf.Tensor
     offsets = [record_offsets(Path(shard)) for shard in shards]
     count = sum(len(found) - 1 for found in offsets)
 
-    @functools.lru_cache(maxsize=_OPEN_FILES)
+    @functools.lru_cache(maxsize=MOST_OPEN_FILES)
     def opened(number: int) -> FileIO:
         return FileIO(shards[number])
 
@@ -59,7 +59,7 @@ def mixed_records(shards: Sequence[str], starts: Sequence[int], order: tf.Tensor
 
     keys = tf.random.stateless_uniform([count], order, None, None, tf.int64)
     positions = tf.argsort(keys) + starts[0]
-    return tf.data.Dataset.from_tensor_slices(tf.cast(positions, tf.int64)).batch(_AT_ONCE).map(records).unbatch()
+    return tf.data.Dataset.from_tensor_slices(tf.cast(positions, tf.int64)).batch(READ_AT_ONCE).map(records).unbatch()
 
 
 def record_offsets(shard: Path) -> np.ndarray:

@@ -72,6 +72,7 @@ def span_of(data: Dataset, split: str, unlabelled: str, part: Part, labelled: bo
     """The range that a part reads; every part has as many of the frames that are kept, but for one.
 
     Args:
+        data, split: the frames. part: whose range.
         unlabelled: which frames without a label are kept, see `data.pipeline.PipelineSettings`.
         labelled: of these, those that have a label alone (True), those that have none (False), or both (None).
 

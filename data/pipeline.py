@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 # Of decoded frames: a split that takes more is read again in every epoch, in memory that does not grow with it.
-_CACHE_LIMIT_BYTES = 256 << 20
+CACHE_LIMIT_BYTES = 256 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -209,11 +209,21 @@ def evaluation_batches(
     """Batches of a split in stored order, once, without augmentation; all weights are 1.
 
     Args:
+        data, split: the frames.
+        batch_size: frames per batch; the last one may have fewer.
+        sigma, gaze, seed, unlabelled: see `PipelineSettings`.
         keep: hold the frames in memory, as bytes, for going through them again; a split that
             takes more than 256 MiB is read again each time.
         teacher: see `training_batches`; what it gives is for view 0.
         part: of several readers, the one that this is. Each gives as many batches as the others, one per device and
             step, the last ones perhaps without a frame.
+
+    Returns:
+        Batches ({"frame" float32 [B, H, W, 1] in [0, 1], "gaze" float32 [B, h, w] that sums to 1, "gaze_valid"
+        bool [B]}, label int32 [B], weight float32 [B]); with `teacher` the features have what it gives too.
+
+    Raises:
+        InputError: no such split or choice, gaze that can't be shuffled, or fewer frames than readers.
     """
     settings = PipelineSettings(batch_size=batch_size, sigma=sigma, gaze=gaze, seed=seed, unlabelled=unlabelled)
     zero = tf.constant(0, tf.int64)
@@ -261,7 +271,7 @@ def _fits(data: Dataset, split: str, span: Span | None) -> bool:
     """Whether the frames of a split, or of a range of it, may be held in memory as bytes."""
     height, width = data.frame_size
     frames = data.frames(split) if span is None else span.end - span.first
-    return frames * height * width <= _CACHE_LIMIT_BYTES
+    return frames * height * width <= CACHE_LIMIT_BYTES
 
 
 def _selected(

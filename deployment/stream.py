@@ -38,6 +38,7 @@ class Latencies:
         self._counts: Counter[int] = Counter()
 
     def add(self, latency_ms: float) -> None:
+        """Count one latency, ms."""
         self._counts[min(round(latency_ms / _STEP_MS), 1_000_000)] += 1
 
     def quantile(self, share: float) -> float | None:

@@ -12,7 +12,7 @@ from typing import Any
 import av
 import numpy as np
 
-from common.errors import InputError
+from common.errors import InputError, in_words
 from data.video.clip import check_size
 from data.video.container import display_matrix, square_width, upright
 
@@ -165,8 +165,7 @@ def _not_opened(name: str, error: Exception, timeout_s: float) -> InputError:
         return InputError(f"{name}: there is no such camera: see which there are by ls /dev/video*")
     if number in (errno.EACCES, errno.EPERM):
         return InputError(f"{name}: permission denied: may this user read the camera (group video)?")
-    words = getattr(error, "strerror", None) or str(error)
-    return InputError(f"{name}: can't be opened ({words}): is the sender running, and is the address right?")
+    return InputError(f"{name}: can't be opened ({in_words(error)}): is the sender running, and is the address right?")
 
 
 def _broken(name: str, error: Exception, decoded: int, timeout_s: float) -> InputError:
@@ -174,5 +173,4 @@ def _broken(name: str, error: Exception, decoded: int, timeout_s: float) -> Inpu
         return error
     if isinstance(error, (av.error.ExitError, TimeoutError)):
         return InputError(f"{name}: no frame for {timeout_s:g} s, after {decoded}: the sender has stopped")
-    words = getattr(error, "strerror", None) or str(error)
-    return InputError(f"{name}: broke off after {decoded} frames ({words}): start the sender again")
+    return InputError(f"{name}: broke off after {decoded} frames ({in_words(error)}): start the sender again")

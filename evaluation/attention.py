@@ -43,6 +43,9 @@ def attention_maps(artefact: Artefact, features: Mapping[str, np.ndarray], tap: 
     Returns:
         float64 [B, h, w], each sums to 1 (uniform where nothing is active).
 
+    Raises:
+        ValueError: an artefact that hides its layers.
+
     Source: Zagoruyko and Komodakis, "Paying More Attention to Attention", ICLR 2017.
     """
     model = artefact.model

@@ -18,7 +18,7 @@ from evaluation.config import BOOTSTRAP_DRAWS
 
 BOOTSTRAP_SEED = 20
 ECE_BINS = 15
-_DRAWN_AT_ONCE = 1 << 21  # numbers of 8 bytes
+DRAWN_AT_ONCE = 1 << 21  # numbers of 8 bytes
 KEYS = ["recording_id", "frame_index", "patient_id", "label"]
 
 Ids = Sequence | pd.Series | np.ndarray
@@ -257,7 +257,7 @@ def _times_drawn(patients: int, draws: int, seed: int) -> Iterator[np.ndarray]:
     In parts, so that memory does not grow with the number of patients; the numbers do not depend on that.
     """
     random, share = np.random.default_rng(seed), np.full(patients, 1 / patients)
-    step = max(1, _DRAWN_AT_ONCE // patients)
+    step = max(1, DRAWN_AT_ONCE // patients)
     for first in range(0, draws, step):
         yield random.multinomial(patients, share, min(step, draws - first))
 

@@ -47,6 +47,9 @@ def netscore(accuracy_percent: float, params_m: float, macs_g: float) -> float:
 
     −∞ for an accuracy of 0. Source: Wong, "NetScore", 2018, with α=2, β=γ=0.5; the
     logarithm is to base 10.
+
+    Raises:
+        ValueError: no parameters or no MACs.
     """
     if params_m <= 0 or macs_g <= 0:
         raise ValueError(f"NetScore of {params_m} M parameters and {macs_g} G MACs is not defined")

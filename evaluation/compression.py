@@ -73,7 +73,11 @@ def compression_row(size_bytes: int, teacher: Teacher | None, conventional_param
 
 
 def compression_ratio(params: int, size_bytes: int) -> float:
-    """4 · params / bytes: how many times the float32 weights of the larger model outweigh a file."""
+    """4 · params / bytes: how many times the float32 weights of the larger model outweigh a file.
+
+    Raises:
+        ValueError: `size_bytes` is below 1.
+    """
     if size_bytes < 1:
         raise ValueError(f"size_bytes must be at least 1, not {size_bytes}")
     return _FLOAT32_BYTES * params / size_bytes

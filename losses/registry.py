@@ -67,6 +67,7 @@ class Option:
 
     @property
     def names_taps(self) -> bool:
+        """Whether it is names of taps and no number."""
         return isinstance(self.default, tuple)
 
 

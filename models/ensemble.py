@@ -31,6 +31,7 @@ class Ensemble:
 
     @property
     def name(self) -> str:
+        """The names of its teachers, joined by +."""
         return "+".join(model.name for model in self.models)
 
     def source(self, taps: Sequence[str]) -> keras.Model:

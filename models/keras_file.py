@@ -21,7 +21,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from common.errors import InputError, disk_errors
+from common.errors import InputError, disk_errors, in_words
 from common.files import check_file
 
 # The largest registered model, VGG-16 on 224×288 frames, has 0.66 GB of float32 weights.
@@ -78,9 +78,8 @@ def _memory_bounded(path: Path) -> Iterator[None]:
 
 def unreadable(path: Path, error: BaseException) -> InputError:
     """One line for a file that its library can't read."""
-    lines = str(error).strip().splitlines()
-    first = lines[0][:200] if lines else type(error).__name__
-    return InputError(f"{path}: can't be loaded ({first}): the file is damaged or of another version, export it again")
+    words = in_words(error)
+    return InputError(f"{path}: can't be loaded ({words}): the file is damaged or of another version, export it again")
 
 
 def check_archive(path: Path) -> None:

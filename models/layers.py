@@ -60,7 +60,20 @@ def conv_bn_relu(
     cap: float | None = None,
     epsilon: float = 1e-3,
 ) -> Tensor:
-    """Convolution without bias, batch normalisation, ReLU; the ReLU is named `act`."""
+    """Convolution without bias, batch normalisation, ReLU.
+
+    Args:
+        keras_module: `keras` or `tf_keras`.
+        x: [B, h, w, C].
+        filters, size, strides: of the convolution, which pads to "same".
+        name: of the layers, with `_conv`, `_bn` and `_relu` after it.
+        act: name of the ReLU, such as that of a tap, in place of `<name>_relu`.
+        cap: largest value of the ReLU; None for no bound.
+        epsilon: of batch normalisation.
+
+    Returns:
+        [B, ⌈h / strides⌉, ⌈w / strides⌉, filters].
+    """
     x = keras_module.layers.Conv2D(
         filters,
         size,
@@ -82,7 +95,11 @@ def bn_relu(
     cap: float | None = None,
     epsilon: float = 1e-3,
 ) -> Tensor:
-    """Batch normalisation and ReLU (capped at `cap`)."""
+    """Batch normalisation and ReLU; arguments as of `conv_bn_relu`.
+
+    Returns:
+        Of the shape of `x`.
+    """
     # Clips are few and epochs short: moving statistics must settle within tens of steps.
     x = keras_module.layers.BatchNormalization(momentum=0.9, epsilon=epsilon, name=f"{name}_bn")(x)
     return keras_module.layers.ReLU(max_value=cap, name=act or f"{name}_relu")(x)

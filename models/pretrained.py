@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from common.errors import InputError
+from common.errors import InputError, in_words
 from common.files import path_kind
 from models.imagenet import ImageNetWeights
 from models.keras_file import check_weights_file, read_keras_model
@@ -154,7 +154,7 @@ def _application(model: keras.Model, name: str, weights: ImageNetWeights, source
                 given.load_weights(source)
                 return given
             except (ValueError, KeyError, OSError) as error:
-                failures.append(_first_line(error))
+                failures.append(in_words(error))
     raise InputError(
         f"{parameter} {source}: holds no weights of {weights.application} ({failures[0]}): save them with "
         f"keras.applications.{weights.application}(…).save_weights(…)"
@@ -171,7 +171,7 @@ def _fetched(build: Callable[[], keras.Model], name: str, parameter: str) -> ker
         if not known and "URL fetch failure" not in text and "corrupted file" not in text:
             raise
         raise InputError(
-            f"{parameter} imagenet: the weights of {name} can't be fetched ({_first_line(error)}): this needs the "
+            f"{parameter} imagenet: the weights of {name} can't be fetched ({in_words(error)}): this needs the "
             "network once; give a local .h5 or .keras file, or start from random weights"
         ) from error
 
@@ -196,8 +196,3 @@ def _yaml(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return str(list(value)) if isinstance(value, tuple) else f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__

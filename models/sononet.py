@@ -113,9 +113,10 @@ def classify(
     """All layers from the first convolution to the logits.
 
     Args:
+        x: what the first convolution takes, [B, H, W, C].
         fused: (features, stride) → features, wherever a pooling has led to a new stride.
         attended: features → features, before the last convolution at the stride of the gaze map.
-        Others: as `build_teacher`.
+        keras_module, filters, num_classes, width, dropout: as of `build_teacher`.
 
     Returns:
         Logits [B, num_classes], float32.

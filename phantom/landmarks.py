@@ -1,7 +1,7 @@
 """What a sonographer looks for in each plane, and how often.
 
 The shares are those of the PULSE study (UOG 2020, VP40.20; read off its Figure 1 to
-about 0.3 points): of the acquisitions of the head, abdomen and femur planes in which
+about 0.3 percentage points): of the acquisitions of the head, abdomen and femur planes in which
 a landmark was fixated, 2nd trimester (242, 256 and 236 acquisitions) and 3rd (204, 257
 and 218). There the landmarks were found by a network trained on gaze. The share of
 other places about the femur is not given; it is ours.

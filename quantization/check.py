@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import models
-from common.errors import InputError
+from common.errors import InputError, in_words
 from quantization.legacy import LegacyLayer, LegacyModel, tf_keras
 from quantization.scheme import quantize_model, registry
 
@@ -44,7 +44,7 @@ def dry_run(name: str, frame_shape: tuple[int, int, int], num_classes: int, **op
     except InputError:
         raise
     except _REFUSALS as error:
-        reason = f"can't be built with tf_keras ({_first_line(error)}): use plain layers that both Keras have"
+        reason = f"can't be built with tf_keras ({in_words(error)}): use plain layers that both Keras have"
         return [Refusal(name, f"{entry.role} model", reason)]
     return refused_layers(model)
 
@@ -76,7 +76,7 @@ def try_quantize(model: LegacyModel) -> tuple[object | None, list[Refusal]]:
     try:
         return quantize_model(model), []
     except _REFUSALS as error:
-        return None, [Refusal(model.name, "model", f"TF-MOT refuses it: {_first_line(error)}")]
+        return None, [Refusal(model.name, "model", f"TF-MOT refuses it: {in_words(error)}")]
 
 
 def _reason(keras_module: ModuleType, known: QuantizeRegistry, layer: LegacyLayer) -> str | None:
@@ -123,8 +123,3 @@ def _activation_reason(layer: LegacyLayer) -> str | None:
         return None
     name = getattr(activation, "__name__", type(activation).__name__)
     return f"has the activation {name}: TF-MOT knows {', '.join(sorted(names))}"
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__

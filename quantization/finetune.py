@@ -23,6 +23,7 @@ from common.state_file import State, give_values, read_state, write_state
 from common.tensors import Tensor
 from models.accounting import Means, Measured, measure
 from models.distiller import teacher_pass
+from models.finite import check_finite
 from models.learner import own_losses, unpack
 from models.objective import Objective
 from quantization.legacy import LegacyModel, tf_keras
@@ -91,7 +92,7 @@ def fine_tune(
         `learning_rate`.
 
     Raises:
-        InputError: a part of the loss that is not finite, with the step and the part.
+        Diverged: a part of the loss that is not finite, with the step and the part.
     """
     trainer = _Trainer(model, training)
     history, file = trainer.restore(), training.checkpoint
@@ -114,10 +115,12 @@ def _train_epoch(trainer: _Trainer, feed: Iterator, epoch: int, what: str) -> di
     first = epoch * training.steps_per_epoch
     last = min(first + training.steps_per_epoch, training.steps)
     trainer.seed_dropout(epoch)
-    logs = Means()
+    logs, rate = Means(), training.learning_rate
     for step in track(range(first, last), f"{what}, epoch {epoch + 1}/{epochs}"):
         frozen = step >= training.freeze_batch_norm_from * training.steps
-        logs.add(_finite(trainer.train_step(next(feed), frozen), f"{what}, step {step + 1}", training.learning_rate))
+        measured = trainer.train_step(next(feed), frozen)
+        check_finite({name: value for name, (value, _) in measured.items()}, f"{what}, step {step + 1}", rate)
+        logs.add(measured)
     row = logs.result()
     if training.validation is not None:
         means = Means()
@@ -207,14 +210,3 @@ def _tap(model: LegacyModel, name: str) -> Tensor:
             # A layer that TF-MOT did not wrap belongs to the model it was made from too: its last use is this model's.
             return there[known].get_output_at(-1)
     raise InputError(f"model {model.name}: has no tap {name!r}; it has {', '.join(n for n in there if 'stride' in n)}")
-
-
-def _finite(measured: Measured, where: str, learning_rate: float) -> Measured:
-    # The parts before their sum, so that it is the part that gets named.
-    for name, (value, _) in sorted(measured.items(), key=lambda item: item[0] == "loss"):
-        if not math.isfinite(float(value)):
-            raise InputError(
-                f"{where}: {name} is {float(value)}: lower learning_rate (now {learning_rate:g}), or look for bad "
-                "frames in the data set"
-            )
-    return measured

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import keras
 
-from common.errors import InputError
+from common.errors import InputError, in_words
 from quantization.finetune import FineTuning, fine_tune
 from quantization.legacy import LegacyLayer, tf_keras, tfmot
 from quantization.legacy_copy import build_legacy_copy
@@ -64,8 +64,8 @@ def quantize_preserving(
         annotated = quantization.quantize_annotate_model(copy)
         model = quantization.quantize_apply(annotated, _scheme(sparse, clustered))
     except (NotImplementedError, RuntimeError, ValueError) as error:
-        words = str(error).strip().splitlines()[0][:200]
-        raise InputError(f"model {name}: TF-MOT can't quantize it and keep what was compressed: {words}") from error
+        why = in_words(error)
+        raise InputError(f"model {name}: TF-MOT can't quantize it and keep what was compressed: {why}") from error
     set_ranges(model, calibration, RANGE_DECAY)
     history = fine_tune(model, training, "quantizing")
     if clustered:

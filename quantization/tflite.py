@@ -101,9 +101,15 @@ def post_training_int8(student: keras.Model, frames: Iterable, path: str | os.Pa
     """Write a full-int8 model of the float student without further training, to compare with.
 
     Args:
+        student: trained Keras 3 student; it is not changed.
         frames: batches [B, H, W, C] in [0, 1] for calibration, a hundred frames or more in all.
+        path, metadata: as of `export_int8`.
 
-    Other args, returns and raises: as `export_int8`, of the Keras 3 student.
+    Returns:
+        Bytes of the file.
+
+    Raises:
+        InputError: metadata that is not this model's, or a path that can't be written.
     """
 
     def representative() -> Iterator[list[np.ndarray]]:

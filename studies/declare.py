@@ -75,6 +75,7 @@ class Row(_Fields):
 
     @property
     def key(self) -> str:
+        """table/row, which no other row of the study has."""
         return f"{self.table}/{self.name}"
 
     @property
@@ -194,6 +195,7 @@ class Study(_Fields):
         return self
 
     def rows(self) -> Iterator[Row]:
+        """All rows, table after table."""
         for table in self.tables.values():
             yield from table.rows.values()
 

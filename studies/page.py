@@ -55,7 +55,7 @@ def print_lines(table: Table, lines: Sequence[Line]) -> None:
     """Show the columns that most terminals have space for."""
     shown = RichTable(title=table.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for name in _SHORT:
-        shown.add_column(name, overflow="fold")
+        shown.add_column(name, overflow="fold", no_wrap=name == "model")
     for line in lines:
         shown.add_row(*(COLUMNS[name](line) for name in _SHORT))
     console.print(shown)

@@ -44,10 +44,12 @@ class Line:
 
     @property
     def found(self) -> dict[str, Any]:
+        """The row of the report; of an ensemble the one of all members together."""
         return self.report["artefacts"][-1]
 
     @property
     def accuracy(self) -> float:
+        """Share of the labelled test frames that are classified correctly."""
         return self.found["accuracy"]
 
     @property
@@ -62,6 +64,7 @@ class Line:
 
     @property
     def form(self) -> str:
+        """As the study names it, else "float", "8-bit", "float .tflite" or "ensemble"."""
         if self.row.form or self.row.ensemble:
             return self.row.form or "ensemble"
         eight_bit = "int8" in self.row.artefact or "ptq" in self.row.artefact

@@ -200,7 +200,7 @@ def test_what_the_page_says_of_every_seed_and_of_the_place():
     assert all((whole > of_five_seeds(arm)).all() for arm in ("image", "shuffled", "alone"))
     share = (whole - of_five_seeds("shuffled")).mean() / (whole - of_five_seeds("alone")).mean()
     page = " ".join(PAGE.split())
-    assert f"Shuffled gaze loses 5.6 of the 8.7 points, {share:.0%}".replace("%", " %") in page
+    assert f"Shuffled gaze loses 5.6 of the 8.7 percentage points, {share:.0%}".replace("%", " %") in page
     gap = stats.ttest_rel(whole, of_five_seeds("image")).confidence_interval(0.95)
     assert f"{100 * gap.low:.1f} to {100 * gap.high:.1f} over the image-only teacher" in page
     stored = read_stored(ROOT / "studies" / "results" / "half_16")

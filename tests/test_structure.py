@@ -47,7 +47,6 @@ DIALECT = {
     r"times smaller": "compression ratio",
     r"(?<!percentage )points (below|above|over|less|more)": "percentage points",
     r"\d\.\d points": "percentage points",
-    r"hundredths": "a difference of two figures as they are, or percentage points",
     r"quantis(e[drs]?|ing|ations?)": "quantize, as TF-MOT spells it",
     r"twins?": "what it is",
     r"kit": "keras_module",

@@ -91,6 +91,7 @@ def check_models(config: TrainConfig, data: Dataset, say: bool = False) -> None:
     """Build everything once, so that a tap, an option or a layer that can't work is known now.
 
     Args:
+        config, data: of the run.
         say: print what TF-MOT takes, not only what it refuses.
 
     Raises:

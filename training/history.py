@@ -15,7 +15,6 @@ The training figures are taken while the weights change, the validation ones at 
 
 from __future__ import annotations
 
-import math
 import shutil
 import time
 from pathlib import Path
@@ -28,13 +27,9 @@ from tensorflow.core.framework.summary_pb2 import Summary
 from tensorflow.core.util.event_pb2 import Event
 
 from common.console import console, progress_bar
-from common.errors import InputError
 from common.files import whole_file
 from evaluation.history import read_history
-
-
-class Diverged(InputError):
-    """A part of the training loss is no finite number."""
+from models.finite import check_finite
 
 
 class History:
@@ -106,7 +101,7 @@ class Reporter(keras.callbacks.Callback):
             self._bar.update(self._task, completed=epoch * self.params["steps"])
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        check_finite(self._stage, self._epoch * self.params["steps"] + batch + 1, logs or {})
+        check_finite(logs or {}, f"{self._stage}, step {self._epoch * self.params['steps'] + batch + 1}")
         if self._bar:
             self._bar.advance(self._task)
 
@@ -123,17 +118,6 @@ class Reporter(keras.callbacks.Callback):
         if self._bar:
             self._bar.stop()
             self._bar = None
-
-
-def check_finite(stage: str, step: int, parts: dict) -> None:
-    """Raise `Diverged` if any part is NaN or infinite, naming the single terms before their sum."""
-    broken = [name for name, value in parts.items() if not math.isfinite(float(value))]
-    if broken:
-        named = [name for name in broken if name != "loss"] or broken
-        raise Diverged(
-            f"{stage}, step {step}: {', '.join(named)} is not a finite number: lower the learning rate or the weight "
-            "of that part; what was finished before is kept"
-        )
 
 
 def show_epoch(stage: str, epoch: int, epochs: int, logs: dict) -> None:

@@ -44,7 +44,14 @@ def read_times(table: Table, column: str, *usual: str) -> tuple[np.ndarray, str]
 
 
 def time_unit(table: Table, column: str, time: np.ndarray, usual: tuple[str, ...]) -> str:
-    """The unit of a column of times, as `read_times` describes."""
+    """The unit of a column of times, as `read_times` describes.
+
+    Args:
+        table: of samples. column: its time. time: what it says, [n]. usual: units that occur, the usual one first.
+
+    Raises:
+        InputError: the header names a unit that is none of time.
+    """
     written = table.header.unit.get(column, "")
     if _NO_UNIT.search(written.casefold()):
         raise InputError(

@@ -157,7 +157,11 @@ class Table:
         return values
 
     def pairs(self, name: str, *, nan_where: np.ndarray) -> np.ndarray:
-        """A column of `(x, y)` cells as float64 [n, 2]; as `numbers(empty=True)` otherwise."""
+        """A column of `(x, y)` cells as float64 [n, 2]; as `numbers(empty=True)` otherwise.
+
+        Raises:
+            InputError: a cell that is no pair, or as of `numbers`.
+        """
         values = np.full((len(self), 2), np.nan)
         for i, text in enumerate(self.column(name)):
             if not text:
@@ -170,7 +174,11 @@ class Table:
         return values
 
     def codes(self, name: str, meaning: Mapping[str, T]) -> list[T]:
-        """A column of codes, each translated by `meaning`; keys are lower case, "" is an empty cell."""
+        """A column of codes, each translated by `meaning`; keys are lower case, "" is an empty cell.
+
+        Raises:
+            InputError: a code that has no meaning.
+        """
         values = []
         for i, text in enumerate(self.column(name)):
             code = text.casefold()

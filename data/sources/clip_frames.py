@@ -138,7 +138,12 @@ def clip_frames(task: ClipTask, counts: ClipCounts) -> Iterator[Kept]:
 
 
 def store_clip(task: ClipTask) -> ClipCounts:
-    """`clip_frames` into the task's file; `stored_frames` reads them."""
+    """`clip_frames` into the task's file; `stored_frames` reads them.
+
+    Raises:
+        InputError: as of `clip_frames`.
+        ValueError: the task names no file.
+    """
     if task.store is None:
         raise ValueError("task.store is None, and names no file")
     counts = ClipCounts()

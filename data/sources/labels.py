@@ -91,7 +91,11 @@ def one_class_each(rows: Sequence[tuple[Row, str]], classes: Sequence[str] | Non
 
 
 def check_within(intervals: Sequence[Interval], duration_s: float, slack_s: float, video: Path) -> None:
-    """Refuse an interval outside the video, by more than `slack_s` (labels are rounded)."""
+    """Refuse an interval outside the video, by more than `slack_s` (labels are rounded).
+
+    Raises:
+        InputError: naming the row and the column.
+    """
     for interval in intervals:
         for column, value in (("start_s", interval.start_s), ("end_s", interval.end_s)):
             if value < 0 or value > duration_s + slack_s:

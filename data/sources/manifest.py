@@ -156,7 +156,11 @@ def _name(row: Row, column: str) -> str:
 
 
 def check_box(row: Row, column: str, box: Sequence[float], inside_px: tuple[int, int], what: str) -> None:
-    """Refuse a box (x, y, width, height) that reaches out of `inside_px` (width, height)."""
+    """Refuse a box (x, y, width, height) that reaches out of `inside_px` (width, height).
+
+    Raises:
+        InputError: naming the row and the column.
+    """
     x, y, width, height = box
     if x < 0 or y < 0 or x + width > inside_px[0] or y + height > inside_px[1]:
         raise row.error(

@@ -57,7 +57,11 @@ class ImageSource:
 
 
 def image_sources() -> dict[str, ImageSource]:
-    """{name: source} of every module in `data/sources/image_sets` that declares `SOURCE`, by name."""
+    """{name: source} of every module in `data/sources/image_sets` that declares `SOURCE`, by name.
+
+    Raises:
+        ValueError: two of them have one name.
+    """
     found: dict[str, ImageSource] = {}
     for module in pkgutil.iter_modules(image_sets.__path__):
         source = importlib.import_module(f"{image_sets.__name__}.{module.name}").SOURCE

@@ -15,7 +15,7 @@ from typing import Any, Self
 import av
 import numpy as np
 
-from common.errors import InputError
+from common.errors import InputError, in_words
 from data.video.avi import frame_chunks
 from data.video.clip import Video, check_size
 from data.video.ffv1 import packet_is_damaged
@@ -363,8 +363,7 @@ class _errors:
         if isinstance(error, (av.error.FFmpegError, UnicodeDecodeError)) or (
             isinstance(error, (ValueError, RuntimeError)) and "av" in type(error).__module__
         ):
-            words = getattr(error, "strerror", None) or str(error)
             raise InputError(
-                f"{self._path}: can't be read as a video ({words}): it is truncated, damaged or no "
+                f"{self._path}: can't be read as a video ({in_words(error)}): it is truncated, damaged or no "
                 f"video, {_EXPORT_AGAIN}"
             ) from error

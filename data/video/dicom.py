@@ -18,7 +18,7 @@ from pydicom.filereader import read_file_meta_info
 from pydicom.pixels import get_decoder, iter_pixels
 from pydicom.pixels.processing import apply_color_lut
 
-from common.errors import InputError
+from common.errors import InputError, in_words
 from data.frames import grey_frame, resize_frame
 from data.video.clip import MAX_FPS, MIN_FPS, RateMissing, Video, check_fps, check_size
 from data.video.dicom_count import stored_frames
@@ -100,10 +100,10 @@ def _read(path: Path, **options: bool) -> Any:
         except InputError:
             raise
         except (InvalidDicomError, EOFError, OSError, MemoryError) as error:
-            raise InputError(f"{path}: can't be read as DICOM ({_words(error)}): {_EXPORT_AGAIN}") from error
+            raise InputError(f"{path}: can't be read as DICOM ({in_words(error)}): {_EXPORT_AGAIN}") from error
         except Exception as error:
             raise InputError(
-                f"{path}: can't be read as DICOM ({_words(error)}): it is damaged, {_EXPORT_AGAIN}"
+                f"{path}: can't be read as DICOM ({in_words(error)}): it is damaged, {_EXPORT_AGAIN}"
             ) from error
     return found
 
@@ -298,7 +298,7 @@ def _film_bytes(path: Path) -> bytes:
     try:
         fragments = list(generate_fragments(pixels))
     except (ValueError, EOFError) as error:
-        raise InputError(f"{path}: its film can't be taken out ({_words(error)}): {_EXPORT_AGAIN}") from error
+        raise InputError(f"{path}: its film can't be taken out ({in_words(error)}): {_EXPORT_AGAIN}") from error
     # The first fragment is the table of offsets, which a film has no use for.
     return b"".join(fragments[1:])
 
@@ -312,7 +312,7 @@ def _decode(path: Path, header: FileDataset, syntax: uid.UID, count: int) -> Ite
         # pydicom and its decoders raise what they like on damaged pixels.
         except Exception as error:
             raise InputError(
-                f"{path}: its pixels can't be decoded ({_words(error)}): it is truncated or damaged, {_EXPORT_AGAIN}"
+                f"{path}: its pixels can't be decoded ({in_words(error)}): it is truncated or damaged, {_EXPORT_AGAIN}"
             ) from error
 
 
@@ -370,7 +370,3 @@ def _from_palette(pixels: np.ndarray, header: FileDataset, table_bits: int) -> n
         shift = 8 if table_bits > 8 and int(colour.max()) > 255 else 0
         colour = (colour >> shift).astype(np.uint8)
     return grey_frame(colour)
-
-
-def _words(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

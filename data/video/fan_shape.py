@@ -84,7 +84,11 @@ class FanShape:
         return self.left[0] + (self.left[1] - self.left[0]) * share, share * self.height
 
     def radius(self, size: tuple[int, int], aspect: float | None = None) -> np.ndarray:
-        """Distance of each pixel from the apex, in pixels along y, [h, w]; negative above it."""
+        """Distance of each pixel from the apex, in pixels along y, [h, w]; negative above it.
+
+        Raises:
+            ValueError: the sides are parallel, so there is no apex.
+        """
         apex = self.apex()
         if apex is None:
             raise ValueError("parallel sides do not meet")

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
 
-from common.errors import InputError
+from common.errors import InputError, in_words
 from common.files import path_kind
 from data.filetypes import file_kind
 from data.frames import grey_frame
@@ -320,4 +320,4 @@ class _readable:
 def _words(error: BaseException) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "of no kind that is read: 8 or 16 bits grey, or RGB"
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return in_words(error)

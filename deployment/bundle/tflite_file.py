@@ -47,6 +47,9 @@ def with_rgb_input(content: bytes) -> bytes:
 
     Args:
         content: of a `.tflite` file with one input [1, H, W, 1].
+
+    Raises:
+        ValueError: the input has another number of channels.
     """
     model = _read(content)
     (graph,) = model.subgraphs

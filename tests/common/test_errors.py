@@ -7,7 +7,22 @@ import pickle
 import pytest
 import tensorflow as tf
 
-from common.errors import InputError, disk_errors, run_command
+from common.errors import InputError, disk_errors, in_words, run_command
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ValueError("  no such layer:\n\n  conv1 "), "no such layer: conv1"),
+        (OSError(errno.ENOENT, "No such file", "/a/file"), "No such file"),
+        (OSError("HDF5 has no number"), "HDF5 has no number"),
+        (RuntimeError(), "RuntimeError"),
+        (ValueError(" \n"), "ValueError"),
+        (ValueError("x" * 300), "x" * 200),
+    ],
+)
+def test_an_error_in_words_is_one_line_and_never_empty(error, words):
+    assert in_words(error) == words
 
 
 def fail(error):

@@ -78,7 +78,7 @@ def test_names_of_any_script_and_unlabelled_frames(tmp_path):
 
 
 def test_many_frames_are_spread_over_shards_in_order(tmp_path, monkeypatch):
-    monkeypatch.setattr(dataset, "_FRAMES_PER_SHARD", 4)
+    monkeypatch.setattr(dataset, "FRAMES_PER_SHARD", 4)
     rows = records(3, 5)
     data = write(tmp_path / "d", {"train": rows})
     assert len(data.shards("train")) == 4
@@ -87,7 +87,7 @@ def test_many_frames_are_spread_over_shards_in_order(tmp_path, monkeypatch):
 
 
 def test_shards_are_mixed_and_each_frame_keeps_its_place(tmp_path, monkeypatch):
-    monkeypatch.setattr(dataset, "_FRAMES_PER_SHARD", 4)
+    monkeypatch.setattr(dataset, "FRAMES_PER_SHARD", 4)
     rows = records(4, 5)
     data = write(tmp_path / "d", {"train": rows})
     orders = []

@@ -20,7 +20,7 @@ SETTINGS = PipelineSettings(batch_size=8, seed=5)
 def data(tmp_path_factory):
     """41 frames in shards of 10; each frame's grey is its position, two thirds of the labels lie in the first half."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(dataset_module, "_FRAMES_PER_SHARD", 10)
+        patched.setattr(dataset_module, "FRAMES_PER_SHARD", 10)
         rows = [
             dataclasses.replace(
                 row,

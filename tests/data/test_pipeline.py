@@ -165,7 +165,7 @@ def test_skipping_is_dropping_the_first_batches(data, skip):
 @pytest.mark.parametrize("in_memory", [True, False])
 def test_training_sees_every_frame_once_an_epoch_in_a_new_order(data, in_memory, monkeypatch):
     if not in_memory:
-        monkeypatch.setattr("data.pipeline._CACHE_LIMIT_BYTES", 0)
+        monkeypatch.setattr("data.pipeline.CACHE_LIMIT_BYTES", 0)
     batches = take(data, 2 * len(ROWS), batch_size=1)
     frames = [batch[0]["frame"].tobytes() for batch in batches]
     first, second = frames[: len(ROWS)], frames[len(ROWS) :]
@@ -175,7 +175,7 @@ def test_training_sees_every_frame_once_an_epoch_in_a_new_order(data, in_memory,
 
 
 def test_a_set_too_large_for_memory_goes_on_where_it_was(data, monkeypatch):
-    monkeypatch.setattr("data.pipeline._CACHE_LIMIT_BYTES", 0)
+    monkeypatch.setattr("data.pipeline.CACHE_LIMIT_BYTES", 0)
     options = {"batch_size": 5, "seed": 0, "augmentation": Augmentation()}
     same(take(data, 3, skip=7, **options), take(data, 10, **options)[7:])
 
@@ -194,19 +194,19 @@ def test_a_view_does_not_depend_on_whether_the_split_is_held_in_memory(data, mon
         return list(batches.as_numpy_iterator())
 
     held = view()
-    monkeypatch.setattr("data.pipeline._CACHE_LIMIT_BYTES", 0)
+    monkeypatch.setattr("data.pipeline.CACHE_LIMIT_BYTES", 0)
     same(held, view())
 
 
 def test_a_split_of_many_shards_is_mixed_across_them(tmp_path, monkeypatch):
     """As many patients in a batch as a perfect shuffle of all frames gives."""
     clips, length = 24, 16
-    monkeypatch.setattr("data.dataset._FRAMES_PER_SHARD", length)
+    monkeypatch.setattr("data.dataset.FRAMES_PER_SHARD", length)
     rows = records(clips, length, gaze=False)
     data = write(tmp_path / "d", {"train": rows}, require_all_classes=False)
     assert len(data.shards("train")) == clips
     owner = {row.frame.tobytes(): row.patient_id for row in rows}
-    monkeypatch.setattr("data.pipeline._CACHE_LIMIT_BYTES", 0)
+    monkeypatch.setattr("data.pipeline.CACHE_LIMIT_BYTES", 0)
     distinct = []
     for features, *_ in take(data, clips * length // 12, batch_size=12):
         pixels = np.rint(features["frame"][..., 0] * 255).astype(np.uint8)
@@ -218,9 +218,9 @@ def test_a_split_of_many_shards_is_mixed_across_them(tmp_path, monkeypatch):
 def test_a_shard_stays_open_until_it_is_read(tmp_path, monkeypatch):
     """tf.data reads in several threads, and only a few shards are open at once: none is closed in another's read."""
     clips, length, pread = 24, 16, os.pread
-    monkeypatch.setattr("data.dataset._FRAMES_PER_SHARD", length)
-    monkeypatch.setattr("data.mixing._OPEN_FILES", 1)
-    monkeypatch.setattr("data.mixing._AT_ONCE", 8)
+    monkeypatch.setattr("data.dataset.FRAMES_PER_SHARD", length)
+    monkeypatch.setattr("data.mixing.MOST_OPEN_FILES", 1)
+    monkeypatch.setattr("data.mixing.READ_AT_ONCE", 8)
     rows = records(clips, length, gaze=False)
     data = write(tmp_path / "d", {"train": rows}, require_all_classes=False)
 

@@ -188,11 +188,14 @@ def test_marks_come_on_their_share_of_the_frames_and_darken_nothing(name):
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"speckle": -0.1}, "augment.speckle -0.1: must be a number of at least 0"),
-        ({"blur": float("nan")}, "augment.blur nan"),
-        ({"text": 1.2}, "augment.text 1.2: must be at most 1"),
-        ({"sector_cut": 0.6}, "augment.sector_cut 0.6: must be at most 0.5"),
-        ({"depth": 0.95}, "augment.depth 0.95: must be at most 0.9"),
+        ({"speckle": -0.1}, "augment.speckle must be a number of at least 0, not -0.1"),
+        ({"blur": float("nan")}, "augment.blur must be a number of at least 0, not nan"),
+        ({"text": 1.2}, "augment.text must be at most 1, not 1.2"),
+        ({"sector_cut": 0.6}, "augment.sector_cut must be at most 0.5, not 0.6"),
+        ({"depth": 0.95}, "augment.depth must be at most 0.9, not 0.95"),
+        ({"zoom": 1}, "augment.zoom must be below 1, .*, not 1.0"),
+        ({"zoom": "x"}, "augment.zoom must be a number, not 'x'"),
+        ({"flip_vertical": 1}, "augment.flip_vertical must be true or false, not 1"),
     ],
 )
 def test_settings_that_can_not_be_are_refused(values, words):

@@ -168,7 +168,7 @@ def test_intervals_do_not_depend_on_how_many_patients_are_drawn_at_once(monkeypa
         return [*right, *macro_f1_ci(label, predicted, patients, 3, draws=100)]
 
     whole = intervals()
-    monkeypatch.setattr("evaluation.classification._DRAWN_AT_ONCE", 3 * 40 + 1)
+    monkeypatch.setattr("evaluation.classification.DRAWN_AT_ONCE", 3 * 40 + 1)
     assert intervals() == pytest.approx(whole, rel=1e-12)
 
 

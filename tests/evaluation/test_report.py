@@ -225,7 +225,7 @@ def test_predictions_file(tmp_path, evaluation):
 
 @pytest.mark.parametrize("width", [80, 140])
 def test_table_shows_every_artefact(evaluation, capsys, monkeypatch, width):
-    monkeypatch.setattr(console, "_width", width)
+    monkeypatch.setattr(console, "width", width)
     print_table(evaluation.report)
     out = capsys.readouterr().out
     for name in ("teacher.keras", "student.keras", "saved_model", "student.tflite", "student_int8.tflite"):

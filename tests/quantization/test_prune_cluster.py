@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from common.errors import InputError
 from evaluation.artefacts import Metadata, read_metadata
+from models.finite import Diverged
 from quantization.cluster import cluster
 from quantization.finetune import fine_tune
 from quantization.footprint import count_kernels, count_tflite_kernels, gzipped_bytes, sparsity, tflite_kernels
@@ -167,7 +168,9 @@ def test_what_is_not_finite_stops_with_the_step_and_the_part(student):
         return features, label, tf.where(step == 1, np.nan, weight)
 
     tuning = small.tuning(student, 4, batches=lambda skip: blobs.batches().enumerate().map(spoil))
-    with pytest.raises(InputError, match=r"pruning to 50 %, step 2: hard is nan: lower learning_rate \(now 0\.002\)"):
+    with pytest.raises(
+        Diverged, match=r"pruning to 50 %, step 2: hard is nan.*: lower the learning rate \(now 0\.002\)"
+    ):
         prune(student, small.NAME, {}, 0.5, tuning)
 
 

@@ -6,6 +6,7 @@ import tensorflow as tf
 import models
 from common.errors import InputError
 from losses import LossSettings
+from models.finite import Diverged
 from models.objective import Objective
 from quantization.finetune import FineTuning
 from quantization.qat import quantize, quantize_aware_train
@@ -127,7 +128,7 @@ def test_nan_stops_with_the_step_and_the_part(tiny):
         gaze = tf.where(step == 2, np.nan, features["gaze"])
         return {**features, "gaze": gaze}, label, weight
 
-    with pytest.raises(InputError, match=r"step 3: gaze is nan: lower learning_rate \(now 0\.0002\)"):
+    with pytest.raises(Diverged, match=r"step 3: gaze is nan.*: lower the learning rate \(now 0\.0002\)"):
         alone(tiny, batches=lambda skip: blobs.batches().enumerate().map(spoil))
 
 

@@ -15,6 +15,7 @@ import tensorflow as tf
 import train as command
 from common.errors import InputError, run_command
 from evaluation.artefacts import load_keras_model, read_metadata
+from models.finite import Diverged
 from tests.eager import export_with_graphs
 from tests.training import tiny
 from training import TrainConfig, summary, train
@@ -22,7 +23,7 @@ from training import run as run_module
 from training.config import STAGES
 from training.flags import parse
 from training.heads import HEADS, load_heads
-from training.history import Diverged, History
+from training.history import History
 from training.run_folder import ARTEFACTS
 
 ALONE = {"stages": ["student"], "teacher": "none", "distil": {"epochs": 1, "batch_size": 24}}
@@ -262,9 +263,9 @@ def test_heads_have_names_and_fit_one_loss_alone(whole_run):
 
 
 def test_a_loss_that_is_no_number_stops_the_run_with_stage_step_and_part(shapes, run, quick_exports):
-    with pytest.raises(Diverged, match=r"student, step .*: .*hard.* is not a finite number"):
+    with pytest.raises(Diverged, match=r"student, step .*: .*hard is (nan|inf).*: lower the learning rate or"):
         train(tiny.config(shapes, run, **{**ALONE, "distil": {"learning_rate": 1e30, "warmup_epochs": 0}}))
-    with pytest.raises(Diverged, match=r"teacher, step .* is not a finite number"):
+    with pytest.raises(Diverged, match=r"teacher, step .* is (nan|inf)"):
         train(tiny.config(shapes, run, stages=["teacher"], teach={"learning_rate": 1e30, "warmup_epochs": 0}))
     assert not (run / "student").exists() and not (run / "teacher").exists()
 

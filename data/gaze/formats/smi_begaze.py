@@ -28,7 +28,11 @@ _AREA = re.compile(r"Calibration Area:?\s*(\d{1,6})\s+(\d{1,6})", re.IGNORECASE)
 
 
 def parse(table: Table) -> RawGaze:
-    """Rows of type SMP, or of the category "Eye" (or with no text in it), are samples."""
+    """Rows of type SMP, or of the category "Eye" (or with no text in it), are samples.
+
+    Raises:
+        InputError: no samples, a bad cell, or an eye's x without its y.
+    """
     clock = table.first(*_CLOCKS)
     whole = table
     if table.has("type"):
