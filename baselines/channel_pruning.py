@@ -8,15 +8,14 @@ from pathlib import Path
 
 import keras
 
-from baselines.config import LearningConfig, at_least, distinct, one_of, rates
+from baselines.config import LearningConfig, at_least, distinct, rates
 from baselines.record import NAME, Record
 from baselines.registry import Baseline
 from baselines.source import Source, open_source
 from baselines.unfinished import Unfinished, remove_finished
-from common.errors import InputError
 from common.files import whole_folder
 from evaluation.artefacts import save_keras
-from models.channel_pruning import CRITERIA, choose_channels, remove_channels
+from models.channel_pruning import check_choice, choose_channels, remove_channels
 from models.reconstruction import reconstruct
 from models.teaching import TeacherLearner
 
@@ -47,9 +46,7 @@ class ChannelsConfig(LearningConfig):
         super().__post_init__()
         distinct("keep", self.keep)
         for value in self.keep:
-            if not 0 < value <= 1:
-                raise InputError(f"keep must be in (0, 1], not {value}")
-        one_of("criterion", self.criterion, tuple(CRITERIA))
+            check_choice(value, self.criterion)
         at_least(self, epochs=0, batch_size=1)
         rates(self, "learning_rate")
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
-from baselines.config import TrainedConfig, check_clusters, distinct
+from baselines.config import TrainedConfig, distinct
 from baselines.record import Record
 from baselines.registry import Baseline
 from baselines.student import train_targets
+from quantization.cluster import check_clusters
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -15,9 +15,6 @@ from losses import LossSettings
 from training.config import UNLABELLED
 from training.settings import MOST
 
-# Far more than an 8-bit kernel has values; a table of many more would fill the memory.
-_MOST_CLUSTERS = 65_536
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BaselineConfig:
@@ -141,19 +138,6 @@ def at_least(config: BaselineConfig, **least: int) -> None:
             raise InputError(f"{name} must be at least {value}, not {found}")
         if found > most:
             raise InputError(f"{name} must be at most {most:,}, not {found}")
-
-
-def check_clusters(clusters: int) -> None:
-    """Refuse a number of clusters that can't be.
-
-    Raises:
-        InputError: naming it.
-    """
-    if not 3 <= clusters <= _MOST_CLUSTERS:
-        raise InputError(
-            f"clusters must be at least 3 (one below zero, zero, one above) and at most {_MOST_CLUSTERS:,}, "
-            f"not {clusters}"
-        )
 
 
 def rates(config: BaselineConfig, *names: str) -> None:

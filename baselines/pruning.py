@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
-from baselines.config import TrainedConfig, check_clusters, distinct
+from baselines.config import TrainedConfig, distinct
 from baselines.record import Record
 from baselines.registry import Baseline
 from baselines.student import train_targets
-from common.errors import InputError
+from quantization.cluster import check_clusters
+from quantization.prune import check_sparsity
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -31,8 +32,7 @@ class PruneConfig(TrainedConfig):
         super().__post_init__()
         distinct("sparsity", self.sparsity)
         for value in self.sparsity:
-            if not 0 < value < 1:
-                raise InputError(f"sparsity must be in (0, 1), not {value}")
+            check_sparsity(value)
         if self.clusters is not None:
             check_clusters(self.clusters)
 

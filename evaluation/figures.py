@@ -16,12 +16,11 @@ from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from evaluation.classification import ECE_BINS, labelled, probability_array, reliability_bins
 from evaluation.compression import compare
-from evaluation.table import scaled, short_name
+from evaluation.table import bytes_text, short_name
 
 # Okabe and Ito's palette: told apart with any kind of colour vision.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _MARKERS = "osD^vPX*"
-_BYTES = (" B", " kB", " MB", " GB")
 
 Report = dict[str, Any]
 
@@ -131,14 +130,14 @@ def draw_accuracy_size(figure: Figure, report: Report) -> None:
             markersize=7,
             capsize=3,
             linestyle="none",
-            label=f"{_name(row, report)}: {scaled(row['bytes'], 1000, _BYTES)}\n{compression}",
+            label=f"{_name(row, report)}: {bytes_text(row['bytes'])}\n{compression}",
         )
     axis.set_xlim(min(sizes) / 2, max(sizes) * 2)
     # One label a decade is too few to read a narrow range by.
     steps = (1,) if max(sizes) > 20 * min(sizes) else (1, 2, 5)
     axis.xaxis.set_major_locator(LogLocator(subs=steps))
     axis.xaxis.set_minor_formatter(NullFormatter())
-    axis.xaxis.set_major_formatter(lambda value, _: scaled(value, 1000, _BYTES).replace(".00", ""))
+    axis.xaxis.set_major_formatter(lambda value, _: bytes_text(value).replace(".00", ""))
     axis.set_xlabel("size on disk")
     axis.set_ylabel("accuracy, % (bars: 95 % interval over patients)")
     axis.grid(alpha=0.3)

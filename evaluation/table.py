@@ -16,9 +16,6 @@ from evaluation.by_scanner import scanners_of
 from evaluation.compression import compare
 from evaluation.saliency import METRICS
 
-_BYTES = (" B", " kB", " MB", " GB")
-_COUNTS = ("", " k", " M", " G")
-
 
 def print_table(report: Mapping[str, Any]) -> None:
     """Show the report: a row per artefact; a narrow terminal gets fewer columns."""
@@ -45,7 +42,7 @@ def print_table(report: Mapping[str, Any]) -> None:
     console.print(table)
     console.print(
         f"CI: bootstrap over patients. Compression: float32 weights of the artefact's own teacher, and of "
-        f"{conventional} ({scaled(report['conventional']['params'], 1000, _COUNTS)} parameters), over its bytes. "
+        f"{conventional} ({count_text(report['conventional']['params'])} parameters), over its bytes. "
         "MACs per frame. Latency: one thread, batch 1, after warm-up. Memory: peak of a .tflite file's loading "
         "and one answer, in LiteRT. "
         "NetScore: 20·log10(accuracy in %² / √(parameters in M · MACs in G)).",
@@ -74,10 +71,10 @@ def _cells(row: Mapping[str, Any], report: Mapping[str, Any], between: str) -> d
     return {
         "accuracy %\n[95 % CI]": _cells_of_accuracy(row, between),
         "macro F1": f"{row['macro_f1']:.3f}",
-        "params": scaled(row["params"], 1000, _COUNTS),
-        "MACs": scaled(row["macs"], 1000, _COUNTS),
+        "params": count_text(row["params"]),
+        "MACs": count_text(row["macs"]),
         # Below each other, since a column of its own would not fit into 140 characters.
-        "size\nmemory": "\n".join(scaled(count, 1000, _BYTES) for count in _sizes(row)),
+        "size\nmemory": "\n".join(bytes_text(count) for count in _sizes(row)),
         "compression\nto teacher": to_teacher or "—",
         f"compression\nto {report['conventional']['name']}": to_conventional or "—",
         "latency ms\nmedian / p95": latency,
@@ -152,6 +149,16 @@ def short_name(path: str, all_paths: Sequence[str]) -> str:
         if sum(Path(other).parts[-length:] == end for other in all_paths) == 1:
             return "/".join(end)
     return path
+
+
+def bytes_text(count: float | None) -> str:
+    """1234567 → "1.23 MB"; "—" for None."""
+    return scaled(count, 1000, (" B", " kB", " MB", " GB"))
+
+
+def count_text(count: float | None) -> str:
+    """1234567 → "1.23 M"; "—" for None."""
+    return scaled(count, 1000, ("", " k", " M", " G"))
 
 
 def scaled(value: float | None, base: int, units: Sequence[str]) -> str:

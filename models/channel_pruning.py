@@ -38,14 +38,23 @@ def choose_channels(model: keras.Model, keep: float, criterion: str = "l1") -> d
     Raises:
         InputError: a share or a criterion that can't be, or a model with nothing to prune.
     """
-    if not 0 < keep <= 1:
-        raise InputError(f"keep must be above 0 and at most 1, not {keep}")
-    if criterion not in CRITERIA:
-        raise InputError(f"criterion must be one of {', '.join(CRITERIA)}, not {criterion!r}")
+    check_choice(keep, criterion)
     kept = {}
     for layer in prunable_layers(model):
         kept[layer.name] = best_channels(model, layer, max(1, round(keep * layer.kernel.shape[-1])), criterion)
     return kept
+
+
+def check_choice(keep: float, criterion: str) -> None:
+    """Refuse a share of channels or a criterion that can't be.
+
+    Raises:
+        InputError: naming the parameter.
+    """
+    if not 0 < keep <= 1:
+        raise InputError(f"keep must be above 0 and at most 1, not {keep}")
+    if criterion not in CRITERIA:
+        raise InputError(f"criterion must be one of {', '.join(CRITERIA)}, not {criterion!r}")
 
 
 def best_channels(model: keras.Model, layer: keras.layers.Layer, count: int, criterion: str = "l1") -> np.ndarray:

@@ -15,6 +15,22 @@ from quantization.finetune import FineTuning, fine_tune
 from quantization.legacy import LegacyLayer, tf_keras, tfmot
 from quantization.legacy_copy import build_legacy_copy, copy_weights
 
+# Far more than an 8-bit kernel has values; a table of many more would fill the memory.
+MOST_CLUSTERS = 65_536
+
+
+def check_clusters(clusters: int) -> None:
+    """Refuse a number of clusters that can't be.
+
+    Raises:
+        InputError: naming it.
+    """
+    if not 3 <= clusters <= MOST_CLUSTERS:
+        raise InputError(
+            f"clusters must be at least 3 (one below zero, zero, one above) and at most {MOST_CLUSTERS:,}, "
+            f"not {clusters}"
+        )
+
 
 def cluster(
     student: keras.Model,
@@ -41,10 +57,9 @@ def cluster(
         Keras 3 model.
 
     Raises:
-        InputError: fewer than 3 clusters, or options that the student was not built with.
+        InputError: a number of clusters that can't be, or options that the student was not built with.
     """
-    if clusters < 3:
-        raise InputError(f"clusters must be at least 3 (one below zero, zero, one above), not {clusters}")
+    check_clusters(clusters)
     keras_module, clustering = tf_keras(), tfmot().clustering.keras
     # Dropout's seeds are made with the copy, the first centroids with the wrappers.
     keras.utils.set_random_seed(training.seed)

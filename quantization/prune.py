@@ -20,6 +20,16 @@ _RAMP = 0.6
 _UPDATES = 50
 
 
+def check_sparsity(sparsity: float) -> None:
+    """Refuse a share of zeros that can't be.
+
+    Raises:
+        InputError: naming it.
+    """
+    if not 0 < sparsity < 1:
+        raise InputError(f"sparsity must be in (0, 1), not {sparsity}")
+
+
 def prune(student: keras.Model, name: str, options: dict, sparsity: float, training: FineTuning) -> keras.Model:
     """A student of the same layers whose kernels are sparse.
 
@@ -39,8 +49,7 @@ def prune(student: keras.Model, name: str, options: dict, sparsity: float, train
     Raises:
         InputError: a sparsity out of range, or options that the student was not built with.
     """
-    if not 0 < sparsity < 1:
-        raise InputError(f"sparsity must be in (0, 1), not {sparsity}")
+    check_sparsity(sparsity)
     keras_module, pruning = tf_keras(), tfmot().sparsity.keras
     keras.utils.set_random_seed(training.seed)
     copy = build_legacy_copy(student, name, options)

@@ -13,7 +13,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from common.errors import InputError
 from common.files import whole_file
 from evaluation.figures import PALETTE
-from evaluation.table import scaled
+from evaluation.table import bytes_text
 from studies.declare import Table
 from studies.table import Line
 
@@ -113,7 +113,7 @@ def _draw(figure: Figure, table: Table, lines: Sequence[Line]) -> None:
     sizes = [line.bytes for line in lines]
     axis.set_xlim(min(sizes) / 1.5, max(sizes) * 1.5)
     axis.xaxis.set_major_locator(LogLocator(subs=(1,) if max(sizes) > 100 * min(sizes) else (1, 2, 5)))
-    axis.xaxis.set_major_formatter(lambda value, _: scaled(value, 1000, (" B", " kB", " MB", " GB")).replace(".00", ""))
+    axis.xaxis.set_major_formatter(lambda value, _: bytes_text(value).replace(".00", ""))
     for one in (axis.xaxis, axis.yaxis):
         one.set_minor_formatter(NullFormatter())
     axis.set_xlabel("bytes of the file; of a float model its weights, 4 each")

@@ -14,7 +14,7 @@ import pandas as pd
 
 from common.documents import read_json
 from evaluation.classification import paired_difference_ci
-from evaluation.table import scaled
+from evaluation.table import count_text
 from quantization.footprint import gzipped_bytes
 from studies.check import current_rows
 from studies.declare import Row, Study, Table
@@ -154,7 +154,7 @@ COLUMNS: dict[str, Callable[[Line], str]] = {
     "transfer": lambda line: line.row.transfer or "none",
     "form": lambda line: line.form,
     "params": lambda line: _counted(line.found["params"], "{:,}".format),
-    "MACs": lambda line: _counted(line.found["macs"], lambda n: scaled(n, 1000, ("", " k", " M", " G"))),
+    "MACs": lambda line: _counted(line.found["macs"], count_text),
     "bytes": lambda line: f"{line.bytes:,}",
     "gzipped": lambda line: _counted(line.gzipped, "{:,}".format),
     "latency, ms: median / p95": _latency,

@@ -10,10 +10,8 @@ import pandas as pd
 from evaluation.classification import labelled, probability_array
 from evaluation.compression import compare
 from evaluation.page.markup import paragraph, table
-from evaluation.table import scaled, short_name
+from evaluation.table import bytes_text, count_text, short_name
 
-_BYTES = (" B", " kB", " MB", " GB")
-_COUNTS = ("", " k", " M", " G")
 _MOST_CLIPS = 40
 
 Report = Mapping[str, Any]
@@ -36,12 +34,12 @@ def artefact_table(report: Report, main: int) -> str:
                 share(row["macro_f1"], row["macro_f1_ci95"]),
                 f"{row['ece']:.3f}",
                 f"{100 * row['votes']['accuracy']:.1f}",
-                scaled(row["params"], 1000, _COUNTS),
-                scaled(row["bytes"], 1000, _BYTES),
+                count_text(row["params"]),
+                bytes_text(row["bytes"]),
                 to_teacher or "–",
                 to_conventional or "–",
                 "–" if latency is None else f"{latency:.2f}",
-                "–" if row["memory_bytes"] is None else scaled(row["memory_bytes"], 1000, _BYTES),
+                "–" if row["memory_bytes"] is None else bytes_text(row["memory_bytes"]),
             )
         )
     return table(head, rows, main=main)

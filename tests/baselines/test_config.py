@@ -30,7 +30,7 @@ CLUSTERS = "clusters must be at least 3 (one below zero, zero, one above) and at
         (ClusterConfig, {"clusters": (16, 2)}, f"{CLUSTERS}, not 2"),
         (ClusterConfig, {"gaze": "left"}, "gaze must be one of real, none, shuffled, centre, not 'left'"),
         (ClusterConfig, {"int8_epochs": -1}, "int8_epochs must be at least 0, not -1"),
-        (ChannelsConfig, {"keep": (0.0,)}, "keep must be in (0, 1], not 0.0"),
+        (ChannelsConfig, {"keep": (0.0,)}, "keep must be above 0 and at most 1, not 0.0"),
         (ChannelsConfig, {"criterion": "l2"}, "criterion must be one of l1, scale, not 'l2'"),
         (ChannelsConfig, {"batch_size": 0}, "batch_size must be at least 1, not 0"),
         (ChannelsConfig, {"epochs": 10**12}, "epochs must be at most 100,000, not 1000000000000"),
