@@ -8,6 +8,7 @@ from pathlib import Path
 
 from common.console import console
 from common.files import write_text
+from common.markdown import markdown_table
 from common.shown import shown_paths
 from data.dataset import Dataset
 from data.report import dataset_warnings
@@ -88,12 +89,7 @@ def summarise(report: dict, data: Dataset) -> str:
     names += ["latency, ms", "peak memory, bytes"]
     names += ["compression ratio to its teacher", f"compression ratio to {conventional}"]
     names += ["percentage points below the first row"]
-    lines = [
-        f"# {report['dataset']['n_frames']} test frames of {report['dataset']['n_patients']} patients{simulated}",
-        "",
-        f"| {' | '.join(names)} |",
-        f"|{'---|' * len(names)}",
-    ]
+    cells_of = []
     several = sum(row.get("stage") == "teacher" for row in rows) > 1
     parts = 3 if several else 2  # of a path: every teacher is called teacher/teacher.keras
     for row in rows:
@@ -102,8 +98,11 @@ def summarise(report: dict, data: Dataset) -> str:
         cells += [f"{row['macro_f1']:.3f}", f"{row['params'] or 0:,}", f"{row['bytes']:,}"]
         latency, memory = row["latency_ms"]["median"], row["memory_bytes"]
         cells += ["" if latency is None else f"{latency:.2f}", "" if memory is None else f"{memory:,}"]
-        lines.append(f"| {' | '.join([*cells, *compare(row, report).texts()])} |")
-    lines += [
+        cells_of.append([*cells, *compare(row, report).texts()])
+    lines = [
+        f"# {report['dataset']['n_frames']} test frames of {report['dataset']['n_patients']} patients{simulated}",
+        "",
+        *markdown_table(names, cells_of),
         "",
         f"Compression ratio: parameters as float32, 4 bytes each, of the model that taught it, or of {conventional} "
         "with its default options, over the artefact's bytes. Percentage points: accuracy of the first row minus this "
@@ -123,15 +122,15 @@ def _by_scanner(rows: list[dict], parts: int) -> list[str]:
     if not scanners:
         return []
     counts = [f"{name} ({rows[0]['per_scanner'][name]['n_frames']} frames)" for name in scanners]
-    lines = ["Accuracy by scanner (95 % interval over patients):", "", f"| artefact | {' | '.join(counts)} |"]
-    lines.append(f"|{'---|' * (len(scanners) + 1)}")
+    table = []
     for row in rows:
         cells = ["/".join(Path(row["path"]).parts[-parts:])]
         for found in (row["per_scanner"][name] for name in scanners):
             low, high = found["accuracy_ci95"] or (float("nan"),) * 2
             cells.append(f"{found['accuracy']:.3f} ({low:.3f}–{high:.3f})")
-        lines.append(f"| {' | '.join(cells)} |")
-    return [*lines, ""]
+        table.append(cells)
+    said = "Accuracy by scanner (95 % interval over patients):"
+    return [said, "", *markdown_table(["artefact", *counts], table), ""]
 
 
 def what_lies_where(report: dict) -> list[str]:

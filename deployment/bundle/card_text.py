@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import yaml
+
+from common.markdown import markdown_table
 
 _Card = Mapping[str, Any]
 
@@ -197,11 +199,8 @@ def _provenance(provenance: _Card) -> list[str]:
     ]
 
 
-def _table(head: Sequence[str], rows: Any) -> list[str]:
-    def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
-
-    return [line(head), "|" + "---|" * len(head), *map(line, rows), ""]
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    return [*markdown_table(head, rows), ""]
 
 
 def _list(lines: Sequence[str]) -> list[str]:
