@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 
 def main(argv: list[str]) -> int:
+    """Parse, and do what the subcommand says."""
     from data.sources import image_sources
 
     commands: dict[str, tuple[Parser, Callable[..., int], str]] = {

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from common.errors import InputError
-from common.typed import StrPath, check_fields
+from common.typed import StrPath, check_fields, check_seed, one_of
 from data.augment import Augmentation
 from data.modes import GAZE_MODES
 from losses import LossSettings
@@ -43,8 +43,7 @@ class BaselineConfig:
             InputError: naming the parameter.
         """
         check_fields(self)
-        if not 0 <= self.seed < 2**32:
-            raise InputError(f"seed must be at least 0 and below 2^32, not {self.seed}")
+        check_seed(self.seed)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -149,16 +148,6 @@ def rates(config: BaselineConfig, *names: str) -> None:
     for name in names:
         if not 0 < getattr(config, name) < math.inf:
             raise InputError(f"{name} must be above 0, not {getattr(config, name)}")
-
-
-def one_of(name: str, value: str, known: Sequence[str]) -> None:
-    """Refuse a word that is none of those known.
-
-    Raises:
-        InputError: naming the field.
-    """
-    if value not in known:
-        raise InputError(f"{name} must be one of {', '.join(known)}, not {value!r}")
 
 
 def distinct(name: str, values: Sequence[Any]) -> None:

@@ -6,12 +6,13 @@ import dataclasses
 import time
 from pathlib import Path
 
-from baselines.config import StudentConfig, distinct, one_of
+from baselines.config import StudentConfig, distinct
 from baselines.record import NAME, Record
 from baselines.registry import Baseline
 from baselines.source import open_source
 from common.console import console
 from common.files import whole_folder
+from common.typed import one_of
 
 FILES = {
     "dynamic": "student_dynamic.tflite",

@@ -110,7 +110,11 @@ def settings_of(cls: type[T], parser: Parser, parsed: jsonargparse.Namespace, **
 
 
 def split_presets(words: list[str]) -> tuple[list[Path], list[str]]:
-    """(files named by `--config`, in order; all other words): every other flag wins, wherever it stands."""
+    """(files named by `--config`, in order; all other words): every other flag wins, wherever it stands.
+
+    Raises:
+        InputError: a `--config` without a file.
+    """
     files, others = [], []
     words = list(words)
     while words:

@@ -14,7 +14,7 @@ import numbers
 import os
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,10 +59,9 @@ def convert(value: Any, hint: Any, name: str) -> Any:
     if hint == StrPath or hint is Path:
         return _path(value, name)
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        return _one_of(value, typing.get_args(hint), name)
+        return _any_of(value, typing.get_args(hint), name)
     if typing.get_origin(hint) is typing.Literal:
-        if value not in typing.get_args(hint):
-            raise InputError(f"{name} must be one of {', '.join(typing.get_args(hint))}, not {value!r}")
+        one_of(name, value, typing.get_args(hint))
         return value
     if typing.get_origin(hint) is tuple:
         return _tuple(value, typing.get_args(hint), name)
@@ -103,6 +102,26 @@ def check_names(given: Mapping, known: Sequence[str], where: str) -> None:
             raise InputError(f"{where}: {key!r} is no setting; {hint}")
 
 
+def one_of(name: str, value: Any, known: Collection[str]) -> None:
+    """Refuse a word that is none of those known.
+
+    Raises:
+        InputError: naming the parameter and those known.
+    """
+    if value not in known:
+        raise InputError(f"{name} must be one of {', '.join(known)}, not {value!r}")
+
+
+def check_seed(seed: int) -> None:
+    """Refuse what is no seed: it must fit into 32 bits, as NumPy's and TensorFlow's do.
+
+    Raises:
+        InputError: naming it.
+    """
+    if not 0 <= seed < 2**32:
+        raise InputError(f"seed must be at least 0 and below 2^32, not {seed}")
+
+
 def _whole(value: Any) -> bool:
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
@@ -130,7 +149,7 @@ def _path(value: Any, name: str) -> Path:
     return Path(value)
 
 
-def _one_of(value: Any, hints: Sequence[Any], name: str) -> Any:
+def _any_of(value: Any, hints: Sequence[Any], name: str) -> Any:
     """The first of the annotations that takes the value, None before all."""
     if value is None and type(None) in hints:
         return None

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from common.errors import InputError
+from common.typed import one_of
 from data.dataset import UNLABELLED, Dataset
 from data.modes import GAZE_MODES
 from data.reading import read_columns, read_split
@@ -35,8 +36,7 @@ def selected_examples(
     Raises:
         InputError: an unknown mode, or gaze that can't be shuffled.
     """
-    if gaze not in GAZE_MODES:
-        raise InputError(f"gaze must be one of {', '.join(GAZE_MODES)}, not {gaze!r}")
+    one_of("gaze", gaze, GAZE_MODES)
     points = _shuffled_points(data, split, seed) if gaze == "shuffled" else None
     kept = keeps(data, split, unlabelled)
 
@@ -64,8 +64,7 @@ def frames_taken(data: Dataset, split: str, unlabelled: str) -> int:
     Raises:
         InputError: no such split, or no such choice.
     """
-    if unlabelled not in UNLABELLED_MODES:
-        raise InputError(f"unlabelled must be one of {', '.join(UNLABELLED_MODES)}, not {unlabelled!r}")
+    one_of("unlabelled", unlabelled, UNLABELLED_MODES)
     if unlabelled == "all":
         return data.frames(split)
     more = {

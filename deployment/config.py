@@ -11,6 +11,7 @@ from common.typed import SWITCH, check_fields
 from data.video.clip import MAX_FPS, MIN_FPS
 
 CROPS = ("auto", "none")
+_MOST_S = 3600.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -74,16 +75,32 @@ class PredictConfig:
         """
         check_fields(self)
         crop_box(self.crop)
-        for name, least, most in (("timeout_s", 0.1, 3600.0), ("duration_s", 0.0, math.inf)):
+        for name, least, most in (("timeout_s", 0.1, _MOST_S), ("duration_s", 0.0, math.inf)):
             value = getattr(self, name)
             if value is not None and not least <= value <= most:
                 raise InputError(f"{name} must be {least:g} to {most:g} s, not {value:g}")
+        check_rule(self.threshold, self.smoothing, "smoothing")
         if self.fps is not None and not MIN_FPS <= self.fps <= MAX_FPS:
             raise InputError(f"fps must be {MIN_FPS:g} to {MAX_FPS:g} frames per s, not {self.fps:g}")
         if self.stream is None:
             _check_files(self)
         else:
             _check_stream(self)
+
+
+def check_rule(threshold: float | None, time_constant_s: float | None, name: str = "time_constant_s") -> None:
+    """Refuse a threshold or a time constant that can't be; None is that of the artefact.
+
+    Args:
+        threshold: a probability. time_constant_s: of the filter over time. name: what errors call that.
+
+    Raises:
+        InputError: naming the parameter.
+    """
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise InputError(f"threshold must be a probability from 0 to 1, not {threshold:g}")
+    if time_constant_s is not None and not 0 <= time_constant_s <= _MOST_S:
+        raise InputError(f"{name} must be a time constant from 0 to {_MOST_S:g} s, not {time_constant_s:g}")
 
 
 def crop_box(crop: str) -> tuple[int, int, int, int] | None:

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from common.errors import InputError
+from common.typed import one_of
 from data.video.framing import prepare_image
+from deployment.config import check_rule
 from evaluation.artefacts import Artefact, OperatingPoint, blank_features, load_artefact
 from evaluation.decision import FILTERS
 from evaluation.ood import flags
@@ -183,14 +184,10 @@ def rule_of(
     Without a fitted decision nothing is filtered and nothing is rejected.
 
     Raises:
-        InputError: an unknown kind, a threshold outside [0, 1], or a time constant below 0.
+        InputError: an unknown kind, a threshold outside [0, 1], or a time constant that is negative or above an hour.
     """
-    if kind not in KINDS:
-        raise InputError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise InputError(f"threshold must be a probability from 0 to 1, not {threshold:g}")
-    if time_constant_s is not None and not 0 <= time_constant_s <= 3600:
-        raise InputError(f"smoothing must be a time constant from 0 to 3600 s, not {time_constant_s:g}")
+    one_of("kind", kind, KINDS)
+    check_rule(threshold, time_constant_s)
     decision = artefact.metadata.decision
     point = getattr(decision, kind) if decision is not None else OperatingPoint(0.0, 0.0, 0.0, 1.0, False)
     if kind == "still":

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from common.errors import InputError
+from common.typed import one_of
 
 CRITERIA = ("l1", "scale")
 _PRUNABLE = ("Conv2D", "Dense")
@@ -53,8 +54,7 @@ def check_choice(keep: float, criterion: str) -> None:
     """
     if not 0 < keep <= 1:
         raise InputError(f"keep must be above 0 and at most 1, not {keep}")
-    if criterion not in CRITERIA:
-        raise InputError(f"criterion must be one of {', '.join(CRITERIA)}, not {criterion!r}")
+    one_of("criterion", criterion, CRITERIA)
 
 
 def best_channels(model: keras.Model, layer: keras.layers.Layer, count: int, criterion: str = "l1") -> np.ndarray:

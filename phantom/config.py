@@ -6,7 +6,7 @@ import dataclasses
 
 from common.errors import InputError
 from common.parallel import MAX_JOBS
-from common.typed import check_fields
+from common.typed import check_fields, check_seed
 from phantom.difficulty import Difficulty, get_difficulty
 
 MOST_PATIENTS = 100_000
@@ -48,10 +48,11 @@ class PhantomConfig:
 
     def __post_init__(self) -> None:
         check_fields(self)
-        for name, least, most in (("patients", 1, MOST_PATIENTS), ("seed", 0, 2**32 - 1), ("workers", 1, MAX_JOBS)):
+        for name, least, most in (("patients", 1, MOST_PATIENTS), ("workers", 1, MAX_JOBS)):
             value = getattr(self, name)
             if value is not None and not least <= value <= most:
                 raise InputError(f"{name} must be from {least} to {most}, not {value}")
+        check_seed(self.seed)
         size = self.frame_size
         if len(size) != 2 or min(size) < 48 or max(size) > 1024:
             given = " ".join(map(str, size))
@@ -64,7 +65,11 @@ class PhantomConfig:
         self.level()
 
     def level(self) -> Difficulty:
-        """The numbers of the difficulty, with `rivals` in place of the level's where it is given."""
+        """The numbers of the difficulty, with `rivals` in place of the level's where it is given.
+
+        Raises:
+            InputError: an unknown difficulty, or a share of rivals out of range.
+        """
         level = get_difficulty(self.difficulty)
         if self.rivals is None:
             return level

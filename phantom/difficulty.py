@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from common.errors import InputError
+from common.typed import one_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +52,5 @@ def get_difficulty(name: str) -> Difficulty:
     Raises:
         InputError: there is no such level.
     """
-    if name not in DIFFICULTIES:
-        raise InputError(f"difficulty must be one of {', '.join(DIFFICULTIES)}, not {name!r}")
+    one_of("difficulty", name, DIFFICULTIES)
     return DIFFICULTIES[name]

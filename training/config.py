@@ -7,7 +7,7 @@ from pathlib import Path
 
 import models
 from common.errors import InputError
-from common.typed import StrPath, check_fields
+from common.typed import StrPath, check_fields, check_seed, one_of
 from data.augment import Augmentation
 from data.modes import GAZE_MODES
 from data.pipeline import UNLABELLED_MODES
@@ -25,7 +25,7 @@ from training.settings import (
 STAGES = ("teacher", "student", "int8")
 UNLABELLED = ("auto", *UNLABELLED_MODES)
 NO_TEACHER = "none"
-_LEAST_SIGMA = 1e-3
+_LEAST_SIGMA, _MOST_SIGMA = 1e-3, 0.5  # shares of the frame's width
 # See `training.distribution`.
 STRATEGIES = ("none", "mirrored", "multiworker")
 # Where a student's weights come from, besides a file of weights.
@@ -142,17 +142,16 @@ def _check_values(config: TrainConfig) -> None:
     if not config.stages:
         raise InputError(f"stages must name at least one of {', '.join(STAGES)}, not none of them")
     for stage in config.stages:
-        _one_of("stages", stage, STAGES)
-    _one_of("gaze", config.gaze, GAZE_MODES)
-    _one_of("unlabelled", config.unlabelled, UNLABELLED)
-    _one_of("distribute", config.distribute, STRATEGIES)
-    if not 0 <= config.seed < 2**32:
-        raise InputError(f"seed must be at least 0 and below 2^32, not {config.seed}")
+        one_of("stages", stage, STAGES)
+    one_of("gaze", config.gaze, GAZE_MODES)
+    one_of("unlabelled", config.unlabelled, UNLABELLED)
+    one_of("distribute", config.distribute, STRATEGIES)
+    check_seed(config.seed)
     _check_labels(config)
-    if config.sigma is not None and not 0 < config.sigma <= 0.5:
-        raise InputError(f"sigma must be above 0 and at most 0.5 of the frame's width, not {config.sigma}")
-    if config.sigma is not None and config.sigma < _LEAST_SIGMA:
-        raise InputError(f"sigma must be at least {_LEAST_SIGMA:g} of the frame's width, not {config.sigma}")
+    if config.sigma is not None and not _LEAST_SIGMA <= config.sigma <= _MOST_SIGMA:
+        raise InputError(
+            f"sigma must be from {_LEAST_SIGMA:g} to {_MOST_SIGMA:g} of the frame's width, not {config.sigma}"
+        )
     if config.student_init not in STUDENT_INITS and Path(config.student_init).suffix not in (".keras", ".h5"):
         raise InputError(
             f"student_init must be one of {', '.join(STUDENT_INITS)} or a .keras or .h5 file, not "
@@ -209,8 +208,3 @@ def _check_teachers(config: TrainConfig) -> None:
             f"distil.average_views true: the term {term} needs the live teacher, which sees one view at a time: set "
             "its weight to 0, or average_views to false"
         )
-
-
-def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise InputError(f"{name} must be one of {', '.join(known)}, not {value!r}")

@@ -7,7 +7,7 @@ import math
 from typing import ClassVar
 
 from common.errors import InputError
-from common.typed import check_fields
+from common.typed import check_fields, one_of
 
 # A mistyped number above these would take for ever, or fill the memory.
 MOST = {
@@ -100,8 +100,7 @@ class TeachSettings(FitSettings):
         _at_least(self, self._name, gaze=0)
         if not 0 <= self.label_smoothing < 1:
             raise InputError(f"teach.label_smoothing must be at least 0 and below 1, not {self.label_smoothing}")
-        if self.precision not in PRECISIONS:
-            raise InputError(f"teach.precision must be one of {', '.join(PRECISIONS)}, not {self.precision!r}")
+        one_of("teach.precision", self.precision, PRECISIONS)
 
 
 @dataclasses.dataclass(frozen=True)

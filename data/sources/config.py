@@ -9,7 +9,7 @@ from typing import Literal
 
 from common.errors import InputError
 from common.parallel import MAX_JOBS
-from common.typed import SWITCH, check_fields
+from common.typed import SWITCH, check_fields, check_seed
 from data.video.clip import MAX_FPS, MIN_FPS
 from data.video.framing import FanRule, Fit, FrameRule
 
@@ -52,8 +52,7 @@ class PrepareConfig:
         check_fields(self)
         check_frame_size(self.frame_size)
         _ = self.rule
-        if not 0 <= self.seed < 2**32:
-            raise InputError(f"seed must be from 0 to {2**32 - 1}, not {self.seed}")
+        check_seed(self.seed)
 
     @property
     def rule(self) -> FrameRule:

@@ -6,7 +6,7 @@ import dataclasses
 
 from common.errors import InputError
 from common.typed import StrPath, check_fields
-from data.splits import SPLITS
+from data.splits import Split
 
 _LONGEST = 500
 
@@ -29,7 +29,7 @@ class ExportConfig:
     run: StrPath = dataclasses.field(metadata={"positional": True})
     out: StrPath
     data: StrPath | None = None
-    split: str = "test"
+    split: Split = "test"
     licence: str | None = None
     contact: str | None = None
     latency: bool = True
@@ -42,8 +42,6 @@ class ExportConfig:
             InputError: a value of another type, an unknown split, a text that is empty, long or of several lines.
         """
         check_fields(self)
-        if self.split not in SPLITS:
-            raise InputError(f"split must be one of {', '.join(SPLITS)}, not {self.split!r}")
         for name in ("licence", "contact"):
             text = getattr(self, name)
             if text is not None and (not text.strip() or len(text) > _LONGEST or not text.isprintable()):

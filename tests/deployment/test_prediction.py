@@ -9,6 +9,7 @@ from scipy.special import softmax
 from common.errors import InputError
 from data.video.framing import prepare_image
 from deployment import Prediction, predict
+from deployment.config import PredictConfig
 from deployment.prediction import Rule, View, rule_of
 from evaluation.artefacts import load_artefact
 from evaluation.decision import two_sided
@@ -95,9 +96,22 @@ def test_rules_come_from_the_metadata_unless_given(artefact):
     assert rule_of(artefact, "two_sided", time_constant_s=2.0) == Rule("two_sided", 2.0, 0.5, False)
     bare = dataclasses.replace(artefact, metadata=dataclasses.replace(artefact.metadata, decision=None))
     assert rule_of(bare, "two_sided") == Rule("two_sided", 0.0, 0.0, False)
-    for wrong in ({"threshold": 1.2}, {"time_constant_s": -1.0}):
-        with pytest.raises(InputError, match="must be"):
-            rule_of(artefact, "causal", **wrong)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ({"threshold": 1.2}, "threshold must be a probability from 0 to 1, not 1.2"),
+        ({"time_constant_s": -1.0}, "time_constant_s must be a time constant from 0 to 3600 s, not -1"),
+        ({"time_constant_s": 4000.0}, "time_constant_s must be a time constant from 0 to 3600 s, not 4000"),
+    ],
+)
+def test_a_rule_that_cannot_be_is_refused_here_and_before_anything_is_loaded(value, words):
+    with pytest.raises(InputError, match=f"^{words}$"):
+        rule_of(None, "causal", **value)
+    flags = {{"time_constant_s": "smoothing"}.get(name, name): number for name, number in value.items()}
+    with pytest.raises(InputError, match=f"^{words.replace('time_constant_s', 'smoothing')}$"):
+        PredictConfig(artefact="absent.keras", inputs=("clip.mkv",), out="out", **flags)
 
 
 def test_no_frames_give_an_empty_table_and_wrong_times_are_refused(artefact):
