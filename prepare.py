@@ -5,6 +5,7 @@
     python prepare.py african-planes DIR --out DIR         the public planes from five African countries (no gaze)
     python prepare.py phantom --out DIR                    simulated recordings, to try everything
     python prepare.py phantom --preview DIR                pictures of them, to look at
+    python prepare.py merge MAIN EXTRA --out DIR           add training frames, such as simulated ones, to a data set
     python prepare.py gaze FILE...                         what is in an eye tracker's file?
     python prepare.py verify DIR...                        is a data set still what was written?
     python prepare.py check MANIFEST.csv --overlay DIR     is the gaze where and when it should be?
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING
 from common.console import say
 from common.errors import InputError, run_command
 from common.parsing import Parser, settings_of
-from data.sources import ImageSetConfig, ImageSource, RecordingsConfig
+from data.sources import ImageSetConfig, ImageSource, MergeConfig, RecordingsConfig
 from phantom import PhantomConfig
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def main(argv: list[str]) -> int:
             for name, source in image_sources().items()
         },
         "phantom": (_phantom_flags(), _phantom, "simulated recordings"),
+        "merge": (_merge_flags(), _merge, "add the training frames of one data set to another"),
         "gaze": (_gaze_flags(), _gaze, "describe eye-tracker files"),
         "check": (_check_flags(), _check, "draw gaze on the frames of a manifest's recordings"),
         "verify": (_verify_flags(), _verify, "check every byte and record of data sets"),
@@ -131,6 +133,23 @@ def _phantom(parser: Parser, flags: jsonargparse.Namespace) -> int:
         data = prepare_phantom(flags.out, config, overwrite=flags.overwrite)
         print_dataset_report(data)
         print_card(data)
+    return 0
+
+
+def _merge_flags() -> Parser:
+    parser = Parser(
+        description="All of MAIN, and the training frames of EXTRA in its training split; validation and test stay "
+        "MAIN's alone. Simulated frames may so be added to real ones."
+    )
+    parser.add_settings(MergeConfig)
+    return parser
+
+
+def _merge(parser: Parser, flags: jsonargparse.Namespace) -> int:
+    from data.report import print_dataset_report
+    from data.sources.merge import merge_datasets
+
+    print_dataset_report(merge_datasets(settings_of(MergeConfig, parser, flags)))
     return 0
 
 

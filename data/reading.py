@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 
-from data.dataset import UNLABELLED, Dataset
+from data.dataset import UNLABELLED, Dataset, FrameRecord
 from data.mixing import mixed_records
 
 _FEATURES = {
@@ -70,6 +70,25 @@ def read_split(
     if span is not None:
         records = records.filter(lambda index, _: (index >= first) & (index < end))
     return records.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def stored_records(data: Dataset, split: str) -> Iterator[FrameRecord]:
+    """The records of a split in the order they were written, frames as the bytes of their PNGs, labels as stored.
+
+    `write_dataset` writes them again byte for byte.
+    """
+    for raw in tf.data.TFRecordDataset(data.shards(split)).as_numpy_iterator():
+        feature = tf.train.Example.FromString(raw).features.feature
+        texts = {name: feature[name].bytes_list.value[0].decode() for name in ("recording_id", "patient_id", "scanner")}
+        yield FrameRecord(
+            frame=feature["frame"].bytes_list.value[0],
+            label=feature["label"].int64_list.value[0],
+            frame_index=feature["frame_index"].int64_list.value[0],
+            time_s=feature["time_s"].float_list.value[0],
+            gaze_x=list(feature["gaze_x"].float_list.value),
+            gaze_y=list(feature["gaze_y"].float_list.value),
+            **texts,
+        )
 
 
 def read_columns(data: Dataset, split: str, names: Sequence[str], rows: int = 4096) -> tf.data.Dataset:

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from common.console import console, say
 from data.dataset import UNKNOWN_SCANNER, Dataset
+from data.simulation import PARTLY, simulated
 from data.splits import SPLITS
 
 
@@ -18,7 +19,8 @@ def print_dataset_report(data: Dataset) -> None:
     All of it is read from `dataset.json`, so that a report can be printed again later.
     """
     height, width = data.frame_size
-    say(f"{data.path}: {width}x{height} frames, {data.info['source'].get('kind', 'unknown')}")
+    kind, of = data.info["source"].get("kind", "unknown"), simulated(data.info)
+    say(f"{data.path}: {width}x{height} frames, {kind}{', partly simulated' if of == PARTLY else ''}")
     console.print(_splits_table(data))
     scanners: Counter[str] = Counter()
     for split in SPLITS:

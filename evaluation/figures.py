@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
+from data.simulation import adjective
 from evaluation.classification import ECE_BINS, labelled, probability_array, reliability_bins
 from evaluation.compression import compare
 from evaluation.table import bytes_text, short_name
@@ -154,7 +155,8 @@ def figure_title(report: Report, what: str) -> str:
 
 def simulated(report: Report) -> str:
     """Nobody may take a figure of simulated data for one of patients."""
-    return ", simulated data" if report["dataset"]["simulated"] else ""
+    kind = adjective(report["dataset"]["simulated"])
+    return f", {kind}data" if kind else ""
 
 
 def _grid(figure: Figure, panels: int, width: float, height: float) -> list[Axes]:

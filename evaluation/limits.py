@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from data.dataset import UNKNOWN_SCANNER
+from data.simulation import TRAINING, adjective, training_note
 from evaluation.artefacts import Metadata
 
 _FEW_PATIENTS = 30
@@ -23,7 +24,8 @@ def limits(row: Mapping[str, Any], dataset: Mapping[str, Any], metadata: Metadat
     frames = f"{row['n_frames']:,} frames of {row['n_patients']:,} patients"
     name = dataset["source"].get("name") or "one data set"
     if dataset["simulated"]:
-        lines.append("It was measured on simulated frames: its figures say nothing about patients.")
+        kind = adjective(dataset["simulated"])
+        lines.append(f"It was measured on {kind}frames: its figures say nothing about patients.")
     else:
         lines.append(
             f"It was measured on {frames} of {name} alone: other hospitals, scanners, settings and populations were "
@@ -31,6 +33,8 @@ def limits(row: Mapping[str, Any], dataset: Mapping[str, Any], metadata: Metadat
         )
     if row["n_patients"] < _FEW_PATIENTS:
         lines.append(f"{row['n_patients']} patients are few: the intervals are wide, and rather too narrow.")
+    if note := _training(row, dataset, metadata):
+        lines.append(f"{note.capitalize()}.")
     if not row["trained_on_this_dataset"]:
         lines.append("It was measured on another data set than the one that it was trained on.")
     lines += [_weakest(row["per_class"]), _scanners(row["per_scanner"])]
@@ -41,6 +45,14 @@ def limits(row: Mapping[str, Any], dataset: Mapping[str, Any], metadata: Metadat
     lines.append("It is one training with one seed; with another seed or another number of cores its figures move.")
     lines.append("Frames that are cropped or resized in another way than those of training get other answers.")
     return lines
+
+
+def _training(row: Mapping[str, Any], dataset: Mapping[str, Any], metadata: Metadata) -> str:
+    """Whether it learned from simulated frames, by its own metadata, or by the data set if it is that one's."""
+    own = getattr(metadata, "extra", {}).get(TRAINING)
+    if own is None and row["trained_on_this_dataset"]:
+        own = dataset.get(TRAINING)
+    return training_note({**dataset, TRAINING: own})
 
 
 def _weakest(per_class: Mapping[str, Mapping[str, Any]]) -> str:

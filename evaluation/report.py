@@ -17,6 +17,7 @@ from common.errors import InputError
 from common.files import write_text
 from common.shown import shown_path, shown_paths
 from data.dataset import UNKNOWN_SCANNER, Dataset, diagnosed, open_dataset
+from data.simulation import TRAINING, simulated
 from evaluation.agreement import gaze_agreement, require_gaze
 from evaluation.artefacts import Artefact, check_matches, load_artefact
 from evaluation.classification import classification_metrics, labelled, paired_difference_ci
@@ -94,7 +95,11 @@ def _evaluate(config: EvaluateConfig, data: Dataset) -> Evaluation:
     if not len(labelled(tables[0])):
         raise InputError(f"{data.path}: no frame of split {split!r} has a label: evaluate on a labelled split")
     rows = _rows(config, data, artefacts, tables)
-    report = {"dataset": _dataset_row(data, split), "conventional": _conventional(config, data), "artefacts": rows}
+    report = {
+        "dataset": _dataset_row(data, split, artefacts),
+        "conventional": _conventional(config, data),
+        "artefacts": rows,
+    }
     if config.saliency:
         report["saliency"] = gaze_agreement(
             artefacts, data, split, gaze=config.gaze, fixations=config.fixations, batch_size=config.batch_size
@@ -150,8 +155,8 @@ def _conventional(config: EvaluateConfig, data: Dataset) -> dict[str, Any]:
     return {"name": config.conventional, "params": params}
 
 
-def _dataset_row(data: Dataset, split: str) -> dict[str, Any]:
-    source = data.info["source"]
+def _dataset_row(data: Dataset, split: str, artefacts: Sequence[Artefact]) -> dict[str, Any]:
+    own = [artefact.metadata.extra.get(TRAINING) for artefact in artefacts]
     return {
         "path": shown_path(data.path),
         "split": split,
@@ -163,8 +168,9 @@ def _dataset_row(data: Dataset, split: str) -> dict[str, Any]:
         "n_patients": data.patients(split),
         "n_gaze_frames": data.gaze_frames(split),
         "checksum": data.checksum,
-        "simulated": bool(source.get("simulated", False)),
-        "source": source,
+        "simulated": simulated(data.info, split),
+        TRAINING: next((said for said in own if said), simulated(data.info, "train")),
+        "source": data.info["source"],
     }
 
 

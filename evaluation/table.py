@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from common.console import console
+from data.simulation import adjective, training_note
 from evaluation.by_scanner import scanners_of
 from evaluation.compression import compare
 from evaluation.saliency import METRICS
@@ -20,8 +21,9 @@ from evaluation.saliency import METRICS
 def print_table(report: Mapping[str, Any]) -> None:
     """Show the report: a row per artefact; a narrow terminal gets fewer columns."""
     dataset, rows = report["dataset"], report["artefacts"]
-    kind = "simulated frames" if dataset["simulated"] else "frames"
-    counts = f"{dataset['n_frames']} {kind}, {dataset['n_patients']} patients"
+    note = training_note(dataset)
+    counts = f"{dataset['n_frames']} {adjective(dataset['simulated'])}frames, {dataset['n_patients']} patients"
+    counts += f"; {note}" if note else ""
     narrow = console.width < 125
     table = Table(
         title=Text(f"{dataset['path']}, split {dataset['split']}: {counts}"),

@@ -13,6 +13,7 @@ from common.console import console, say
 from common.errors import InputError
 from common.files import write_text
 from common.machine import describe, machine
+from data.simulation import PARTLY, training_note
 from studies.commands import absence, prepare_command, row_command
 from studies.declare import Study, Table
 from studies.table import COLUMNS, Line, best_distilled, explain, smallest_within
@@ -69,7 +70,8 @@ def paragraphs(study: Study, table: Table, lines: Sequence[Line]) -> list[str]:
     parts = [table.note] if table.note else []
     for report in {line.report["dataset"]["checksum"]: line.report for line in lines}.values():
         data, counts = report["dataset"], report["artefacts"][-1]
-        kind = "simulated frames, simulated gaze" if data["simulated"] else "real images"
+        kind = {True: "simulated frames, simulated gaze", PARTLY: "partly simulated frames"}.get(data["simulated"])
+        kind = kind or ", ".join(filter(None, ["real images", training_note(data)]))
         parts.append(
             f"`{data['path']}`: {kind}, {'×'.join(map(str, data['frame_size']))}; test split: {counts['n_frames']} "
             f"frames of {counts['n_patients']} patients; classes {', '.join(data['classes'])}."

@@ -12,6 +12,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from common.errors import InputError
 from common.files import whole_file
+from data.simulation import adjective
 from evaluation.figures import PALETTE
 from evaluation.table import bytes_text
 from studies.declare import Table
@@ -119,6 +120,6 @@ def _draw(figure: Figure, table: Table, lines: Sequence[Line]) -> None:
     axis.set_xlabel("bytes of the file; of a float model its weights, 4 each")
     axis.set_ylabel("misclassified frames, % (bars: 95 % interval over patients)")
     axis.grid(alpha=0.3)
-    simulated = ", simulated" if lines[0].report["dataset"]["simulated"] else ""
-    axis.set_title(f"{table.title}{simulated}: {lines[0].found['n_frames']} test frames", pad=24)
+    kind = adjective(lines[0].report["dataset"]["simulated"]).strip()
+    axis.set_title(f"{table.title}{f', {kind}' if kind else ''}: {lines[0].found['n_frames']} test frames", pad=24)
     axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, fontsize=8)

@@ -8,6 +8,7 @@ import prepare
 from common.errors import InputError, run_command
 from data.dataset import open_dataset
 from phantom import PhantomConfig
+from tests.data import tiny_dataset
 from tests.data.clips import numbered_video, write_csv, write_gaze
 from tests.data.planes import write_planes
 from tests.phantom.simulated import two_looks
@@ -71,6 +72,19 @@ def test_fetal_planes_and_phantom_take_their_flags(tmp_path, capsys, eagerly):
     assert data.info["source"]["rivals"] == data.info["card"]["settings"]["difficulty_numbers"]["rivals"] == 0
 
 
+def test_merge_takes_two_data_sets(tmp_path, capsys):
+    source = {"kind": "phantom", "simulated": True, "checksum": "1"}
+    main = tiny_dataset.write(tmp_path / "main", tiny_dataset.splits(gaze=False))
+    extra = tiny_dataset.write(tmp_path / "extra", {"train": tiny_dataset.records(3, seed=9)}, source=source)
+    words = ("merge", main.path, extra.path, "--out", tmp_path / "out")
+    assert run(*words, "--labels", "withhold") == 0
+    data = open_dataset(tmp_path / "out")
+    assert (data.labelled_frames("train"), data.frames("train")) == (main.frames("train"), main.frames("train") + 15)
+    assert "partly simulated" in capsys.readouterr().out
+    assert run(*words) == 2 and "overwrite" in capsys.readouterr().err
+    assert run(*words, "--labels", "keep", "--overwrite") == 0
+
+
 def test_a_preview_alone(tmp_path, capsys):
     words = ("phantom", "--preview", tmp_path / "look", "--frame-size", 48, 64, "--difficulty", "easy")
     with two_looks():
@@ -122,6 +136,8 @@ def test_a_bad_row_is_one_line_with_file_row_and_column(tmp_path, capsys, change
         ("phantom", "--out", "OUT", "--reference", "FOLDER"),
         ("phantom", "--preview", "OUT", "--reference", "FOLDER"),
         ("fetal-planes", "FOLDER", "--out", "OUT"),
+        ("merge", "FOLDER", "FOLDER", "--out", "OUT"),
+        ("merge", "FOLDER", "--out", "OUT"),
         ("gaze", "MANIFEST"),
         ("gaze", "missing.tsv"),
         ("import", "MANIFEST"),

@@ -16,6 +16,7 @@ from common.revision import revision
 from data.dataset import Dataset
 from data.pipeline import PipelineSettings, evaluation_batches, frames_taken, training_batches
 from data.saliency import DEFAULT_SIGMA, map_size
+from data.simulation import PARTLY, TRAINING, simulated
 from evaluation.artefacts import Metadata
 from evaluation.compression import teacher_of
 from evaluation.describing import described
@@ -158,6 +159,7 @@ class Stage:
                 "fingerprint": self.fingerprint,
                 **kept_settings(self.pipeline(self.config.distil)),
                 "labelled_patients": self.config.labelled_patients,
+                **({TRAINING: PARTLY} if simulated(self.data.info, "train") == PARTLY else {}),
                 "commit": revision(),
                 **extra,
             },

@@ -12,6 +12,7 @@ from common.markdown import markdown_table
 from common.shown import shown_paths
 from data.dataset import Dataset
 from data.report import dataset_warnings
+from data.simulation import adjective, training_note
 from evaluation.artefacts import artefact_sha256
 from evaluation.by_scanner import scanners_of
 from evaluation.compression import compare
@@ -83,7 +84,8 @@ def summarise(report: dict, data: Dataset) -> str:
         report: see `evaluation.report.run_evaluation`.
         data: the opened data set.
     """
-    simulated = ", simulated" if data.info["source"].get("simulated") else ""
+    tested, note = report["dataset"], training_note(report["dataset"])
+    kind = adjective(tested["simulated"]).strip()
     conventional, rows = report["conventional"]["name"], report["artefacts"]
     names = ["artefact", "accuracy (95 % interval over patients)", "macro-F1", "parameters", "bytes"]
     names += ["latency, ms", "peak memory, bytes"]
@@ -100,8 +102,9 @@ def summarise(report: dict, data: Dataset) -> str:
         cells += ["" if latency is None else f"{latency:.2f}", "" if memory is None else f"{memory:,}"]
         cells_of.append([*cells, *compare(row, report).texts()])
     lines = [
-        f"# {report['dataset']['n_frames']} test frames of {report['dataset']['n_patients']} patients{simulated}",
+        f"# {tested['n_frames']} test frames of {tested['n_patients']} patients{f', {kind}' if kind else ''}",
         "",
+        *([f"{note.capitalize()}.", ""] if note else []),
         *markdown_table(names, cells_of),
         "",
         f"Compression ratio: parameters as float32, 4 bytes each, of the model that taught it, or of {conventional} "

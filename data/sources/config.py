@@ -17,6 +17,7 @@ MAX_SIDE = 4096
 MIN_SIDE = 4
 # What reads recordings.
 Engine = Literal["local", "beam"]
+Labels = Literal["keep", "withhold"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -116,6 +117,29 @@ class ImageSetConfig(PrepareConfig):
     source: str
     folder: Path = dataclasses.field(metadata={"positional": True})
     classes: tuple[str, ...] | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MergeConfig:
+    """Training frames of one data set added to another one, whose validation and test stay its own.
+
+    Attributes:
+        main: data set of which all is kept; its classes, validation and test are those of the new one
+        extra: data set whose training frames are added, such as simulated ones
+        out: folder of the new data set; must not exist yet
+        labels: keep the labels of the added frames, or withhold them: they then serve gaze loss, pretraining on
+            gaze and soft targets alone, and their classes do not matter
+        overwrite: replace the folder if it is there
+    """
+
+    main: Path = dataclasses.field(metadata={"positional": True})
+    extra: Path = dataclasses.field(metadata={"positional": True})
+    out: Path
+    labels: Labels = "keep"
+    overwrite: bool = dataclasses.field(default=False, metadata=SWITCH)
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 def check_frame_size(frame_size: tuple[int, int]) -> None:

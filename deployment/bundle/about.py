@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from common.revision import revision
+from data.simulation import TRAINING, Simulated, adjective, simulated
 from deployment.bundle.engines import litert, litert_answers
 from deployment.bundle.source import Source
 
@@ -25,14 +26,15 @@ def describe(source: Source, licence: str | None) -> dict[str, Any]:
     metadata = source.metadata
     fields = dataclasses.asdict(metadata)
     _, entry, end = litert(source.content)
-    simulated = bool(source.data.info["source"].get("simulated", False))
+    kind, training = (simulated(source.data.info, split) for split in (source.split, "train"))
     return {
         "format": FORMAT,
         "name": metadata.name,
         "version": software_version(),
         "licence": licence or NOT_STATED,
-        "simulated": simulated,
-        "task": task(metadata.classes, simulated),
+        "simulated": kind,
+        **({TRAINING: training} if training != kind else {}),
+        "task": task(metadata.classes, kind),
         "classes": list(metadata.classes),
         "input": {**_tensor(entry), "colour": "grey"},
         "output": {**_tensor(end), "is": "probabilities"},
@@ -48,10 +50,9 @@ def describe(source: Source, licence: str | None) -> dict[str, Any]:
     }
 
 
-def task(classes: Sequence[str], simulated: bool) -> str:
-    """What the model does, in a sentence."""
-    kind = "simulated ultrasound" if simulated else "ultrasound"
-    return f"Classify single {kind} frames as one of {len(classes)} classes: {', '.join(classes)}."
+def task(classes: Sequence[str], kind: Simulated) -> str:
+    """What the model does, in a sentence; `kind`: whether the frames are simulated that it was measured on."""
+    return f"Classify single {adjective(kind)}ultrasound frames as one of {len(classes)} classes: {', '.join(classes)}."
 
 
 def preparation_text(preparation: dict[str, str]) -> str:

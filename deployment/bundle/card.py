@@ -12,6 +12,7 @@ from typing import Any
 
 from common.machine import describe, machine
 from data.dataset import Dataset
+from data.simulation import PARTLY, simulated
 from data.splits import SPLITS
 from deployment.bundle.about import NOT_STATED, preparation_text, software_version
 from deployment.bundle.config import ExportConfig
@@ -98,11 +99,13 @@ def model_card(config: ExportConfig, source: Source, about: Mapping[str, Any], m
 
 def _data(source: Source) -> dict[str, Any]:
     data, found = source.data, source.data.info["source"]
-    simulated = bool(found.get("simulated", False))
+    kind = simulated(data.info)
+    name = found.get("name") or ("simulated recordings (phantom)" if kind is True else f"{found['kind']}, not named")
     return {
-        "name": found.get("name") or ("simulated recordings (phantom)" if simulated else f"{found['kind']}, not named"),
-        "simulated": simulated,
-        "licence": found.get("licence") or ("simulated: no data of people" if simulated else NOT_STATED),
+        "name": f"{name}, {kind} simulated" if kind == PARTLY else name,
+        "simulated": kind,
+        **{key: found[key] for key in ["simulated_splits"] if key in found},
+        "licence": found.get("licence") or ("simulated: no data of people" if kind is True else NOT_STATED),
         "citation": found.get("citation"),
         "checksum": data.checksum,
         "trained_on_this_data": source.metadata.dataset_checksum == data.checksum,
@@ -129,7 +132,7 @@ def _provenance(source: Source, measured: Measured) -> dict[str, Any]:
         "seeds": {
             "training": settings.get("seed"),
             "split": source.data.info["split_seed"],
-            "simulation": source.data.info["source"].get("seed"),
+            "simulation": _simulation_seed(source.data.info["source"]),
         },
         "dataset_checksum_of_training": metadata.dataset_checksum,
         "sha256_in_the_run_folder": metadata.sha256,
@@ -137,6 +140,11 @@ def _provenance(source: Source, measured: Measured) -> dict[str, Any]:
         "packages": {"python": platform.python_version(), **_versions()},
         "measured_on": describe(machine()),
     }
+
+
+def _simulation_seed(found: Mapping[str, Any]) -> Any:
+    """Of simulated recordings; of merged data sets that of the added frames."""
+    return found.get("seed", found.get("extra", {}).get("source", {}).get("seed"))
 
 
 def _name(value: Any) -> Any:

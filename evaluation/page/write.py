@@ -14,6 +14,7 @@ import yaml
 from common.files import write_text
 from common.machine import describe, machine
 from common.revision import revision
+from data.simulation import PARTLY, training_note
 from evaluation.curves import draw_curves
 from evaluation.figures import draw_confusions, draw_reliability, simulated
 from evaluation.history import history_file, read_history
@@ -94,7 +95,11 @@ def main_artefact(evaluation: Evaluation) -> int:
 def _head(report: Mapping[str, Any], title: str, row: Mapping[str, Any]) -> list[str]:
     data = report["dataset"]
     counts = f"{data['n_frames']:,} frames of {data['n_patients']:,} patients"
-    kind = " Everything here is simulated: the figures say nothing about patients." if data["simulated"] else ""
+    kind = {
+        False: f" {training_note(data).capitalize()}; these are not." if training_note(data) else "",
+        PARTLY: " A part of them is simulated: the figures say nothing about patients.",
+        True: " Everything here is simulated: the figures say nothing about patients.",
+    }[data["simulated"]]
     interval = row["accuracy_ci95"]
     between = "" if interval is None else f", 95 % interval {100 * interval[0]:.1f} to {100 * interval[1]:.1f}"
     links = "".join(f'<a href="#{key}">{markup.text(words)}</a>' for key, words in _CONTENTS.items())

@@ -1,5 +1,6 @@
 """The table and the page say what the stored results say, answer what was asked, and name what is missing."""
 
+import dataclasses
 import gzip
 import json
 import platform
@@ -63,6 +64,9 @@ def test_the_table_holds_the_stored_numbers(finished, lines):
         expected = f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.1f}"
         assert found["compression: baseline"] == ("" if line.row.name == "big" else expected)
     assert "simulated frames, simulated gaze" in text
+    tested = lines[0].report["dataset"] | {"simulated": False, "simulated_training": "partly"}
+    of_both = [dataclasses.replace(line, report={**line.report, "dataset": tested}) for line in lines]
+    assert "real images, some of the training frames are simulated" in page(finished, of_both)
     assert "python compress.py prune runs/tiny/small/run/student/student.tflite --data data" in text
     assert "Without a result" not in text
 

@@ -93,10 +93,12 @@ def shape(label: int, x: float, y: float, rng) -> np.ndarray:
     return np.clip(rng.normal(60, 20, FRAME_SIZE) + 140 * shown, 0, 255).astype(np.uint8)
 
 
-def write_shapes(folder, *, counts=(48, 12, 12), classes=CLASSES, labelled=lambda split, index: True, gaze=True):
+def write_shapes(
+    folder, *, counts=(48, 12, 12), classes=CLASSES, labelled=lambda split, index: True, gaze=True, simulated=True
+):
     """A data set of training, validation and test frames, six a patient; the gaze lies on the shape."""
     rng = np.random.default_rng(0)
-    source = {"kind": "shapes", "simulated": True}
+    source = {"kind": "shapes", "simulated": simulated}
     with write_dataset(folder, classes=classes, frame_size=FRAME_SIZE, source=source, seed=0) as writer:
         for split, count in zip(("train", "val", "test"), counts):
             for index in range(count):

@@ -1,12 +1,17 @@
 """The model card says what was measured, and nothing else."""
 
+import dataclasses
 import json
 import re
 
 import pytest
 
+from data.simulation import PARTLY, by_split
 from deployment.bundle import ExportConfig, export_bundle
+from deployment.bundle.about import describe
+from deployment.bundle.card import Measured, model_card
 from deployment.bundle.microcontroller import c_string, resolver_methods
+from deployment.bundle.source import open_source
 from evaluation import EvaluateConfig, evaluate
 from tests.deployment.bundle.tiny_run import SCANNERS
 from tests.training.tiny import CLASSES
@@ -111,6 +116,23 @@ def test_limits_follow_from_the_figures(card):
     assert "simulated" in limits and "no medical device" in limits and "10 patients are few" in limits
     assert "2 scanners" in limits
     assert "No threshold" not in limits and "Nothing tells" not in limits
+
+
+def test_a_training_with_some_simulated_frames_is_called_so_and_its_test_is_not(run, data, tmp_path):
+    source = open_source(ExportConfig(run, tmp_path / "bundle"))
+    merged = {"kind": "merged", "name": "Planes", **by_split({"train": PARTLY, "test": False})}
+    source = dataclasses.replace(
+        source, data=dataclasses.replace(source.data, info={**source.data.info, "source": merged})
+    )
+    about = describe(source, None)
+    assert about["simulated"] is False and about["simulated_training"] == PARTLY
+    assert "simulated" not in about["task"]
+    report = evaluate(EvaluateConfig([run / "int8" / "student_int8.tflite"], data, latency=False))
+    row, tested = report["artefacts"][0], {**report["dataset"], "simulated": False, "simulated_training": PARTLY}
+    card = model_card(ExportConfig(run, tmp_path / "bundle"), source, about, Measured(row, tested, {}, (), None, {}))
+    assert card["data"]["name"] == "Planes, partly simulated" and card["data"]["licence"] == "not stated"
+    assert "Some of the training frames are simulated." in card["limits"]
+    assert not any("measured on simulated" in line for line in card["limits"])
 
 
 def test_what_is_not_installed_is_said_and_left_out(run, tmp_path, monkeypatch, capsys):
