@@ -9,8 +9,8 @@ from data.pixel_noise import uniform_noise
 
 _DOTS = (5, 7)  # of a letter, across and down
 _CELL = (6, 9)  # a letter with its gaps
-_LINES, _LETTERS = 6, 9
-_LETTER_PX = 112  # height of the frames in which a dot is one pixel
+_LINES, _LETTERS = 4, 9
+_DOT = 1 / 336  # side of a dot, as a share of the frame's height: a line of letters takes 2.7 % of it
 _ARM = 0.025  # of a cross, as a share of the frame's height
 _DOT_STEP = 0.03  # of the dotted line, as a share of the frame's width and height
 
@@ -38,24 +38,41 @@ def draw_marks(frame: tf.Tensor, draws: tf.Tensor, s: Augmentation) -> tf.Tensor
 
 
 def _text(draws: tf.Tensor, row: tf.Tensor, column: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
-    """One to six lines of random letters at the left or right edge, [B, H, W]."""
+    """One to four lines of random letters at the left or right edge, [B, H, W].
+
+    A dot is smaller than a pixel of most frames, as it is in images that were resized with their text: a pixel has the
+    mean of what it covers.
+    """
     height, width = tf.cast(shape[1], tf.float32), tf.cast(shape[2], tf.float32)
-    dot = tf.maximum(1.0, tf.round(height / _LETTER_PX))
-    block = (_CELL[0] * _LETTERS * dot, _CELL[1] * _LINES * dot)
-    side = draw_of(draws, "text_x")[:, None, None]
-    left = tf.where(side < 0, -side * 0.05 * width, width - block[0] - side * 0.05 * width)
-    top = share_of(draws, "text_y")[:, None, None] * (height - block[1])
-    x, y = tf.floor((column - tf.floor(left)) / dot), tf.floor((row - tf.floor(top)) / dot)
-    letter, line = tf.floor(x / _CELL[0]), tf.floor(y / _CELL[1])
-    dot_x, dot_y = x - letter * _CELL[0], y - line * _CELL[1]
-    of = draw_of(draws, "text_seed")[:, None, None]
-    whole = [tf.cast(part, tf.int64) for part in (letter, line, dot_x, dot_y)]
+    dot = _DOT * height
+    ink = _letters(draw_of(draws, "text_seed")[:, None, None])
+    side = draw_of(draws, "text_x")
+    left = tf.where(side < 0, -side * 0.05 * width, width - _CELL[0] * _LETTERS * dot - side * 0.05 * width)
+    top = share_of(draws, "text_y") * (height - _CELL[1] * _LINES * dot)
+    rows = _covered(row[:, 0], top, _CELL[1] * _LINES, dot)
+    columns = _covered(column[0], left, _CELL[0] * _LETTERS, dot)
+    return tf.matmul(tf.matmul(rows, ink), columns, transpose_b=True)
+
+
+def _letters(of: tf.Tensor) -> tf.Tensor:
+    """Grey levels of the dots of all lines, [B, 36, 54], of a draw [B, 1, 1]."""
+    x = tf.range(_CELL[0] * _LETTERS, dtype=tf.int64)[None, :]
+    y = tf.range(_CELL[1] * _LINES, dtype=tf.int64)[:, None]
+    letter, line, dot_x, dot_y = x // _CELL[0], y // _CELL[1], x % _CELL[0], y % _CELL[1]
     lines = 1.0 + tf.floor(_LINES * uniform_noise(of, tf.constant(1, tf.int64)))
-    letters = 3.0 + tf.floor((_LETTERS - 3) * uniform_noise(of, tf.constant(2, tf.int64), whole[1]))
-    inside = (x >= 0) & (letter < letters) & (y >= 0) & (line < lines) & (dot_x < _DOTS[0]) & (dot_y < _DOTS[1])
-    ink = uniform_noise(of, tf.constant(3, tf.int64), *whole) < 0.45
+    letters = 3.0 + tf.floor((_LETTERS - 3) * uniform_noise(of, tf.constant(2, tf.int64), line))
+    inside = (tf.cast(letter, tf.float32) < letters) & (tf.cast(line, tf.float32) < lines)
+    inside &= (dot_x < _DOTS[0]) & (dot_y < _DOTS[1])
+    ink = uniform_noise(of, tf.constant(3, tf.int64), letter, line, dot_x, dot_y) < 0.45
     grey = 0.5 + 0.5 * uniform_noise(of, tf.constant(4, tf.int64))
     return tf.where(inside & ink, grey, 0.0)
+
+
+def _covered(pixels: tf.Tensor, start: tf.Tensor, count: int, dot: tf.Tensor) -> tf.Tensor:
+    """Share of each pixel [n] that each of `count` dots covers, [B, n, count]; the first begins at `start` [B]."""
+    edge = start[:, None, None] + dot * tf.range(count, dtype=tf.float32)
+    pixel = pixels[None, :, None]
+    return tf.maximum(0.0, tf.minimum(pixel + 1.0, edge + dot) - tf.maximum(pixel, edge))
 
 
 def _bar(draws: tf.Tensor, row: tf.Tensor, column: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:

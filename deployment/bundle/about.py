@@ -16,6 +16,18 @@ from deployment.bundle.source import Source
 
 FORMAT = "gaze-bundle-1"
 NOT_STATED = "not stated"
+# What `data.video.framing` and `data.frames.resize_frame` do, for who has not got them.
+_PLACEMENT = {
+    "stretch": "both sides are those of the frame",
+    "pad": "of an image of w x h pixels, w first multiplied by the width over the height of one of its pixels (1 for "
+    "square ones), the side that limits becomes the frame's; the other is floor(exact length + 1/2), at least 1; the "
+    "image begins (W - width) // 2 pixels from the left and (H - height) // 2 from the top of the frame; the rest is 0",
+}
+_RESIZE = (
+    "first each side that shrinks, by the area that a new pixel covers: exact mean, rounded to the nearest byte (half "
+    "up where both sides are halved exactly); if a side grows, this stays in float, and then each side that grows is "
+    "interpolated linearly between pixel centres (source = (i + 1/2) * old / new - 1/2, edges repeated), rounded"
+)
 # Ramps in place of frames, byte (y, x) = (a·x + b·y + c) mod 256: no image of a patient leaves with a bundle.
 _RAMPS = ((7, 13, 0), (1, 0, 40), (0, 2, 128))
 _GREY = "(77 R + 150 G + 29 B) >> 8"
@@ -41,8 +53,12 @@ def describe(source: Source, licence: str | None) -> dict[str, Any]:
         "preparation": {
             "grey": _GREY,
             "resize": "area",
+            "resize_rule": _RESIZE,
             "fit": metadata.fit,
+            "placement": _PLACEMENT[metadata.fit],
             "fan": metadata.fan,
+            "pixel_aspect": source.data.rule.pixel_aspect,
+            "pixel_aspect_is": "width over height of one pixel of the training images; a device takes that of its own",
         },
         "decision": fields.get("decision"),
         "ood": fields.get("ood"),
@@ -55,7 +71,7 @@ def task(classes: Sequence[str], kind: Simulated) -> str:
     return f"Classify single {adjective(kind)}ultrasound frames as one of {len(classes)} classes: {', '.join(classes)}."
 
 
-def preparation_text(preparation: dict[str, str]) -> str:
+def preparation_text(preparation: dict[str, Any]) -> str:
     """The preparation of a frame, in words."""
     fit = {
         "stretch": "stretched to the model's size",

@@ -185,6 +185,18 @@ def test_marks_come_on_their_share_of_the_frames_and_darken_nothing(name):
     assert (run(bright, dataclasses.replace(NONE, **{name: 1.0}))[0] >= bright - 1e-5).all()
 
 
+@pytest.mark.parametrize("size", [(112, 144), (224, 288), (48, 64)])
+def test_text_is_as_small_as_that_of_a_scanner(size):
+    """A block of lines: at most 12 % of the height and 18 % of the width, and a line about 3 % of the height."""
+    chosen = dataclasses.replace(NONE, text=1.0)
+    out = run(np.zeros((60, *size, 1), np.float32), chosen)[0][..., 0]
+    taken = [np.flatnonzero(out.max(axis=axis) > 0) for out in out for axis in (1, 0)]
+    heights, widths = (np.array([np.ptp(places) + 1 for places in taken[axis::2]]) for axis in (0, 1))
+    assert heights.max() <= 0.12 * size[0] + 1 and widths.max() <= 0.18 * size[1]
+    assert 0.02 * size[0] <= heights.min() <= 0.03 * size[0] + 1
+    assert out.max() > 0.4 and all(0.01 < frame[frame > 0].mean() < 0.6 for frame in out)
+
+
 @pytest.mark.parametrize(
     ("values", "words"),
     [
