@@ -50,16 +50,7 @@ def describe(source: Source, licence: str | None) -> dict[str, Any]:
         "classes": list(metadata.classes),
         "input": {**_tensor(entry), "colour": "grey"},
         "output": {**_tensor(end), "is": "probabilities"},
-        "preparation": {
-            "grey": _GREY,
-            "resize": "area",
-            "resize_rule": _RESIZE,
-            "fit": metadata.fit,
-            "placement": _PLACEMENT[metadata.fit],
-            "fan": metadata.fan,
-            "pixel_aspect": source.data.rule.pixel_aspect,
-            "pixel_aspect_is": "width over height of one pixel of the training images; a device takes that of its own",
-        },
+        "preparation": preparation_of(metadata.fit, metadata.fan, source.data.info.get("pixel_aspect", 1.0)),
         "decision": fields.get("decision"),
         "ood": fields.get("ood"),
         "self_test": self_test(source.content, metadata.frame_size),
@@ -69,6 +60,24 @@ def describe(source: Source, licence: str | None) -> dict[str, Any]:
 def task(classes: Sequence[str], kind: Simulated) -> str:
     """What the model does, in a sentence; `kind`: whether the frames are simulated that it was measured on."""
     return f"Classify single {adjective(kind)}ultrasound frames as one of {len(classes)} classes: {', '.join(classes)}."
+
+
+def preparation_of(fit: str, fan: str, pixel_aspect: float) -> dict[str, Any]:
+    """How an image becomes a frame, for whoever has not got this project's code.
+
+    Args:
+        fit, fan, pixel_aspect: of the training data (`data.video.framing.FrameRule`).
+    """
+    return {
+        "grey": _GREY,
+        "resize": "area",
+        "resize_rule": _RESIZE,
+        "fit": fit,
+        "placement": _PLACEMENT[fit],
+        "fan": fan,
+        "pixel_aspect": pixel_aspect,
+        "pixel_aspect_is": "width over height of one pixel of the training images; a device takes that of its own",
+    }
 
 
 def preparation_text(preparation: dict[str, Any]) -> str:

@@ -13,12 +13,9 @@ import pytest
 
 from data.dataset import open_dataset
 from data.reading import read_split
-from data.video.framing import prepare_image
 from deployment.bundle.engines import litert_answers
-from deployment.prediction import Rule, answer
 from evaluation.artefacts import load_artefact
 from quantization.tensor_names import tensor_names
-from tests.pages import block
 from tests.private import found_in, private_words
 from tests.training.tiny import CLASSES, FRAME_SIZE
 
@@ -206,76 +203,6 @@ def test_the_reader_needs_numpy_and_litert_alone(bundle, frames, wanted, tmp_pat
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {name: byte / 256 for name, byte in zip(CLASSES, wanted[7].tolist())}
-
-
-@pytest.mark.parametrize("time_constant_s", [0.0, 0.4])
-def test_the_page_says_how_a_device_decides(bundle, tmp_path, monkeypatch, time_constant_s):
-    """The snippet on a stream, with flagged frames and a clock that goes back, against what predict.py does."""
-    folder = shutil.copytree(bundle, tmp_path / "bundles" / "demo")
-    about = json.loads((folder / "bundle.json").read_text())
-    about["decision"]["causal"] |= {"time_constant_s": time_constant_s, "threshold": 0.55}
-    (folder / "bundle.json").write_text(json.dumps(about))
-    monkeypatch.chdir(tmp_path)
-    page: dict = {}
-    exec(compile(block("decision", "python"), "deployment.md", "exec"), page)
-    rng = np.random.default_rng(0)
-    p, flagged = rng.dirichlet(np.ones(3), 60), ["unlike" if each else "" for each in rng.random(60) < 0.3]
-    flagged[:3] = ["unlike", "unlike", ""]
-    times = np.r_[np.cumsum(rng.uniform(0, 0.3, 40)), np.cumsum(rng.uniform(0, 0.3, 20))]
-    table = answer(CLASSES, p, flagged, times, Rule("causal", time_constant_s, 0.55, True)).table
-    stream = page["Stream"]()
-    found = [stream.decide(row, time_s, flag != "") for row, time_s, flag in zip(p, times, flagged)]
-    assert found == [None if out else name for out, name in zip(table["rejected"], table["smoothed_class"])]
-    assert 5 < sum(each is None for each in found) < 55
-    still = about["decision"]["still"]
-    assert page["decide"]([1.0, 0.0, 0.0], still) == CLASSES[0]
-    assert page["decide"]([still["threshold"] - 1e-6, 0.0, 0.0], still) is None
-
-
-@pytest.mark.parametrize("size", [(240, 320), (300, 200), (40, 30), (61, 47)])
-def test_a_frame_can_be_made_by_the_words_of_the_bundle(about, size):
-    """By numpy alone: placement, mean by area, linear between pixel centres, rounding."""
-    preparation = about["preparation"]
-    assert preparation["fit"] == "pad" and preparation["pixel_aspect"] == 1
-    for words in ("floor(exact length + 1/2)", "(W - width) // 2", "(H - height) // 2"):
-        assert words in preparation["placement"]
-    assert "area" in preparation["resize_rule"] and "(i + 1/2) * old / new - 1/2" in preparation["resize_rule"]
-    y, x = np.mgrid[: size[0], : size[1]]
-    image = ((7 * x + 13 * y) % 256).astype(np.uint8)
-    found = frame_by_words(image, *FRAME_SIZE)
-    wanted = prepare_image(image, FRAME_SIZE)
-    assert np.abs(found - wanted.astype(int)).max() <= 1 and (found != wanted).mean() < 0.01
-
-
-def frame_by_words(image, height, width):
-    h, w = image.shape
-    if w * height >= h * width:
-        inner = max(1, int(np.floor(h * width / w + 0.5))), width
-    else:
-        inner = height, max(1, int(np.floor(w * height / h + 0.5)))
-    values = image.astype(float)
-    for shrinks in (True, False):
-        for axis, new in enumerate(inner):
-            old = values.shape[axis]
-            if new != old and (new < old) == shrinks:
-                values = np.moveaxis(
-                    np.tensordot((by_area if shrinks else linearly)(old, new), values, (1, axis)), 0, axis
-                )
-    frame = np.zeros((height, width), int)
-    top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
-    frame[top : top + inner[0], left : left + inner[1]] = np.floor(values + 0.5)
-    return frame
-
-
-def by_area(old, new):
-    """[new, old]: the share of a new pixel that each old one covers."""
-    i, j = np.arange(new)[:, None] * old / new, np.arange(old)
-    return np.maximum(0, np.minimum(i + old / new, j + 1) - np.maximum(i, j)) * new / old
-
-
-def linearly(old, new):
-    place = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
-    return np.maximum(0, 1 - np.abs(place[:, None] - np.arange(old)))
 
 
 def test_the_reader_refuses_a_model_that_answers_otherwise(bundle, tmp_path):
