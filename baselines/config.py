@@ -10,7 +10,7 @@ from typing import Any
 from common.errors import InputError
 from common.typed import StrPath, check_fields, check_seed, one_of
 from data.augment import Augmentation
-from data.modes import GAZE_MODES
+from data.modes import GazeMode
 from losses import LossSettings
 from training.config import UNLABELLED
 from training.settings import MOST
@@ -58,14 +58,12 @@ class LearningConfig(BaselineConfig):
         augment: augmentation.
     """
 
-    gaze: str | None = None
+    gaze: GazeMode | None = None
     unlabelled: str = "auto"
     augment: Augmentation = dataclasses.field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.gaze is not None:
-            one_of("gaze", self.gaze, GAZE_MODES)
         one_of("unlabelled", self.unlabelled, UNLABELLED)
 
     @property

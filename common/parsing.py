@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import types
 import typing
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -65,6 +66,10 @@ class Parser(jsonargparse.ArgumentParser):
                 self.add_argument(flag, action="store_true", help=said.get(field.name))
                 continue
             options: dict[str, Any] = {"type": Path if hint == StrPath else hint, "help": said.get(field.name)}
+            if words := _words_of(hint):
+                # Any text: the dataclass refuses one that is none of them, and in plainer words.
+                options |= {"type": str if words == typing.get_args(hint) else str | None}
+                options["metavar"] = "{" + ",".join(words) + "}"
             if "metavar" in field.metadata:
                 options["metavar"] = field.metadata["metavar"]
             if positional and typing.get_origin(hint) is tuple:
@@ -93,6 +98,14 @@ class Parser(jsonargparse.ArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> typing.Never:
         line = " ".join(str(message).split())
         raise InputError(f"{line} (--help lists the flags)") from ex
+
+
+def _words_of(hint: Any) -> tuple[str, ...]:
+    """The words that a `Literal` allows, or a `Literal` or None; none of another annotation."""
+    if typing.get_origin(hint) is typing.Literal:
+        return typing.get_args(hint)
+    inner = [part for part in typing.get_args(hint) if part is not type(None)]
+    return _words_of(inner[0]) if len(inner) == 1 and typing.get_origin(hint) in (typing.Union, types.UnionType) else ()
 
 
 def settings_of(cls: type[T], parser: Parser, parsed: jsonargparse.Namespace, **more: Any) -> T:

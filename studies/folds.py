@@ -55,8 +55,10 @@ class Scores:
 
     def single_folds(self) -> list[Scores]:
         """Those of each fold alone."""
-        parts = (self.by_fold, self.drawn, self.seeds)
-        return [Scores(*({name: part[name]} for part in parts), self.random_folds) for name in self.by_fold]
+        return [
+            Scores({name: values}, {name: self.drawn[name]}, {name: self.seeds[name]}, self.random_folds)
+            for name, values in self.by_fold.items()
+        ]
 
     def repeated(self) -> np.ndarray:
         """What the spread is over: of random folds each one's mean score, else each seed's mean over all folds.

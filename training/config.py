@@ -9,7 +9,7 @@ import models
 from common.errors import InputError
 from common.typed import StrPath, check_fields, check_seed, one_of
 from data.augment import Augmentation
-from data.modes import GAZE_MODES
+from data.modes import GazeMode
 from data.pipeline import UNLABELLED_MODES
 from losses import LossSettings
 from models.ensemble import shares
@@ -93,7 +93,7 @@ class TrainConfig:
     student: str = "squeezenet_1_1"
     student_options: dict = dataclasses.field(default_factory=dict)
     student_init: str = "random"
-    gaze: str = "real"
+    gaze: GazeMode = "real"
     sigma: float | None = None
     seed: int = 0
     class_weights: bool = False
@@ -143,7 +143,6 @@ def _check_values(config: TrainConfig) -> None:
         raise InputError(f"stages must name at least one of {', '.join(STAGES)}, not none of them")
     for stage in config.stages:
         one_of("stages", stage, STAGES)
-    one_of("gaze", config.gaze, GAZE_MODES)
     one_of("unlabelled", config.unlabelled, UNLABELLED)
     one_of("distribute", config.distribute, STRATEGIES)
     check_seed(config.seed)

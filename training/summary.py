@@ -55,7 +55,7 @@ def evaluate_run(config: TrainConfig, data: Dataset, folder: Path, prints: dict[
     report = _stored(metrics, of)
     if report is None:
         summary.unlink(missing_ok=True)  # of an evaluation before
-        report = evaluate(EvaluateConfig(paths, data.path, gaze=config.gaze))
+        report = evaluate(EvaluateConfig(tuple(paths), data.path, gaze=config.gaze))
         write_report(metrics, {**report, "of": {**of, "report": _hash(report)}})
     if not summary.is_file():
         write_text(summary, summarise(report, data))

@@ -13,6 +13,7 @@ from common.errors import InputError
 from common.files import path_kind
 from data.dataset import Dataset, open_dataset
 from data.reading import read_split
+from data.splits import Split
 from deployment.bundle.config import ExportConfig
 from evaluation.artefacts import Metadata, check_matches, read_metadata, verify
 
@@ -40,7 +41,7 @@ class Source:
     metadata: Metadata
     settings: dict[str, Any]
     data: Dataset
-    split: str
+    split: Split
 
     def frames(self) -> np.ndarray:
         """uint8 [n, H, W, 1]: the first frames of the split, a thousand at most."""

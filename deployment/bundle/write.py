@@ -62,7 +62,7 @@ def export_bundle(config: ExportConfig) -> Path:
         (folder / "read_bundle.py").write_bytes(Path(__file__).with_name("read_bundle.py").read_bytes())
         files = {name: _facts(folder / name, is_) for name, is_ in _IS.items() if (folder / name).is_file()}
         _write_json(folder / MARKER, {**about, "files": files})
-        evaluated = EvaluateConfig([folder / _INT8], source.data.path, split=source.split, latency=config.latency)
+        evaluated = EvaluateConfig((folder / _INT8,), source.data.path, split=source.split, latency=config.latency)
         report = run_evaluation(evaluated).report
         row, dataset, conventional = report["artefacts"][0], report["dataset"], report["conventional"]
         measured = Measured(row, dataset, conventional, parity, tuple(used), arena, files)

@@ -4,6 +4,7 @@ import dataclasses
 import os
 import sys
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -186,3 +187,32 @@ def test_help_has_the_text_of_every_field(capsys):
     assert caught.value.code == 0 and "--fit.epochs" in said
     for text in ("a folder", "several files, the first of which counts", "passes over the data", "names of layers"):
         assert text in said
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """Of a few words.
+
+    Attributes:
+        split: which patients.
+        gaze: what is seen.
+    """
+
+    split: Literal["train", "test"] = "test"
+    gaze: Literal["real", "none"] | None = None
+
+    def __post_init__(self):
+        check_fields(self)
+
+
+def test_a_word_that_is_none_of_a_few_is_refused_with_those_there_are():
+    parser = Parser(prog="evaluate.py")
+    parser.add_settings(Choice)
+    assert settings_of(Choice, parser, parser.parse_args(["--gaze", "none"])) == Choice(gaze="none")
+    for words, said in (
+        (["--split", "holdout"], "split must be one of train, test, not 'holdout'"),
+        (["--gaze", "left"], "gaze must be one of real, none, not 'left'"),
+    ):
+        with pytest.raises(InputError, match=f"^{said}$"):
+            settings_of(Choice, parser, parser.parse_args(words))
+    assert "--split {train,test}" in parser.format_help() and "--gaze {real,none}" in parser.format_help()
