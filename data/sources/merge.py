@@ -118,15 +118,18 @@ def _prefix(main: Dataset, extra: Dataset, splits: Iterable[str]) -> str:
 
 def _added(extra: Dataset, config: MergeConfig, prefix: str, held: set[bytes]) -> Iterator[FrameRecord]:
     """The training frames of `extra` as they go into the new data set."""
-    scanner = {"scanner": SCANNER} if simulated(extra.info, "train") is True else {}
-    label = {"label": UNLABELLED} if config.labels == "withhold" else {}
+    scanner: dict[str, Any] = {"scanner": SCANNER} if simulated(extra.info, "train") is True else {}
+    label: dict[str, Any] = {"label": UNLABELLED} if config.labels == "withhold" else {}
     for record in stored_records(extra, "train"):
         if _digest(record) in held:
             raise InputError(
                 f"{extra.path}: frame {record.frame_index} of recording {record.recording_id} is in the validation or "
                 f"test split of {config.main} too: the two share patients, so name a data set that shares none"
             )
-        ids = {"recording_id": prefix + record.recording_id, "patient_id": prefix + record.patient_id}
+        ids: dict[str, Any] = {
+            "recording_id": prefix + record.recording_id,
+            "patient_id": prefix + record.patient_id,
+        }
         yield dataclasses.replace(record, **ids, **scanner, **label)
 
 
