@@ -2,8 +2,9 @@
 
 The frames of one clip lie next to each other in a shard, so a buffer that goes over one shard after another mixes few
 patients. Here the order is a permutation of the whole split, and memory holds 16 bytes a frame: where it lies, and its
-place in the order. What is given up is the checksum that a TFRecord file has of each record: a PNG has its own, and
-`open_dataset(verify=True)` looks at all of them.
+place in the order. The first 8 are found once, and kept for all pipelines of the process. What is given up is the
+checksum that a TFRecord file has of each record: a PNG has its own, and `open_dataset(verify=True)` looks at all of
+them.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def mixed_records(shards: Sequence[str], starts: Sequence[int], order: tf.Tensor
     Raises:
         InputError: a shard that is torn.
     """
-    offsets = [record_offsets(Path(shard)) for shard in shards]
+    offsets = [_kept_offsets(shard) for shard in shards]
     count = sum(len(found) - 1 for found in offsets)
 
     @functools.lru_cache(maxsize=MOST_OPEN_FILES)
@@ -60,6 +61,17 @@ def mixed_records(shards: Sequence[str], starts: Sequence[int], order: tf.Tensor
     keys = tf.random.stateless_uniform([count], order, None, None, tf.int64)
     positions = tf.argsort(keys) + starts[0]
     return tf.data.Dataset.from_tensor_slices(tf.cast(positions, tf.int64)).batch(READ_AT_ONCE).map(records).unbatch()
+
+
+def _kept_offsets(shard: str) -> np.ndarray:
+    with disk_errors(shard):
+        found = os.stat(shard)
+    return _offsets_as_it_is(shard, found.st_size, found.st_mtime_ns)
+
+
+@functools.cache
+def _offsets_as_it_is(shard: str, size: int, changed: int) -> np.ndarray:
+    return record_offsets(Path(shard))
 
 
 def record_offsets(shard: Path) -> np.ndarray:

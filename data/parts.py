@@ -9,8 +9,8 @@ import numpy as np
 
 from common.errors import InputError
 from data.dataset import UNLABELLED, Dataset
-from data.reading import read_split
-from data.selection import frames_taken, keeps
+from data.reading import read_labels
+from data.selection import frames_taken, keeps_rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,14 +79,9 @@ def span_of(data: Dataset, split: str, unlabelled: str, part: Part, labelled: bo
     Raises:
         InputError: fewer frames than parts.
     """
-    taken, all_labelled = frames_taken(data, split, unlabelled), data.labelled_frames(split)
-    count = {None: taken, True: all_labelled, False: taken - all_labelled}[labelled]
+    count = frames_shared(data, split, unlabelled, part, labelled)
     if part.of == 1:
         return Span(0, data.frames(split), count)
-    if count < part.of:
-        raise InputError(
-            f"{data.path}: {count} frames of split {split!r} can't be read by {part.of} workers: start fewer of them"
-        )
     first, end = (number * count // part.of for number in (part.number, part.number + 1))
     if count == data.frames(split):
         return Span(first, end, end - first)
@@ -94,10 +89,28 @@ def span_of(data: Dataset, split: str, unlabelled: str, part: Part, labelled: bo
     return Span(int(positions[first]), int(positions[end - 1]) + 1, end - first)
 
 
+def frames_shared(data: Dataset, split: str, unlabelled: str, part: Part, labelled: bool | None = None) -> int:
+    """Number of frames that all parts read together; see `span_of`.
+
+    Raises:
+        InputError: fewer frames than parts.
+    """
+    taken, all_labelled = frames_taken(data, split, unlabelled), data.labelled_frames(split)
+    count = {None: taken, True: all_labelled, False: taken - all_labelled}[labelled]
+    if part.of > 1 and count < part.of:
+        raise InputError(
+            f"{data.path}: {count} frames of split {split!r} can't be read by {part.of} workers: start fewer of them"
+        )
+    return count
+
+
 def _kept(data: Dataset, split: str, unlabelled: str, labelled: bool | None) -> np.ndarray:
     """Positions of the frames that are kept: the labels are read, not the pixels."""
-    rows = read_split(data, split, frames=False)
-    kept = keeps(data, split, unlabelled)
-    rows = rows if kept is None else rows.filter(kept)
-    rows = rows if labelled is None else rows.filter(lambda row: (row["label"] != UNLABELLED) == labelled)
-    return np.concatenate(list(rows.map(lambda row: row["index"]).batch(4096).as_numpy_iterator()))
+    found, first = [], 0
+    for rows in read_labels(data, split):
+        kept = keeps_rows(data, split, unlabelled, rows)
+        if labelled is not None:
+            kept &= (rows.labels != UNLABELLED) == labelled
+        found.append(first + np.flatnonzero(kept))
+        first += len(kept)
+    return np.concatenate(found)

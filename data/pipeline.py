@@ -18,13 +18,14 @@ from common.errors import InputError
 from data.augment import Augmentation, augment_batch, draws_at, random_draws
 from data.dataset import UNLABELLED, Dataset
 from data.mixing import shuffled
-from data.parts import WHOLE, Part, Span, span_of
+from data.parts import WHOLE, Part, Span, frames_shared, span_of
 from data.saliency import DEFAULT_SIGMA, map_size, render_saliency
 from data.selection import UNLABELLED_MODES, frames_taken, selected_examples
 
 __all__ = [
     "UNLABELLED_MODES",
     "PipelineSettings",
+    "check_parts",
     "evaluation_batches",
     "frames_taken",
     "labelled_frames_a_batch",
@@ -140,6 +141,27 @@ def labelled_frames_a_batch(batch_size: int, share: float) -> int:
     if batch_size < 2:
         raise InputError(f"labelled_share {share:g}: a batch of {batch_size} frame can't be shared: enlarge batch_size")
     return min(batch_size - 1, max(1, round(share * batch_size)))
+
+
+def check_parts(
+    data: Dataset, split: str, unlabelled: str, part: Part, batch_size: int = 0, labelled_share: float | None = None
+) -> None:
+    """Refuse what several workers can't read together, before any of it is read.
+
+    Args:
+        data, split: what is read. unlabelled, batch_size, labelled_share: see `PipelineSettings`.
+        part: of any of them.
+
+    Raises:
+        InputError: fewer frames than workers, in the split or among the labelled frames of a batch.
+    """
+    if part.of == 1:
+        return
+    whole = labelled_share is None or not 0 < data.labelled_frames(split) < frames_taken(data, split, unlabelled)
+    if labelled_share is not None and not whole:
+        _places(batch_size, labelled_share, part)
+    for labelled in (None,) if whole else (True, False):
+        frames_shared(data, split, unlabelled, part, labelled)
 
 
 def _endless(

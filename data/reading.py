@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from data.dataset import UNLABELLED, Dataset, FrameRecord
@@ -106,3 +108,32 @@ def read_columns(data: Dataset, split: str, names: Sequence[str], rows: int = 40
     features = {name: _FEATURES[name] for name in names}
     records = tf.data.TFRecordDataset(data.shards(split)).batch(rows)
     return records.map(lambda some: tf.io.parse_example(some, features), num_parallel_calls=tf.data.AUTOTUNE)
+
+
+@dataclasses.dataclass(frozen=True)
+class Labels:
+    """Some rows of a split, in the order they were written, without frames.
+
+    Attributes:
+        patients: bytes [rows]. labels: int32 [rows], as they are shown.
+        withheld: bool [rows], whether there is a label that is not shown.
+        columns: {other name: values [rows]} as stored.
+    """
+
+    patients: np.ndarray
+    labels: np.ndarray
+    withheld: np.ndarray
+    columns: dict[str, np.ndarray]
+
+
+def read_labels(data: Dataset, split: str, more: Sequence[str] = ()) -> Iterator[Labels]:
+    """Patients and labels of a split, as `read_split` gives them, many rows at a time, and `more` columns."""
+    names = ("patient_id", "label", *more)
+    for some in read_columns(data, split, names).as_numpy_iterator():
+        patients, labels = some.pop("patient_id"), some.pop("label").astype(np.int32)
+        hidden = np.zeros(len(labels), bool)
+        if split == "train" and data.labelled_patients is not None:
+            shown = {patient.encode() for patient in data.labelled_patients}
+            hidden = np.fromiter((patient not in shown for patient in patients), bool, len(labels))
+        withheld = hidden & (labels != UNLABELLED)
+        yield Labels(patients, np.where(hidden, np.int32(UNLABELLED), labels), withheld, some)

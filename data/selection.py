@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -12,10 +15,9 @@ from common.errors import InputError
 from common.typed import one_of
 from data.dataset import UNLABELLED, Dataset
 from data.modes import GAZE_MODES
-from data.reading import read_columns, read_split
+from data.reading import Labels, read_columns, read_labels, read_split
 
 UNLABELLED_MODES = ("all", "patients", "withheld", "none")
-_ROWS = 4096  # read at a time
 
 
 def selected_examples(
@@ -89,21 +91,51 @@ def keeps(data: Dataset, split: str, unlabelled: str) -> Callable[[dict], tf.Ten
     return kept
 
 
+def keeps_rows(data: Dataset, split: str, unlabelled: str, rows: Labels) -> np.ndarray:
+    """Whether each row is kept, bool [rows]: what `keeps` says of them."""
+    if unlabelled == "all":
+        return np.ones(len(rows.labels), bool)
+    found = rows.labels != UNLABELLED
+    if unlabelled == "withheld":
+        found |= rows.withheld
+    if unlabelled == "patients":
+        wanted = {patient.encode() for patient in _unlabelled_patients(data, split)}
+        found |= np.fromiter((patient in wanted for patient in rows.patients), bool, len(found))
+    return found
+
+
 def _unlabelled_patients(data: Dataset, split: str) -> dict[str, int]:
     """{patient of whom no frame of the split has a label: number of frames}."""
     if data.labelled_frames(split) == data.frames(split):
         return {}
-    labels = labels_of_patients(data, split)
+    return _without_labels(_Shown(data.path, data.checksum, split, data.labelled_patients, data))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Shown:
+    """A split with the labels that are shown; two of the same content are equal."""
+
+    path: Path
+    checksum: str
+    split: str
+    labelled_patients: frozenset[str] | None
+    data: Dataset = dataclasses.field(compare=False)
+
+
+@functools.lru_cache(maxsize=8)
+def _without_labels(shown: _Shown) -> dict[str, int]:
+    labels = labels_of_patients(shown.data, shown.split)
     return {patient: sum(found.values()) for patient, found in labels.items() if set(found) == {UNLABELLED}}
 
 
 def labels_of_patients(data: Dataset, split: str) -> dict[str, Counter[int]]:
     """{patient: {label: number of frames}}, as they are shown."""
+    pairs: Counter[tuple[bytes, int]] = Counter()
+    for rows in read_labels(data, split):
+        pairs.update(zip(rows.patients.tolist(), rows.labels.tolist()))
     found: defaultdict[str, Counter[int]] = defaultdict(Counter)
-    rows = read_split(data, split, frames=False).map(lambda row: (row["patient_id"], row["label"]))
-    for patients, labels in rows.batch(_ROWS).as_numpy_iterator():
-        for patient, label in zip(patients, labels.tolist()):
-            found[patient.decode()][label] += 1
+    for (patient, label), count in pairs.items():
+        found[patient.decode()][label] = count
     return found
 
 

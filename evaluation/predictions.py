@@ -9,7 +9,7 @@ from rich.markup import escape
 from common.console import track
 from data.dataset import UNKNOWN_SCANNER, Dataset
 from data.pipeline import evaluation_batches
-from data.reading import read_split
+from data.reading import read_labels
 from evaluation.artefacts import Artefact
 
 
@@ -49,18 +49,22 @@ def predict_split(
 
 def split_rows(data: Dataset, split: str) -> pd.DataFrame:
     """What is known about each frame of a split, in stored order, without the frames."""
-    keys = ("recording_id", "patient_id", "scanner", "frame_index", "time_s", "label")
-    rows = read_split(data, split, frames=False).map(lambda example: {key: example[key] for key in keys}).batch(4096)
     names: dict[bytes, str] = {}  # each name once, however many frames have it
 
-    def text(value: bytes) -> str:
-        return names.setdefault(value, value.decode())
+    def texts(values: np.ndarray) -> np.ndarray:
+        return np.array([names.setdefault(value, value.decode()) for value in values], object)
 
     parts = []
-    for batch in rows.as_numpy_iterator():
-        for key in ("recording_id", "patient_id", "scanner"):
-            batch[key] = np.array([text(value) for value in batch[key]], object)
-        parts.append(pd.DataFrame({key: batch[key] for key in keys}))
+    for rows in read_labels(data, split, ("recording_id", "scanner", "frame_index", "time_s")):
+        columns = {
+            "recording_id": texts(rows.columns["recording_id"]),
+            "patient_id": texts(rows.patients),
+            "scanner": texts(rows.columns["scanner"]),
+            "frame_index": rows.columns["frame_index"],
+            "time_s": rows.columns["time_s"],
+            "label": rows.labels,
+        }
+        parts.append(pd.DataFrame(columns))
     table = pd.concat(parts, ignore_index=True)
     table["scanner"] = table["scanner"].replace("", UNKNOWN_SCANNER)
     return table

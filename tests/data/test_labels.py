@@ -10,7 +10,8 @@ from common.errors import InputError
 from data.dataset import UNLABELLED
 from data.labels import limit_labels
 from data.pipeline import PipelineSettings, evaluation_batches, frames_taken, training_batches
-from data.reading import read_split
+from data.reading import read_labels, read_split
+from data.selection import UNLABELLED_MODES, keeps, keeps_rows, labels_of_patients
 from tests.data.tiny_dataset import CLASSES, records, write
 
 
@@ -74,6 +75,31 @@ def test_transitions_are_a_choice(data, mode, frames):
     taken = evaluation_batches(few, "train", unlabelled=mode)
     labels = np.concatenate([label.numpy() for _, label, _ in taken])
     assert frames_taken(few, "train", mode) == len(labels) == frames and (labels >= 0).sum() == 30
+
+
+@pytest.mark.parametrize("mode", UNLABELLED_MODES)
+def test_rows_that_are_read_by_columns_are_those_that_are_read_one_by_one(data, mode):
+    few = limit_labels(data, 5, seed=0)
+    for one, split in ((few, "train"), (few, "val"), (data, "train")):
+        rows = list(read_labels(one, split, ["time_s"]))
+        expected = examples(one, split)
+        for found, name in (("patients", "patient_id"), ("labels", "label"), ("withheld", "withheld")):
+            values = np.concatenate([getattr(some, found) for some in rows])
+            np.testing.assert_array_equal(values, [row[name] for row in expected])
+        assert rows[0].labels.dtype == np.int32 and len(rows[0].columns["time_s"]) == len(rows[0].labels)
+        kept, stored = keeps(one, split, mode), read_split(one, split, frames=False)
+        indices = [row["index"] for row in (stored.filter(kept) if kept else stored).as_numpy_iterator()]
+        assert np.flatnonzero(np.concatenate([keeps_rows(one, split, mode, some) for some in rows])).tolist() == indices
+
+
+def test_patients_without_a_label_are_looked_for_once(data, monkeypatch):
+    """Every pipeline went through the whole split again."""
+    few, read = limit_labels(data, 3, seed=9), []
+    monkeypatch.setattr("data.selection.labels_of_patients", lambda *_: read.append(1) or labels_of_patients(*_))
+    for budget, times in ((few, 1), (dataclasses.replace(few), 1), (limit_labels(data, 4, seed=9), 2)):
+        for _ in range(2):
+            frames_taken(budget, "train", "patients")
+        assert len(read) == times
 
 
 def batches(data, count, skip=0, **settings):

@@ -12,7 +12,7 @@ import tensorflow as tf
 from common.errors import InputError
 from data.augment import Augmentation, draws_at, random_draws
 from data.dataset import UNLABELLED
-from data.mixing import mixed_records
+from data.mixing import mixed_records, record_offsets
 from data.modes import GAZE_MODES
 from data.pipeline import PipelineSettings, evaluation_batches, training_batches, view_batches
 from data.saliency import map_size, render_saliency
@@ -213,6 +213,16 @@ def test_a_split_of_many_shards_is_mixed_across_them(tmp_path, monkeypatch):
         distinct.append(len({owner[frame.tobytes()] for frame in pixels}))
     perfect = clips * (1 - (1 - 1 / clips) ** 12)
     assert np.mean(distinct) > 0.95 * perfect
+
+
+def test_where_records_lie_is_found_once_for_all_pipelines(tmp_path, monkeypatch):
+    data, order, read = write(tmp_path / "d", {"train": records(3, 4)}), tf.constant([1, 2], tf.int64), []
+    monkeypatch.setattr("data.mixing.record_offsets", lambda shard: read.append(shard.name) or record_offsets(shard))
+    for _ in range(2):
+        assert len(list(mixed_records(data.shards("train"), data.shard_starts("train"), order))) == 12
+    assert read == ["train-00000.tfrecord"]
+    data = write(tmp_path / "d", {"train": records(5, 4)}, overwrite=True)
+    assert len(list(mixed_records(data.shards("train"), data.shard_starts("train"), order))) == 20
 
 
 def test_a_shard_stays_open_until_it_is_read(tmp_path, monkeypatch):
