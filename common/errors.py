@@ -24,11 +24,20 @@ class InputError(ValueError):
     Attributes:
         parameter: the library's parameter that is the cure, where the message speaks of one
             whose flag can't be guessed from it; commands name its flag.
+        code: exit code of a command that ends with it.
     """
+
+    code = 2
 
     def __init__(self, message: object = "", *, parameter: str | None = None) -> None:
         super().__init__(message)
         self.parameter = parameter
+
+
+class WorkerLost(InputError):
+    """Another machine of the run ended or can't be reached: nothing to correct, the same command may be tried again."""
+
+    code = 75  # EX_TEMPFAIL of sysexits.h
 
 
 class Terminated(KeyboardInterrupt):
@@ -106,7 +115,7 @@ def _cure(error: Exception) -> str | None:
 def run_command(main: Callable[[list[str]], int | None], argv: list[str] | None = None) -> int:
     """Run a command's `main`, and return its exit code.
 
-    Bad input is one line on standard error and code 2; `--debug` anywhere on
+    Bad input is one line on standard error and code 2, a lost worker one and code 75; `--debug` anywhere on
     the command line shows the traceback as well. Ctrl-C and SIGTERM end it in
     order, with 130 and 143. What a terminal can't show becomes "?".
     """
@@ -131,7 +140,7 @@ def run_command(main: Callable[[list[str]], int | None], argv: list[str] | None 
         group, dot, name = (error.parameter or "").partition(".")  # --teacher-options, but --loss.gaze_uniform_share
         flag = f" (--{group.replace('_', '-')}{dot}{name})" if group else ""
         print(f"error: {line}{flag}", file=sys.stderr)
-        return 2
+        return error.code
     except KeyboardInterrupt as stop:
         word, code = ("terminated", 143) if isinstance(stop, Terminated) else ("interrupted", 130)
         print(f"{word}: what was finished is kept, nothing is half-written", file=sys.stderr)

@@ -9,11 +9,12 @@ from common.console import console
 from common.errors import InputError
 from data.dataset import Dataset
 from data.parts import Part
-from data.pipeline import evaluation_batches
+from data.pipeline import check_parts, evaluation_batches, frames_taken
 from models.distiller import Distiller
 from models.inherit import check_inheritable
 from models.teaching import BlindLearner, TeacherLearner
 from training.config import TrainConfig
+from training.frames import unlabelled_of
 from training.settings import FitSettings
 from training.student import build_student, gaze_alone
 from training.teacher import build_teacher, load_teachers
@@ -71,20 +72,29 @@ def _check_unlabelled(config: TrainConfig, data: Dataset) -> None:
         )
 
 
-def check_shares(config: TrainConfig, part: Part) -> None:
-    """Refuse batches that the devices can't share equally; the int8 stage stays on one.
+def check_shares(config: TrainConfig, data: Dataset, part: Part) -> None:
+    """Refuse batches that the devices, and frames that the workers can't share equally; the int8 stage stays on one.
 
     Raises:
-        InputError: naming the stage's batch size.
+        InputError: naming the stage's batch size, the share of labelled frames, or the split.
     """
-    shared: dict[str, FitSettings | None] = {"distil": config.distil}
-    shared["pretrain"] = config.pretrain if config.pretrain.epochs else None
+    # Group of settings, and the stage that they are of.
+    shared: dict[str, tuple[str, FitSettings]] = {"distil": ("student", config.distil)}
+    if config.pretrain.epochs:
+        shared["pretrain"] = ("pretrain", config.pretrain)
     if config.trains_teacher:
-        before = config.pretrain_teacher
-        shared |= {"teach": config.teach, "pretrain_teacher": before if before.epochs else None}
-    for name, settings in shared.items():
-        if settings is not None:
-            part.share(settings.batch_size, f"{name}.batch_size")
+        shared["teach"] = ("teacher", config.teach)
+        if config.pretrain_teacher.epochs:
+            shared["pretrain_teacher"] = ("pretrain_teacher", config.pretrain_teacher)
+    for name, (stage, settings) in shared.items():
+        part.share(settings.batch_size, f"{name}.batch_size")
+        if ("teacher" if stage in ("teacher", "pretrain_teacher") else "student") not in config.stages:
+            continue
+        unlabelled = unlabelled_of(stage, config, data)
+        share = config.labelled_share if stage == "student" else None
+        check_parts(data, "train", unlabelled, part, settings.batch_size, share)
+        if data.info["splits"]["val"]["frames"] and frames_taken(data, "val", unlabelled):
+            check_parts(data, "val", unlabelled, part)
 
 
 def check_models(config: TrainConfig, data: Dataset, say: bool = False) -> None:

@@ -26,7 +26,7 @@ import numpy as np
 import tensorflow as tf
 
 from common.console import console, say
-from common.errors import InputError
+from common.errors import InputError, WorkerLost
 from common.files import write_text
 from data.parts import Part
 from models.learner import Learner
@@ -123,6 +123,14 @@ class Distribution:
             InputError: it does not see it for two minutes.
         """
         self.barrier()
+        self.check_seen(file)
+
+    def check_seen(self, file: Path) -> None:
+        """Refuse a worker that does not see a file or folder that the chief wrote before the last barrier.
+
+        Raises:
+            InputError: it does not see it for two minutes.
+        """
         if not self.is_chief and not _appears(file, SEEN_S):
             raise InputError(f"{file}: worker {self.worker} does not see what the chief has written: {_SHARED}")
 
@@ -183,16 +191,22 @@ class Distribution:
         """Only the chief prints in the block; a worker that is lost is one line.
 
         Raises:
-            InputError: another worker ended or can't be reached.
+            WorkerLost: another worker ended or can't be reached.
+            InputError: workers have different numbers or kinds of devices.
         """
         quiet = console.quiet
         console.quiet = quiet or not self.is_chief
         try:
             yield
         except tf.errors.OpError as error:
+            if self.workers > 1 and "is joining a group with" in str(error):  # TensorFlow's words for it
+                raise InputError(
+                    f"worker {self.worker} of {self.workers}: has {self.part.pieces} devices, and another worker has "
+                    "another number or kind of them: give each the same, such as by CUDA_VISIBLE_DEVICES"
+                ) from error
             if self.workers == 1 or not _is_lost(error):
                 raise
-            raise InputError(
+            raise WorkerLost(
                 f"worker {self.worker} of {self.workers}: another worker ended or can't be reached "
                 f"({type(error).__name__}): start all of them again, the run goes on after its last whole epoch"
             ) from error

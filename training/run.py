@@ -17,7 +17,7 @@ from common.console import console, notice, say
 from common.errors import InputError
 from common.files import clear_leftovers_in, path_kind, sha256_of, write_text
 from common.locks import exclusive
-from common.revision import revision
+from common.revision import code_digest, revision
 from common.shown import shown_path, shown_paths
 from data.dataset import Dataset, diagnosed, open_dataset
 from data.labels import limit_labels
@@ -25,9 +25,10 @@ from models.ensemble import Ensemble
 from training.checks import check_data, check_models, check_shares, check_sources
 from training.config import STAGES, TrainConfig
 from training.distribution import SINGLE, start
+from training.fitting import resolve_precision
 from training.history import History
 from training.run_folder import artefacts, holds, may_train
-from training.stages import TRAINING_VERSION, Stage, stage_fingerprints
+from training.stages import TRAINING_VERSION, Stage, content_of, stage_fingerprints
 from training.student import build_student, train_student
 from training.summary import evaluate_run, forget_evaluation
 from training.teacher import build_teacher, load_teachers, train_teacher, with_sigma
@@ -66,7 +67,7 @@ def train(config: TrainConfig, *, overwrite: bool = False, dry_run: bool = False
         if config.labelled_patients is not None:
             data = limit_labels(data, config.labelled_patients, config.seed)
         check_data(config, data)
-    check_shares(config, distribution.part)
+    check_shares(config, data, distribution.part)
     folder = Path(config.run)
     if path_kind(folder) == "file":
         raise InputError(f"{folder}: is a file, and a run is a folder: name another one")
@@ -84,8 +85,9 @@ def train(config: TrainConfig, *, overwrite: bool = False, dry_run: bool = False
     with exclusive(folder) if chief else contextlib.nullcontext(), diagnosed(data.path), distribution.working():
         if folder.is_dir() and chief:
             clear_leftovers_in(folder)
+        distribution.agree(_decisive(config, data))
         todo = _plan(config, folder, prints, overwrite)
-        distribution.agree(_decisive(config, data, todo))
+        distribution.agree({"the stages that are left to train": todo})
         distribution.share(folder)
         if todo and "teacher" not in todo:
             check_teacher_cache(stages["student"])
@@ -98,17 +100,22 @@ def train(config: TrainConfig, *, overwrite: bool = False, dry_run: bool = False
         distribution.barrier()
 
 
-def _decisive(config: TrainConfig, data: Dataset, todo: list[str]) -> dict[str, Any]:
-    """What the workers of a run must have in common; where the data and the run folder lie they need not."""
+def _decisive(config: TrainConfig, data: Dataset) -> dict[str, Any]:
+    """What the workers of a run must have in common; where the data, other files and the run folder lie they need not.
+
+    Files count by their content, precision "auto" as what it means on this machine.
+    """
     settings = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
     del settings["run"]
     return {
         "the code": (revision(), TRAINING_VERSION),
+        "the files of the code": code_digest(),
         **{name: version(name) for name in ("tensorflow", "keras")},
         **settings,
+        "teach.precision": resolve_precision(config.teach.precision),
         "data": data.checksum,
         "teacher_path": [sha256_of([path]) for path in config.teacher_path],
-        "the stages that are left to train": todo,
+        **{name: content_of(getattr(config, name)) for name in ("pretrained", "student_init")},
     }
 
 

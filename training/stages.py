@@ -201,7 +201,7 @@ def stage_fingerprints(config: TrainConfig, data: Dataset) -> dict[str, str]:
         "teacher": teacher,
         "student": config.student,
         "student_options": config.student_options,
-        "student_init": _content(config.student_init),
+        "student_init": content_of(config.student_init),
     }
     pretrain = fingerprint(
         shared,
@@ -245,11 +245,11 @@ def _teacher_settings(config: TrainConfig, data: Dataset) -> dict[str, Any]:
         # The precision that "auto" means on this machine: a teacher that was trained in another one is not reused.
         "teach": dataclasses.replace(config.teach, precision=resolve_precision(config.teach.precision)),
         "gaze_uniform_share": config.loss.gaze_uniform_share if models.find(config.teacher).predicts_gaze else None,
-        "pretrained": _content(config.pretrained),
+        "pretrained": content_of(config.pretrained),
         **_gaze_pretraining(config, data),
     }
 
 
-def _content(source: str | None) -> str | None:
+def content_of(source: str | None) -> str | None:
     """A file's checksum; what is no file stands for itself."""
     return sha256_of([source]) if source is not None and Path(source).is_file() else source

@@ -13,7 +13,9 @@ teacher, data, augmentation and seed shares it.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import errno
 import hashlib
 import json
 import os
@@ -27,7 +29,7 @@ import numpy as np
 import pydantic
 import tensorflow as tf
 
-from common.console import say, track
+from common.console import notice, say, track
 from common.documents import checked, read_json
 from common.errors import InputError, disk_errors
 from common.files import sha256_of, write_text
@@ -44,6 +46,9 @@ CACHE_VERSION = 1
 _INDEX = "cache.json"
 _PROGRESS = "progress.json"
 _VERIFIED_BYTES = 1 << 30  # up to here the content is verified on opening, above it the sizes alone
+_AVERAGED_AT_ONCE = 1 << 16  # frames; their logits of all views are in memory together
+# File systems that can't reserve space: there a full disk shows when it is written to.
+_NO_RESERVING = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENODEV, errno.ENOSYS)
 
 
 class _File(pydantic.BaseModel):
@@ -120,15 +125,19 @@ def average_views(arrays: Mapping[str, np.ndarray], temperature: float) -> dict[
         The same names and "soft_logits", "mean_logits": float32 [views, frames, K], alike in all views.
     """
 
-    def views(name: str) -> list[np.ndarray]:
-        return list(np.asarray(arrays[name], np.float32))
-
-    equal = shares(len(arrays["logits"]), None)
-    mean = combine(views("logits"), equal, temperature)
-    if "soft_logits" in arrays:  # of several teachers
-        mean["soft_logits"] = combine(views("soft_logits"), equal, temperature)["soft_logits"]
-        mean["mean_logits"] = combine(views("mean_logits"), equal, temperature)["mean_logits"]
-    return {name: np.broadcast_to(value.numpy(), (len(equal), *value.shape)) for name, value in mean.items()}
+    views, frames, classes = arrays["logits"].shape
+    equal, found = shares(views, None), dict[str, np.ndarray]()
+    # Of several teachers each has logits of its own.
+    sources = {name: name if name in arrays else "logits" for name in ("logits", "soft_logits", "mean_logits")}
+    for name in sources:
+        found[name] = np.empty((frames, classes), np.float32)
+    for first in range(0, frames, _AVERAGED_AT_ONCE):
+        some = slice(first, first + _AVERAGED_AT_ONCE)
+        for source in set(sources.values()):
+            mean = combine(list(np.asarray(arrays[source][:, some], np.float32)), equal, temperature)
+            for name in (name for name in sources if sources[name] == source):
+                found[name][some] = mean[name]
+    return {name: np.broadcast_to(value, (views, frames, classes)) for name, value in found.items()}
 
 
 def teacher_cache(stage: Stage, teacher: keras.Model | Ensemble | None) -> TeacherCache | None:
@@ -139,7 +148,7 @@ def teacher_cache(stage: Stage, teacher: keras.Model | Ensemble | None) -> Teach
         teacher: frozen; the one that the stage's configuration names.
 
     Raises:
-        InputError: a damaged cache, a full disk.
+        InputError: a damaged cache, a full disk; on a worker that does not see the cache of the chief.
     """
     place = _place(stage)
     if teacher is None or place is None:
@@ -150,6 +159,7 @@ def teacher_cache(stage: Stage, teacher: keras.Model | Ensemble | None) -> Teach
     live = teacher_pass(teacher, stage.config.loss)
     assert live is not None
     with stage.distribution.chief_first():  # who fills it
+        stage.distribution.check_seen(place.folder / _INDEX)
         if not place.folder.is_dir():
             with exclusive(place.folder, wait=True):  # another student of the same teacher fills it
                 if not place.folder.is_dir():
@@ -210,10 +220,11 @@ def _place(stage: Stage) -> _Place | None:
         "labelled_patients": None if settings.unlabelled == "all" else config.labelled_patients,
     }
     text = json.dumps(identity, sort_keys=True)
-    root = paths[0].parent / "cache"
-    if not os.access(root.parent, os.W_OK):
+    root, name = paths[0].parent / "cache", hashlib.sha256(text.encode()).hexdigest()[:16]
+    # What is there already is only read.
+    if not (root / name).is_dir() and not os.access(root if root.exists() else root.parent, os.W_OK):
         root = stage.run / "cache"
-    return _Place(root / hashlib.sha256(text.encode()).hexdigest()[:16], json.loads(text), settings)
+    return _Place(root / name, json.loads(text), settings)
 
 
 def _fill(stage: Stage, place: _Place, live: Callable) -> None:
@@ -227,16 +238,19 @@ def _fill(stage: Stage, place: _Place, live: Callable) -> None:
         return view_batches(data, split, place.settings, stage.config.augment if split == "train" else None, view)
 
     part = folder.with_name(folder.name + ".part")
+    _name_others(folder, part)
     work = [("train", view) for view in range(views)] + ([("val", 0)] if data.info["splits"]["val"]["frames"] else [])
     compute = tf.function(lambda features: _stored(live(features)), autograph=False, reduce_retracing=True)
     shapes = _shapes(compute, batches("train", 0))
     with disk_errors(part):
         part.mkdir(parents=True, exist_ok=True)
         done = _progress(part / _PROGRESS)
-        if not done:
-            _check_space(part, shapes, data, views)
+        _check_space(part, shapes, data, views)
+        for split in sorted({split for split, _ in work}):
+            _arrays(part, split, shapes, data, views, new=not done)
+        _reserve(part)
         for number, (split, view) in enumerate(work[done:], done):
-            arrays = _arrays(part, split, shapes, data, views, new=view == 0)
+            arrays = _arrays(part, split, shapes, data, views, new=False)
             what = f"teacher, view {view + 1} of {views}" if split == "train" else "teacher, validation"
             for features, *_ in track(batches(split, view), what):
                 index = features["index"].numpy()
@@ -281,15 +295,38 @@ def _arrays(part: Path, split: str, shapes: Mapping, data: Dataset, views: int, 
     }
 
 
+def _reserve(part: Path) -> None:
+    """Take the space of the arrays: on a full disk a write into a hole of a memory-mapped file ends the process."""
+    if not hasattr(os, "posix_fallocate"):
+        return
+    for file in part.glob("*.npy"):
+        with open(file, "r+b") as stream:
+            try:
+                os.posix_fallocate(stream.fileno(), 0, os.fstat(stream.fileno()).st_size)
+            except OSError as error:
+                if error.errno not in _NO_RESERVING:
+                    raise
+
+
+def _name_others(folder: Path, part: Path) -> None:
+    """Say what other caches lie in the same place: nothing deletes those that no run needs any more."""
+    beside = folder.parent.iterdir() if folder.parent.is_dir() else ()
+    others = [other for other in beside if other.is_dir() and other != part]
+    with contextlib.suppress(FileNotFoundError):  # another process has just finished one of them
+        if size := sum(file.stat().st_size for other in others for file in other.iterdir()):
+            notice(f"{folder.parent}: holds {len(others)} other caches, {size / 1e6:.1f} MB: delete what no run needs")
+
+
 def _check_space(part: Path, shapes: Mapping[str, Sequence[int]], data: Dataset, views: int) -> None:
-    """Say what the cache will take on disk, before anything is written; refuse it where that is not there."""
+    """Say what the cache takes on disk, before anything is written; refuse it where that is not there."""
     frames = views * data.frames("train") + data.info["splits"]["val"]["frames"]
     size = 2 * frames * sum(int(np.prod(shape)) for shape in shapes.values())
-    free = shutil.disk_usage(part).free
+    held = sum(512 * file.stat().st_blocks for file in part.glob("*.npy"))  # by an interrupted filling
+    free = shutil.disk_usage(part).free + held
     say(f"teacher cache: {size / 1e6:.1f} MB in {part.parent}, {views} views of {data.frames('train')} frames")
     if size > free:
         raise InputError(
-            f"{part.parent}: the teacher cache takes {size / 1e6:.0f} MB and the disk has {free / 1e6:.0f} MB free: "
+            f"{part.parent}: the teacher cache takes {size / 1e6:.0f} MB and the disk has {free / 1e6:.0f} MB for it: "
             "free some, take fewer distil.views, or 0 for the live teacher"
         )
 

@@ -6,6 +6,7 @@ import subprocess
 import pytest
 import yaml
 
+from common.errors import InputError, WorkerLost
 from tests.training.workers import ROOT
 from training.cluster import Cluster, read_cluster
 from training.flags import parse
@@ -50,20 +51,30 @@ def test_slurm(stubs):
         check_flags(flags)
 
 
-def test_slurm_queues_a_run_again_that_has_a_checkpoint(stubs):
-    given = {"SLURM_JOB_NODELIST": "n", "SLURM_PROCID": "0", "SLURM_JOB_ID": "77", "CODE": "2"}
+def test_slurm_queues_a_run_again_that_lost_a_worker_and_no_bad_input(stubs, monkeypatch):
+    monkeypatch.chdir(stubs)
+    given = {"SLURM_JOB_NODELIST": "n", "SLURM_PROCID": "0", "SLURM_JOB_ID": "77"}
     words = "bash", str(TEMPLATES / "slurm.sh")
-    code, lines = run(*words, **given)
-    assert code == 2 and len(lines) == 2, "bad input is not tried again"
-    code, lines = run(*words, **given, RUN_CHECKPOINTS=str(stubs))
-    assert code == 2 and lines[2] == "requeue 77"
-    assert len(run(*words, **given, RUN_CHECKPOINTS=str(stubs), SLURM_RESTART_COUNT="10")[1]) == 2
+    for status, again in ((WorkerLost.code, True), (137, True), (InputError.code, False), (1, False)):
+        code, lines = run(*words, **given, CODE=str(status))
+        assert code == status and lines[2:] == (["requeue 77"] if again else [])
+    assert len(run(*words, **given, CODE="75", SLURM_RESTART_COUNT="10")[1]) == 2
+    # One worker refuses its input, and the others are ended for it: srun gives the highest code of all.
+    srun = stubs / "srun"
+    srun.write_text(srun.read_text().replace('exec "$@"', '"$@"; exit 137'))
+    code, lines = run(*words, **given, CODE="2")
+    assert code == 137 and len(lines) == 2
+    assert not list(stubs.glob(".gaze*"))
 
 
 def test_kubernetes(stubs):
     service, job = yaml.safe_load_all((TEMPLATES / "kubernetes.yaml").read_text())
     pod = job["spec"]["template"]["spec"]
     (container,) = pod["containers"]
+    (rule,) = job["spec"]["podFailurePolicy"]["rules"]
+    codes = rule["onExitCodes"]
+    assert rule["action"] == "FailJob" and codes["values"] == [InputError.code] and codes["operator"] == "In"
+    assert codes["containerName"] == container["name"] and pod["restartPolicy"] == "Never"
     variables = {entry["name"]: entry["value"] for entry in container["env"]}
     count = int(variables["WORKERS"])
     assert job["spec"]["completions"] == job["spec"]["parallelism"] == count

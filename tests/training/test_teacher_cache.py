@@ -1,7 +1,9 @@
 """The cached outputs of a teacher are those of the live one, on the very frames that the student sees."""
 
 import dataclasses
+import errno
 import json
+import os
 import shutil
 
 import keras
@@ -14,11 +16,14 @@ from data.dataset import open_dataset
 from losses import LossSettings
 from losses.attention import attention_map
 from models.distiller import teacher_pass
+from models.ensemble import combine, shares
 from tests.training import tiny
 from training import DistilSettings, train
+from training.cluster import Cluster
+from training.distribution import Distribution
 from training.stages import Stage, stage_fingerprints
 from training.teacher import load_teachers, with_sigma
-from training.teacher_cache import teacher_cache
+from training.teacher_cache import average_views, teacher_cache
 
 pytestmark = pytest.mark.usefixtures("eagerly")
 VIEWS = 3
@@ -235,6 +240,78 @@ def test_a_full_disk_is_said_before_anything_is_written(stage, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 100})())
     with pytest.raises(InputError, match=r"takes .* MB and the disk has"):
         teacher_cache(stage, teacher)
+
+
+def test_a_disk_that_is_full_when_the_space_is_taken_is_one_line(stage, monkeypatch, capsys):
+    """A write into a hole of a memory-mapped file ended the process by SIGBUS.
+
+    What a filling holds that was interrupted after that counts as free for it, and other caches are named.
+    """
+    stage, teacher = stage
+    root = teacher_cache(stage, teacher).folder.parent
+    stage = dataclasses.replace(stage, config=dataclasses.replace(stage.config, seed=51))
+    others = list(root.iterdir())
+    size = sum(file.stat().st_size for file in root.rglob("*") if file.is_file())
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "posix_fallocate", _full)
+        with pytest.raises(InputError, match="the disk is full"):
+            teacher_cache(stage, teacher)
+    assert f"holds {len(others)} other caches, {size / 1e6:.1f} MB: delete what no run" in capsys.readouterr().err
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("training.teacher_cache.track", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            teacher_cache(stage, teacher)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 0})())
+    assert teacher_cache(stage, teacher).folder not in others
+
+
+def _full(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_worker_that_does_not_see_the_cache_of_the_chief_does_not_fill_one(stage, monkeypatch):
+    stage, teacher = stage
+    filled = teacher_cache(stage, teacher).folder
+    monkeypatch.setattr("training.distribution.SEEN_S", 0.1)
+    worker = dataclasses.replace(stage, distribution=Distribution(None, Cluster(("a:1", "b:1"), 1)))
+    assert teacher_cache(worker, teacher).folder == filled
+    worker = dataclasses.replace(worker, config=dataclasses.replace(stage.config, seed=71))
+    before = set(filled.parent.rglob("*"))
+    with pytest.raises(InputError, match=r"cache\.json: worker 1 does not see what the chief has written"):
+        teacher_cache(worker, teacher)
+    assert set(filled.parent.rglob("*")) == before
+
+
+def test_a_filled_cache_in_a_folder_that_may_not_be_written_is_used(stage, monkeypatch):
+    stage, teacher = stage
+    filled = teacher_cache(stage, teacher).folder
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert teacher_cache(stage, teacher).folder == filled
+    other = dataclasses.replace(stage, config=dataclasses.replace(stage.config, seed=81))
+    monkeypatch.setattr(os, "posix_fallocate", _full)
+    with pytest.raises(InputError, match=f"{stage.run / 'cache'}.*: the disk is full"):
+        teacher_cache(other, teacher)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_averaging_part_by_part_is_averaging_at_once(several, monkeypatch):
+    random = np.random.default_rng(0)
+    names = ("logits", "soft_logits", "mean_logits") if several else ("logits",)
+    arrays = {name: random.normal(0, 5, (3, 11, 4)).astype(np.float16) for name in names}
+    whole = average_views(arrays, 4.0)
+    monkeypatch.setattr("training.teacher_cache._AVERAGED_AT_ONCE", 4)
+    parts = average_views(arrays, 4.0)
+    for name in ("logits", "soft_logits", "mean_logits"):
+        views = list(np.asarray(arrays[name if several else "logits"], np.float32))
+        expected = combine(views, shares(3, None), 4.0)[name]
+        assert whole[name].shape == parts[name].shape == (3, 11, 4) and whole[name].dtype == np.float32
+        for view in range(3):
+            np.testing.assert_array_equal(whole[name][view], expected)
+        np.testing.assert_allclose(parts[name], whole[name], rtol=1e-6, atol=1e-6)
 
 
 def test_terms_that_need_features_keep_the_teacher_live(stage):
