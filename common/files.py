@@ -5,16 +5,22 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import platform
 import re
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from common.console import notice
 from common.errors import InputError, disk_errors
 from common.locks import exclusive, link_target
+
+# In the name of a temporary file: the machine and the process that write it.
+_WRITER = r"([0-9a-f]{8})-([0-9]+)"
+_LEFT_S = 24 * 3600.0
 
 
 def path_kind(path: str | os.PathLike) -> str | None:
@@ -157,8 +163,8 @@ def clear_leftovers_in(folder: Path) -> None:
             target = part.with_name(found[1])
             with contextlib.suppress(InputError), exclusive(target):
                 clear_leftovers(target)
-        elif part.is_file() and (found := re.fullmatch(r"\.(.+)\.[0-9]+\.part(\.[^.]+)?", part.name)):
-            _clear_left_files(part.with_name(found[1] + (found[2] or "")))
+        elif part.is_file() and (found := re.fullmatch(rf"\.(.+)\.{_WRITER}\.part(\.[^.]+)?", part.name)):
+            _clear_left_files(part.with_name(found[1] + (found[4] or "")))
 
 
 def _siblings(path: Path, suffix: str) -> list[Path]:
@@ -204,7 +210,7 @@ def whole_file(path: str | os.PathLike) -> Iterator[Path]:
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _clear_left_files(path)
-        temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+        temporary = path.with_name(f".{path.stem}.{_this_machine()}-{os.getpid()}.part{path.suffix}")
         try:
             yield temporary
             os.replace(temporary, path)
@@ -215,10 +221,25 @@ def whole_file(path: str | os.PathLike) -> Iterator[Path]:
 def _clear_left_files(path: Path) -> None:
     prefix, suffix = f".{path.stem}.", f".part{path.suffix}"
     for entry in os.scandir(path.parent):
-        process = entry.name.removeprefix(prefix).removesuffix(suffix)
-        if entry.name == f"{prefix}{process}{suffix}" and process.isdecimal() and not _runs(int(process)):
-            os.unlink(entry.path)
+        name = entry.name.removeprefix(prefix).removesuffix(suffix)
+        writer = re.fullmatch(_WRITER, name) if entry.name == f"{prefix}{name}{suffix}" else None
+        if writer and _is_left(Path(entry.path), writer[1], int(writer[2])):
+            Path(entry.path).unlink(missing_ok=True)
             notice(f"{entry.path}: left by an interrupted command, removed")
+
+
+def _is_left(file: Path, machine: str, process: int) -> bool:
+    """Whether nobody writes a temporary file any more; of another machine on a shared disk, nobody did for a day."""
+    if machine == _this_machine():
+        return not _runs(process)
+    with contextlib.suppress(FileNotFoundError):
+        return time.time() - file.stat().st_mtime > _LEFT_S
+    return False
+
+
+def _this_machine() -> str:
+    """Of this machine's name, enough to tell machines apart that share a disk."""
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 
 
 def _runs(process: int) -> bool:

@@ -7,6 +7,7 @@ import errno
 import fcntl
 import json
 import os
+import platform
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,7 +58,8 @@ def exclusive(path: str | os.PathLike, *, wait: bool = False) -> Iterator[None]:
         descriptor = _acquire(file, path, wait)
         try:
             os.ftruncate(descriptor, 0)
-            os.write(descriptor, json.dumps({"process": os.getpid(), "since": _now()}).encode())
+            holder = {"process": os.getpid(), "machine": platform.node(), "since": _now()}
+            os.write(descriptor, json.dumps(holder).encode())
             yield
         finally:
             # Removed while still held: whoever waits for it sees another file under the name and tries again.
@@ -98,7 +100,8 @@ def _acquire(file: Path, path: Path, wait: bool) -> int:
 def _holder(descriptor: int) -> str:
     try:
         found = json.loads(os.pread(descriptor, 4096, 0))
-        return f"process {int(found['process'])}, since {found['since']},"
+        where = f" on {found['machine']}" if found["machine"] != platform.node() else ""
+        return f"process {int(found['process'])}{where}, since {found['since']},"
     except (ValueError, KeyError, TypeError):
         return "another process"
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from common.errors import InputError
+from common.errors import InputError, disk_errors
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -42,6 +42,9 @@ def map_by_beam(function: Callable[[A], B], items: Sequence[A], options: str, fo
         function: of a module; what it takes and gives is pickled. Beam may call it twice for one item.
         items: what it is called with. options: see `check_beam`.
         folder: of the results, which this process and those of the runner see; it exists.
+
+    Raises:
+        InputError: what the function raises; a full disk; results that this process does not see.
     """
     beam, pipeline = _pipeline(options)
     folder = folder.absolute() / uuid.uuid4().hex
@@ -52,19 +55,24 @@ def map_by_beam(function: Callable[[A], B], items: Sequence[A], options: str, fo
         _ = numbered | beam.Reshuffle() | beam.Map(_store_result, function, folder)
     for number in range(len(items)):
         file = folder / str(number)
-        error, result = pickle.loads(file.read_bytes())
+        if not file.is_file():
+            raise InputError(
+                "engine 'beam': workers don't write where this process reads: put out on a file system that all share"
+            )
+        error, parameter, result = pickle.loads(file.read_bytes())
         file.unlink()
         if error is not None:
-            raise InputError(error)
+            raise InputError(error, parameter=parameter)
         yield result
 
 
 def _store_result(item: tuple[int, Any], function: Callable[[Any], Any], folder: Path) -> None:
     number, argument = item
     try:
-        outcome: tuple[str | None, Any] = (None, function(argument))
+        with disk_errors(folder):
+            outcome: tuple[str | None, str | None, Any] = (None, None, function(argument))
     except InputError as error:  # an outcome too: a runner would try again and again
-        outcome = (str(error), None)
+        outcome = (str(error), error.parameter, None)
     temporary = folder / f"{number}.{uuid.uuid4().hex}"
     temporary.write_bytes(pickle.dumps(outcome))
     temporary.replace(folder / str(number))

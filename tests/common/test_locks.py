@@ -70,14 +70,52 @@ def test_a_lock_is_free_again_after_its_block(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def temporary_name(path, process, machine=None):
+    """What `process` calls the file that it writes for `path`; here, or on another machine."""
+    with whole_file(path) as temporary:
+        temporary.write_text("")
+        name = temporary.name
+    path.unlink()
+    _, stem, writer, *rest = name.split(".")
+    own, _ = writer.split("-")
+    return ".".join(["", stem, f"{machine or own}-{process}", *rest])
+
+
 def test_files_left_by_dead_processes_are_removed_and_those_of_live_ones_stay(tmp_path):
     done = subprocess.Popen([sys.executable, "-c", ""])
     done.wait()
-    (tmp_path / f".table.{done.pid}.part.csv").write_text("half")
-    (tmp_path / f".table.{os.getppid()}.part.csv").write_text("half")
-    with whole_file(tmp_path / "table.csv") as temporary:
+    path = tmp_path / "table.csv"
+    gone, stays = (temporary_name(path, process) for process in (done.pid, os.getppid()))
+    for name in (gone, stays):
+        (tmp_path / name).write_text("half")
+    with whole_file(path) as temporary:
         temporary.write_text("whole")
-    assert sorted(path.name for path in tmp_path.iterdir()) == [f".table.{os.getppid()}.part.csv", "table.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [stays, "table.csv"]
+
+
+def test_a_file_of_another_machine_is_left_by_it_after_a_day(tmp_path):
+    """Its process is none of this machine's: on a shared disk what it was writing was deleted."""
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    path = tmp_path / "table.csv"
+    names = [temporary_name(path, done.pid, machine) for machine in ("0" * 8, "1" * 8)]
+    for name, hours in zip(names, (23, 25)):
+        (tmp_path / name).write_text("half")
+        os.utime(tmp_path / name, (time.time() - 3600 * hours,) * 2)
+    with whole_file(path) as temporary:
+        temporary.write_text("whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [names[0], "table.csv"]
+
+
+def test_a_holder_on_another_machine_is_named_with_it(tmp_path, monkeypatch):
+    with exclusive(tmp_path / "out"):
+        monkeypatch.setattr("platform.node", lambda: "elsewhere")
+        with exclusive(tmp_path / "other"):
+            monkeypatch.undo()
+            for name, where in (("out", ""), ("other", " on elsewhere")):
+                words = rf"process {os.getpid()}{where}, since"
+                with pytest.raises(InputError, match=words), exclusive(tmp_path / name):
+                    pytest.fail("the block must not run")
 
 
 @pytest.mark.parametrize("place", ["fifo", "/dev/null"])

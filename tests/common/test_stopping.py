@@ -67,7 +67,10 @@ def test_what_killed_processes_left_in_a_folder_is_removed_and_what_runs_is_left
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     (tmp_path / "a").mkdir()
-    (tmp_path / "a" / f".history.{dead.pid}.part.csv").write_text("x")
+    with whole_file(tmp_path / "a" / "history.csv") as mine:
+        mine.write_text("")
+    (tmp_path / "a" / mine.name.replace(str(os.getpid()), str(dead.pid))).write_text("x")
+    (tmp_path / "a" / "history.csv").unlink()
     (tmp_path / "a" / ".student.k3x9.part").mkdir()
     (tmp_path / "a" / ".own.part.txt").write_text("somebody's own")
     with whole_file(tmp_path / "a" / "live.json") as live:

@@ -1,11 +1,13 @@
 """Recordings read by a Beam pipeline: the same bytes as of the processes of this machine, the same errors."""
 
 import builtins
+import errno
 
 import pytest
 
 from common.errors import InputError
 from data.sources import RecordingsConfig
+from data.sources.beam_engine import map_by_beam
 from tests.data.clips import cut, write_csv, write_gaze
 from tests.data.cohort import cohort, digests, prepare
 
@@ -77,3 +79,27 @@ def test_options_pass_through_and_what_beam_refuses_is_one_line(tmp_path, option
         prepare(tmp_path, rows, engine="beam", beam_options=options)
     assert str(caught.value).startswith(f"beam_options {options!r}") and "\n" not in str(caught.value)
     assert not (tmp_path / "out").exists()
+
+
+def full_disk(_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def wrong_rate(_):
+    raise InputError("too few frames", parameter="fps")
+
+
+def test_a_full_disk_on_a_worker_is_one_line_and_a_parameter_is_kept(tmp_path):
+    pytest.importorskip("apache_beam", reason="Apache Beam is not installed")
+    with pytest.raises(InputError, match=f"{tmp_path}.*: the disk is full"):
+        list(map_by_beam(full_disk, [1], LOCAL, tmp_path))
+    with pytest.raises(InputError, match="too few frames") as caught:
+        list(map_by_beam(wrong_rate, [1], LOCAL, tmp_path))
+    assert caught.value.parameter == "fps"
+
+
+def test_results_that_were_written_on_another_disk_are_missed_in_one_line(tmp_path, monkeypatch):
+    pytest.importorskip("apache_beam", reason="Apache Beam is not installed")
+    monkeypatch.setattr("pathlib.Path.replace", lambda self, target: self.unlink())
+    with pytest.raises(InputError, match="workers don't write where this process reads"):
+        list(map_by_beam(str, [1], LOCAL, tmp_path))

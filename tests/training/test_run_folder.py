@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import shutil
 
 import pytest
@@ -9,6 +10,7 @@ import tensorflow as tf
 
 import data.dataset
 from common.errors import InputError
+from common.files import whole_file
 from common.locks import exclusive
 from evaluation.artefacts import read_metadata
 from tests.data.described import describe_again
@@ -27,7 +29,10 @@ def test_the_second_run_in_a_folder_is_refused(shapes, run):
 
 def test_what_a_killed_run_left_is_removed(whole_run, tmp_path, capsys):
     folder = shutil.copytree(whole_run.run, tmp_path / "run")
-    (folder / ".history.4194305.part.csv").write_text("half")  # above the highest process id
+    with whole_file(folder / "some.csv") as mine:
+        mine.write_text("half")
+    left = mine.name.replace(str(os.getpid()), "4194305").replace("some", "history")  # above the highest process id
+    (folder / "some.csv").replace(folder / left)
     (folder / ".int8.a1b2c3.part").mkdir()
     # Killed after the stage was on disk, and before its checkpoint was gone.
     found = read_metadata(folder / "student" / "student.keras").extra["fingerprint"]
@@ -38,7 +43,7 @@ def test_what_a_killed_run_left_is_removed(whole_run, tmp_path, capsys):
     assert [path.name for path in (folder / "checkpoints").iterdir()] == ["student-0123456789abcdef.npz"]
     said = capsys.readouterr().err
     assert f"student-{found}.npz: left by an interrupted command, removed" in said
-    assert ".history.4194305.part.csv: left" in said and ".int8.a1b2c3.part: left" in said
+    assert f"{left}: left" in said and ".int8.a1b2c3.part: left" in said
 
 
 def test_a_run_says_nothing_of_its_machine(whole_run):
