@@ -10,12 +10,15 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from common.locks import exclusive
 
 _PARENT = Path(__file__).resolve().parents[1]  # of the package, wherever it is installed
 _WARM_UP_S = 0.3
@@ -27,7 +30,7 @@ _MOST_RUNS = 2000
 def measure_latency(
     paths: Sequence[str | os.PathLike], seconds: float = _MEASURE_S, *, trust: bool = False
 ) -> list[dict[str, Any]]:
-    """Median and 95th percentile of the time for one frame, ms, per artefact.
+    """Median and 95th percentile of the time for one frame, ms, per artefact; one command at a time measures.
 
     Args:
         paths: artefacts that `load_artefact` takes.
@@ -51,7 +54,9 @@ def measure_latency(
     words = [str(seconds), str(int(trust)), *(str(Path(path).resolve()) for path in paths)]
     # -P: what lies in the working directory, such as a json.py, must not be imported.
     command = [sys.executable, "-P", "-m", "evaluation.latency", *words]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    # All are timed on the same core: two commands at once would time each other.
+    with exclusive(Path(tempfile.gettempdir()) / f"gaze-latency-{os.getuid()}", wait=True):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise RuntimeError(f"measuring latency failed with code {done.returncode}: {last}")

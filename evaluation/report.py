@@ -15,6 +15,7 @@ import pandas as pd
 from common.console import console
 from common.errors import InputError
 from common.files import write_text
+from common.machine import machine
 from common.shown import shown_path, shown_paths
 from data.dataset import UNKNOWN_SCANNER, Dataset, diagnosed, open_dataset
 from data.simulation import TRAINING, simulated
@@ -66,6 +67,7 @@ def run_evaluation(config: EvaluateConfig) -> Evaluation:
 
     Returns:
         An `Evaluation`; its report is {"dataset": {...}, "conventional": {"name", "params"},
+        "measured_on" (see `common.machine`),
         "artefacts": [{"path" (see `common.shown`), "kind", "n_frames", "n_patients", "accuracy", "accuracy_ci95",
         "macro_f1", "per_class", "per_scanner", "confusion", "params", "macs", "bytes", "compression",
         "latency_ms", "memory_bytes", "netscore", ...}]}, and "saliency" where it was asked for. `compression`
@@ -98,6 +100,7 @@ def _evaluate(config: EvaluateConfig, data: Dataset) -> Evaluation:
     report = {
         "dataset": _dataset_row(data, split, artefacts),
         "conventional": _conventional(config, data),
+        "measured_on": machine(),
         "artefacts": rows,
     }
     if config.saliency:

@@ -16,16 +16,17 @@ from common.errors import InputError
 from common.files import write_text
 from data.dataset import Dataset, open_dataset
 from evaluation.report import EVALUATION_VERSION
-from studies.commands import Command, absence, evaluate_command, row_command
+from studies.commands import Command, absence, evaluate_command, prepare_command, row_command
 from studies.declare import Row, Study, Table, choose
-from studies.files import data_record, is_evaluated
+from studies.files import content_sha256, data_record, is_evaluated, made_files, prepare_record
 from training.checks import check_sources
 from training.config import TrainConfig
 from training.flags import parse
 from training.stages import TRAINING_VERSION
 
 # Settings that say where something lies: the command names them, by the same words on another machine.
-_PLACES = ("data", "run", "out", "source", "teacher_path", "pretrained", "student_init")
+_FILES = ("source", "teacher_path", "pretrained", "student_init")
+_PLACES = ("data", "run", "out", *_FILES)
 
 
 def check(study: Study, rows: Sequence[Row]) -> None:
@@ -36,9 +37,12 @@ def check(study: Study, rows: Sequence[Row]) -> None:
         rows: with all that they are made from; those that can't be made here are named and left out.
 
     Raises:
-        InputError: a row that train.py or compress.py would refuse, as far as that is known of the data there is.
+        InputError: a row that train.py or compress.py would refuse, as far as that is known of the data there is; a
+            data set that the workflow made by other words than the study has now.
     """
     refused, wanted = [], dict[Path, str]()
+    for name in dict.fromkeys(name for row in rows for name in (row.data, row.test)):
+        _check_prepared(study, name)
     for row in rows:
         if reason := absence(study, row):
             notice(f"absent: {row.key}: {reason}")
@@ -53,10 +57,23 @@ def check(study: Study, rows: Sequence[Row]) -> None:
         raise InputError(f"{study.path}: {len(refused)} rows are refused, so nothing is trained: {refused[0]}")
     for name, source in study.datasets.items():
         if not source.path.exists():
-            data_record(study, name).unlink(missing_ok=True)  # the workflow makes the data set, and this again
+            for file in (data_record(study, name), prepare_record(study, name)):
+                file.unlink(missing_ok=True)  # the workflow makes the data set, and these again
     for file, text in wanted.items():
         if not _holds(file, text):
             write_text(file, text)
+
+
+def _check_prepared(study: Study, name: str) -> None:
+    source, record = study.datasets[name], prepare_record(study, name)
+    command = prepare_command(source)
+    if command is None or not source.path.exists() or not record.is_file():
+        return
+    if (made := record.read_text(encoding="utf-8").strip()) != command.stored:
+        raise InputError(
+            f"{study.path}: datasets.{name}.prepare: {source.path} was made by other words ({made}): delete it, or "
+            "restore them"
+        )
 
 
 def current_rows(study: Study, table: Table) -> list[Row]:
@@ -97,6 +114,7 @@ def records(study: Study, row: Row) -> dict[Path, str]:
             "command": command.stored,
             "configuration": settings,
             "training_version": TRAINING_VERSION,
+            **({"files": files} if (files := _other_files(study, row, config)) else {}),
         }
     found[study.folder(row) / "evaluation.json"] = {
         "command": evaluate_command(study, row).stored,
@@ -106,6 +124,18 @@ def records(study: Study, row: Row) -> dict[Path, str]:
         if study.datasets[name].path.exists():
             found[data_record(study, name)] = {"checksum": _open(study.datasets[name].path).checksum}
     return {file: json.dumps(value, indent=1, ensure_ascii=False, default=str) + "\n" for file, value in found.items()}
+
+
+def _other_files(study: Study, row: Row, config: Any) -> dict[str, list[str | None]]:
+    """{setting: SHA-256 of its files} of those that no row of the study makes, which the workflow does not know."""
+    made = {file.resolve() for other in study.others(row, row.needs()) for file in made_files(study, other)}
+    found = {}
+    for name in (*_FILES, "teacher"):  # the last is a file of compress.py, and a model's name of train.py
+        value = getattr(config, name, None) or ()
+        given = [Path(one) for one in ([value] if isinstance(value, str | Path) else value)]
+        if digests := [content_sha256(file) for file in given if file.is_file() and file.resolve() not in made]:
+            found[name] = digests
+    return found
 
 
 def _configuration(study: Study, row: Row, command: Command) -> Any:

@@ -3,11 +3,12 @@
     RUNS/data/NAME.json             a data set's checksum
     RUNS/TABLE/ROW/settings.json    the command, the configuration that it resolves to, the training version
     RUNS/TABLE/ROW/evaluation.json  what is evaluated, and how
+    RUNS/data/NAME.prepare.txt      the command that made the data set, where the workflow did
     RUNS/TABLE/ROW/trained.txt      SHA-256 of what decided about the training, and of what it made
     RUNS/TABLE/ROW/evaluated.txt    SHA-256 of what decided about the evaluation
     RUNS/TABLE/ROW/result.json, predictions.csv, log.txt, time.tsv
 
-The first three are written by `studies.check`, and only where they change; the rest by the workflow.
+The three .json files are written by `studies.check`, and only where they change; the rest by the workflow.
 """
 
 from __future__ import annotations
@@ -23,6 +24,11 @@ from studies.declare import Row, Study
 def data_record(study: Study, name: str) -> Path:
     """File with a data set's checksum."""
     return study.runs / "data" / f"{name}.json"
+
+
+def prepare_record(study: Study, name: str) -> Path:
+    """File with the command that made a data set; no rule's input."""
+    return study.runs / "data" / f"{name}.prepare.txt"
 
 
 def trained_rows(study: Study, row: Row) -> list[Row]:
@@ -70,10 +76,11 @@ def is_evaluated(study: Study, row: Row) -> bool:
 
 def _stands(record: Path, files: Sequence[Path]) -> bool:
     """Whether a file holds the SHA-256 of others, one per line."""
-    return record.is_file() and record.read_text(encoding="utf-8").split() == [_sha256(file) for file in files]
+    return record.is_file() and record.read_text(encoding="utf-8").split() == [content_sha256(file) for file in files]
 
 
-def _sha256(file: Path) -> str | None:
+def content_sha256(file: Path) -> str | None:
+    """SHA-256 (hex) of a file, computed once as long as it stays as it is; None where it is not there."""
     try:
         found = file.stat()
     except OSError:

@@ -12,7 +12,7 @@ from rich.table import Table as RichTable
 from common.console import console, say
 from common.errors import InputError
 from common.files import write_text
-from common.machine import describe, machine
+from common.machine import describe
 from data.simulation import PARTLY, training_note
 from studies.commands import absence, prepare_command, row_command
 from studies.declare import Study, Table
@@ -120,7 +120,7 @@ def answers(table: Table, lines: Sequence[Line]) -> list[str]:
 
 
 def _effort(study: Study, lines: Sequence[Line]) -> str:
-    """Commands, time and machine of the rows."""
+    """Commands, time and machines of the rows."""
     rows = [["row", "min", "CPU min", "command"]]
     for line in lines:
         if command := row_command(study, line.row):
@@ -128,10 +128,14 @@ def _effort(study: Study, lines: Sequence[Line]) -> str:
             rows.append([line.row.name, *minutes, f"`{command.stored}`"])
     dates = sorted(line.date for line in lines)
     names = dict.fromkeys(line.row.data for line in lines)
+    machines = dict.fromkeys(
+        describe(line.report["measured_on"]) if line.report.get("measured_on") else "a machine that is not recorded"
+        for line in lines
+    )
     prepared = [f"`{command.stored}`" for name in names if (command := prepare_command(study.datasets[name]))]
     return (
-        f"Evaluated {' to '.join(dict.fromkeys((dates[0], dates[-1])))}; this page was written on "
-        f"{describe(machine())}. Minutes are those of the command's last start; where other work ran on the same "
-        f"cores, they and latencies are longer for it.{' Data: ' if prepared else ''}{'; '.join(prepared)}\n\n"
+        f"Evaluated {' to '.join(dict.fromkeys((dates[0], dates[-1])))} on {'; on '.join(machines)}. Minutes are left "
+        f"out where a command was started again; where other work ran on the same cores, they and latencies are "
+        f"longer for it.{' Data: ' if prepared else ''}{'; '.join(prepared)}\n\n"
         f"<details><summary>Commands and time</summary>\n\n{markdown(rows)}\n\n</details>"
     )

@@ -102,10 +102,14 @@ def store_table(study: Study, table: Table, folder: Path) -> list[str]:
         _write_frames(folder / FRAMES, predictions[_OF_FRAMES])
         classes = line.report["dataset"]["classes"]
         _write_csv(folder / f"{name}.csv.gz", rounded(predictions[[f"p_{each}" for each in classes]]))
+        digest, before = sha256_of(study.artefacts(line.row)), trainings.get(name, {})
+        minutes = round(line.spent["s"] / 60, 1) if "s" in line.spent else None
+        if before.get("artefact_sha256") == digest and before.get("minutes") is not None:
+            minutes = before["minutes"]  # a command that was started again found its work done
         trainings[name] = {
             "command": commands[name],
-            "minutes": round(line.spent["s"] / 60, 1) if "s" in line.spent else None,
-            "artefact_sha256": sha256_of(study.artefacts(line.row)),
+            "minutes": minutes,
+            "artefact_sha256": digest,
             "accuracy": line.accuracy,
             "dataset_checksum": line.report["dataset"]["checksum"],
             "date": line.date,

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import datetime
 import functools
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,8 @@ class Line:
     Attributes:
         row: as declared.
         report: what evaluate.py wrote of it; `found` is its row there.
-        spent: what Snakemake measured of its command, such as "s" and "cpu_time"; empty where it has none.
+        spent: what Snakemake measured of its command, such as "s" and "cpu_time"; empty where it has none, and of a
+            command whose last start found a part of the work done.
         gzipped: bytes of .tflite files after gzip (`quantization.footprint.gzipped_bytes`), or None.
         date: of the evaluation.
         base: the baseline's line; None for the baseline itself, and where it has no result.
@@ -63,6 +65,11 @@ class Line:
         return self.found["latency_ms"]["median"]
 
     @property
+    def processor(self) -> str | None:
+        """On which latency was measured; None where the report does not say."""
+        return (self.report.get("measured_on") or {}).get("processor")
+
+    @property
     def form(self) -> str:
         """As the study names it, else "float", "8-bit", "float .tflite" or "ensemble"."""
         if self.row.form or self.row.ensemble:
@@ -95,7 +102,7 @@ def _line(study: Study, row: Row, base: Line | None = None) -> Line:
     folder = study.folder(row)
     report = read_json(folder / "result.json", "the result of a row", "delete it and run the study again")
     spent, difference = {}, None
-    if row.trains and (folder / "time.tsv").is_file():
+    if row.trains and (folder / "time.tsv").is_file() and _is_of_one_start(folder / "log.txt"):
         measured = pd.read_csv(folder / "time.tsv", sep="\t", na_values="-")[["s", "cpu_time"]].iloc[-1]
         spent = {str(name): float(value) for name, value in measured.dropna().items()}
     if base:
@@ -112,6 +119,17 @@ def _line(study: Study, row: Row, base: Line | None = None) -> Line:
         base,
         difference,
     )
+
+
+def _is_of_one_start(log: Path) -> bool:
+    """Whether a command did all its work in its last start, of which alone the log and the time are."""
+    text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+    first: dict[str, str] = {}
+    for stage, epoch in re.findall(r"^(\S+) (\d+)/\d+  ", text, re.MULTILINE):
+        first.setdefault(stage, epoch)
+    taken = re.findall(r"^(\w+) took \d+ s$", text, re.MULTILINE)
+    again = re.search(r"^\w+: reused from |^going on from ", text, re.MULTILINE)
+    return not again and set(first.values()) <= {"1"} and set(taken) <= set(first)
 
 
 @functools.cache
@@ -136,6 +154,12 @@ def _ratio(above: float | None, below: float | None) -> str:
     if not above or not below:
         return ""
     return f"{above / below:,.0f}" if above >= 10 * below else f"{above / below:.1f}"
+
+
+def _speed_up(line: Line) -> str:
+    """Empty where the two were timed on different processors."""
+    same = line.base is not None and line.base.processor == line.processor
+    return _ratio(line.base.latency, line.latency) if line.base and same else ""
 
 
 def _difference(line: Line) -> str:
@@ -164,7 +188,7 @@ COLUMNS: dict[str, Callable[[Line], str]] = {
     "NetScore": lambda line: _counted(line.found["netscore"], "{:.1f}".format),
     "compression: own teacher": lambda line: _ratio(line.found["compression"]["to_teacher"], 1),
     "compression: baseline": lambda line: _ratio(line.base.bytes if line.base else None, line.bytes),
-    "speed-up": lambda line: _ratio(line.base.latency if line.base else None, line.latency),
+    "speed-up": _speed_up,
     "accuracy minus baseline, pp (95 %)": _difference,
 }
 
@@ -179,7 +203,8 @@ def explain(table: Table) -> str:
         "NetScore: 20·log10(accuracy in %² / √(parameters in M · MACs in G)). "
         "Compression ratios: bytes of the model that is compared with, over the row's; of own teacher: float32 weights "
         "of what taught it, or of all that did; of the baseline: "
-        f"{table.rows[table.baseline].model} ({table.baseline}). Speed-up: its median latency over the row's. The last "
+        f"{table.rows[table.baseline].model} ({table.baseline}). Speed-up: its median latency over the row's, on one "
+        "processor. The last "
         "column: accuracy minus the baseline's on the same frames, in percentage points (pp)."
     )
 

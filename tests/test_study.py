@@ -53,11 +53,11 @@ def test_a_study_by_snakemake(place):
     assert process.wait() == 1, (place / "output.txt").read_text()
     second = calls(place)
     assert "train slow" in second and not {f"train {name}" for name in kept} & set(second)
-    names = {"big", "small", "sparse", "same", "both", "slow", "real"}
+    names = {"big", "small", "sparse", "same", "both", "slow", "fresh", "real"}
     assert {path.parent.name for path in place.glob("runs/tiny/*/evaluated.txt")} == names
     assert {name: (place / f"runs/tiny/{name}/trained.txt").stat().st_mtime_ns for name in kept} == kept
     assert sorted({*first, *second} - {"train failing"}) == sorted(
-        [*(f"train {name}" for name in ("big", "small", "slow", "real")), "compress sparse"]
+        [*(f"train {name}" for name in ("big", "small", "slow", "fresh", "real")), "compress sparse", "prepare made"]
         + [f"evaluate {name}" for name in names]
     )
     assert "error: the disk is full" in (place / "output.txt").read_text()  # the failing row's log
@@ -65,6 +65,9 @@ def test_a_study_by_snakemake(place):
     result = json.loads((place / "runs/tiny/real/result.json").read_text())
     assert 0 <= result["artefacts"][0]["accuracy"] <= 1
     assert float((place / "runs/tiny/real/time.tsv").read_text().splitlines()[1].split("\t")[0]) > 0
+
+    words = (place / "runs/data/made.prepare.txt").read_text()
+    assert words == 'python prepare.py phantom --classes "${EPOCHS}" --out made\n'
 
     text = (place / "study.yaml").read_text()
     (place / "study.yaml").write_text(

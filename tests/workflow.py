@@ -12,13 +12,13 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # One real row, `real`; all others take their files from nowhere, as quickly as they can.
 STAND_IN = """
-import json, os, runpy, sys, time
+import json, os, runpy, shutil, sys, time
 from pathlib import Path
 
 name, words, place = Path(__file__).stem, sys.argv[1:], Path(__file__).parent
 value = lambda flag: words[words.index(flag) + 1] if flag in words else None
 out = Path(value("--run") or value("--out") or Path(value("--json")).parent)
-row = out.parent.name if name != "evaluate" else out.name
+row = out.parent.name if name in ("train", "compress") else out.name
 with open(place / "calls.txt", "a") as calls:
     calls.write(f"{name} {row}\\n")
 if row == "real":
@@ -26,6 +26,9 @@ if row == "real":
     sys.path.insert(0, str(script.parent))
     sys.argv[0] = str(script)
     runpy.run_path(str(script), run_name="__main__")
+if name == "prepare":
+    shutil.copytree("data", out)
+    sys.exit()
 if name == "evaluate":
     (out / "result.json").write_text(json.dumps(words))
     (out / "predictions.csv").write_text("")
@@ -46,6 +49,7 @@ runs: runs
 latency: false
 datasets:
   tiny: {path: data}
+  made: {path: made, prepare: [phantom, --classes, "${EPOCHS}"]}
 tables:
   tiny:
     data: tiny
@@ -60,6 +64,7 @@ tables:
       slow: {model: f, artefact: student/student.tflite, train: {distil.epochs: "${EPOCHS}"}}
       failing: {model: g, artefact: student/student.tflite, train: {seed: 13}}
       lost: {model: h, artefact: sparse.tflite, compress: prune, source: "{failing}", flags: {sparsity: [0.5]}}
+      fresh: {model: j, data: made, artefact: student/student.tflite, train: {distil.epochs: 2}}
       real: {model: i, artefact: teacher/teacher.keras,
              train: {stages: [teacher], teacher: sononet_16, teacher-options: {width: 0.1, fusion: none}, gaze: none,
                      teach.epochs: 1, teach.precision: float32}}
@@ -71,7 +76,7 @@ def make_study(folder):
     make_dataset(folder / "data")
     (folder / "study.yaml").write_text(STUDY)
     (folder / "commands").mkdir()
-    for name in ("train", "compress", "evaluate"):
+    for name in ("prepare", "train", "compress", "evaluate"):
         (folder / "commands" / f"{name}.py").write_text(STAND_IN)
 
 

@@ -46,7 +46,7 @@ CACHE_VERSION = 1
 _INDEX = "cache.json"
 _PROGRESS = "progress.json"
 _VERIFIED_BYTES = 1 << 30  # up to here the content is verified on opening, above it the sizes alone
-_AVERAGED_AT_ONCE = 1 << 16  # frames; their logits of all views are in memory together
+AVERAGED_AT_ONCE = 1 << 16  # frames; their logits of all views are in memory together
 # File systems that can't reserve space: there a full disk shows when it is written to.
 _NO_RESERVING = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENODEV, errno.ENOSYS)
 
@@ -131,8 +131,8 @@ def average_views(arrays: Mapping[str, np.ndarray], temperature: float) -> dict[
     sources = {name: name if name in arrays else "logits" for name in ("logits", "soft_logits", "mean_logits")}
     for name in sources:
         found[name] = np.empty((frames, classes), np.float32)
-    for first in range(0, frames, _AVERAGED_AT_ONCE):
-        some = slice(first, first + _AVERAGED_AT_ONCE)
+    for first in range(0, frames, AVERAGED_AT_ONCE):
+        some = slice(first, first + AVERAGED_AT_ONCE)
         for source in set(sources.values()):
             mean = combine(list(np.asarray(arrays[source][:, some], np.float32)), equal, temperature)
             for name in (name for name in sources if sources[name] == source):

@@ -1,10 +1,13 @@
 """Latency: in the order given, of as many calls as fit, in a process of its own."""
 
 import itertools
+import subprocess
 import types
 
 import pytest
 
+from common.errors import InputError
+from common.locks import exclusive
 from evaluation.latency import measure_latency, time_calls
 from tests.evaluation.small import artefact_paths
 
@@ -52,3 +55,19 @@ def test_a_failed_measurement_says_why(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.executable", str(fails))
     with pytest.raises(RuntimeError, match=r"failed with code 3: InputError: no such artefact$"):
         measure_latency([tmp_path / "absent.keras"])
+
+
+def test_one_command_at_a_time_measures(tmp_path, monkeypatch, capsys):
+    """All are timed on one core: two evaluations of a study timed each other."""
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    held = []
+
+    def run(*_, **__):
+        (lock,) = tmp_path.glob(".gaze-latency-*.lock")
+        with pytest.raises(InputError, match="writes there"), exclusive(tmp_path / lock.name[1:-5]):
+            pytest.fail("another command could measure")
+        held.append(lock)
+        return subprocess.CompletedProcess([], 0, stdout="[]\n")
+
+    monkeypatch.setattr("subprocess.run", run)
+    assert measure_latency([]) == [] and held

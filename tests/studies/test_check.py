@@ -8,9 +8,10 @@ import pytest
 import models
 from common.errors import InputError
 from models import registry
-from studies.check import check
+from studies.check import check, records
 from studies.commands import absence
 from studies.declare import choose, read_study
+from studies.files import prepare_record
 from tests.evaluation.small import make_dataset
 from tests.studies.small import change, current, finish
 
@@ -120,3 +121,41 @@ def test_rows_and_all_that_they_are_made_from(study):
 def test_seeds_are_read_from_the_file_alone(config):
     study = read_study(config, "elsewhere")
     assert str(study.runs) == "elsewhere"
+
+
+def test_a_file_that_no_row_makes_counts_by_its_content(config, tmp_path):
+    """A teacher of another study that was trained again left the rows that it taught as they were."""
+    before = {row.key: records(read_study(config), row) for row in read_study(config).rows()}
+    (tmp_path / "other.keras").write_bytes(b"a teacher")
+    study = change(config, 'teacher-path: "{big}"', "teacher-path: other.keras")
+    check(study, choose(study))
+    times_before, first = times(study.runs), records(study, study.tables["tiny"].rows["small"])
+    assert all(before[row.key] == records(study, row) for row in study.rows() if row.name != "small")
+    (tmp_path / "other.keras").write_bytes(b"trained again")
+    assert records(study, study.tables["tiny"].rows["small"]) != first
+    check(study, choose(study))
+    assert {name for name, time in times(study.runs).items() if time != times_before[name]} == {
+        "tiny/small/settings.json"
+    }
+    # One that a row makes stands for itself in trained.txt.
+    study = change(config, "teacher-path: other.keras", 'teacher-path: "{big}"')
+    (big,) = study.artefacts(study.tables["tiny"].rows["big"])
+    big.parent.mkdir(parents=True)
+    big.write_bytes(b"made")
+    assert all(before[row.key] == records(study, row) for row in study.rows())
+
+
+def test_a_data_set_that_was_made_by_other_words_is_refused(config):
+    """The study's file was edited, and the data set stayed as it was."""
+    study = change(config, "{path: data}", "{path: data, prepare: [phantom, --seed, 1]}")
+    check(study, choose(study))  # nobody knows who made it
+    prepare_record(study, "tiny").write_text("python prepare.py phantom --seed 1 --out data\n")
+    check(study, choose(study))
+    study = change(config, "--seed, 1]", "--seed, 2]")
+    with pytest.raises(
+        InputError, match=r"datasets\.tiny\.prepare: data was made by other words .*--seed 1.*: delete it"
+    ):
+        check(study, choose(study))
+    os.unlink("data")
+    check(study, choose(study))
+    assert not prepare_record(study, "tiny").exists()

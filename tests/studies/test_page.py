@@ -9,6 +9,7 @@ import re
 import numpy as np
 import pytest
 
+from common.machine import describe, machine
 from evaluation import EvaluateConfig
 from evaluation import evaluate as evaluate_artefacts
 from quantization.footprint import gzipped_bytes
@@ -86,6 +87,38 @@ def test_the_time_of_a_command_is_what_snakemake_measured(finished):
     lines = collect_lines(finished, finished.tables["tiny"])
     assert lines[0].spent == {"s": 120.5, "cpu_time": 90} and not lines[1].spent
     assert "| big | 2.0 | 1.5 | `python train.py --data data" in page(finished, lines)
+
+
+@pytest.mark.parametrize(
+    ("log", "whole"),
+    [
+        ("student 1/2  loss 1.0\nstudent 2/2  loss 0.9\nstudent took 9 s\nint8 1/1  loss 1\nint8 took 3 s\n", True),
+        ("student: reused from runs/x/student\nint8 1/1  loss 1.0\nint8 took 3 s\n", False),
+        ("student 2/2  loss 0.9\nstudent took 9 s\n", False),
+        ("student took 1 s\nint8 1/1  loss 1.0\nint8 took 3 s\n", False),
+        ("going on from runs/x.unfinished\nsparsity_50-prune 1/1  loss 1.0\n", False),
+    ],
+)
+def test_a_command_that_found_a_part_of_its_work_done_has_no_time(finished, log, whole):
+    folder = finished.runs / "tiny" / "big"
+    (folder / "time.tsv").write_text("s\th:m:s\tcpu_time\n120.5\t0:02:00\t90.0\n")
+    (folder / "log.txt").write_text(log)
+    lines = collect_lines(finished, finished.tables["tiny"])
+    assert lines[0].spent == ({"s": 120.5, "cpu_time": 90} if whole else {})
+
+
+def test_the_machine_is_that_of_each_evaluation(finished, lines):
+    """The page named the machine that wrote it, and a speed-up could be of two processors."""
+    here = machine()
+    assert f"on {describe(here)}. Minutes" in page(finished, lines)
+    for line in lines:
+        line.found["latency_ms"] = {"median": 2.0, "p95": 3.0}
+    assert COLUMNS["speed-up"](lines[1]) == "1.0"
+    lines[1].report["measured_on"] = {**here, "processor": "another one"}
+    del lines[2].report["measured_on"]
+    assert [COLUMNS["speed-up"](line) for line in lines[1:4]] == ["", "", "1.0"]
+    text = page(finished, lines)
+    assert f"on {describe(here)}; on {describe(lines[1].report['measured_on'])}; on a machine that is not" in text
 
 
 def test_the_terminal_gets_every_row(finished, lines, capsys):

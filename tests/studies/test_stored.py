@@ -117,6 +117,17 @@ def test_an_arm_is_one_recipe(stored):
         store_table(study, study.tables["few"], found.folder)
 
 
+def test_a_training_keeps_its_minutes_when_its_command_is_started_again(stored):
+    study, found = stored
+    time = study.folder(study.tables["few"].rows["alone.s0"]) / "time.tsv"
+    minutes = []
+    for seconds in (120, 6):
+        time.write_text(f"s\tcpu_time\n{seconds}\t1\n")
+        store_table(study, study.tables["few"], found.folder)
+        minutes.append(read_stored(found.folder).index["trainings"]["alone.s0"]["minutes"])
+    assert minutes == [2.0, 2.0]
+
+
 def test_the_page_says_what_has_run_and_what_has_not(stored, tmp_path):
     _, found = stored
     page = tmp_path / "page.md"

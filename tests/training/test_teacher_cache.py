@@ -303,7 +303,7 @@ def test_averaging_part_by_part_is_averaging_at_once(several, monkeypatch):
     names = ("logits", "soft_logits", "mean_logits") if several else ("logits",)
     arrays = {name: random.normal(0, 5, (3, 11, 4)).astype(np.float16) for name in names}
     whole = average_views(arrays, 4.0)
-    monkeypatch.setattr("training.teacher_cache._AVERAGED_AT_ONCE", 4)
+    monkeypatch.setattr("training.teacher_cache.AVERAGED_AT_ONCE", 4)
     parts = average_views(arrays, 4.0)
     for name in ("logits", "soft_logits", "mean_logits"):
         views = list(np.asarray(arrays[name if several else "logits"], np.float32))
