@@ -9,6 +9,7 @@
     python prepare.py gaze FILE...                         what is in an eye tracker's file?
     python prepare.py verify DIR...                        is a data set still what was written?
     python prepare.py check MANIFEST.csv --overlay DIR     is the gaze where and when it should be?
+    python prepare.py check MANIFEST.csv --fan DIR         what would --fan blank make black? (or a folder of images)
 
 Each subcommand has its own --help. A data set is a folder of TFRecord shards with a
 dataset.json that says what was kept and what was refused; it is written whole or not at all.
@@ -45,7 +46,7 @@ def main(argv: list[str]) -> int:
         "phantom": (_phantom_flags(), _phantom, "simulated recordings"),
         "merge": (_merge_flags(), _merge, "add the training frames of one data set to another"),
         "gaze": (_gaze_flags(), _gaze, "describe eye-tracker files"),
-        "check": (_check_flags(), _check, "draw gaze on the frames of a manifest's recordings"),
+        "check": (_check_flags(), _check, "draw gaze, or the fan, on a manifest's recordings"),
         "verify": (_verify_flags(), _verify, "check every byte and record of data sets"),
     }
     parser = Parser(prog="prepare.py", description=__doc__)
@@ -202,9 +203,15 @@ def _verify(_: Parser, flags: jsonargparse.Namespace) -> int:
 
 def _check_flags() -> Parser:
     parser = Parser(
-        description="Gaze on the frames of a manifest's recordings: pictures, and numbers that tell of a wrong offset."
+        description="Gaze on the frames of a manifest's recordings: pictures, and numbers that tell of a wrong offset. "
+        "With --fan the fan that --fan blank of a preparation would find."
     )
-    parser.add_argument("manifest", type=Path, help="CSV, as for recordings; labels are not needed")
+    parser.add_argument(
+        "manifest", type=Path, help="CSV, as for recordings; labels are not needed; with --fan a folder of images too"
+    )
+    parser.add_argument(
+        "--fan", type=Path | None, default=None, metavar="DIR", help="write pictures with their fans there instead"
+    )
     parser.add_argument(
         "--overlay", type=Path | None, default=None, metavar="DIR", help="write a contact sheet and clips there"
     )
@@ -214,12 +221,24 @@ def _check_flags() -> Parser:
 
 
 def _check(_: Parser, flags: jsonargparse.Namespace) -> int:
+    if flags.fan is not None:
+        return _check_fans(flags)
     from data.checks.overlay import check_recordings, print_numbers
 
     numbers, lag = check_recordings(flags.manifest, flags.overlay, clips=flags.clips, overwrite=flags.overwrite)
     print_numbers(numbers, lag)
     if flags.overlay is not None:
         say(f"wrote {flags.overlay}")
+    return 0
+
+
+def _check_fans(flags: jsonargparse.Namespace) -> int:
+    from data.checks.fans import check_fans, print_fans
+
+    if flags.overlay is not None:
+        raise InputError("--fan and --overlay are two looks: give one of them at a time")
+    print_fans(check_fans(flags.manifest, flags.fan, overwrite=flags.overwrite))
+    say(f"wrote {flags.fan}")
     return 0
 
 

@@ -165,6 +165,13 @@ def stored_frames(store: Path) -> Iterator[Kept]:
     store.unlink()
 
 
+def fan_pictures(video: Video, crop: tuple[int, int, int, int]) -> list[np.ndarray]:
+    """What the fan of a clip is found from: the crop of frames spread over it, uint8 [h, w] each; decodes the clip."""
+    x, y, width, height = crop
+    chosen = set(np.linspace(0, len(video) - 1, _FAN_FRAMES).round().astype(int).tolist())
+    return [whole[y : y + height, x : x + width] for index, _, whole in video if index in chosen]
+
+
 def keep_frames(times_s: np.ndarray, fps: float | None) -> np.ndarray:
     """Which frames to keep for a rate: bool [n], the nearest to each tick k / fps (the earlier of two).
 
@@ -225,10 +232,8 @@ def _note_start(recording: Recording, video: Video, counts: ClipCounts) -> None:
 
 
 def _fan_mask(video: Video, crop: tuple[int, int, int, int], counts: ClipCounts) -> np.ndarray | None:
-    """The fan in the crop, from frames spread over the clip, which is decoded once for it; None where it is unsure."""
-    x, y, width, height = crop
-    chosen = set(np.linspace(0, len(video) - 1, _FAN_FRAMES).round().astype(int).tolist())
-    fan = find_fan([whole[y : y + height, x : x + width] for index, _, whole in video if index in chosen])
+    """The fan in the crop; None where it is unsure."""
+    fan = find_fan(fan_pictures(video, crop))
     if not fan.sure:
         counts.notes[FAN_KEPT] += 1
         return None
