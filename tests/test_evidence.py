@@ -14,7 +14,7 @@ from scipy import stats
 
 from data.gaze.read import read_gaze
 from studies.evidence import paragraphs
-from studies.statistics import paired_difference
+from studies.statistics import holm, paired_difference
 from studies.stored import read_stored
 from tests.pages import block as snippet_of
 
@@ -203,6 +203,9 @@ def test_what_the_page_says_of_every_seed_and_of_the_place():
     assert f"Shuffled gaze loses 5.6 of the 8.7 percentage points, {share:.0%}".replace("%", " %") in page
     gap = stats.ttest_rel(whole, of_five_seeds("image")).confidence_interval(0.95)
     assert f"{100 * gap.low:.1f} to {100 * gap.high:.1f} over the image-only teacher" in page
+    p = [stats.ttest_rel(whole, of_five_seeds(arm)).pvalue for arm in ("image", "alone", "shuffled")]
+    assert f"its p, {min(p):.3f} to {max(p):.3f}, are each {3 * min(p):.3f} after Holm" in page
+    assert all(abs(each - 3 * min(p)) < 5e-5 for each in holm(dict(zip("dag", p))).values())
     stored = read_stored(ROOT / "studies" / "results" / "half_16")
     harm = paired_difference(stored.counts("image"), stored.counts("shuffled"))
     assert f"{100 * harm.low:.1f} to {100 * harm.high:.1f}, includes 0".replace("-", "−") in page
