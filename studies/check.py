@@ -110,6 +110,8 @@ def records(study: Study, row: Row) -> dict[Path, str]:
     if command := row_command(study, row):
         config = _configuration(study, row, command)
         settings = {name: value for name, value in dataclasses.asdict(config).items() if name not in _PLACES}
+        if isinstance(config, TrainConfig):
+            settings["distil"].pop("teacher_data")  # a place, too
         found[study.folder(row) / "settings.json"] = {
             "command": command.stored,
             "configuration": settings,

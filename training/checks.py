@@ -18,6 +18,7 @@ from training.frames import unlabelled_of
 from training.settings import FitSettings
 from training.student import build_student, gaze_alone
 from training.teacher import build_teacher, load_teachers
+from training.teacher_data import check_teacher_data
 
 
 def check_sources(config: TrainConfig) -> None:
@@ -46,6 +47,7 @@ def check_data(config: TrainConfig, data: Dataset) -> None:
             evaluation_batches(data, split, gaze=config.gaze, seed=config.seed)  # can it be shuffled at all?
     if not data.labelled_frames("train"):
         _check_unlabelled(config, data)
+    check_teacher_data(config, data)
     blind = config.gaze == "none" or not data.gaze_frames("train")
     if blind and config.trains_teacher and models.find(config.teacher).predicts_gaze:
         found = "gaze is 'none'" if config.gaze == "none" else f"{data.path} has no gaze in its training split"

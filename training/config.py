@@ -121,6 +121,7 @@ class TrainConfig:
         _check_values(self)
         _check_models(self)
         _check_teachers(self)
+        _check_teacher_data(self)
 
     @property
     def has_teacher(self) -> bool:
@@ -206,4 +207,28 @@ def _check_teachers(config: TrainConfig) -> None:
         raise InputError(
             f"distil.average_views true: the term {term} needs the live teacher, which sees one view at a time: set "
             "its weight to 0, or average_views to false"
+        )
+
+
+def _check_teacher_data(config: TrainConfig) -> None:
+    """Refuse settings that need the teacher to see the student's own frames."""
+    if config.distil.teacher_data is None:
+        return
+    if not config.teacher_path:
+        raise InputError("distil.teacher_data is for trained teachers: give one by teacher_path")
+    if not config.distil.views:
+        raise InputError(
+            "distil.teacher_data needs a teacher cache, since a live teacher sees the student's frames: set "
+            "distil.views above 0"
+        )
+    term = config.loss.needs_features()
+    if term is not None:
+        raise InputError(
+            f"distil.teacher_data: the term {term} needs the live teacher, which sees the student's frames: set its "
+            "weight to 0"
+        )
+    if config.student_init == "teacher":
+        raise InputError(
+            "student_init 'teacher' compares layers on frames that both see, and distil.teacher_data has others: leave "
+            "one of them out"
         )

@@ -28,7 +28,7 @@ from training.distribution import SINGLE, start
 from training.fitting import resolve_precision
 from training.history import History
 from training.run_folder import artefacts, holds, may_train
-from training.stages import TRAINING_VERSION, Stage, content_of, stage_fingerprints
+from training.stages import TRAINING_VERSION, Stage, content_of, distil_settings, stage_fingerprints
 from training.student import build_student, train_student
 from training.summary import evaluate_run, forget_evaluation
 from training.teacher import build_teacher, load_teachers, train_teacher, with_sigma
@@ -114,6 +114,7 @@ def _decisive(config: TrainConfig, data: Dataset) -> dict[str, Any]:
         **settings,
         "teach.precision": resolve_precision(config.teach.precision),
         "data": data.checksum,
+        "distil": distil_settings(config),
         "teacher_path": [sha256_of([path]) for path in config.teacher_path],
         **{name: content_of(getattr(config, name)) for name in ("pretrained", "student_init")},
     }
@@ -171,10 +172,12 @@ def _forget_checkpoints(stages: dict[str, Stage], name: str) -> None:
 
 def _as_shared(config: TrainConfig) -> TrainConfig:
     """The configuration with paths that say nothing of the machine."""
+    other = config.distil.teacher_data
     return dataclasses.replace(
         config,
         data=shown_path(config.data),
         run=shown_path(config.run),
+        distil=dataclasses.replace(config.distil, teacher_data=other and Path(shown_path(other))),
         teacher_path=tuple(map(Path, shown_paths(config.teacher_path))),
         pretrained=config.pretrained and shown_path(config.pretrained),
         student_init=shown_path(config.student_init),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from pathlib import Path
 from typing import ClassVar
 
 from common.errors import InputError
@@ -62,10 +63,13 @@ class DistilSettings(FitSettings):
             next to the teacher (`training.teacher_cache`); the student goes through them, one per epoch.
             0 runs the teacher live, on a new view in every epoch.
         average_views: take the mean over a frame's views as the soft target of each of them; it needs views.
+        teacher_data: data set of the same source at the teacher's frame size, for teachers of other frames than the
+            student's; it needs views. Without it both see the same frames.
     """
 
     views: int = 0
     average_views: bool = False
+    teacher_data: Path | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

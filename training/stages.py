@@ -13,7 +13,7 @@ import models
 from common.errors import InputError
 from common.files import sha256_of
 from common.revision import revision
-from data.dataset import Dataset
+from data.dataset import Dataset, open_dataset
 from data.pipeline import PipelineSettings, evaluation_batches, frames_taken, training_batches
 from data.saliency import DEFAULT_SIGMA, map_size
 from data.simulation import PARTLY, TRAINING, simulated
@@ -214,13 +214,20 @@ def stage_fingerprints(config: TrainConfig, data: Dataset) -> dict[str, str]:
         shared,
         **built,
         pretrained=pretrain if config.pretrain.epochs else None,
-        distil=config.distil,
+        distil=distil_settings(config),
         loss=config.loss,
         unlabelled=unlabelled_of("student", config, data),
         labelled_share=config.labelled_share,
     )
     int8 = fingerprint({}, student=student, quantize=config.quantize)
     return {"teacher": teacher, "pretrain": pretrain, "student": student, "int8": int8}
+
+
+def distil_settings(config: TrainConfig) -> dict[str, Any]:
+    """The settings of the distillation; the teacher's data set counts by its content."""
+    settings = dataclasses.asdict(config.distil)
+    path = settings.pop("teacher_data")
+    return settings if path is None else {**settings, "teacher_data": open_dataset(path, verify=False).checksum}
 
 
 def _gaze_pretraining(config: TrainConfig, data: Dataset) -> dict[str, Any]:

@@ -44,7 +44,8 @@ def evaluate_run(config: TrainConfig, data: Dataset, folder: Path, prints: dict[
         return
     stages = [name for name in ARTEFACTS if name != "teacher" or not config.teacher_path]
     paths = [path for name in stages if holds(folder, name, prints[name]) for path in artefacts(folder, name)]
-    paths = [*config.teacher_path, *paths]
+    # A teacher of frames of another size can't be shown those of the test.
+    paths = [*(config.teacher_path if config.distil.teacher_data is None else ()), *paths]
     metrics, summary = folder / "metrics.json", folder / "summary.md"
     of = {
         "artefacts": {name: artefact_sha256(path) for name, path in zip(shown_paths(paths), paths)},

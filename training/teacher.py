@@ -22,6 +22,7 @@ from training.config import TrainConfig
 from training.fitting import fit, precision, resolve_precision
 from training.history import History
 from training.stages import Stage
+from training.teacher_data import teacher_data
 
 
 def train_teacher(stage: Stage, history: History) -> None:
@@ -73,7 +74,8 @@ def load_teachers(config: TrainConfig, data: Dataset, trained: Path) -> keras.Mo
         return None
     if config.trains_teacher:
         return load_teacher(trained, data)
-    loaded = [load_teacher(path, data) for path in config.teacher_path]
+    seen = teacher_data(config, data)
+    loaded = [load_teacher(path, seen) for path in config.teacher_path]
     return loaded[0] if len(loaded) == 1 else Ensemble(tuple(loaded), shares(len(loaded), config.teacher_weights))
 
 

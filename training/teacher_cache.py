@@ -34,6 +34,8 @@ from common.documents import checked, read_json
 from common.errors import InputError, disk_errors
 from common.files import sha256_of, write_text
 from common.locks import exclusive
+from data.augment import Augmentation
+from data.counterpart import counterpart_augmentation
 from data.dataset import Dataset
 from data.pipeline import PipelineSettings, view_batches
 from losses.attention import attention_map
@@ -41,6 +43,7 @@ from models.distiller import teacher_pass
 from models.ensemble import Ensemble, combine, shares
 from training.run_folder import artefacts
 from training.stages import TRAINING_VERSION, Stage
+from training.teacher_data import teacher_data
 
 CACHE_VERSION = 1
 _INDEX = "cache.json"
@@ -191,11 +194,15 @@ class _Place:
         folder: named by the identity.
         identity: all that decides the outputs: teacher, data, augmentation, seed, ...; JSON-serialisable.
         settings: of the batches.
+        data: what the teacher sees: the stage's, or the same at another frame size.
+        augmentation: of the training frames in it.
     """
 
     folder: Path
     identity: dict[str, Any]
     settings: PipelineSettings
+    data: Dataset
+    augmentation: Augmentation
 
 
 def _place(stage: Stage) -> _Place | None:
@@ -206,6 +213,8 @@ def _place(stage: Stage) -> _Place | None:
         return None
     paths, several = config.teacher_path or artefacts(stage.run, "teacher"), len(config.teacher_path) > 1
     settings = stage.pipeline(config.distil, views)
+    seen = teacher_data(config, stage.data)
+    augmentation = counterpart_augmentation(config.augment, stage.data.frame_size, seen.frame_size)
     identity = {
         "version": CACHE_VERSION,
         "views": views,
@@ -214,6 +223,7 @@ def _place(stage: Stage) -> _Place | None:
         "ensemble": [shares(len(paths), config.teacher_weights), config.loss.temperature] if several else None,
         "taps": config.loss.teacher_taps(),
         "data": stage.data.checksum,
+        **({"teacher_data": seen.checksum} if config.distil.teacher_data is not None else {}),
         "augmentation": dataclasses.asdict(config.augment),
         **{name: getattr(settings, name) for name in ("gaze", "sigma", "seed", "unlabelled")},
         # Which frames have no label decides which are there, unless all are.
@@ -224,7 +234,7 @@ def _place(stage: Stage) -> _Place | None:
     # What is there already is only read.
     if not (root / name).is_dir() and not os.access(root if root.exists() else root.parent, os.W_OK):
         root = stage.run / "cache"
-    return _Place(root / name, json.loads(text), settings)
+    return _Place(root / name, json.loads(text), settings, seen, augmentation)
 
 
 def _fill(stage: Stage, place: _Place, live: Callable) -> None:
@@ -232,10 +242,10 @@ def _fill(stage: Stage, place: _Place, live: Callable) -> None:
 
     An interrupted filling goes on after its last whole view.
     """
-    data, views, folder = stage.data, place.settings.views, place.folder
+    data, views, folder = place.data, place.settings.views, place.folder
 
     def batches(split: str, view: int) -> tf.data.Dataset:
-        return view_batches(data, split, place.settings, stage.config.augment if split == "train" else None, view)
+        return view_batches(data, split, place.settings, place.augmentation if split == "train" else None, view)
 
     part = folder.with_name(folder.name + ".part")
     _name_others(folder, part)
