@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from common.errors import InputError
 from common.shown import shown_text
 from studies.declare import VARIABLE, Row, Source, Study, fill
 
@@ -102,6 +103,8 @@ def absence(study: Study, row: Row) -> str:
 def _value(match: re.Match[str]) -> str:
     """Of a variable; as in a shell, a default also takes the place of one that is empty."""
     name, default = match.groups()
+    if default is None and name not in os.environ:
+        raise InputError(f"the environment variable {name} is not set, which the study's file names")
     return os.environ[name] if default is None else os.environ.get(name) or default
 
 

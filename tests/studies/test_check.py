@@ -104,6 +104,15 @@ def test_a_missing_variable_or_data_set_makes_a_row_absent(config, monkeypatch, 
     assert [row.name for row in study.rows() if absence(study, row)] == ["same"]
 
 
+def test_a_row_whose_variable_is_not_set_has_no_result_and_says_so(config, monkeypatch):
+    monkeypatch.delenv("NOT_SET_HERE", raising=False)
+    study = read_study(config)
+    row = study.tables["tiny"].rows["big"]
+    named = row.model_copy(update={"train": {**row.train, "pretrained": "${NOT_SET_HERE}/weights.npz"}})
+    with pytest.raises(InputError, match="the environment variable NOT_SET_HERE is not set"):
+        records(study, named)
+
+
 def test_data_that_can_be_made_are_no_reason(config, tmp_path):
     study = change(config, "{path: data}", "{path: new, prepare: [phantom, --frame-size, 48, 64]}")
     assert not any(absence(study, row) for row in study.rows())
