@@ -7,7 +7,6 @@ artefact's bytes on disk.
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -83,7 +82,6 @@ def compression_ratio(params: int, size_bytes: int) -> float:
     return _FLOAT32_BYTES * params / size_bytes
 
 
-@functools.lru_cache(maxsize=16)
 def registered_params(name: str, frame_size: tuple[int, int], num_classes: int) -> int:
     """Parameters of a registered model with its default options, for these frames and classes."""
     return int(models.outline(name, (*frame_size, 1), num_classes).count_params())
