@@ -221,7 +221,7 @@ def test_an_evaluation_never_outlives_what_it_is_of(whole_run, run_copy, monkeyp
         row |= {"latency_ms": {"median": None}, "memory_bytes": None}
         row["compression"] = {"to_teacher": None, "teacher": None, "to_conventional": 4.0}
         rows = [{**row, "path": str(path)} for path in config.artefacts]
-        dataset = {"n_frames": 12, "n_patients": 2}
+        dataset = {"n_frames": 12, "n_patients": 2, "simulated": True}
         return {"dataset": dataset, "conventional": {"name": "vgg16", "params": 9}, "artefacts": rows}
 
     monkeypatch.setattr(summary, "evaluate", evaluate)

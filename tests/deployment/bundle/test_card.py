@@ -129,7 +129,8 @@ def test_a_training_with_some_simulated_frames_is_called_so_and_its_test_is_not(
     assert "simulated" not in about["task"]
     report = evaluate(EvaluateConfig([run / "int8" / "student_int8.tflite"], data, latency=False))
     row, tested = report["artefacts"][0], {**report["dataset"], "simulated": False, "simulated_training": PARTLY}
-    card = model_card(ExportConfig(run, tmp_path / "bundle"), source, about, Measured(row, tested, {}, (), None, {}))
+    measured = Measured(row, tested, report["conventional"], {}, (), None, {})
+    card = model_card(ExportConfig(run, tmp_path / "bundle"), source, about, measured)
     assert card["data"]["name"] == "Planes, partly simulated" and card["data"]["licence"] == "not stated"
     assert "Some of the training frames are simulated." in card["limits"]
     assert not any("measured on simulated" in line for line in card["limits"])
