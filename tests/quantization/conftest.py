@@ -13,13 +13,14 @@ from quantization.qat import FREEZE_BATCH_NORM_FROM, quantize_aware_train
 from tests.quantization import blobs, small
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def registered():
+    """For this package alone: other tests of the same process ask what the registry holds."""
     with small.registered():
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def trained(registered):
     """A teacher, a small student distilled from it, the Distiller's objective."""
     teacher = blobs.make_teacher()
@@ -31,13 +32,13 @@ def trained(registered):
     return types.SimpleNamespace(teacher=teacher, student=student, objective=distiller.objective)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def calibration():
     """Clean frames for the ranges of activations."""
     return [features["frame"] for features, *_ in blobs.batches(64, seed=3, endless=False)]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def quantized(trained, calibration):
     """The student after quantization-aware training, and what `on_epoch` was called with."""
     calls = []

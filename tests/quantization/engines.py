@@ -16,7 +16,8 @@ def with_openvino(path):
     """The file as OpenVINO's own TFLite frontend reads it."""
     import openvino
 
-    model = openvino.Core().compile_model(path, "CPU")
+    # Without the hint float models are computed in bfloat16 on processors with AMX.
+    model = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     wanted = model.input(0).get_element_type().to_dtype()
     return lambda frame: model([as_type(frame, wanted)])[model.output(0)]
 
