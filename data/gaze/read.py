@@ -25,8 +25,9 @@ _LARGEST_SCREEN_PX = 100_000
 # Of a fixation table and of a tracker that looks at somebody's face no point is this far away.
 _FARTHEST = 1000.0
 # Gaze strays off the screen to the keyboard and to the patient; hardly a quarter of a session
-# to the left of the screen or above it.
-_CENTRED_SHARE, _CENTRED_SAMPLES = 0.25, 10
+# to the left of the screen or above it. Looks at its upper edge lie above it by the tracker's error alone, a few
+# hundredths of the screen.
+_CENTRED_SHARE, _CENTRED_SAMPLES, _AT_THE_EDGE = 0.25, 10, 0.1
 _KEPT_BYTES = 16 << 20
 # Rows of up to so many people may take turns; shares of the screen by which these look at different places.
 _MOST_PEOPLE, _APART = 6, 0.05
@@ -130,7 +131,7 @@ def read_gaze_as_is(
     if not raw.scene:
         if raw.in_pixels:
             _check_pixels(path, raw.x[valid], raw.y[valid])
-        _check_points(path, x[valid], y[valid], _FARTHEST if normalised else _FARTHEST * _LARGEST_SCREEN_PX)
+        _check_points(path, x[valid], y[valid], normalised)
     return GazeRecording(
         os.fspath(path),
         name,
@@ -286,15 +287,17 @@ def _check_pixels(path: str | os.PathLike, x: np.ndarray, y: np.ndarray) -> None
             )
 
 
-def _check_points(path: str | os.PathLike, x: np.ndarray, y: np.ndarray, farthest: float) -> None:
+def _check_points(path: str | os.PathLike, x: np.ndarray, y: np.ndarray, normalised: bool) -> None:
     """Refuse points that are not on a screen with its origin top left, or are absurd."""
+    farthest = _FARTHEST if normalised else _FARTHEST * _LARGEST_SCREEN_PX
     if (far := (np.abs(x) > farthest) | (np.abs(y) > farthest)).any():
         i = int(np.argmax(far))
         raise InputError(
             f"{path}: a point at {x[i]:g}, {y[i]:g} is absurdly far away: correct it, or leave it empty if it is "
             "missing"
         )
-    outside = (x < 0) | (y < 0)
+    edge = -_AT_THE_EDGE if normalised else 0.0
+    outside = (x < edge) | (y < edge)
     if len(x) >= _CENTRED_SAMPLES and outside.mean() >= _CENTRED_SHARE:
         raise InputError(
             f"{path}: {outside.mean():.0%} of the points lie left of the screen or above it (x from {x.min():.3g} to "
