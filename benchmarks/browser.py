@@ -121,7 +121,7 @@ def python_answers(artefact: Path, metadata: dict, paths: Iterable[Path]) -> np.
     rows = []
     for path in paths:
         for _, _, image in open_video(path):
-            frame = prepare_image(image, tuple(metadata["frame_size"]), metadata.get("fit", "stretch"))
+            frame = prepare_image(image, tuple(metadata["frame_size"]), metadata["fit"])
             interpreter.set_tensor(entry["index"], frame[None, :, :, None])
             interpreter.invoke()
             rows.append(interpreter.get_tensor(exit_["index"])[0].astype(np.float64))

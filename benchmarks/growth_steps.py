@@ -47,14 +47,14 @@ def prepare(folder: Path, frames: int) -> dict[str, Any]:
     from data.dataset import FrameRecord, open_dataset, write_dataset
     from data.duplicates import FrameRegister, frame_digest
     from data.frames import encode_png
-    from data.video.framing import FrameRule, prepare_image
+    from data.video.framing import prepare_image
 
     random, register = np.random.default_rng(0), FrameRegister()
     y, x = np.mgrid[: SIZE[0], : SIZE[1]]
     pool = [(127 + 90 * np.sin(x / a) * np.cos(y / b)).astype(np.uint8) for a, b in random.uniform(2, 9, (64, 2))]
     clips = frames // CLIP_FRAMES
     source = {"kind": "waves", "simulated": True, "checksum": "0"}
-    about = {"classes": CLASSES, "frame_size": SIZE, "source": source, "seed": 0, "rule": FrameRule("pad")}
+    about = {"classes": CLASSES, "frame_size": SIZE, "source": source, "seed": 0}
     with write_dataset(folder / "data", **about) as writer:
         for patient in range(clips + 2 * len(CLASSES)):
             split = ("val", "test")[(patient - clips) // len(CLASSES)] if patient >= clips else "train"
@@ -83,7 +83,7 @@ def student(folder: Path, frames: int) -> dict[str, Any]:
     from quantization.tflite import post_training_int8
 
     made = models.create("mobilenet_v1", (*SIZE, 1), len(CLASSES), width=0.05)
-    metadata = Metadata("mobilenet_v1", CLASSES, SIZE, "probabilities", "student", fit="pad")
+    metadata = Metadata("mobilenet_v1", CLASSES, SIZE, "probabilities", "student")
     frames_shown = np.random.default_rng(0).random((16, *SIZE, 1), np.float32)
     post_training_int8(made, [frames_shown], folder / STUDENT, metadata)
     return {}

@@ -174,7 +174,13 @@ def _simulated_planes(folder: Path, flags: jsonargparse.Namespace) -> Dataset:
     whole = prepare_phantom(folder / "phantom", config, overwrite=True)
     source = {**settings, "checksum": whole.checksum, "kept": "frames of the planes"}
     with write_dataset(
-        path, classes=PLANES, frame_size=whole.frame_size, source=source, seed=flags.seed, overwrite=True
+        path,
+        classes=PLANES,
+        frame_size=whole.frame_size,
+        source=source,
+        seed=flags.seed,
+        overwrite=True,
+        rule=whole.rule,
     ) as writer:
         for split in ("train", "val", "test"):
             for example in track(read_split(whole, split).as_numpy_iterator(), f"planes of {split}"):

@@ -28,13 +28,13 @@ from data.pseudonyms import Pseudonyms
 from data.records import check_split, sha256_of_shard
 from data.schema import FORMAT_VERSION, DatasetInfo
 from data.splits import SPLITS
-from data.video.framing import OLD_FIT, FrameRule
+from data.video.framing import FrameRule
 
 UNKNOWN_SCANNER = "unknown"
 FRAMES_PER_SHARD = 2048
 # Up to this many bytes of shards, checksums and records are verified whenever a data set is opened.
 SMALL_BYTES = 64 << 20
-_UNSAID = FrameRule(fit=OLD_FIT)
+_PADDED = FrameRule()
 _CURE = "make the data set again with prepare.py"
 
 
@@ -56,12 +56,17 @@ class Dataset:
     @property
     def fit(self) -> Literal["pad", "stretch"]:
         """Whether images were padded to the frame's ratio or stretched."""
-        return self.info.get("fit", OLD_FIT)
+        return self.info["fit"]
 
     @property
     def fan(self) -> Literal["keep", "blank"]:
         """Whether what lies outside the fan was blanked."""
-        return self.info.get("fan", "keep")
+        return self.info["fan"]
+
+    @property
+    def rule(self) -> FrameRule:
+        """How images became its frames."""
+        return FrameRule(**{name: self.info[name] for name in _RULE_KEYS})
 
     def shards(self, split: str) -> list[str]:
         """Paths of a split's shards, in order."""
@@ -118,7 +123,7 @@ class DatasetWriter:
         classes: Sequence[str],
         frame_size: tuple[int, int],
         pseudonyms: Pseudonyms | None = None,
-        rule: FrameRule = _UNSAID,
+        rule: FrameRule = _PADDED,
     ) -> None:
         self.folder = folder
         self._rule = rule
@@ -258,7 +263,7 @@ def write_dataset(
     overwrite: bool = False,
     require_all_classes: bool = True,
     pseudonyms: Pseudonyms | None = None,
-    rule: FrameRule = _UNSAID,
+    rule: FrameRule = _PADDED,
 ) -> Iterator[DatasetWriter]:
     """Write a data set, whole or not at all.
 
@@ -272,7 +277,7 @@ def write_dataset(
         overwrite: replace `path` if it exists.
         require_all_classes: refuse a split that lacks a class.
         pseudonyms: replace patient and recording ids by theirs.
-        rule: how images became frames; where nobody says it, they count as stretched.
+        rule: how images became frames; the default is that of prepare.py.
 
     Raises:
         InputError: nothing to write, a class missing from a split, a patient in two
@@ -378,9 +383,7 @@ def _checksum(info: Mapping[str, Any]) -> str:
         for split in SPLITS
         for name, size, digest in zip(*(info["splits"][split][key] for key in _SHARD_KEYS))
     ]
-    said = [shards, info["classes"], info["frame_size"]]
-    if "fit" in info:
-        said += [info.get(key) for key in _RULE_KEYS]
+    said = [shards, info["classes"], info["frame_size"], *(info[key] for key in _RULE_KEYS)]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 

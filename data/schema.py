@@ -66,9 +66,9 @@ class DatasetInfo(pydantic.BaseModel):
     format: Annotated[int, Field(ge=FORMAT_VERSION, le=FORMAT_VERSION)]
     classes: Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(min_length=1)]
     frame_size: Annotated[list[_Side], Field(min_length=2, max_length=2)]
-    fit: Literal["pad", "stretch"] = "stretch"  # what data sets that do not say it were made with
-    pixel_aspect: Annotated[float, Field(gt=0)] = 1.0
-    fan: Literal["keep", "blank"] = "keep"
+    fit: Literal["pad", "stretch"]
+    pixel_aspect: Annotated[float, Field(gt=0)]
+    fan: Literal["keep", "blank"]
     source: dict[str, Any]
     split_seed: int | None
     splits: Splits

@@ -21,7 +21,6 @@ from data.reading import stored_records
 from data.simulation import PARTLY, by_split, combined, simulated
 from data.sources.config import MergeConfig
 from data.splits import SPLITS
-from data.video.framing import FrameRule
 
 SCANNER = "simulated"
 ADDED = "warning: training frames that are simulated"
@@ -55,7 +54,7 @@ def merge_datasets(config: MergeConfig) -> Dataset:
         seed=main.info["split_seed"],
         overwrite=config.overwrite,
         require_all_classes=False,
-        rule=FrameRule(main.fit, main.info.get("pixel_aspect", 1.0), main.fan),
+        rule=main.rule,
     ) as writer:
         for split in there:
             for record in track(stored_records(main, split), f"{split} frames of {main.path.name}"):

@@ -22,8 +22,6 @@ Fit = Literal["pad", "stretch"]
 FanRule = Literal["keep", "blank"]
 FITS: tuple[str, ...] = get_args(Fit)
 FAN_RULES: tuple[str, ...] = get_args(FanRule)
-# What data sets and artefacts that do not name a fit were made with.
-OLD_FIT: Fit = "stretch"
 # Pixels of a known export are never longer than this.
 MAX_PIXEL_ASPECT = 10.0
 

@@ -50,7 +50,7 @@ def describe(source: Source, licence: str | None) -> dict[str, Any]:
         "classes": list(metadata.classes),
         "input": {**_tensor(entry), "colour": "grey"},
         "output": {**_tensor(end), "is": "probabilities"},
-        "preparation": preparation_of(metadata.fit, metadata.fan, source.data.info.get("pixel_aspect", 1.0)),
+        "preparation": preparation_of(metadata.fit, metadata.fan, source.data.rule.pixel_aspect),
         "decision": fields.get("decision"),
         "ood": fields.get("ood"),
         "self_test": self_test(source.content, metadata.frame_size),

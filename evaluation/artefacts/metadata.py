@@ -23,6 +23,8 @@ from common.files import path_kind, write_text
 from evaluation.artefacts.fitted import CONFIG, Decision, OutOfDistribution
 
 _CURE = "correct the field or export the artefact again"
+# A file must state these: a default would be a guess at how the model's frames are made, or no check of its bytes.
+_STATED = ("fit", "fan", "sha256")
 
 Text = Annotated[str, pydantic.Field(min_length=1, max_length=200)]
 Pixels = Annotated[int, pydantic.Field(strict=True, ge=1, le=16384)]
@@ -86,7 +88,7 @@ class Metadata:
     version: Annotated[str, pydantic.Field(max_length=500)] = "0"
     dataset_checksum: Annotated[str, pydantic.Field(max_length=200)] = ""
     teacher: Teacher | None = None
-    fit: Literal["pad", "stretch"] = "stretch"  # what artefacts that do not say it were trained with
+    fit: Literal["pad", "stretch"] = "pad"
     fan: Literal["keep", "blank"] = "keep"
     decision: Decision | None = None
     ood: OutOfDistribution | None = None
@@ -137,9 +139,11 @@ def read_metadata(artefact_path: str | os.PathLike) -> Metadata:
             f"{path}: there is no metadata next to the artefact {Path(artefact_path).name}: copy this file "
             "together with the artefact from its run folder, or export it again with train.py"
         )
-    metadata = checked(Metadata, read_json(path, "the metadata", _CURE), path, _CURE)
-    if not metadata.sha256:
-        raise InputError(f"{path}: sha256 is missing: export the artefact again")
+    content = read_json(path, "the metadata", _CURE)
+    metadata = checked(Metadata, content, path, _CURE)
+    for field in _STATED:
+        if not content.get(field):
+            raise InputError(f"{path}: {field} is missing: export the artefact again")
     return metadata
 
 

@@ -17,8 +17,7 @@ def describe_again(folder, info):
         found["shard_bytes"] = [len(content) for content in contents]
         found["shard_sha256"] = [hashlib.sha256(content).hexdigest() for content in contents]
         shards += [list(each) for each in zip(found["shards"], found["shard_bytes"], found["shard_sha256"])]
-    said = [shards, info["classes"], info["frame_size"]]
-    if "fit" in info:
-        said += [info.get(field.name) for field in dataclasses.fields(FrameRule)]
+    rule = [info[field.name] for field in dataclasses.fields(FrameRule)]
+    said = [shards, info["classes"], info["frame_size"], *rule]
     info["checksum"] = hashlib.sha256(json.dumps(said).encode()).hexdigest()
     (folder / "dataset.json").write_text(json.dumps(info))

@@ -6,7 +6,7 @@ from data.dataset import Dataset, FrameRecord, open_dataset, write_dataset
 from data.video.framing import FrameRule
 
 CLASSES = ("ring", "disc", "bar")
-STRETCHED = FrameRule(fit="stretch")
+PADDED = FrameRule()
 
 
 def picture(size, seed) -> np.ndarray:
@@ -19,7 +19,7 @@ def picture(size, seed) -> np.ndarray:
     return np.clip(value, 0, 255).astype(np.uint8)
 
 
-def write(folder, size, order=range(6), rule=STRETCHED) -> Dataset:
+def write(folder, size, order=range(6), rule=PADDED) -> Dataset:
     """Six frames of two patients for training and three for validation, looked at near the middle."""
     source = {"kind": "smooth", "simulated": True}
     with write_dataset(folder, classes=CLASSES, frame_size=size, source=source, seed=0, rule=rule,

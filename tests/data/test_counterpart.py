@@ -65,7 +65,7 @@ def test_what_two_sizes_can_not_share_is_refused():
             "row 0 of split 'train' is frame 1 of train0, and in .* it is frame 0 of train0",
         ),
         ({"order": (0, 1, 2, 3)}, "has 4 frames in split 'train', and .* has 6"),
-        ({"rule": FrameRule(fit="pad")}, "its fit is pad, and that of .* stretch"),
+        ({"rule": FrameRule(fit="stretch")}, "its fit is stretch, and that of .* pad"),
     ],
     ids=lambda value: str(value)[:30],
 )

@@ -7,6 +7,7 @@ import pytest
 
 from common.errors import InputError
 from data.dataset import FrameRecord, open_dataset, write_dataset
+from data.sources.config import PrepareConfig
 from data.video.framing import FrameRule, place_image, prepare_image
 from evaluation.artefacts import Metadata, check_matches
 from tests.data.clips import write_gaze, write_video
@@ -141,30 +142,27 @@ def tiny(path, **options):
     return open_dataset(path)
 
 
-def test_an_artefact_of_another_fit_is_refused_and_what_names_none_was_stretched(tmp_path):
-    padded, unsaid = tiny(tmp_path / "padded", rule=FrameRule("pad")), tiny(tmp_path / "unsaid")
-    old = Metadata("m", ("a", "b"), (8, 8), "logits", "student")
-    new = Metadata("m", ("a", "b"), (8, 8), "logits", "student", fit="pad")
-    assert old.fit == "stretch" == unsaid.fit and padded.fit == "pad"
-    check_matches(old, unsaid, "old.keras")
-    check_matches(new, padded, "new.keras")
-    for metadata, data in ((old, padded), (new, unsaid)):
-        with pytest.raises(InputError, match=f"fit {metadata.fit}.*fit {metadata.fit}"):
-            check_matches(metadata, data, "m.keras")
+def test_an_artefact_of_another_fit_is_refused(tmp_path):
+    for fit, other in (("pad", "stretch"), ("stretch", "pad")):
+        data = tiny(tmp_path / fit, rule=FrameRule(fit))
+        check_matches(Metadata("m", ("a", "b"), (8, 8), "logits", "student", fit=fit), data, "m.keras")
+        with pytest.raises(InputError, match=f"fit {other}.*were made with {fit}: prepare the data with fit {other}"):
+            check_matches(Metadata("m", ("a", "b"), (8, 8), "logits", "student", fit=other), data, "m.keras")
 
 
-def test_a_data_set_of_before_opens_as_stretched(tmp_path):
-    """Its description has no fit and a checksum without one."""
-    import hashlib
+def test_nobody_names_a_rule_and_it_is_that_of_preparation(tmp_path):
+    data = tiny(tmp_path / "unsaid")
+    assert data.rule == FrameRule() == PrepareConfig(out=tmp_path / "out").rule
+    check_matches(Metadata("m", ("a", "b"), (8, 8), "logits", "student"), data, "m.keras")
 
-    data = tiny(tmp_path / "old", rule=FrameRule("stretch"))
-    info = {k: v for k, v in data.info.items() if k not in ("fit", "pixel_aspect", "fan")}
-    splits = info["splits"].values()
-    shards = [list(row) for s in splits for row in zip(s["shards"], s["shard_bytes"], s["shard_sha256"])]
-    text = json.dumps([shards, info["classes"], info["frame_size"]])
-    info["checksum"] = hashlib.sha256(text.encode()).hexdigest()
-    (tmp_path / "old" / "dataset.json").write_text(json.dumps(info))
-    assert open_dataset(tmp_path / "old").fit == "stretch"
+
+@pytest.mark.parametrize("field", ["fit", "pixel_aspect", "fan"])
+def test_a_data_set_that_does_not_say_how_its_frames_were_made_is_refused(tmp_path, field):
+    info = dict(tiny(tmp_path / "a").info)
+    del info[field]
+    (tmp_path / "a" / "dataset.json").write_text(json.dumps(info))
+    with pytest.raises(InputError, match=rf"dataset\.json: .*{field} is missing.*again with prepare\.py"):
+        open_dataset(tmp_path / "a")
 
 
 def test_the_fit_is_part_of_the_checksum(tmp_path):

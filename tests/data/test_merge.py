@@ -111,8 +111,11 @@ def test_merged_again_it_is_partly_simulated_still(real, merged, tmp_path):
     ("written", "message"),
     [
         ({"frame_size": (16, 16)}, "was prepared with frame_size 16×16, and .* with 16×24: prepare one of them again"),
-        ({"rule": FrameRule(fit="pad")}, "with fit pad, and .* with stretch: prepare one of them again with the fit"),
-        ({"rule": FrameRule(fit="stretch", fan="blank")}, "with fan blank, and .* with keep"),
+        (
+            {"rule": FrameRule(fit="stretch")},
+            "with fit stretch, and .* with pad: prepare one of them again with the",
+        ),
+        ({"rule": FrameRule(fan="blank")}, "with fan blank, and .* with keep"),
         ({"classes": ("femur", "abdomen", "head")}, "its classes are femur, abdomen, head, and those of .* withhold"),
     ],
     ids=("size", "fit", "fan", "classes"),

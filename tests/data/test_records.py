@@ -54,7 +54,7 @@ def checksum(info):
     keys = ("shards", "shard_bytes", "shard_sha256")
     splits = [info["splits"][name] for name in ("train", "val", "test")]
     shards = [list(shard) for split in splits for shard in zip(*(split[key] for key in keys), strict=True)]
-    rule = [info.get(key) for key in ("fit", "pixel_aspect", "fan")] if "fit" in info else []
+    rule = [info["fit"], info["pixel_aspect"], info["fan"]]
     said = [shards, info["classes"], info["frame_size"], *rule]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 

@@ -136,7 +136,7 @@ def test_a_wrong_field_is_one_line_that_names_it(written, field, value):
             example(**{field: value})
 
 
-@pytest.mark.parametrize("field", ["name", "classes", "frame_size", "output", "stage", "sha256"])
+@pytest.mark.parametrize("field", ["name", "classes", "frame_size", "output", "stage", "fit", "fan", "sha256"])
 def test_a_missing_field_is_named(written, field):
     artefact, path, fields = written
     path.write_text(json.dumps({name: value for name, value in fields.items() if name != field}))
