@@ -8,7 +8,6 @@ map's size and width are chosen when training.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 from collections import Counter, defaultdict
@@ -26,7 +25,7 @@ from data.frame_record import UNLABELLED, FrameRecord, check_frame, to_example
 from data.names import name_fault, refuse_spellings
 from data.pseudonyms import Pseudonyms
 from data.records import check_split, sha256_of_shard
-from data.schema import FORMAT_VERSION, DatasetInfo
+from data.schema import FORMAT_VERSION, RULE_KEYS, DatasetInfo, checksum_of
 from data.splits import SPLITS
 from data.video.framing import FrameRule
 
@@ -66,7 +65,7 @@ class Dataset:
     @property
     def rule(self) -> FrameRule:
         """How images became its frames."""
-        return FrameRule(**{name: self.info[name] for name in _RULE_KEYS})
+        return FrameRule(**{name: self.info[name] for name in RULE_KEYS})
 
     def shards(self, split: str) -> list[str]:
         """Paths of a split's shards, in order."""
@@ -212,7 +211,7 @@ class DatasetWriter:
             "refused": {reason: count for reason, count in self.refused.items() if count},
             "notes": dict(self.notes),
         }
-        info["checksum"] = _checksum(info)
+        info["checksum"] = checksum_of(info)
         checked(DatasetInfo, info, self.folder / "dataset.json", "correct what is written")
         write_text(self.folder / "dataset.json", json.dumps(info, indent=2, ensure_ascii=False) + "\n")
         if self._pseudonyms is not None:
@@ -320,7 +319,7 @@ def open_dataset(path: str | os.PathLike, *, verify: bool | None = None) -> Data
     if isinstance(found, int) and found != FORMAT_VERSION:
         raise InputError(f"{file}: format {found}, expected {FORMAT_VERSION}: {_CURE}")
     checked(DatasetInfo, content, file, _CURE)
-    if content["checksum"] != _checksum(content):
+    if content["checksum"] != checksum_of(content):
         raise InputError(f"{file}: its checksum is not that of what it says of the shards: {_CURE}")
     data = Dataset(path, tuple(content["classes"]), tuple(content["frame_size"]), content["checksum"], content)
     patients = {split: content["splits"][split]["frames_per_patient"] for split in SPLITS}
@@ -374,21 +373,6 @@ def _check_content(data: Dataset, decode: bool) -> None:
             if sha256_of_shard(shard) != expected:
                 raise InputError(f"{shard}: its checksum is wrong, it is damaged or was changed: {_CURE}")
         check_split(shards, classes=data.classes, frame_size=data.frame_size, counts=info, decode=decode)
-
-
-def _checksum(info: Mapping[str, Any]) -> str:
-    """Of the shards' bytes, and of what tells them apart: splits, sizes, class names, frame size and frame rule."""
-    shards = [
-        [name, size, digest]
-        for split in SPLITS
-        for name, size, digest in zip(*(info["splits"][split][key] for key in _SHARD_KEYS))
-    ]
-    said = [shards, info["classes"], info["frame_size"], *(info[key] for key in _RULE_KEYS)]
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
-
-
-_RULE_KEYS = tuple(field.name for field in dataclasses.fields(FrameRule))
-_SHARD_KEYS = ("shards", "shard_bytes", "shard_sha256")
 
 
 def _check_patients(patients: Mapping[str, Mapping[str, int]], where: str | Path) -> None:

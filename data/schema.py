@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import pydantic
 from pydantic import Field
 
+from data.splits import SPLITS
+from data.video.framing import FrameRule
+
 FORMAT_VERSION = 2
+RULE_KEYS = tuple(field.name for field in dataclasses.fields(FrameRule))
+_SHARD_KEYS = ("shards", "shard_bytes", "shard_sha256")
 _STRICT = pydantic.ConfigDict(strict=True, allow_inf_nan=False)
 _Count = Annotated[int, Field(ge=0, le=10**12)]
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -81,7 +90,7 @@ class DatasetInfo(pydantic.BaseModel):
         if len(set(self.classes)) != len(self.classes):
             raise ValueError("a class comes twice")
         known = {*self.classes, "unlabelled"}
-        for split in ("train", "val", "test"):
+        for split in SPLITS:
             info: SplitInfo = getattr(self.splits, split)
             for name in (*info.frames_per_class, *info.gaze_frames_per_class):
                 if name not in known:
@@ -95,3 +104,14 @@ class DatasetInfo(pydantic.BaseModel):
             if len(set(info.shards)) != len(info.shards):
                 raise ValueError(f"splits.{split}: a shard comes twice")
         return self
+
+
+def checksum_of(info: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) of the shards' bytes, and of what tells them apart: splits, sizes, classes, frame size and rule."""
+    shards = [
+        [name, size, digest]
+        for split in SPLITS
+        for name, size, digest in zip(*(info["splits"][split][key] for key in _SHARD_KEYS))
+    ]
+    said = [shards, info["classes"], info["frame_size"], *(info[key] for key in RULE_KEYS)]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
