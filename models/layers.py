@@ -36,15 +36,15 @@ def check_frame(model: str, frame_shape: tuple[int, int, int], least: int = 32) 
         )
 
 
-def stage_depths(model: str, depths: Sequence[int]) -> tuple[int, ...]:
-    """The number of blocks of each of four stages, as a tuple.
+def stage_depths(model: str, depths: Sequence[int], stages: int = 4) -> tuple[int, ...]:
+    """The number of blocks of each stage, as a tuple.
 
     Raises:
-        InputError: anything but four whole numbers of at least 1.
+        InputError: anything but so many whole numbers of at least 1.
     """
     given = tuple(depths) if isinstance(depths, (tuple, list)) else ()
-    if len(given) != 4 or not all(type(depth) is int and depth > 0 for depth in given):
-        raise InputError(f"model {model}: depths {depths!r}: must be four whole numbers of at least 1")
+    if len(given) != stages or not all(type(depth) is int and depth > 0 for depth in given):
+        raise InputError(f"model {model}: depths {depths!r}: must be {stages} whole numbers of at least 1")
     return given
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from common.tensors import Tensor
 from models.imagenet import ImageNetWeights
-from models.layers import bn_relu, channels, conv_bn_relu
+from models.layers import bn_relu, channels, conv_bn_relu, stage_depths
 from models.registry import register
 
 if TYPE_CHECKING:
@@ -30,16 +30,9 @@ _BLOCKS_V1 = (
     (1024, 2, None),
     (1024, 1, "stride32"),
 )
-# v2: (expansion, channels, blocks, stride of the first block)
-_STAGES_V2 = (
-    (1, 16, 1, 1),
-    (6, 24, 2, 2),
-    (6, 32, 3, 2),
-    (6, 64, 4, 2),
-    (6, 96, 3, 1),
-    (6, 160, 3, 2),
-    (6, 320, 1, 1),
-)
+# v2: (expansion, channels, stride of the first block), and the blocks of each stage
+_STAGES_V2 = ((1, 16, 1), (6, 24, 2), (6, 32, 2), (6, 64, 2), (6, 96, 1), (6, 160, 2), (6, 320, 1))
+DEPTHS_V2 = (1, 2, 3, 4, 3, 3, 1)
 _TAPS = ("stride4", "stride8", "stride16", "stride32")
 
 
@@ -104,10 +97,10 @@ def _ours_v2(name: str) -> str:
     return f"block{number}_{part}_{kind}"
 
 
-def _layout_v2(options: Mapping[str, Any]) -> dict[str, float]:
+def _layout_v2(options: Mapping[str, Any]) -> dict[str, Any]:
     """The published narrow models keep the last convolution's 1280 channels; the wide ones widen it."""
     follows = options["head_width"] is None and options["width"] >= 1
-    return {} if follows else {"head_width": max(1.0, options["width"])}
+    return {"depths": DEPTHS_V2, **({} if follows else {"head_width": max(1.0, options["width"])})}
 
 
 @register(
@@ -129,6 +122,7 @@ def build_v2(
     *,
     width: float = 0.2,
     head_width: float | None = None,
+    depths: Sequence[int] = DEPTHS_V2,
     dropout: float = 0.2,
 ) -> keras.Model:
     """MobileNet v2: inverted residuals with linear bottlenecks, with a width multiplier.
@@ -148,15 +142,20 @@ def build_v2(
         head_width: multiplier of the last convolution's 1280 channels; None follows `width`.
             The published narrow models keep all of them (1.0), which is most of a small
             model: 0.35 with one input channel and four classes has 415,044 parameters then.
+        depths: blocks of each of the seven stages.
         dropout: before the classifier.
 
     Returns:
         Model [B, H, W, C] → logits [B, num_classes]; taps stride4, 8, 16, 32.
+
+    Raises:
+        InputError: depths that can't be.
     """
+    depths = stage_depths("mobilenet_v2", depths, len(_STAGES_V2))
     inputs = keras_module.Input(frame_shape, name="frame")
     x = conv_bn_relu(keras_module, inputs, _divisible(32, width), 3, strides=2, name="stem", cap=6.0)
     grid, number = 2, 0
-    for expansion, filters, blocks, first in _STAGES_V2:
+    for (expansion, filters, first), blocks in zip(_STAGES_V2, depths, strict=True):
         for strides in (first, *[1] * (blocks - 1)):
             number += 1
             # Leaving a grid: nothing else is activated on it.

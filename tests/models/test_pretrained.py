@@ -145,6 +145,7 @@ def test_without_the_network_it_is_an_error_and_not_a_random_start(tmp_path, mon
         ("densenet121", "imagenet", {"preprocess": "none"}, r"'\{preprocess: imagenet\}'"),
         ("mobilenet_v1", "imagenet", {"width": 0.2}, r"at width 0\.2: choose 0\.25, 0\.5, 0\.75, 1"),
         ("mobilenet_v2", "imagenet", {"width": 0.5}, r"head_width None: .*head_width: 1"),
+        ("mobilenet_v2", "imagenet", {"width": 1.0, "depths": [1] * 7}, r"depths: \[1, 2, 3, 4, 3, 3, 1\]"),
         ("sononet_16", "imagenet", {}, r"no ImageNet weights for sononet_16: choose densenet121, mobilenet_v1"),
         ("resnet50", "weights.pt", {}, r"weights\.pt: is neither imagenet nor"),
         ("resnet50", "none.h5", {}, r"none\.h5: there is no such file"),

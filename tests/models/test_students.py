@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from models.registry import create, outline
+from common.errors import InputError
+from models.registry import create, find, outline
 from tests.models.zoo import count
 
 # Published widths, at which the rounding to multiples of 8 does something.
@@ -50,6 +51,17 @@ def test_the_residuals_of_mobilenet_v2_are_the_published_ten():
     assert {layer.output.shape[-1] for layer in added} == {24, 32, 64, 96, 160}
     expanded = [layer.output.shape[-1] for layer in model.layers if layer.name.endswith("_expand_conv")]
     assert expanded == [96, 144, 144, 192, 192, 192, *[384] * 4, *[576] * 3, *[960] * 3]
+
+
+def test_mobilenet_v2_may_have_fewer_blocks_and_keeps_its_stages():
+    model = outline("mobilenet_v2", (64, 96, 1), 3, width=1.0, depths=(1, 2, 1, 1, 2, 1, 1))
+    added = [layer.output.shape[-1] for layer in model.layers if isinstance(layer, keras.layers.Add)]
+    assert added == [24, 96]
+    strides = {name: 64 // model.get_layer(name).output.shape[1] for name in find("mobilenet_v2").taps}
+    assert strides == {f"stride{stride}": stride for stride in (4, 8, 16, 32)}
+    for wrong in ([1, 2, 3, 4], [1, 2, 0, 1, 1, 1, 1], 7):
+        with pytest.raises(InputError, match=r"model mobilenet_v2: depths .* must be 7 whole numbers of at least 1"):
+            outline("mobilenet_v2", (64, 96, 1), 3, depths=wrong)
 
 
 @pytest.mark.parametrize("name, stem", [("squeezenet_1_0", (7, 7, 1, 96)), ("squeezenet_1_1", (3, 3, 1, 64))])
