@@ -42,7 +42,6 @@ def main(argv: list[str]) -> int:
     cut = argv.index("--") if "--" in argv else len(argv)
     parser = Parser(prog="study.py", description=__doc__, formatter_class=_Help)
     commands = parser.add_subcommands()
-    doing = {"run": _run, "check": _check, "table": _table, "store": _store, "evidence": _evidence}
     for name, (help, flags) in _FLAGS.items():
         subparser = Parser(description=help)
         for flag, options in flags.items():
@@ -51,15 +50,29 @@ def main(argv: list[str]) -> int:
     parsed = parser.parse_args(argv[:cut])
     if argv[cut:] and parsed.subcommand != "run":
         raise InputError(f"{argv[cut]}: only `run` passes words on: leave them out")
-    if parsed.subcommand not in ("run", None):
+    chosen, flags = parsed.subcommand, parsed[parsed.subcommand]
+    if chosen != "run":
         from common import quiet  # noqa: F401  (before TensorFlow)
-    return doing[parsed.subcommand](parsed[parsed.subcommand], argv[cut + 1 :])
-
-
-def _run(flags: jsonargparse.Namespace, more: list[str]) -> int:
+    if chosen == "evidence":
+        _evidence(flags)
+        return 0
     from studies.declare import choose, read_study
 
-    choose(read_study(flags.config, flags.runs), flags.data, flags.only)  # names that the study does not have
+    study = read_study(flags.config, flags.runs)
+    rows = choose(study, flags.data, flags.get("only"))
+    if chosen == "run":
+        _run(flags, argv[cut + 1 :])
+    elif chosen == "check":
+        from studies.check import check
+
+        check(study, rows)
+    else:
+        tables = {row.table: study.tables[row.table] for row in rows}
+        {"table": _table, "store": _store}[chosen](study, tables, flags)
+    return 0
+
+
+def _run(flags: jsonargparse.Namespace, more: list[str]) -> None:
     if importlib.util.find_spec("snakemake") is None:
         raise InputError("Snakemake, which runs studies, is not installed: pip install -r requirements-study.txt")
     settings = {"study": flags.config, "runs": flags.runs, "threads": flags.threads}
@@ -70,21 +83,11 @@ def _run(flags: jsonargparse.Namespace, more: list[str]) -> int:
     os.execv(sys.executable, words)  # in place of this process, so that Ctrl-C and SIGTERM reach it
 
 
-def _check(flags: jsonargparse.Namespace, _: list[str]) -> int:
-    from studies.check import check
-    from studies.declare import choose, read_study
-
-    study = read_study(flags.config, flags.runs)
-    check(study, choose(study, flags.data, flags.only))
-    return 0
-
-
-def _table(flags: jsonargparse.Namespace, _: list[str]) -> int:
+def _table(study: Study, tables: dict[str, Table], flags: jsonargparse.Namespace) -> None:
     from studies.page import paragraphs, print_lines, write_blocks
     from studies.picture import draw_table
     from studies.table import collect_lines
 
-    tables = _tables(study := _study(flags), flags)
     if flags.picture and len(tables) != 1:
         raise InputError(f"--picture {flags.picture}: shows one table: name it by --data")
     lines = {name: collect_lines(study, table) for name, table in tables.items()}
@@ -95,20 +98,17 @@ def _table(flags: jsonargparse.Namespace, _: list[str]) -> int:
             say(f"wrote {flags.picture}")
     if flags.page:
         write_blocks(flags.page, {name: paragraphs(study, table, lines[name]) for name, table in tables.items()})
-    return 0
 
 
-def _store(flags: jsonargparse.Namespace, _: list[str]) -> int:
+def _store(study: Study, tables: dict[str, Table], flags: jsonargparse.Namespace) -> None:
     from studies.stored import store_table
 
-    study = _study(flags)
-    for name, table in _tables(study, flags).items():
+    for name, table in tables.items():
         written = store_table(study, table, flags.out / name)
         say(f"{flags.out / name}: {len(written)} of {len(table.rows)} rows stored")
-    return 0
 
 
-def _evidence(flags: jsonargparse.Namespace, _: list[str]) -> int:
+def _evidence(flags: jsonargparse.Namespace) -> None:
     from studies.evidence import blocks
     from studies.evidence_figure import draw
     from studies.page import write_blocks
@@ -125,20 +125,6 @@ def _evidence(flags: jsonargparse.Namespace, _: list[str]) -> int:
     if flags.picture:
         draw(flags.picture, found)
         say(f"wrote {flags.picture}")
-    return 0
-
-
-def _study(flags: jsonargparse.Namespace) -> Study:
-    from studies.declare import read_study
-
-    return read_study(flags.config, flags.runs)
-
-
-def _tables(study: Study, flags: jsonargparse.Namespace) -> dict[str, Table]:
-    from studies.declare import choose
-
-    choose(study, flags.data)  # names that the study does not have
-    return {name: table for name, table in study.tables.items() if not flags.data or name in flags.data}
 
 
 class _Help(argparse.RawDescriptionHelpFormatter, jsonargparse.DefaultHelpFormatter):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from studies.claims import claim_table, difference_table, interval_head
 from studies.declare import split_name
-from studies.folds import fold_paragraphs
+from studies.folds import fold_paragraphs, grouped
 from studies.page import markdown
 from studies.statistics import Difference, interval, lost_share, mean_and_sd, paired_difference
 from studies.stored import Stored
@@ -14,14 +14,8 @@ from studies.stored import Stored
 
 def blocks(tables: Sequence[Stored]) -> dict[str, list[str]]:
     """{name: what a page says of it}, by table; folds of one comparison have one name."""
-    found: dict[str, list[str]] = {}
-    folds: dict[str, list[Stored]] = {}
-    for stored in tables:
-        if stored.index.get("fold_of"):
-            folds.setdefault(stored.index["fold_of"], []).append(stored)
-        else:
-            found[stored.folder.name] = paragraphs(stored)
-    return {**found, **{name: fold_paragraphs(parts) for name, parts in folds.items()}}
+    found = {stored.folder.name: paragraphs(stored) for stored in tables if not stored.index["fold_of"]}
+    return {**found, **{name: fold_paragraphs(folds) for name, folds in grouped(tables).items()}}
 
 
 def paragraphs(stored: Stored) -> list[str]:
@@ -32,7 +26,7 @@ def paragraphs(stored: Stored) -> list[str]:
     if stored.index["claims"]:
         gap, over = "difference, percentage points", "seeds and patients"
         parts.append(claim_table(stored.index, differences(stored, stored.index["claims"]), gap, over, "seeds"))
-        if described := differences(stored, stored.index.get("described", [])):
+        if described := differences(stored, stored.index["described"]):
             parts += ["Described, not claimed:", difference_table(stored.index, described, gap, over, "seeds")]
     return [*parts, *lost_shares(stored), left_over(stored)]
 
@@ -70,7 +64,7 @@ def differences(stored: Stored, pairs: Sequence[Sequence[str]]) -> dict[tuple[st
 def lost_shares(stored: Stored) -> list[str]:
     """A sentence for each declared share: how much of an arm's gain a control loses."""
     found = []
-    for names in stored.index.get("shares", []):
+    for names in stored.index["shares"]:
         counts = [each for name in names if (each := stored.counts(name)) is not None]
         if len(counts) < len(names) or len({each.seeds for each in counts}) != 1:
             continue

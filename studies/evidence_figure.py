@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 
 from common.errors import InputError
 from evaluation.figures import PALETTE
-from studies.folds import arm_scores, over_folds
+from studies.folds import arm_scores, grouped, over_folds
 from studies.picture import picture
 from studies.statistics import interval, mean_and_sd
 from studies.stored import Stored
@@ -30,11 +30,8 @@ def draw(path: Path, tables: Sequence[Stored]) -> None:
         InputError: nothing has run, or an ending that no picture has.
     """
     tables = [stored for stored in tables if stored.index["trainings"]]
-    folds: dict[str, list[Stored]] = {}
-    for stored in tables:
-        if stored.index.get("fold_of"):
-            folds.setdefault(stored.index["fold_of"], []).append(stored)
-    tables = [stored for stored in tables if stored.index["claims"] and not stored.index.get("fold_of")]
+    folds = grouped(tables)
+    tables = [stored for stored in tables if stored.index["claims"] and not stored.index["fold_of"]]
     panels: list[Callable[[Axes], None]] = []
     for same in _of_same_frames(tables):
         budgets = {about["labelled_patients"] for stored in same for about in stored.index["arms"].values()}
@@ -102,16 +99,16 @@ def _draw_folds(axes: Axes, folds: Sequence[Stored]) -> None:
     lines, index = [], folds[0].index
     for arm, about in index["arms"].items():
         scores = arm_scores(folds, arm)
-        if scores.by_fold:
+        if len(scores.values):
             mean, low, high = over_folds(scores)
-            lines.append(_Line(about, np.array([each.mean() for each in scores.by_fold.values()]), mean, (low, high)))
+            lines.append(_Line(about, scores.by_fold().to_numpy(), mean, (low, high)))
     _forest(axes, lines, "folds", f"area under the ROC curve of each fold\n{index['note'] or index['fold_of']}")
 
 
 def _draw_scanners(axes: Axes, folds: Sequence[Stored]) -> None:
     """A group of bars per fold, a bar per arm that has run on all of them, with its interval."""
     index = folds[0].index
-    scores = {arm: found for arm in index["arms"] if len((found := arm_scores(folds, arm)).by_fold) == len(folds)}
+    scores = {arm: found for arm in index["arms"] if len((found := arm_scores(folds, arm)).by_fold()) == len(folds)}
     width = 0.8 / max(1, len(scores))
     for place, (arm, found) in enumerate(scores.items()):
         each = [over_folds(one) for one in found.single_folds()]

@@ -13,6 +13,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 
 from common.errors import InputError
 from studies.claims import claim_table, interval_head
@@ -37,28 +38,32 @@ _OVERLAP = (
 
 @dataclasses.dataclass(frozen=True)
 class Scores:
-    """An arm's areas under the ROC curve, or its accuracies.
+    """An arm's areas under the ROC curve, or its accuracies; or how two arms differ in them.
 
     Attributes:
-        by_fold: {fold: float [seeds], score of each training on the fold's test frames}.
-        drawn: {fold: float [draws, seeds], the same on resampled patients, alike for all arms}.
-        seeds: {fold: names of the seeds, in the order of the columns}.
+        values: float, indexed by (fold, seed): score of each training on the fold's test frames.
+        drawn: float [draws, trainings], columns as the index of `values`: the same on resampled patients, alike for all
+            arms.
         random_folds: whether the folds are a sample, which is resampled too.
         tested: of random folds {fold: test frames for each training frame}.
     """
 
-    by_fold: dict[str, np.ndarray]
-    drawn: dict[str, np.ndarray]
-    seeds: dict[str, tuple[int, ...]]
-    random_folds: bool = True
-    tested: dict[str, float] = dataclasses.field(default_factory=dict)
+    values: pd.Series
+    drawn: pd.DataFrame
+    random_folds: bool
+    tested: dict[str, float]
+
+    def of(self, trainings: pd.Index) -> Scores:
+        """Those of some trainings."""
+        return dataclasses.replace(self, values=self.values[trainings], drawn=self.drawn[trainings])
+
+    def by_fold(self) -> pd.Series:
+        """Mean score of each fold over its seeds."""
+        return self.values.groupby(level="fold", sort=False).mean()
 
     def single_folds(self) -> list[Scores]:
         """Those of each fold alone."""
-        return [
-            Scores({name: values}, {name: self.drawn[name]}, {name: self.seeds[name]}, self.random_folds)
-            for name, values in self.by_fold.items()
-        ]
+        return [self.of(each.index) for _, each in self.values.groupby(level="fold", sort=False)]
 
     def repeated(self) -> np.ndarray:
         """What the spread is over: of random folds each one's mean score, else each seed's mean over all folds.
@@ -66,11 +71,8 @@ class Scores:
         Returns:
             float [folds], or float [seeds that every fold has].
         """
-        if self.random_folds:
-            return np.array([values.mean() for values in self.by_fold.values()])
-        everywhere = sorted(set.intersection(*map(set, self.seeds.values())))
-        columns = ([self.seeds[name].index(seed) for seed in everywhere] for name in self.by_fold)
-        return np.mean([self.by_fold[name][rows] for name, rows in zip(self.by_fold, columns, strict=True)], axis=0)
+        found = self.by_fold() if self.random_folds else self.values.unstack("fold").dropna().mean(axis=1)
+        return found.to_numpy()
 
 
 def area(scores: np.ndarray, positive: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
@@ -107,37 +109,34 @@ def arm_scores(folds: Sequence[Stored], arm: str, *, draws: int = DRAWS, seed: i
     Raises:
         InputError: a fold without the positive class, or without any other; stored tables that don't fit.
     """
-    found = Scores({}, {}, {}, bool(folds[0].index["positive"]))
+    positive_class, tested = folds[0].index["positive"], {}
+    values, drawn = dict[tuple[str, int], float](), dict[tuple[str, int], np.ndarray]()
     for place, fold in enumerate(folds):
-        seeds = fold.seeds(arm)
-        if not seeds:
-            continue
-        kept = (fold.frames["label"] >= 0).to_numpy()
+        name, kept = fold.folder.name, (fold.frames["label"] >= 0).to_numpy()
         label = fold.frames["label"].to_numpy()[kept]
         patients, index = np.unique(fold.frames["patient_id"].to_numpy()[kept], return_inverse=True)
         weights = multiplicities(np.random.default_rng([seed, place]), draws, len(patients))[:, index]
-        given = [fold.probabilities(arm, each)[kept] for each in seeds]
-        if found.random_folds:
-            column = fold.index["classes"].index(fold.index["positive"])
-            positive = label == column
-            if positive.all() or not positive.any():
-                raise InputError(f"{fold.folder}: its test frames are all of one kind, so there is no ROC curve")
-            pairs = [(area(each[:, column], positive), area(each[:, column], positive, weights)) for each in given]
-            found.tested[fold.folder.name] = len(label) / fold.index["train_frames"]
-        else:
-            answers = [each.argmax(axis=1) == label for each in given]
-            pairs = [(share_right(right), share_right(right, weights)) for right in answers]
-        name = fold.folder.name
-        found.by_fold[name] = np.array([score for score, _ in pairs])
-        found.drawn[name] = np.stack([drawn for _, drawn in pairs], axis=1)
-        found.seeds[name] = tuple(seeds)
-    return found
+        for training in fold.seeds(arm):
+            given = fold.probabilities(arm, training)[kept]
+            if positive_class:
+                column = fold.index["classes"].index(positive_class)
+                positive = label == column
+                if positive.all() or not positive.any():
+                    raise InputError(f"{fold.folder}: its test frames are all of one kind, so there is no ROC curve")
+                tested[name] = len(label) / fold.index["train_frames"]
+                score, resampled = (area(given[:, column], positive, each) for each in (None, weights))
+            else:
+                right = given.argmax(axis=1) == label
+                score, resampled = (share_right(right, each) for each in (None, weights))
+            values[name, training], drawn[name, training] = float(score), resampled
+    trainings = pd.MultiIndex.from_tuples(list(values), names=["fold", "seed"])
+    frame = pd.DataFrame(drawn, columns=trainings, dtype=float)
+    return Scores(pd.Series(values, trainings, dtype=float), frame, bool(positive_class), tested)
 
 
 def over_folds(scores: Scores, *, seed: int = 0, level: float = LEVEL) -> tuple[float, float, float]:
     """Mean over folds (and seeds within a fold), and its interval."""
-    drawn = _mean_of_drawn(list(scores.drawn.values()), seed, scores.random_folds)
-    return (float(np.mean([values.mean() for values in scores.by_fold.values()])), *percentiles(drawn, level))
+    return (float(scores.by_fold().mean()), *percentiles(_mean_of_drawn(scores, seed), level))
 
 
 def fold_difference(arm: Scores, other: Scores, *, seed: int = 0, level: float = LEVEL) -> Difference | None:
@@ -146,27 +145,26 @@ def fold_difference(arm: Scores, other: Scores, *, seed: int = 0, level: float =
     Its `by_seed` are the differences of random folds; of folds that stay those of the seeds that every fold has.
     Training sets of random folds overlap, so their t is widened for it; the bootstrap takes folds as independent.
     """
-    gaps: dict[str, dict[int, float]] = {}
-    drawn = []
-    for name in arm.seeds:
-        common = [each for each in arm.seeds[name] if each in other.seeds.get(name, ())]
-        if common:
-            mine, theirs = ([side.seeds[name].index(each) for each in common] for side in (arm, other))
-            gaps[name] = dict(zip(common, arm.by_fold[name][mine] - other.by_fold[name][theirs], strict=True))
-            drawn.append(arm.drawn[name][:, mine] - other.drawn[name][:, theirs])
-    if not gaps:
+    common = arm.values.index.intersection(other.values.index, sort=False)
+    if common.empty:
         return None
-    means = _mean_of_drawn(drawn, seed, arm.random_folds)
-    low, high = percentiles(means, level)
-    of_folds = [float(np.mean(list(by_seed.values()))) for by_seed in gaps.values()]
-    everywhere = sorted(set.intersection(*(set(by_seed) for by_seed in gaps.values())))
-    of_seeds = [float(np.mean([by_seed[each] for by_seed in gaps.values()])) for each in everywhere]
-    repeated = tuple(of_folds if arm.random_folds else of_seeds)
-    pairs = sum(map(len, gaps.values()))
+    one, two = arm.of(common), other.of(common)
+    gap = dataclasses.replace(arm, values=one.values - two.values, drawn=one.drawn - two.drawn)
+    drawn, of_folds = _mean_of_drawn(gap, seed), gap.by_fold()
     widened = 1.0
-    if arm.random_folds:
-        widened = widened_by_overlap(len(gaps), float(np.mean([arm.tested[name] for name in gaps])), 1.0)
-    return Difference(float(np.mean(of_folds)), low, high, pairs, two_sided(means), repeated, widened)
+    if gap.random_folds:
+        widened = widened_by_overlap(len(of_folds), float(np.mean([gap.tested[name] for name in of_folds.index])), 1.0)
+    mean, repeated = float(of_folds.mean()), tuple(map(float, gap.repeated()))
+    return Difference(mean, *percentiles(drawn, level), len(common), two_sided(drawn), repeated, widened)
+
+
+def grouped(tables: Sequence[Stored]) -> dict[str, list[Stored]]:
+    """{comparison: its folds}, of the tables that are folds."""
+    found: dict[str, list[Stored]] = {}
+    for stored in tables:
+        if stored.index["fold_of"]:
+            found.setdefault(stored.index["fold_of"], []).append(stored)
+    return found
 
 
 def fold_paragraphs(folds: Sequence[Stored]) -> list[str]:
@@ -179,7 +177,7 @@ def fold_paragraphs(folds: Sequence[Stored]) -> list[str]:
     differences = {
         (better, other): difference
         for better, other in index["claims"]
-        if len(scores[better].by_fold) == len(scores[other].by_fold) == len(folds)
+        if len(scores[better].by_fold()) == len(scores[other].by_fold()) == len(folds)
         and (difference := fold_difference(scores[better], scores[other]))
     }
     if index["positive"]:
@@ -198,39 +196,41 @@ def _arm_table(folds: Sequence[Stored], scores: Mapping[str, Scores]) -> str:
     trainings = [len(folds)]
     if not index["positive"]:
         what, spread, over = ("accuracy", "seeds", "seeds and patients")
-        trainings = [max(map(len, found.seeds.values())) for found in scores.values() if found.by_fold]
-    names = ", ".join(fold.folder.name.removeprefix(f"{index['fold_of']}_").replace("_", " ") for fold in folds)
-    heads = [f"{what}, mean ± sd over {spread}", interval_head(over, trainings), f"of each fold: {names}"]
+        trainings = [len(one.values) for found in scores.values() for one in found.single_folds()]
+    names = [fold.folder.name for fold in folds]
+    shown = ", ".join(name.removeprefix(f"{index['fold_of']}_").replace("_", " ") for name in names)
+    heads = [f"{what}, mean ± sd over {spread}", interval_head(over, trainings), f"of each fold: {shown}"]
     lines = [["arm", "trainings", *heads]]
     for arm, found in scores.items():
-        if not found.by_fold:
+        of_folds = found.by_fold()
+        if of_folds.empty:
             continue
-        cells = [index["arms"][arm]["model"], str(sum(map(len, found.seeds.values())))]
-        if len(found.by_fold) == len(folds) > 1:
+        cells = [index["arms"][arm]["model"], str(len(found.values))]
+        if len(of_folds) == len(folds) > 1:
             mean, low, high = over_folds(found)
             repeated = found.repeated()
             sd = f"± {mean_and_sd(repeated)[1]:.3f}" if len(repeated) > 1 else "(one training)"
             cells += [f"{mean:.3f} {sd}", f"{low:.3f} to {high:.3f}"]
         else:
-            cells += [f"{len(found.by_fold)} of {len(folds)} folds", ""]
-        each = [f"{found.by_fold[fold.folder.name].mean():.3f}" if fold.folder.name in found.by_fold else "not run"
-                for fold in folds]  # fmt: skip
+            cells += [f"{len(of_folds)} of {len(folds)} folds", ""]
+        each = [f"{of_folds[name]:.3f}" if name in of_folds else "not run" for name in names]
         lines.append([*cells, " ".join(each)])
     return markdown(lines)
 
 
-def _mean_of_drawn(drawn: Sequence[np.ndarray], seed: int, random_folds: bool) -> np.ndarray:
+def _mean_of_drawn(scores: Scores, seed: int) -> np.ndarray:
     """float64 [draws]: means over resampled seeds, then over folds, resampled where they are a sample.
 
     A draw that has lost one of the two classes counts as the mean of its fold.
     """
     columns = []
-    for place, each in enumerate(drawn):
-        take = multiplicities(np.random.default_rng([seed, place, each.shape[1]]), *each.shape)
-        columns.append((each * take).sum(axis=1) / take.sum(axis=1))
+    for place, one in enumerate(scores.single_folds()):
+        drawn = one.drawn.to_numpy()
+        take = multiplicities(np.random.default_rng([seed, place, drawn.shape[1]]), *drawn.shape)
+        columns.append((drawn * take).sum(axis=1) / take.sum(axis=1))
     of_folds = np.stack(columns, axis=1)
     of_folds = np.where(np.isnan(of_folds), np.nanmean(of_folds, axis=0), of_folds)
-    if not random_folds:
+    if not scores.random_folds:
         return of_folds.mean(axis=1)
-    take = multiplicities(np.random.default_rng([seed, len(drawn)]), *of_folds.shape)
+    take = multiplicities(np.random.default_rng([seed, len(columns)]), *of_folds.shape)
     return (of_folds * take).sum(axis=1) / take.sum(axis=1)

@@ -128,10 +128,7 @@ def _effort(study: Study, lines: Sequence[Line]) -> str:
             rows.append([line.row.name, *minutes, f"`{command.stored}`"])
     dates = sorted(line.date for line in lines)
     names = dict.fromkeys(line.row.data for line in lines)
-    machines = dict.fromkeys(
-        describe(line.report["measured_on"]) if line.report.get("measured_on") else "a machine that is not recorded"
-        for line in lines
-    )
+    machines = dict.fromkeys(describe(line.report["measured_on"]) for line in lines)
     prepared = [f"`{command.stored}`" for name in names if (command := prepare_command(study.datasets[name]))]
     return (
         f"Evaluated {' to '.join(dict.fromkeys((dates[0], dates[-1])))} on {'; on '.join(machines)}. Minutes are left "

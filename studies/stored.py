@@ -33,6 +33,7 @@ from studies.table import collect_lines, read_predictions
 INDEX = "study.json"
 FRAMES = "frames.csv.gz"
 _OF_FRAMES = ["recording_id", "patient_id", "frame_index", "label"]
+_OF_TABLE = {"title", "note", "claims", "described", "shares", "fold_of", "positive"}
 _DECIMALS, _MORE_DECIMALS = 4, 7
 
 
@@ -121,15 +122,9 @@ def store_table(study: Study, table: Table, folder: Path) -> list[str]:
     if not table.seeds:
         rows = {name: row for name, row in rows.items() if name in trainings}
     content = {
-        "title": table.title,
-        "note": table.note,
-        "fold_of": table.fold_of,
-        "positive": table.positive,
+        **table.model_dump(include=_OF_TABLE),
         "classes": classes,
         "arms": {split_name(name)[0]: _describe(row) for name, row in rows.items()},
-        "claims": table.claims,
-        "described": table.described,
-        "shares": table.shares,
         "planned": list(rows),
         "trainings": {name: trainings[name] for name in sorted(trainings)},
     }
@@ -149,10 +144,8 @@ def read_stored(folder: Path) -> Stored:
     if not (folder / INDEX).is_file():
         raise InputError(f"{folder}: holds no stored results (no {INDEX}): `study.py store` writes them")
     index = read_json(folder / INDEX, "stored results", "store the results again")
-    frames = pd.DataFrame(columns=_OF_FRAMES)
-    if (folder / FRAMES).is_file():
-        frames = pd.read_csv(folder / FRAMES, dtype={"recording_id": str, "patient_id": str}, keep_default_na=False)
-    return Stored(folder, index, frames)
+    there = (folder / FRAMES).is_file()
+    return Stored(folder, index, _read_frames(folder / FRAMES) if there else pd.DataFrame(columns=_OF_FRAMES))
 
 
 def rounded(probabilities: pd.DataFrame) -> pd.DataFrame:
@@ -198,9 +191,13 @@ def _describe(row: Row) -> dict[str, Any]:
     }
 
 
+def _read_frames(file: Path) -> pd.DataFrame:
+    return pd.read_csv(file, dtype={"recording_id": str, "patient_id": str}, keep_default_na=False)
+
+
 def _write_frames(file: Path, frames: pd.DataFrame) -> None:
     if file.is_file():
-        stored = pd.read_csv(file, dtype={"recording_id": str, "patient_id": str}, keep_default_na=False)
+        stored = _read_frames(file)
         if not stored.equals(frames.reset_index(drop=True).astype(stored.dtypes.to_dict())):
             raise InputError(f"{file}: holds other test frames than these results: store them in another folder")
         return

@@ -65,9 +65,9 @@ class Line:
         return self.found["latency_ms"]["median"]
 
     @property
-    def processor(self) -> str | None:
-        """On which latency was measured; None where the report does not say."""
-        return (self.report.get("measured_on") or {}).get("processor")
+    def processor(self) -> str:
+        """On which latency was measured."""
+        return self.report["measured_on"]["processor"]
 
     @property
     def form(self) -> str:

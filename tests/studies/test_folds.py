@@ -76,7 +76,7 @@ def test_a_weight_is_a_frame_that_stands_there_so_often(rng):
 def test_mean_and_interval_are_of_the_folds(folds):
     good = arm_scores(folds, "good", draws=500)
     mean, low, high = over_folds(good)
-    assert mean == pytest.approx(np.mean([values[0] for values in good.by_fold.values()]))
+    assert mean == pytest.approx(np.mean([good.values[f"fold_{fold}", 0] for fold in range(5)]))
     assert low < mean < high <= 1
 
 
