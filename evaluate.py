@@ -12,15 +12,12 @@ trained with, whatever the others were trained with.
 
 from __future__ import annotations
 
-import argparse
 import shlex
 import sys
 
-import jsonargparse
-
 from common.console import console, say
 from common.errors import InputError, run_command
-from common.parsing import Parser, settings_of
+from common.parsing import Parser, PlainHelp, settings_of
 from common.shown import shown_text
 from evaluation.config import EvaluateConfig
 from evaluation.outputs import Outputs
@@ -83,12 +80,8 @@ def _fit(config: EvaluateConfig, target: float) -> None:
         )
 
 
-class _Help(argparse.RawDescriptionHelpFormatter, jsonargparse.DefaultHelpFormatter):
-    """Keeps the line breaks of the description."""
-
-
 def _parser() -> Parser:
-    parser = Parser(prog="evaluate.py", description=__doc__, formatter_class=_Help)
+    parser = Parser(prog="evaluate.py", description=__doc__, formatter_class=PlainHelp)
     parser.add_settings(EvaluateConfig)
     parser.add_settings(Outputs)
     return parser

@@ -16,21 +16,14 @@ from __future__ import annotations
 import sys
 
 from common.errors import run_command
-from common.parsing import Parser, settings_of
+from common.parsing import Parser, PlainHelp, settings_of
 
 
 def main(argv: list[str]) -> int:
     """Parse, predict."""
-    import argparse
-
-    import jsonargparse
-
     from deployment.config import PredictConfig
 
-    class Help(argparse.RawDescriptionHelpFormatter, jsonargparse.DefaultHelpFormatter):
-        """Keeps the line breaks of the description."""
-
-    parser = Parser(prog="predict.py", description=__doc__, formatter_class=Help)
+    parser = Parser(prog="predict.py", description=__doc__, formatter_class=PlainHelp)
     parser.add_settings(PredictConfig)
     config = settings_of(PredictConfig, parser, parser.parse_args(argv))
     import common.quiet  # noqa: F401

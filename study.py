@@ -15,7 +15,6 @@ data and what it is made from stay the same; an interrupted one goes on where it
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import os
 import sys
@@ -27,7 +26,7 @@ from jsonargparse.typing import PositiveInt
 
 from common.console import console, say
 from common.errors import InputError, run_command
-from common.parsing import Parser
+from common.parsing import Parser, PlainHelp
 
 if TYPE_CHECKING:
     from studies.declare import Study, Table
@@ -40,7 +39,7 @@ _STORED = _ROOT / "studies" / "results"
 def main(argv: list[str]) -> int:
     """Parse, and do what the subcommand says."""
     cut = argv.index("--") if "--" in argv else len(argv)
-    parser = Parser(prog="study.py", description=__doc__, formatter_class=_Help)
+    parser = Parser(prog="study.py", description=__doc__, formatter_class=PlainHelp)
     commands = parser.add_subcommands()
     for name, (help, flags) in _FLAGS.items():
         subparser = Parser(description=help)
@@ -125,10 +124,6 @@ def _evidence(flags: jsonargparse.Namespace) -> None:
     if flags.picture:
         draw(flags.picture, found)
         say(f"wrote {flags.picture}")
-
-
-class _Help(argparse.RawDescriptionHelpFormatter, jsonargparse.DefaultHelpFormatter):
-    """Keeps the line breaks of the description."""
 
 
 _OF_STUDY: dict[str, dict[str, Any]] = {

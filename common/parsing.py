@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import types
@@ -98,6 +99,10 @@ class Parser(jsonargparse.ArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> typing.Never:
         line = " ".join(str(message).split())
         raise InputError(f"{line} (--help lists the flags)") from ex
+
+
+class PlainHelp(argparse.RawDescriptionHelpFormatter, jsonargparse.DefaultHelpFormatter):
+    """For `formatter_class`: --help keeps the line breaks of the description."""
 
 
 def _words_of(hint: Any) -> tuple[str, ...]:

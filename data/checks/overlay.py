@@ -20,8 +20,8 @@ from data.animation import write_animation
 from data.checks.following import CLEAR, WIDTH_PX, Clip, Lag, find_lag
 from data.checks.sheet import MARKER, Seen, write_sheet
 from data.frames import resize_frame
-from data.gaze.alignment import fill_short_gaps, gaze_for_frames, screen_to_frame, to_video_time
-from data.gaze.read import read_gaze
+from data.gaze.alignment import fill_short_gaps, screen_to_frame, to_video_time
+from data.sources.clip_frames import read_clip_gaze
 from data.sources.manifest import Recording, check_box, read_manifest
 from data.ties import tie_s
 from data.video.clip import Video
@@ -173,24 +173,10 @@ def _look(recording: Recording, animate: bool) -> tuple[Seen, Clip]:
 
 def _gaze(recording: Recording, video: Video) -> Seen:
     """The gaze of one recording on its image, on its frames and on its screen; no frames yet."""
-    if recording.gaze is None:
+    if (found := read_clip_gaze(recording, video)) is None:
         raise ValueError(f"recording {recording.recording_id} has no gaze")
-    gaze = read_gaze(
-        recording.gaze,
-        recording.screen_px,
-        gaze_recording=recording.gaze_recording,
-        clock_known=recording.gaze_offset_s is not None,
-    )
+    gaze, on_frames = found
     offset_s = recording.gaze_offset_s or 0.0
-    on_frames = gaze_for_frames(
-        gaze,
-        video.times_s,
-        video_px=video.size,
-        image_box_px=recording.image_box_px,
-        crop_px=recording.crop_px,
-        gaze_offset_s=offset_s,
-        last_frame_duration_s=video.last_frame_s,
-    )
     screen_x, screen_y, filled = fill_short_gaps(gaze)
     x, y = screen_to_frame(
         screen_x,

@@ -19,7 +19,7 @@ from data.frame_record import UNLABELLED, FrameRecord
 from data.frames import encode_png
 from data.gaze.alignment import FrameGaze, gaze_for_frames
 from data.gaze.formats.fixations import STEP_S
-from data.gaze.read import read_gaze
+from data.gaze.read import GazeRecording, read_gaze
 from data.sources.config import RecordingsConfig
 from data.sources.labels import Interval, check_within, frame_labels
 from data.sources.manifest import Recording, check_box
@@ -198,18 +198,21 @@ def _open(task: ClipTask) -> Video:
     return video
 
 
-def _frame_gaze(recording: Recording, video: Video, counts: ClipCounts) -> FrameGaze | None:
+def read_clip_gaze(recording: Recording, video: Video) -> tuple[GazeRecording, FrameGaze] | None:
+    """A recording's gaze on its screen and on the frames of its video, as the manifest's row says; None without any.
+
+    Raises:
+        InputError: as of `read_gaze` and `gaze_for_frames`.
+    """
     if recording.gaze is None:
         return None
     gaze = read_gaze(
         recording.gaze,
-        screen_px=recording.screen_px,
+        recording.screen_px,
         gaze_recording=recording.gaze_recording,
         clock_known=recording.gaze_offset_s is not None,
     )
-    if gaze.fixations and len(video) > 1 and np.median(np.diff(video.times_s)) < 0.99 * STEP_S:
-        counts.notes[SHORT_FRAMES] += 1
-    return gaze_for_frames(
+    return gaze, gaze_for_frames(
         gaze,
         video.times_s,
         video_px=video.size,
@@ -218,6 +221,15 @@ def _frame_gaze(recording: Recording, video: Video, counts: ClipCounts) -> Frame
         gaze_offset_s=recording.gaze_offset_s or 0.0,
         last_frame_duration_s=video.last_frame_s,
     )
+
+
+def _frame_gaze(recording: Recording, video: Video, counts: ClipCounts) -> FrameGaze | None:
+    if (found := read_clip_gaze(recording, video)) is None:
+        return None
+    gaze, on_frames = found
+    if gaze.fixations and len(video) > 1 and np.median(np.diff(video.times_s)) < 0.99 * STEP_S:
+        counts.notes[SHORT_FRAMES] += 1
+    return on_frames
 
 
 def _note_start(recording: Recording, video: Video, counts: ClipCounts) -> None:

@@ -98,23 +98,15 @@ def _survey(path: Path, fps: float | None) -> tuple[int, tuple[int, int], np.nda
 
 def _times(path: Path, image: Image.Image, count: int, fps: float | None) -> tuple[np.ndarray, float]:
     """Times of the frames, s, the first 0, and the end of the last one."""
+    steps_s, missing = np.zeros(1), ""
     if image.format == "TIFF" and count > 1:
-        rate = _stack_rate(path, count)
+        rate, missing = _stack_rate(path, count), f"is a stack of {count} pictures and tells no frame rate"
         fps = fps or rate
-        if fps is None:
-            raise RateMissing(
-                f"{path}: is a stack of {count} pictures and tells no frame rate: "
-                "give fps (in a manifest, its column fps)"
-            )
-        check_fps(path, fps)
-        return np.arange(count) / fps, count / fps
-    steps_s = _steps(image, count) if count > 1 else np.zeros(1)
+    elif count > 1:
+        steps_s, missing = _steps(image, count), f"has {count} frames and not every one says how long it stays"
     if count > 1 and not (steps_s > 0).all():
         if fps is None:
-            raise RateMissing(
-                f"{path}: has {count} frames and not every one says how long it stays: "
-                "give fps (in a manifest, its column fps)"
-            )
+            raise RateMissing(f"{path}: {missing}: give fps (in a manifest, its column fps)")
         check_fps(path, fps)
         return np.arange(count) / fps, count / fps
     if fps is not None:
