@@ -84,10 +84,11 @@ def front(lines: Sequence[Line]) -> list[Line]:
 def _draw(figure: Figure, table: Table, lines: Sequence[Line]) -> None:
     axis = figure.subplots()
     axis.set_xscale("log")
-    named, drawn = front(lines), set()
-    for line in lines:
-        kind = kind_of(line)
-        place = [name for name, _ in _KINDS].index(kind)
+    named = front(lines)
+    places = {kind: place for place, (kind, _) in enumerate(_KINDS)}
+    labels = {kind: kind for kind in places}  # each stands once in the legend
+    for line in sorted(lines, key=lambda line: places[kind_of(line)]):
+        place = places[kind_of(line)]
         low, high = line.found["accuracy_ci95"] or (line.accuracy, line.accuracy)
         bars = [[max(100 * (high - line.accuracy), 0)], [max(100 * (line.accuracy - low), 0)]]
         x, y = line.bytes, max(100 * (1 - line.accuracy), _LEAST)
@@ -101,9 +102,8 @@ def _draw(figure: Figure, table: Table, lines: Sequence[Line]) -> None:
             alpha=1.0 if line in named else 0.55,
             elinewidth=0.8,
             linestyle="none",
-            label=None if kind in drawn else kind,
+            label=labels.pop(kind_of(line), None),
         )
-        drawn.add(kind)
         if line in named:
             text = f"{line.row.model}, {line.bytes / 1000:,.0f} kB"
             axis.annotate(text, (x, y), xytext=(6, -11), textcoords="offset points", fontsize=8)

@@ -1,5 +1,7 @@
 """The picture of a table: it names what nothing else beats, and shows every row."""
 
+import re
+
 import matplotlib.image
 import pytest
 
@@ -47,6 +49,20 @@ def test_it_is_drawn_whole(finished, tmp_path, ending):
     draw_table(path, finished.tables["tiny"], lines)
     picture = matplotlib.image.imread(path)
     assert min(picture.shape[:2]) > 500 and picture.std() > 0.05
+
+
+def test_a_vector_picture_holds_its_words_and_its_legend_has_one_order(finished, tmp_path):
+    lines = collect_lines(finished, finished.tables["tiny"])
+    for order, name in ((lines, "one.svg"), (lines[::-1], "two.svg")):
+        draw_table(tmp_path / name, finished.tables["tiny"], order)
+        text = (tmp_path / name).read_text()
+        assert "<image" not in text and all(f">{line.row.model}, " in text for line in front(order))
+        legend = re.findall(r">(float model|student, no teacher|student, distilled|compressed)<", text)
+        kinds = {kind_of(line) for line in lines}
+        expected = ["float model", "student, no teacher", "student, distilled", "compressed"]
+        assert legend == [kind for kind in expected if kind in kinds] and len(legend) > 1
+    draw_table(tmp_path / "one.pdf", finished.tables["tiny"], lines)
+    assert (tmp_path / "one.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_what_can_not_be_drawn_is_one_line(finished, tmp_path):
