@@ -15,6 +15,8 @@ CODE = """
 import os, sys
 import common.quiet, tensorflow as tf; tf.constant(1) + 1; print("ok")
 print("started", file=sys.stderr)
+loaded = [name for name in ("matplotlib", "sklearn") if name in sys.modules]
+assert not loaded, f"starting TensorFlow loads {loaded}"
 
 import compress, evaluate, models.distiller, prepare, quantization.qat, quantization.tflite, train
 loaded = [name for name in ("tf_keras", "tensorflow_model_optimization") if name in sys.modules]
@@ -22,7 +24,7 @@ assert not loaded, f"importing the commands loads {loaded}"
 
 from quantization.legacy import tfmot
 tfmot()
-import keras
+import keras, matplotlib, sklearn
 assert "TF_USE_LEGACY_KERAS" not in os.environ, "child processes would use Keras 2"
 assert keras.__version__.startswith("3")
 """
