@@ -21,13 +21,14 @@ import numpy as np
 import tensorflow as tf
 
 from common.errors import InputError, disk_errors
+from data.traced import as_written
 
 READ_AT_ONCE = 64  # records that are read in one call
 MOST_OPEN_FILES = 128
 _HEAD_BYTES, _TAIL_BYTES = 12, 4  # of a record in a TFRecord file: its length and a checksum, and another checksum
 
 
-@tf.autograph.experimental.do_not_convert  # called while tf.data traces: AutoGraph's loops take 100 times as long
+@as_written  # called while tf.data traces: AutoGraph's loops take 100 times as long
 def mixed_records(shards: Sequence[str], starts: Sequence[int], order: tf.Tensor) -> tf.data.Dataset:
     """(position int64, record string) of all records of some shards once.
 

@@ -21,6 +21,7 @@ from data.mixing import shuffled
 from data.parts import WHOLE, Part, Span, frames_shared, span_of
 from data.saliency import DEFAULT_SIGMA, map_size, render_saliency
 from data.selection import UNLABELLED_MODES, frames_taken, selected_examples
+from data.traced import as_written
 
 __all__ = [
     "UNLABELLED_MODES",
@@ -74,6 +75,7 @@ class PipelineSettings:
 TeacherLookup = Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]
 
 
+@as_written
 def training_batches(
     data: Dataset,
     split: str,
@@ -201,6 +203,7 @@ def _endless(
     return tf.data.Dataset.range(first_epoch, 1 << 62).flat_map(epoch).skip(rest)
 
 
+@as_written
 def view_batches(
     data: Dataset, split: str, settings: PipelineSettings, augmentation: Augmentation | None, view: int
 ) -> tf.data.Dataset:
@@ -215,6 +218,7 @@ def view_batches(
     return _counted(batches, data, split, settings)
 
 
+@as_written
 def evaluation_batches(
     data: Dataset,
     split: str,

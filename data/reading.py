@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from data.dataset import UNLABELLED, Dataset, FrameRecord
 from data.mixing import mixed_records
+from data.traced import as_written
 
 _FEATURES = {
     "frame": tf.io.FixedLenFeature([], tf.string),
@@ -24,6 +25,7 @@ _FEATURES = {
 }
 
 
+@as_written
 def read_split(
     data: Dataset,
     split: str,
@@ -93,6 +95,7 @@ def stored_records(data: Dataset, split: str) -> Iterator[FrameRecord]:
         )
 
 
+@as_written
 def read_columns(data: Dataset, split: str, names: Sequence[str], rows: int = 4096) -> tf.data.Dataset:
     """Some columns of a split as stored, many rows at a time, in the order they were written; pixels are not looked at.
 

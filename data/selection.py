@@ -16,6 +16,7 @@ from common.typed import one_of
 from data.dataset import UNLABELLED, Dataset
 from data.modes import GAZE_MODES
 from data.reading import Labels, read_columns, read_labels, read_split
+from data.traced import as_written
 
 UNLABELLED_MODES = ("all", "patients", "withheld", "none")
 
@@ -52,6 +53,7 @@ def selected_examples(
             x = y = tf.fill([tf.minimum(tf.size(x), 1)], 0.5)
         return {"index": example["index"], "frame": example["frame"], "x": x, "y": y, "label": example["label"]}
 
+    @as_written
     def examples(order: tf.Tensor | None = None, span: tuple[int, int] | None = None) -> tf.data.Dataset:
         found = read_split(data, split, order=order, span=span)
         found = found if kept is None else found.filter(kept)

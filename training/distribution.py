@@ -274,7 +274,7 @@ def _connect(cluster: Cluster) -> tf.distribute.Strategy:
 def _gathering(strategy: tf.distribute.Strategy) -> Callable[[tf.Tensor], Any]:
     """[1, n] → [devices, n], on every device."""
 
-    @tf.function
+    @tf.function(autograph=False)
     def everywhere(row: tf.Tensor) -> tf.Tensor:
         # An argument of a graph lies on no device, and the reduction wants one.
         return strategy.run(lambda: tf.distribute.get_replica_context().all_gather(tf.identity(row), axis=0))

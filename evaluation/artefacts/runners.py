@@ -41,7 +41,7 @@ def keras_runner(model: keras.Model, metadata: Metadata) -> Runner:
     """A Keras model, traced once for all batch sizes."""
     batches = {tensor.name: tf.TensorSpec((None, *tensor.shape[1:]), tf.float32) for tensor in model.inputs}
 
-    @tf.function(input_signature=[inputs_of(model, batches)])
+    @tf.function(input_signature=[inputs_of(model, batches)], autograph=False)
     def forward(inputs: tf.Tensor | dict[str, tf.Tensor]) -> tf.Tensor:
         return tf.cast(model(inputs, training=False), tf.float32)
 
