@@ -14,12 +14,18 @@ STAGES = ["teacher", "student", "int8"]
 
 
 @pytest.fixture(scope="module")
-def killed(tmp_path_factory):
+def forks():
+    with workers.forks() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def killed(forks, tmp_path_factory):
     """The data set, and the run of two workers whose chief died in the student's second epoch, before a checkpoint."""
     folder = tmp_path_factory.mktemp("workers")
     data = tiny.write_shapes(folder / "shapes")
     task = {"runs": [{"data": str(data), "run": str(folder / "run"), **SETTINGS, "stages": STAGES[:2]}]}
-    chief, other = workers.launch([{**task, "dies_after": ["student", 2]}, task])
+    chief, other = forks.workers([{**task, "dies_after": ["student", 2]}, task])
     assert chief.returncode == -9 and other.returncode == 75
     (line,) = [line for line in other.stderr.splitlines() if line.startswith("error: ")]
     assert line.startswith("error: worker 1 of 2: another worker ended or can't be reached")
@@ -44,10 +50,10 @@ def test_it_goes_on_on_one_machine(killed, tmp_path, monkeypatch, capsys):
     assert not list((run / "checkpoints").iterdir())
 
 
-def test_it_goes_on_on_two_and_the_chief_alone_trains_in_8_bits(killed):
+def test_it_goes_on_on_two_and_the_chief_alone_trains_in_8_bits(killed, forks):
     data, run = killed
     task = {"runs": [{"data": str(data), "run": str(run), **SETTINGS, "stages": STAGES}], "exports": True}
-    chief, other = workers.launch([task, task])
+    chief, other = forks.workers([task, task])
     assert [chief.returncode, other.returncode] == [0, 0], chief.stderr[-3000:]
     assert "int8 is trained on one device, whatever distribute says" in " ".join(chief.stdout.split())
     assert "int8" not in other.stdout

@@ -1,8 +1,6 @@
 """Two devices, and two processes, train as one: the same step, the same files, and a run that survives its workers."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -15,11 +13,16 @@ SETTINGS = {"teacher": "wide", "student": "narrow", "stages": ["teacher", "stude
 
 
 @pytest.fixture(scope="module")
-def mirrored(shapes, tmp_path_factory):
-    """What `tests.training.mirrored_run` found, and the folder of its runs."""
+def forks():
+    with workers.forks() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def mirrored(shapes, forks, tmp_path_factory):
+    """What `tests.training.mirrored` found, and the folder of its runs."""
     folder = tmp_path_factory.mktemp("mirrored")
-    words = [sys.executable, "-m", "tests.training.mirrored_run", str(shapes), str(folder)]
-    done = subprocess.run(words, cwd=workers.ROOT, capture_output=True, text=True, check=False)
+    (done,) = forks.run([{"do": "mirror", "words": [str(shapes), str(folder)], "environment": {}}])
     if done.returncode:
         pytest.fail(done.stderr[-3000:])
     return json.loads(done.stdout.splitlines()[-1]), folder
@@ -51,7 +54,7 @@ def test_a_run_on_two_devices_is_the_run_on_one(mirrored):
 
 
 @pytest.fixture(scope="module")
-def killed(shapes, tmp_path_factory):
+def killed(shapes, forks, tmp_path_factory):
     """Two workers: started differently, then without a common folder, then one dies after the student's epoch 1."""
     folder = tmp_path_factory.mktemp("workers")
     run = {"data": str(shapes), "run": str(folder / "run"), **SETTINGS}
@@ -61,15 +64,15 @@ def killed(shapes, tmp_path_factory):
         apart = {**run, "run": str(folder / f"apart{number}")}
         tasks.append({"runs": [other, apart, run]})
     tasks[1]["dies_after"] = ["student", 1]
-    return workers.launch(tasks), folder
+    return forks.workers(tasks), folder
 
 
 @pytest.fixture(scope="module")
-def resumed(shapes, killed):
+def resumed(shapes, forks, killed):
     _, folder = killed
     before = pd.read_csv(folder / "run" / "history.csv")
     task = {"runs": [{"data": str(shapes), "run": str(folder / "run"), **SETTINGS}], "compare": str(shapes)}
-    return workers.launch([task, task]), before, folder / "run"
+    return forks.workers([task, task]), before, folder / "run"
 
 
 @pytest.mark.slow

@@ -1,25 +1,22 @@
-"""Steps and a whole run on one device and on two of this machine; prints what came out, as JSON.
+"""Steps and a whole run on one device and on two of this machine.
 
-A process of its own, because TensorFlow's logical devices are fixed before its first use.
+For a process of its own, because TensorFlow's logical devices are fixed before its first use.
 """
 
-import json
-import sys
 from pathlib import Path
 
-import common.quiet  # noqa: F401  (first, before TensorFlow)
+import tensorflow as tf
 
-import tensorflow as tf  # isort: skip
-
-from data.parts import Part  # isort: skip
-from tests.eager import running_eagerly  # isort: skip
-from tests.training import steps, tiny  # isort: skip
-from tests.training.workers import quick_exports, register  # isort: skip
-from training import train  # isort: skip
-from training.distribution import start  # isort: skip
+from data.parts import Part
+from tests.eager import running_eagerly
+from tests.training import steps, tiny
+from tests.training.workers import quick_exports, register
+from training import train
+from training.distribution import start
 
 
-def main(data: str, folder: Path) -> dict:
+def compared(data: str, folder: Path) -> dict:
+    """What came out: differences of steps; the runs are left in `folder`."""
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})  # each graph runs a few times
@@ -35,7 +32,3 @@ def main(data: str, folder: Path) -> dict:
         with running_eagerly(name == "none"):
             train(config)
     return found
-
-
-if __name__ == "__main__":
-    print(json.dumps(main(sys.argv[1], Path(sys.argv[2]))))
