@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,9 @@ for threads in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THR
 # In the background of a shell Ctrl-C is ignored, by what a test starts as well: here it is what it is in a terminal.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Until all tests are collected: nothing of what importing builds is garbage.
+gc.disable()
 
 ROOT = Path(__file__).resolve().parent
 # The tests of these folders share trainings and simulations, which one worker makes once (`--dist loadgroup`).
@@ -44,6 +48,10 @@ def pytest_collection_finish(session):
     grouped = all("@" in item.nodeid for item in session.items)
     if getattr(session.config.option, "loadgroup", False) and not grouped:
         raise pytest.UsageError("pytest-xdist does not see the groups, so each worker would make what is shared again")
+    if "tensorflow" in sys.modules:
+        # Each graph runs a few times: it is not worth optimizing. What commands do in processes of their own keeps it.
+        sys.modules["tensorflow"].config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    gc.enable()
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)

@@ -1,6 +1,7 @@
 """The evidence page's numbers follow from the stored predictions, by numpy alone."""
 
 import csv
+import functools
 import gzip
 import json
 import os
@@ -29,6 +30,7 @@ def table(file):
         return list(csv.DictReader(text))
 
 
+@functools.cache
 def accuracies(folder, arm):
     """{seed: accuracy} of an arm, from its tables alone."""
     label = np.array([int(row["label"]) for row in table(folder / "frames.csv.gz")])
