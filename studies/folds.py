@@ -20,7 +20,7 @@ from studies.claims import claim_table, interval_head
 from studies.page import markdown
 from studies.statistics import (
     DRAWS,
-    LEVEL,
+    SEED,
     Difference,
     mean_and_sd,
     multiplicities,
@@ -103,7 +103,7 @@ def share_right(right: np.ndarray, weights: np.ndarray | None = None) -> np.ndar
         return weights @ right / weights.sum(axis=1)
 
 
-def arm_scores(folds: Sequence[Stored], arm: str, *, draws: int = DRAWS, seed: int = 0) -> Scores:
+def arm_scores(folds: Sequence[Stored], arm: str, *, draws: int = DRAWS) -> Scores:
     """Scores of an arm on each fold on which it has run.
 
     Raises:
@@ -115,7 +115,7 @@ def arm_scores(folds: Sequence[Stored], arm: str, *, draws: int = DRAWS, seed: i
         name, kept = fold.folder.name, (fold.frames["label"] >= 0).to_numpy()
         label = fold.frames["label"].to_numpy()[kept]
         patients, index = np.unique(fold.frames["patient_id"].to_numpy()[kept], return_inverse=True)
-        weights = multiplicities(np.random.default_rng([seed, place]), draws, len(patients))[:, index]
+        weights = multiplicities(np.random.default_rng([SEED, place]), draws, len(patients))[:, index]
         for training in fold.seeds(arm):
             given = fold.probabilities(arm, training)[kept]
             if positive_class:
@@ -134,12 +134,12 @@ def arm_scores(folds: Sequence[Stored], arm: str, *, draws: int = DRAWS, seed: i
     return Scores(pd.Series(values, trainings, dtype=float), frame, bool(positive_class), tested)
 
 
-def over_folds(scores: Scores, *, seed: int = 0, level: float = LEVEL) -> tuple[float, float, float]:
+def over_folds(scores: Scores) -> tuple[float, float, float]:
     """Mean over folds (and seeds within a fold), and its interval."""
-    return (float(scores.by_fold().mean()), *percentiles(_mean_of_drawn(scores, seed), level))
+    return (float(scores.by_fold().mean()), *percentiles(_mean_of_drawn(scores)))
 
 
-def fold_difference(arm: Scores, other: Scores, *, seed: int = 0, level: float = LEVEL) -> Difference | None:
+def fold_difference(arm: Scores, other: Scores) -> Difference | None:
     """Score of `arm` minus that of `other`, over the folds and seeds that both have; None where there are none.
 
     Its `by_seed` are the differences of random folds; of folds that stay those of the seeds that every fold has.
@@ -150,12 +150,12 @@ def fold_difference(arm: Scores, other: Scores, *, seed: int = 0, level: float =
         return None
     one, two = arm.of(common), other.of(common)
     gap = dataclasses.replace(arm, values=one.values - two.values, drawn=one.drawn - two.drawn)
-    drawn, of_folds = _mean_of_drawn(gap, seed), gap.by_fold()
+    drawn, of_folds = _mean_of_drawn(gap), gap.by_fold()
     widened = 1.0
     if gap.random_folds:
         widened = widened_by_overlap(len(of_folds), float(np.mean([gap.tested[name] for name in of_folds.index])), 1.0)
     mean, repeated = float(of_folds.mean()), tuple(map(float, gap.repeated()))
-    return Difference(mean, *percentiles(drawn, level), len(common), two_sided(drawn), repeated, widened)
+    return Difference(mean, *percentiles(drawn), len(common), two_sided(drawn), repeated, widened)
 
 
 def grouped(tables: Sequence[Stored]) -> dict[str, list[Stored]]:
@@ -218,7 +218,7 @@ def _arm_table(folds: Sequence[Stored], scores: Mapping[str, Scores]) -> str:
     return markdown(lines)
 
 
-def _mean_of_drawn(scores: Scores, seed: int) -> np.ndarray:
+def _mean_of_drawn(scores: Scores) -> np.ndarray:
     """float64 [draws]: means over resampled seeds, then over folds, resampled where they are a sample.
 
     A draw that has lost one of the two classes counts as the mean of its fold.
@@ -226,11 +226,11 @@ def _mean_of_drawn(scores: Scores, seed: int) -> np.ndarray:
     columns = []
     for place, one in enumerate(scores.single_folds()):
         drawn = one.drawn.to_numpy()
-        take = multiplicities(np.random.default_rng([seed, place, drawn.shape[1]]), *drawn.shape)
+        take = multiplicities(np.random.default_rng([SEED, place, drawn.shape[1]]), *drawn.shape)
         columns.append((drawn * take).sum(axis=1) / take.sum(axis=1))
     of_folds = np.stack(columns, axis=1)
     of_folds = np.where(np.isnan(of_folds), np.nanmean(of_folds, axis=0), of_folds)
     if not scores.random_folds:
         return of_folds.mean(axis=1)
-    take = multiplicities(np.random.default_rng([seed, len(columns)]), *of_folds.shape)
+    take = multiplicities(np.random.default_rng([SEED, len(columns)]), *of_folds.shape)
     return (of_folds * take).sum(axis=1) / take.sum(axis=1)

@@ -18,6 +18,7 @@ from common.errors import InputError
 
 DRAWS = 10_000
 LEVEL = 0.95
+SEED = 0  # of all draws: the same stored tables give the same page
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,11 +72,11 @@ class Difference:
         """Whether nothing is repeated, so that nothing is known of how much trainings vary."""
         return len(self.by_seed) < 2
 
-    def by_t(self, level: float = LEVEL) -> tuple[float, float] | None:
+    def by_t(self) -> tuple[float, float] | None:
         """Interval of the mean by Student's t over the repeated trainings alone; None where there is one."""
         if self.one_training:
             return None
-        mean, half = float(np.mean(self.by_seed)), float(t.ppf((1 + level) / 2, len(self.by_seed) - 1)) * self._error()
+        mean, half = float(np.mean(self.by_seed)), float(t.ppf((1 + LEVEL) / 2, len(self.by_seed) - 1)) * self._error()
         return mean - half, mean + half
 
     def p_by_t(self) -> float | None:
@@ -124,22 +125,13 @@ def mean_and_sd(values: np.ndarray) -> tuple[float, float]:
     return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
 
 
-def interval(counts: Counts, *, draws: int = DRAWS, seed: int = 0, level: float = LEVEL) -> tuple[float, float]:
+def interval(counts: Counts, *, draws: int = DRAWS) -> tuple[float, float]:
     """Interval of an arm's mean accuracy, over seeds and patients."""
-    drawn = _resample(counts.right.astype(float), counts.frames, draws, seed)
-    return percentiles(drawn, level)
+    return percentiles(_resample(counts.right.astype(float), counts.frames, draws))
 
 
-def paired_difference(
-    arm: Counts, other: Counts, *, draws: int = DRAWS, seed: int = 0, level: float = LEVEL
-) -> Difference:
-    """Accuracy of `arm` minus that of `other`, over the seeds that both have.
-
-    Args:
-        arm, other: of the same test frames.
-        draws: of the bootstrap.
-        seed: of the draws.
-        level: of the interval.
+def paired_difference(arm: Counts, other: Counts) -> Difference:
+    """Accuracy of `arm` minus that of `other`, of the same test frames, over the seeds that both have.
 
     Raises:
         InputError: no seed in common, or other test frames.
@@ -151,8 +143,8 @@ def paired_difference(
         raise InputError("the two arms have no seed in common: train them with the same seeds")
     gap = arm.of_seeds(common).right - other.of_seeds(common).right
     by_seed = gap.sum(axis=1) / arm.frames.sum()
-    drawn = _resample(gap.astype(float), arm.frames, draws, seed)
-    low, high = percentiles(drawn, level)
+    drawn = _resample(gap.astype(float), arm.frames)
+    low, high = percentiles(drawn)
     return Difference(float(by_seed.mean()), low, high, len(common), two_sided(drawn), tuple(map(float, by_seed)))
 
 
@@ -162,9 +154,7 @@ def two_sided(drawn: np.ndarray) -> float:
     return min(1.0, 2 * beyond / (len(drawn) + 1))
 
 
-def lost_share(
-    arm: Counts, control: Counts, base: Counts, *, draws: int = DRAWS, seed: int = 0, level: float = LEVEL
-) -> tuple[float, float, float]:
+def lost_share(arm: Counts, control: Counts, base: Counts, *, draws: int = DRAWS) -> tuple[float, float, float]:
     """Of what `arm` gains over `base`, the share that `control` loses, and its interval over seeds and patients.
 
     All three are of the same seeds and test frames.
@@ -175,11 +165,11 @@ def lost_share(
     lost, gained = (arm.right - other.right for other in (control, base))
     if gained.sum() <= 0:
         raise ValueError("an arm that gains nothing has nothing to lose")
-    # The same seed and shape: the same patients and trainings are drawn above and below the line.
-    above, below = (_resample(each.astype(float), arm.frames, draws, seed) for each in (lost, gained))
+    # The same draws and shape: the same patients and trainings are drawn above and below the line.
+    above, below = (_resample(each.astype(float), arm.frames, draws) for each in (lost, gained))
     with np.errstate(divide="ignore", invalid="ignore"):  # a draw without any gain
         drawn = np.nan_to_num(above / below, nan=0.0)
-    return float(lost.sum() / gained.sum()), *percentiles(drawn, level)
+    return float(lost.sum() / gained.sum()), *percentiles(drawn)
 
 
 def holm(p: Mapping[str, float], planned: int = 0) -> dict[str, float]:
@@ -197,7 +187,7 @@ def holm(p: Mapping[str, float], planned: int = 0) -> dict[str, float]:
     return {name: adjusted[name] for name in p}
 
 
-def _resample(values: np.ndarray, frames: np.ndarray, draws: int, seed: int) -> np.ndarray:
+def _resample(values: np.ndarray, frames: np.ndarray, draws: int = DRAWS) -> np.ndarray:
     """Means over resampled seeds and patients: float64 [draws].
 
     Of n seeds n − 1 are drawn, and of the patients too: the variance of n draws is too small by (n − 1)/n, a fifth
@@ -207,7 +197,7 @@ def _resample(values: np.ndarray, frames: np.ndarray, draws: int, seed: int) -> 
         values: float [seeds, patients], sums over the frames of a patient.
         frames: int [patients].
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(SEED)
     seeds, patients = values.shape
     take = multiplicities(rng, draws, patients)
     frames_drawn = take @ frames
@@ -223,7 +213,7 @@ def multiplicities(rng: np.random.Generator, draws: int, count: int) -> np.ndarr
     return rng.multinomial(count - 1, np.full(count, 1 / count), size=draws).astype(float)
 
 
-def percentiles(drawn: np.ndarray, level: float) -> tuple[float, float]:
-    """The interval that holds a share `level` of the draws [draws]."""
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+def percentiles(drawn: np.ndarray) -> tuple[float, float]:
+    """The interval that holds a share `LEVEL` of the draws [draws]."""
+    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)

@@ -209,13 +209,13 @@ def explain(table: Table) -> str:
     )
 
 
-def smallest_within(lines: Sequence[Line], reference: str, points: float = 1.0) -> tuple[Line, Line] | None:
-    """(the smallest student within so many percentage points of the reference, the reference); None without it.
+def smallest_within(lines: Sequence[Line], reference: str) -> tuple[Line, Line] | None:
+    """(the smallest student within one percentage point of the reference, the reference); None without it.
 
     It may be more accurate than the reference. Of equally small ones the more accurate.
     """
     base = next((line for line in lines if line.row.name == reference), None)
-    near = [line for line in lines if base and line.student and line.accuracy >= base.accuracy - points / 100 - 1e-9]
+    near = [line for line in lines if base and line.student and line.accuracy >= base.accuracy - 0.01 - 1e-9]
     return (min(near, key=lambda line: (line.bytes, -line.accuracy)), base) if near and base else None
 
 

@@ -41,8 +41,8 @@ def test_an_interval_holds_the_truth_as_often_as_it_says(seeds):
     Of two seeds it holds less: nothing that two trainings say of their spread is sure.
     """
     rng, held = np.random.default_rng(0), []
-    for trial in range(300):
-        low, high = interval(crossed(rng, seeds, 40, 0.03, 0.1), draws=500, seed=trial)
+    for _ in range(300):
+        low, high = interval(crossed(rng, seeds, 40, 0.03, 0.1), draws=500)
         held.append(low <= 0.7 <= high)
     said = {2: 0.85, 5: 0.93, 8: 0.93}[seeds]
     assert stats.binomtest(sum(held), len(held), said, "less").pvalue > 0.01
