@@ -7,7 +7,8 @@ from typing import ParamSpec, TypeVar, cast
 
 import tensorflow as tf
 
-_Given, _Made = ParamSpec("_Given"), TypeVar("_Made")
+_Given = ParamSpec("_Given")
+_Made = TypeVar("_Made")
 
 
 def as_written(function: Callable[_Given, _Made]) -> Callable[_Given, _Made]:
