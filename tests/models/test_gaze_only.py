@@ -47,6 +47,7 @@ def test_it_learns_the_class_from_the_place_as_any_teacher_is_trained():
     teacher = small("gaze_only", (*SIZE, 1), classes=4)
     learner = TeacherLearner(teacher)
     learner.compile(optimizer=keras.optimizers.Adam(5e-3))
+    learner.optimizer.build(learner.trainable_variables)  # or the step is traced twice
     batches = tf.data.Dataset.from_tensor_slices((features, label.astype(np.int32), np.ones(160, np.float32)))
     learner.fit(batches.batch(32), epochs=12, verbose=0)
     found = teacher([features["frame"], features["gaze"]], training=False).numpy().argmax(axis=1)

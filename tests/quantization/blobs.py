@@ -53,6 +53,7 @@ def make_teacher(seed=0):
     teacher = keras.Model([frame, gaze], logits, name="gazing_teacher")
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     teacher.compile(keras.optimizers.Adam(3e-3), loss)
+    teacher.optimizer.build(teacher.trainable_variables)  # or the step is traced twice
     data = batches().map(lambda f, label, _: ({"frame": f["frame"], "gaze": f["gaze"]}, label))
     teacher.fit(data, steps_per_epoch=60, verbose=0)
     return teacher

@@ -28,6 +28,7 @@ def trained(registered):
     student = models.create(small.NAME, (*blobs.SIZE, 1), 4)
     distiller = Distiller(student, teacher, total_steps=120)
     distiller.compile(keras.optimizers.Adam(5e-3))
+    distiller.optimizer.build(distiller.trainable_variables)  # or the step is traced twice
     distiller.fit(blobs.batches(), steps_per_epoch=120, shuffle=False, verbose=0)
     return types.SimpleNamespace(teacher=teacher, student=student, objective=distiller.objective)
 

@@ -50,7 +50,7 @@ def both(pruned):
 
 
 @pytest.mark.parametrize(("target", "steps"), [(0.5, 1), (0.9, 7)])
-def test_every_kernel_reaches_the_target_however_few_the_steps(student, target, steps):
+def test_every_kernel_reaches_the_target_however_few_the_steps(student, target, steps, eagerly):
     before = [weight.copy() for weight in student.get_weights()]
     result = prune(student, small.NAME, {}, target, small.tuning(student, steps))
     for name, kernel in small.kernels(result).items():
@@ -72,7 +72,7 @@ def test_zeros_grow_by_a_cubic_polynomial_and_reach_the_target(student):
             assert float(share) == pytest.approx(0.8 * (1 - (1 - step / end) ** 3), abs=1e-5)
 
 
-def test_the_largest_weights_stay(student):
+def test_the_largest_weights_stay(student, eagerly):
     result = prune(student, small.NAME, {}, 0.75, small.tuning(student, 1, learning_rate=1e-12))
     for (name, was), now in zip(small.kernels(student).items(), small.kernels(result).values()):
         threshold = np.sort(np.abs(was).ravel())[-round(0.25 * was.size)]
@@ -98,7 +98,7 @@ def test_clustering_leaves_zeros_where_they_were(pruned, both):
         assert len(np.unique(kernel)) <= 8
 
 
-def test_a_kernel_of_few_weights_is_left_as_it_is(pruned):
+def test_a_kernel_of_few_weights_is_left_as_it_is(pruned, eagerly):
     # 96 weights, 19 of them not 0: fewer than there would be clusters.
     result = cluster(pruned, small.NAME, {}, 32, small.tuning(pruned, 3), keep_sparsity=True)
     np.testing.assert_array_equal(small.kernels(result)["point_conv"], small.kernels(pruned)["point_conv"])
@@ -141,7 +141,7 @@ def _norms(model):
     return [keras.ops.convert_to_numpy(n.gamma) for n in layers if type(n).__name__ == "BatchNormalization"]
 
 
-def test_training_in_8_bits_that_keeps_nothing_loses_the_zeros(pruned):
+def test_training_in_8_bits_that_keeps_nothing_loses_the_zeros(pruned, eagerly):
     """The control: without the mask the same steps fill the zeros."""
     plain = quantize(pruned, small.NAME, {}, FRAMES)
     fine_tune(plain.model, small.tuning(pruned, 5), "control")
@@ -149,7 +149,7 @@ def test_training_in_8_bits_that_keeps_nothing_loses_the_zeros(pruned):
     assert np.mean(kernel == 0) < 0.5 < np.mean(small.kernels(pruned)["stem_conv"] == 0)
 
 
-def test_a_teacher_is_followed_and_each_part_is_logged(student):
+def test_a_teacher_is_followed_and_each_part_is_logged(student, eagerly):
     copy = build_legacy_copy(student, small.NAME, {})
     history = fine_tune(copy, small.tuning(student, 4, teacher=student, steps_per_epoch=2), "following")
     assert len(history) == 2
@@ -162,7 +162,7 @@ def test_a_teacher_is_followed_and_each_part_is_logged(student):
     assert history[1]["learning_rate"] < history[0]["learning_rate"]
 
 
-def test_what_is_not_finite_stops_with_the_step_and_the_part(student):
+def test_what_is_not_finite_stops_with_the_step_and_the_part(student, eagerly):
     def spoil(step, batch):
         features, label, weight = batch
         return features, label, tf.where(step == 1, np.nan, weight)

@@ -53,6 +53,7 @@ def write_run(folder, data):
     student = build_student()
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     student.compile(keras.optimizers.Adam(4e-3), loss)
+    student.optimizer.build(student.trainable_variables)  # or the step is traced twice
     history = student.fit(frames, np.array([row["label"] for row in rows]), 32, epochs=12, verbose=0).history
     metadata = Metadata(
         "shapes_net", tiny.CLASSES, tiny.FRAME_SIZE, "logits", "student", gaze_map_size=tiny.MAP_SIZE,
