@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 import yaml
 
-from data.dataset import write_dataset
-from data.records import FrameRecord
+from data.dataset import FrameRecord, write_dataset
 from studies.check import records
 from studies.commands import prepare_command, row_command
 from studies.declare import read_study
@@ -87,7 +86,8 @@ def test_a_study_by_snakemake(place):
 
 def stand_in(folder, frame_size):
     """A data set of noise in frames of this size."""
-    with write_dataset(folder, classes=list("abcd"), frame_size=frame_size, source={"kind": "noise"}, seed=0) as writer:
+    about = {"classes": list("abcd"), "frame_size": frame_size, "source": {"kind": "noise"}, "seed": 0}
+    with write_dataset(folder, **about, require_all_classes=False) as writer:
         for split in ("train", "val", "test"):
             frame = np.random.default_rng(0).integers(0, 255, frame_size).astype(np.uint8)
             writer.add(split, FrameRecord(frame, 0, split, split, 0, 0.0))
@@ -104,13 +104,19 @@ def test_every_row_is_a_command_that_its_script_takes(name, monkeypatch, tmp_pat
     write(tmp_path / "SonoNet16.npz", made_up())
     monkeypatch.setenv("SONONET_DIR", str(tmp_path))
     study = read_study(f"configs/{name}.yaml")
+    sizes = {}
     for source in study.datasets.values():
         words = list(map(str, source.prepare))
         if "--frame-size" in words:
             at = words.index("--frame-size")
-            stand_in(source.path, tuple(map(int, words[at + 1 : at + 3])))
+            sizes[str(source.path)] = tuple(map(int, words[at + 1 : at + 3]))
+        elif words[:1] == ["merge"]:  # the frames of the first of both
+            sizes[str(source.path)] = sizes[words[1]]
+    for path, size in sizes.items():
+        stand_in(Path(path), size)
     assert all(source.path.exists() for source in study.datasets.values() if source.prepare)
-    for row in study.rows():
+    first = {None, *(table.seeds[0] for table in study.tables.values() if table.seeds)}
+    for row in (row for row in study.rows() if row.seed in first):  # other seeds have its words, but for the number
         made = {file.name: json.loads(text) for file, text in records(study, row).items()}
         assert ("settings.json" in made) == row.trains
         if row.trains:
