@@ -79,7 +79,7 @@ class _Served(tf.Module):
         )
         self.serve = serve
         self.endpoints = {"serving_default": of_floats, "serve": of_floats, "serve_uint8": of_bytes}
-        self.state = read_variables(model, of_floats)
+        self.state = _read_variables(model, of_floats)
 
 
 def _forward(model: keras.Model | LegacyModel, shape: tuple[int, ...]) -> Callable:
@@ -92,7 +92,7 @@ def _forward(model: keras.Model | LegacyModel, shape: tuple[int, ...]) -> Callab
     return forward
 
 
-def read_variables(
+def _read_variables(
     model: keras.Model | LegacyModel, concrete: tf.types.experimental.ConcreteFunction
 ) -> list[tf.Variable]:
     """The variables of a Keras 3 or `tf_keras` model that a concrete function reads.

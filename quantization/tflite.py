@@ -14,6 +14,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from common.errors import InputError
 from common.files import whole_file
@@ -22,7 +23,6 @@ from evaluation.artefacts import Metadata, write_metadata
 from quantization.legacy import LegacyModel
 from quantization.metadata import for_export
 from quantization.qat import QuantizedStudent
-from quantization.saved_model import read_variables
 from quantization.tensor_names import with_short_names
 
 _INT8_TENSORS = {
@@ -132,15 +132,18 @@ def post_training_int8(student: keras.Model, frames: Iterable, path: str | os.Pa
 def _converter(model: keras.Model | LegacyModel) -> tf.lite.TFLiteConverter:
     @tf.function(autograph=False)
     @tf.autograph.experimental.do_not_convert
-    def probabilities(frame: tf.Tensor) -> dict[str, tf.Tensor]:
-        logits = model(frame, training=False)
-        return {"probabilities": tf.nn.softmax(tf.cast(logits, tf.float32))}
+    def probabilities(frame: tf.Tensor) -> tf.Tensor:
+        return tf.nn.softmax(tf.cast(model(frame, training=False), tf.float32))
 
     spec = tf.TensorSpec((1, *model.input_shape[1:]), tf.float32, name="frame")
-    concrete = probabilities.get_concrete_function(spec)
-    owner = tf.Module()
-    owner.state = read_variables(model, concrete)
-    return tf.lite.TFLiteConverter.from_concrete_functions([concrete], owner)
+    # The converter would do this last, and first write each variable into a SavedModel, which takes most of its time.
+    frozen = convert_variables_to_constants_v2(probabilities.get_concrete_function(spec))
+
+    @tf.function(autograph=False)
+    def named(frame: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"probabilities": frozen(frame)[0]}
+
+    return tf.lite.TFLiteConverter.from_concrete_functions([named.get_concrete_function(spec)], tf.Module())
 
 
 def _write(
