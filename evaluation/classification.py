@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from evaluation.config import BOOTSTRAP_DRAWS
 
@@ -44,6 +43,8 @@ def classification_metrics(
     Raises:
         ValueError: no labelled frame.
     """
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support  # a second that few commands need
+
     frames = labelled(table)
     if not len(frames):
         raise ValueError("the predictions table has no labelled frame")

@@ -69,6 +69,7 @@ def write_plots(folder: str | os.PathLike, evaluation: Evaluation, run: str | os
                 path = folder / f"{name}.{ending}"
                 with whole_file(path) as temporary:
                     figure.savefig(temporary, metadata={"Date": None} if ending == "svg" else None)
+                figure.set_layout_engine("none")  # all formats have the layout of the first
                 written.append(path)
 
     with figure_of("confusion") as figure:

@@ -104,6 +104,7 @@ def test_float_tflite_gives_the_students_probabilities(exported, trained, held_o
 SERVE = """
 import json, sys
 import numpy as np
+sys.modules.update(matplotlib=None, sklearn=None)  # Keras would import them, and takes a second more
 import tensorflow as tf
 said = []
 for number, path in enumerate(sys.argv[1:]):
