@@ -120,5 +120,6 @@ def _train(maps: np.ndarray, label: np.ndarray, classes: int, seed: int, epochs:
     model.compile(
         keras.optimizers.AdamW(rate, weight_decay=1e-2), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     )
+    model.optimizer.build(model.trainable_variables)  # or Keras traces the step twice
     model.fit(batches, epochs=epochs, shuffle=False, verbose=0)
     return model
