@@ -25,7 +25,7 @@ gc.disable()
 
 ROOT = Path(__file__).resolve().parent
 # The tests of these folders share trainings and simulations, which one worker makes once (`--dist loadgroup`).
-TOGETHER = ("baselines", "evaluation", "phantom", "quantization", "studies", "training")
+TOGETHER = ("baselines", "deployment", "evaluation", "phantom", "quantization", "studies", "training")
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
