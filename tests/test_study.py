@@ -19,15 +19,17 @@ from studies.check import records
 from studies.commands import prepare_command, row_command
 from studies.declare import read_study
 from tests.models.sononet_file import made_up, write
-from tests.workflow import calls, make_study, start, wait_for
+from tests.workflow import calls, finish, make_study, start, wait_for
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = sorted(path.stem for path in (ROOT / "configs").glob("*.yaml") if "\ntables:" in path.read_text())
 
 
 @pytest.fixture
-def place(tmp_path):
+def place(tmp_path, monkeypatch):
     make_study(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EPOCHS", "2")
     return tmp_path
 
 
@@ -42,7 +44,7 @@ def test_a_study_by_snakemake(place):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "train_tiny_small" in done.stdout + done.stderr and not list(place.glob("runs/tiny/*/run"))
 
-    process = start(place)
+    process = start(place, answered=True)
     wait_for(place, "train slow")
     wait_for(place, "evaluate small")
     os.killpg(process.pid, signal.SIGKILL)
@@ -52,8 +54,8 @@ def test_a_study_by_snakemake(place):
     assert {"big", "small"} <= set(kept) and "slow" not in kept
 
     (place / "commands" / "go").touch()
-    process = start(place)
-    assert process.wait() == 1, (place / "output.txt").read_text()
+    process = start(place, answered=True)
+    assert finish(place, process) == 1, (place / "output.txt").read_text()
     second = calls(place)
     assert "train slow" in second and not {f"train {name}" for name in kept} & set(second)
     names = {"big", "small", "sparse", "same", "both", "slow", "fresh", "real"}
@@ -61,6 +63,7 @@ def test_a_study_by_snakemake(place):
     assert {name: (place / f"runs/tiny/{name}/trained.txt").stat().st_mtime_ns for name in kept} == kept
     assert sorted({*first, *second} - {"train failing"}) == sorted(
         [*(f"train {name}" for name in ("big", "small", "slow", "fresh", "real")), "compress sparse", "prepare made"]
+        + ["study check"]
         + [f"evaluate {name}" for name in names]
     )
     assert "error: the disk is full" in (place / "output.txt").read_text()  # the failing row's log
@@ -76,10 +79,10 @@ def test_a_study_by_snakemake(place):
     (place / "study.yaml").write_text(
         text.replace("distil.epochs: 3", "distil.epochs: 4").replace("seed: 13", "seed: 1")
     )
-    process = start(place)
-    assert process.wait() == 0, (place / "output.txt").read_text()
+    process = start(place, answered=True)
+    assert finish(place, process) == 0, (place / "output.txt").read_text()
     assert sorted(calls(place)) == sorted(
-        ["train small", "compress sparse", "train failing", "compress lost"]
+        ["study check", "train small", "compress sparse", "train failing", "compress lost"]
         + [f"evaluate {name}" for name in ("small", "sparse", "same", "both", "failing", "lost")]
     )
 
