@@ -14,7 +14,7 @@ import pytest
 from scipy import stats
 
 from data.gaze.read import read_gaze
-from studies.evidence import paragraphs
+from studies.evidence import lost_shares
 from studies.statistics import holm, paired_difference
 from studies.stored import read_stored
 from tests.pages import block as snippet_of
@@ -213,6 +213,6 @@ def test_what_the_page_says_of_every_seed_and_of_the_place():
     stored = read_stored(ROOT / "studies" / "results" / "half_16")
     harm = paired_difference(stored.counts("image"), stored.counts("shuffled"))
     assert f"{100 * harm.low:.1f} to {100 * harm.high:.1f}, includes 0".replace("-", "−") in page
-    sentence = next(part for part in paragraphs(stored) if part.startswith("Of what"))
+    sentence = next(part for part in lost_shares(stored) if part.startswith("Of what"))
     low, high = re.search(r"(\d+) to (\d+) %", sentence).groups()
     assert f"interval, {low} to {high} %, does not exclude less" in page
