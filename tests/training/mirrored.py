@@ -23,8 +23,9 @@ def compared(data: str, folder: Path) -> dict:
     register()
     quick_exports()
     mirrored = start("mirrored")
-    found = {"replicas": mirrored.replicas, **steps.differences(data, mirrored, [Part()])}
-    # Graphs, which take longer than the steps, are left to the run on two devices.
+    # The student's graphs of a step are compared by the two workers, those of a run below, on two devices.
+    learners = {steps.student: False, steps.teacher: True}
+    found = {"replicas": mirrored.replicas, **steps.differences(data, mirrored, [Part()], learners)}
     for name in ("none", "mirrored"):
         settings = {"teacher": "none", "student": "narrow", "stages": ["student"], "distribute": name}
         distil = {"epochs": 2, "batch_size": 16, "warmup_epochs": 0.5, "weight_average": 0.5}

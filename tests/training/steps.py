@@ -37,13 +37,12 @@ def teacher() -> Learner:
     return TeacherLearner(network, label_smoothing=0.1)
 
 
-def step(learner: Learner, distribution: Distribution, batches) -> dict:
+def step(learner: Learner, distribution: Distribution, batches, graphs: bool) -> dict:
     """One step of gradient descent: weights before and after, what was logged and what the batches then score."""
     before = _weights(learner)
     placed = distribution.place(learner)
     with distribution.scope():
-        # On one device the graphs, which take longer than the step, are left out; the others have them.
-        placed.compile(optimizer=keras.optimizers.SGD(0.01), jit_compile=False, run_eagerly=distribution is SINGLE)
+        placed.compile(optimizer=keras.optimizers.SGD(0.01), jit_compile=False, run_eagerly=not graphs)
     logs = placed.fit(batches, steps_per_epoch=1, epochs=1, verbose=0, shuffle=False).history
     scored = placed.evaluate(batches, steps=1, verbose=0, return_dict=True)
     if placed is not learner:
@@ -84,15 +83,16 @@ def joined(folder, parts: list[Part]) -> tf.data.Dataset:
     return tf.data.Dataset.from_tensors(whole).repeat()
 
 
-def differences(folder, distribution: Distribution, parts: list[Part], learners=(student, teacher)) -> dict:
+def differences(folder, distribution: Distribution, parts: list[Part], learners: dict) -> dict:
     """{learner: the largest difference of a step on one device and on several, by what is compared}.
 
-    And `uneven`: whether the devices' frames differ in weight and in number with valid gaze.
+    And `uneven`: whether the devices' frames differ in weight and in number with valid gaze. Of each learner
+    `learners` says whether the several devices have graphs, which take longer than the step; one device has none.
     """
     found = {"uneven": _is_uneven(folder, distribution, parts)}
-    for make in learners:
-        one = step(make(), SINGLE, joined(folder, parts))
-        several = step(make(), distribution, distribution.batches(lambda part: parted(folder, part)))
+    for make, graphs in learners.items():
+        one = step(make(), SINGLE, joined(folder, parts), graphs=False)
+        several = step(make(), distribution, distribution.batches(lambda part: parted(folder, part)), graphs)
         names = one["logs"].keys()
         found[make.__name__] = {
             "still": sum(_largest([a], [b]) < 1e-5 for a, b in zip(one["before"], one["after"], strict=True)),

@@ -72,6 +72,7 @@ def resumed(shapes, forks, killed):
     _, folder = killed
     before = pd.read_csv(folder / "run" / "history.csv")
     task = {"runs": [{"data": str(shapes), "run": str(folder / "run"), **SETTINGS}], "compare": str(shapes)}
+    task["eagerly"] = True  # the run before had the graphs
     return forks.workers([task, task]), before, folder / "run"
 
 

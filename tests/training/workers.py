@@ -149,14 +149,15 @@ def mirror(data: str, folder: str) -> int:
 def work(task: dict) -> int:
     """Do what a task says: train each of `runs`, settings of `tiny.config`; with `compare`, compare a step.
 
-    "dies_after" names the epoch after which the worker kills itself; "exports" is true where files are wanted.
+    "dies_after" names the epoch after which the worker kills itself; "exports" is true where files are wanted,
+    "eagerly" where the steps of the runs have no graphs.
     """
     import tensorflow as tf
 
     from common.errors import run_command
     from data.parts import Part
     from tests.training import steps, tiny
-    from training import distribution, train
+    from training import distribution, fitting, train
     from training.history import History
 
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})  # each graph runs a few times
@@ -164,6 +165,14 @@ def work(task: dict) -> int:
     if not task.get("exports"):
         quick_exports()
     distribution.SEEN_S = 2.0
+    if task.get("eagerly"):
+        compiled = fitting.compile_learner
+
+        def without_graphs(learner, settings, steps):
+            compiled(learner, settings, steps)
+            learner.run_eagerly = True
+
+        fitting.compile_learner = without_graphs
     if task.get("dies_after"):
         add = History.add
 
@@ -177,7 +186,7 @@ def work(task: dict) -> int:
     if task.get("compare"):
         here = distribution.start("multiworker")
         parts = [Part(0, 2), Part(1, 2)]
-        print(json.dumps(steps.differences(task["compare"], here, parts, [steps.student])))
+        print(json.dumps(steps.differences(task["compare"], here, parts, {steps.student: True})))
     return codes[-1]
 
 
