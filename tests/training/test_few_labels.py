@@ -18,6 +18,8 @@ from training import train
 from training.stages import Stage
 
 pytestmark = pytest.mark.usefixtures("quick_exports")
+# Which labels count is seen after one epoch.
+ONCE = {"epochs": 1, "batch_size": 16, "precision": "float32"}
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +28,7 @@ def few_run(shapes, tmp_path_factory):
     run = tmp_path_factory.mktemp("few") / "run"
     with pytest.MonkeyPatch.context() as monkeypatch, running_eagerly():
         tiny.register(monkeypatch)
-        train(tiny.config(shapes, run, stages=["teacher"], labelled_patients=3))
+        train(tiny.config(shapes, run, stages=["teacher"], labelled_patients=3, teach=ONCE))
     return run
 
 
@@ -40,7 +42,7 @@ def test_a_teacher_of_a_budget_is_the_teacher_of_these_labels_alone(shapes, few_
     own = tiny.write_shapes(
         tmp_path / "own", labelled=lambda split, index: f"{split}{index // 6}" in few or split != "train"
     )
-    train(tiny.config(own, tmp_path / "own_run", stages=["teacher"]))
+    train(tiny.config(own, tmp_path / "own_run", stages=["teacher"], teach=ONCE))
     for one, other in zip(weights(few_run, "teacher"), weights(tmp_path / "own_run", "teacher"), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -63,7 +65,9 @@ def test_a_student_alone_takes_as_many_steps_as_one_that_goes_through_all_frames
 
 def test_a_student_with_a_share_is_distilled_from_a_cache_and_its_history_is_whole(shapes, run, few_run):
     shutil.copytree(few_run, run)
-    train(tiny.config(shapes, run, stages=["teacher", "student"], labelled_patients=3, labelled_share=0.25))
+    settings = {"teach": ONCE, "distil": {"epochs": 1, "batch_size": 16, "views": 1}}
+    few = {"labelled_patients": 3, "labelled_share": 0.25}
+    train(tiny.config(shapes, run, stages=["teacher", "student"], **settings, **few))
     logged = pd.read_csv(run / "history.csv").query("stage == 'student'")
     assert np.isfinite(logged[["loss", "hard", "soft", "gaze", "val_accuracy"]]).all(axis=None)
     # A compression of it sees no label that it was trained without.
@@ -72,11 +76,12 @@ def test_a_student_with_a_share_is_distilled_from_a_cache_and_its_history_is_who
 
 
 def test_a_teacher_of_few_labels_first_learns_from_the_gaze_of_all_frames(shapes, run, few_run):
-    settings = {"stages": ["teacher"], "labelled_patients": 3, "pretrain_teacher": {"epochs": 2, "batch_size": 16}}
+    pretrain = {"epochs": 2, "batch_size": 16}
+    settings = {"stages": ["teacher"], "labelled_patients": 3, "pretrain_teacher": pretrain, "teach": ONCE}
     train(tiny.config(shapes, run, **settings))
     logged = pd.read_csv(run / "history.csv").set_index("stage")
     assert np.isfinite(logged.loc["pretrain_teacher", ["gaze", "val_gaze"]]).all(axis=None)
-    assert len(logged.loc["pretrain_teacher"]) == len(logged.loc["teacher"]) == 2
+    assert list(logged.index) == ["pretrain_teacher", "pretrain_teacher", "teacher"]
     config = tiny.config(shapes, run, sigma=0.03, **settings)
     stage = Stage("pretrain_teacher", config, limit_labels(open_dataset(shapes), 3, seed=3), run, "")
     assert stage.steps_per_epoch(config.pretrain_teacher) == 3  # of 48 frames, of which 18 are labelled
