@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 import evaluate
 from common.errors import InputError, run_command
@@ -88,6 +89,7 @@ def test_shown_and_written(evaluation, tmp_path, capsys):
 
 def test_the_command(members, dataset, tmp_path, capfd, monkeypatch):
     monkeypatch.setattr("evaluation.plots.FORMATS", ("png",))
+    monkeypatch.setattr("evaluation.plots.Figure", lambda **_: Figure())  # places of axes and words are not looked at
     words = [*map(str, members), "--data", str(dataset.path), "--latency", "false", "--ensemble"]
     assert run_command(evaluate.main, [*words, "--json", str(tmp_path / "m.json"), "--plots", str(tmp_path / "p")]) == 0
     assert json.loads((tmp_path / "m.json").read_text())["artefacts"][-1]["kind"] == "ensemble"

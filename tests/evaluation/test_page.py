@@ -5,6 +5,7 @@ import re
 
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from evaluation import EvaluateConfig, run_evaluation
 from evaluation.page.frames import FRAMES, choose
@@ -59,6 +60,12 @@ def reader(text):
     return Reader(text)
 
 
+@pytest.fixture
+def no_figures(monkeypatch):
+    """Nothing is drawn for a test that does not look at figures."""
+    monkeypatch.setattr("evaluation.page.write.svg_of", lambda *_: "<svg></svg>")
+
+
 def test_it_needs_nothing_from_elsewhere(text, reader):
     assert all(address.startswith(("#", "data:image/")) for address in reader.addresses)
     assert not {"script", "link", "iframe", "object"} & set(reader.tags)
@@ -101,12 +108,13 @@ def test_frames_are_shown_with_gaze_and_attention(evaluation, text):
     assert 0 < grids.count("<circle ") <= 2 * shown
 
 
-def test_an_8_bit_file_alone_borrows_the_attention_of_its_float_student(run_folder, dataset):
+def test_an_8_bit_file_alone_borrows_the_attention_of_its_float_student(run_folder, dataset, no_figures):
     alone = run_evaluation(EvaluateConfig([run_folder / "int8" / "student_int8.tflite"], dataset.path, latency=False))
     assert "attention of student/student.keras" in page(alone)
 
 
-def test_names_from_files_cannot_become_markup(evaluation):
+def test_names_from_files_cannot_become_markup(evaluation, monkeypatch):
+    monkeypatch.setattr("evaluation.page.drawing.Figure", lambda **_: Figure())  # words count, not where they stand
     evil = "<script>alert(1)</script>"
     report = {**evaluation.report, "dataset": {**evaluation.report["dataset"], "path": f"x/{evil}"}}
     changed = type(evaluation)(report, evaluation.tables, evaluation.artefacts, evaluation.data, evaluation.split)
@@ -141,7 +149,7 @@ def test_right_frames_are_spread_over_the_confidences():
     assert (shown[0].probability, shown[-1].probability) == (0.5 + 99 / 200, 0.5)
 
 
-def test_the_file_is_whole_or_absent(evaluation, tmp_path):
+def test_the_file_is_whole_or_absent(evaluation, tmp_path, no_figures):
     write_page(tmp_path / "deep" / "page.html", evaluation)
     assert (tmp_path / "deep" / "page.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["page.html"]
