@@ -61,7 +61,7 @@ def test_fetal_planes_and_phantom_take_their_flags(tmp_path, capsys, eagerly):
     classes = ("--classes", "head=Fetal brain", "rest=*")
     assert run("fetal-planes", planes, "--out", tmp_path / "planes", "--frame-size", 32, 48, *classes) == 0
     assert open_dataset(tmp_path / "planes").classes == ("head", "rest")
-    phantom = ("--patients", 8, "--seed", 1, "--fps", 1, "--frame-size", 48, 64, "--rivals", 0)
+    phantom = ("--patients", 8, "--seed", 1, "--fps", 1, "--clip-s", 3, "--frame-size", 48, 64, "--rivals", 0)
     assert run("phantom", "--out", tmp_path / "phantom", *phantom) == 0
     data = open_dataset(tmp_path / "phantom")
     assert data.info["source"]["simulated"] is True and data.gaze_frames("train") > 0

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 import yaml
 
-import training.flags
 from data.dataset import FrameRecord, write_dataset
 from studies.check import records
 from studies.commands import prepare_command, row_command
 from studies.declare import read_study
 from tests.models.sononet_file import made_up, write
+from tests.studies.small import keep_parsers
 from tests.workflow import calls, finish, make_study, start, wait_for
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -120,15 +120,7 @@ def test_every_row_is_a_command_that_its_script_takes(name, monkeypatch, tmp_pat
     for path, size in sizes.items():
         stand_in(Path(path), size)
     assert all(source.path.exists() for source in study.datasets.values() if source.prepare)
-    parsers = {}
-
-    def parser_once(preset, build=training.flags.build_parser):
-        """One parser for all rows of a preset: to build it takes longer than to parse a row."""
-        key = repr(preset)
-        parsers[key] = parsers.get(key) or build(preset)
-        return parsers[key]
-
-    monkeypatch.setattr(training.flags, "build_parser", parser_once)
+    keep_parsers(monkeypatch)
     first = {None, *(table.seeds[0] for table in study.tables.values() if table.seeds)}
     read = set()
     for row in (row for row in study.rows() if row.seed in first):  # other seeds have its words, but for the number

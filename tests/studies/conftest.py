@@ -9,7 +9,14 @@ import pytest
 
 from studies.declare import read_study
 from tests.evaluation.small import make_dataset, make_student, save_keras, save_tflite
-from tests.studies.small import finish, outline_large, write_config
+from tests.studies.small import finish, keep_parsers, outline_large, write_config
+
+
+@pytest.fixture(autouse=True, scope="package")
+def parsers():
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        keep_parsers(monkeypatch)
+        yield
 
 
 @pytest.fixture(scope="session")

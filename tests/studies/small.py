@@ -8,6 +8,7 @@ from pathlib import Path
 
 import evaluate
 import models
+import training.flags
 from studies.check import check, current_rows
 from studies.commands import evaluate_command, row_command
 from studies.declare import choose, read_study
@@ -47,6 +48,17 @@ LARGE = (64, 96, 1)
 def outline_large(monkeypatch):
     outline = models.outline
     monkeypatch.setattr(models, "outline", lambda name, shape, *rest, **options: outline(name, LARGE, *rest, **options))
+
+
+def keep_parsers(monkeypatch, build=training.flags.build_parser, kept={}):  # noqa: B006  (kept between tests)
+    """One parser of train.py for all rows of a preset: to build it takes longer than to parse a row."""
+
+    def build_once(preset):
+        key = repr(preset)
+        kept[key] = kept.get(key) or build(preset)
+        return kept[key]
+
+    monkeypatch.setattr(training.flags, "build_parser", build_once)
 
 
 def write_config(folder, tiny, monkeypatch, text=STUDY):
