@@ -21,16 +21,12 @@ def shapes(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def whole_run(shapes, tmp_path_factory):
-    """Configuration of a run of all three stages and the evaluation, which is there; read only.
-
-    The student is the moving average of its weights, so that what kills it must leave that, too.
-    """
+    """Configuration of a run of all three stages and the evaluation, which is there; read only."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         tiny.register(monkeypatch)
         timed = {"median": 1.0, "p95": 1.0}
         monkeypatch.setattr("evaluation.report.measure_latency", lambda paths, **_: [timed] * len(paths))
-        distil = {"epochs": 2, "batch_size": 16, "warmup_epochs": 0.5, "views": 2, "weight_average": 0.7}
-        config = tiny.config(shapes, tmp_path_factory.mktemp("whole") / "run", evaluate=True, distil=distil)
+        config = tiny.config(shapes, tmp_path_factory.mktemp("whole") / "run", evaluate=True)
         export_with_graphs(monkeypatch)
         with running_eagerly():
             train(config)

@@ -1,4 +1,4 @@
-"""`weight_average`: what a stage ends with is the moving average of its weights; after a kill too, see test_run.py."""
+"""`weight_average`: a stage ends with the moving average of its weights; after a kill too, see test_teachers.py."""
 
 import keras
 import numpy as np
