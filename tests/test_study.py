@@ -27,7 +27,7 @@ STUDIES = sorted(path.stem for path in (ROOT / "configs").glob("*.yaml") if "\nt
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
+def place(tmp_path, monkeypatch, eagerly):
     make_study(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EPOCHS", "2")
