@@ -28,12 +28,14 @@ class View:
     Attributes:
         crop: x, y, width, height of the ultrasound image in the picture, pixels; None = all of it.
         mask: bool [h, w], what is kept of the picture, or None.
+        marks: bool [h, w], what is painted over, or None.
         pixel_aspect: width over height of one pixel of the picture.
     """
 
     crop: tuple[int, int, int, int] | None = None
     mask: np.ndarray | None = dataclasses.field(default=None, repr=False)
     pixel_aspect: float = 1.0
+    marks: np.ndarray | None = dataclasses.field(default=None, repr=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,7 +157,9 @@ def predict(
 def prepare(artefact: Artefact, picture: np.ndarray, view: View) -> np.ndarray:
     """A picture uint8 [h, w] as the artefact's frame uint8 [H, W]."""
     metadata = artefact.metadata
-    return prepare_image(picture, metadata.frame_size, metadata.fit, view.pixel_aspect, view.crop, view.mask)
+    return prepare_image(
+        picture, metadata.frame_size, metadata.fit, view.pixel_aspect, view.crop, view.mask, view.marks
+    )
 
 
 def classify(artefact: Artefact, frames: Iterable[np.ndarray], *, check: bool = True) -> tuple[np.ndarray, list[str]]:

@@ -83,17 +83,18 @@ def view_of(
         return FoundView(View(box, None, pixel_aspect), "given", None, f"lies outside the picture of {width}x{height}")
     if crop == "auto":
         found = find_fan(pictures)
-        mask = found.mask if fan == "blank" and found.sure else None
-        return FoundView(View(found.box, mask, pixel_aspect), "found", found.confidence, found.reason)
+        blanked = (found.mask, found.marks) if fan == "blank" and found.sure else (None, None)
+        return FoundView(View(found.box, blanked[0], pixel_aspect, blanked[1]), "found", found.confidence, found.reason)
     how = "given" if box else "whole"
     if fan != "blank":
         return FoundView(View(box, None, pixel_aspect), how)
     found = find_fan([picture[y : y + high, x : x + wide] for picture in pictures])
     if not found.sure:
         return FoundView(View(box, None, pixel_aspect), how, found.confidence, not_blanked=found.reason)
-    mask = np.zeros((height, width), dtype=bool)
+    mask, marks = np.zeros((2, height, width), dtype=bool)
     mask[y : y + high, x : x + wide] = found.mask
-    return FoundView(View(box, mask, pixel_aspect), how, found.confidence)
+    marks[y : y + high, x : x + wide] = False if found.marks is None else found.marks
+    return FoundView(View(box, mask, pixel_aspect, marks), how, found.confidence)
 
 
 def require(found: FoundView, name: str, cure: str = _CURE) -> View:

@@ -22,6 +22,7 @@ from data.sources.clip_frames import fan_pictures
 from data.sources.manifest import check_box, read_manifest
 from data.video.fan import Fan, find_fan
 from data.video.images import IMAGE_SUFFIXES, read_image
+from data.video.overlay import paint_over
 from data.video.read import open_video
 
 MARKER, NUMBERS = "fans.png", "fans.csv"
@@ -140,7 +141,8 @@ def _write_sheet(path: Path, drawn: list[tuple[FanFound, Fan, np.ndarray]]) -> N
         if fan.kind and not fan.mask.all():
             left.contour(fan.mask, levels=[0.5], colors=_OUTLINE, linewidths=1.2)
         if fan.sure:
-            _show(right, np.where(fan.mask, picture, 0), f"blanked, {found.kept:.0%} stays\n")
+            shown = picture if fan.marks is None else paint_over(picture, fan.marks)
+            _show(right, np.where(fan.mask, shown, 0), f"blanked, {found.kept:.0%} stays\n")
         else:
             _show(right, picture, f"kept whole: {_wrapped(found.reason)}")
     figure.savefig(path, dpi=100)

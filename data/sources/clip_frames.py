@@ -24,7 +24,7 @@ from data.sources.config import RecordingsConfig
 from data.sources.labels import Interval, check_within, frame_labels
 from data.sources.manifest import Recording, check_box
 from data.video.clip import Video
-from data.video.fan import find_fan
+from data.video.fan import Fan, find_fan
 from data.video.framing import place_image, prepare_image
 from data.video.read import open_video
 
@@ -98,7 +98,8 @@ def clip_frames(task: ClipTask, counts: ClipCounts) -> Iterator[Kept]:
     x, y, width, height = recording.crop_px or (0, 0, *video.size)
     rule = (config.frame_size, config.fit, config.pixel_aspect)
     place = place_image((height, width), *rule)
-    mask = _fan_mask(video, (x, y, width, height), counts) if config.fan == "blank" else None
+    fan = _sure_fan(video, (x, y, width, height), counts) if config.fan == "blank" else None
+    blanked = {} if fan is None else {"mask": fan.mask, "marks": fan.marks}
     without_label = config.transitions if recording.labels is not None else config.unlabelled
     seen = 0
     for index, time_s, whole in video:
@@ -114,7 +115,7 @@ def clip_frames(task: ClipTask, counts: ClipCounts) -> Iterator[Kept]:
             counts.refused[CONSTANT] += 1
             continue
         gaze_x, gaze_y = place.to_frame(gaze.x[index], gaze.y[index]) if gaze is not None else ((), ())
-        frame = prepare_image(image, *rule, mask=mask)
+        frame = prepare_image(image, *rule, **blanked)
         record = FrameRecord(
             frame=encode_png(frame),
             label=UNLABELLED if label is None else task.index_of[label],
@@ -243,14 +244,14 @@ def _note_start(recording: Recording, video: Video, counts: ClipCounts) -> None:
         )
 
 
-def _fan_mask(video: Video, crop: tuple[int, int, int, int], counts: ClipCounts) -> np.ndarray | None:
+def _sure_fan(video: Video, crop: tuple[int, int, int, int], counts: ClipCounts) -> Fan | None:
     """The fan in the crop; None where it is unsure."""
     fan = find_fan(fan_pictures(video, crop))
     if not fan.sure:
         counts.notes[FAN_KEPT] += 1
         return None
     counts.notes["recordings whose surroundings of the fan were blanked"] += 1
-    return fan.mask
+    return fan
 
 
 def _note_gaze(recording: Recording, gaze: FrameGaze | None, counts: ClipCounts) -> None:

@@ -29,7 +29,8 @@ class PrepareConfig:
         frame_size: height and width of the frames, pixels
         fit: pad images to the frame's ratio of width to height, or stretch them to it
         pixel_aspect: width over height of one pixel of the images, where an export lost their ratio
-        fan: keep what lies outside the fan (names of presets, grey bars, depth ticks), or blank it
+        fan: keep what lies outside the fan (names of presets, grey bars, depth ticks), or blank it, and paint
+            over letters and calipers inside that differ from echoes
         val_fraction: share of the patients for validation
         leave_out_scanner: train and validate on patients of the other machines, test on those of this one
         seed: of the split by patients

@@ -22,7 +22,7 @@ from data.sources.config import ImageSetConfig
 from data.sources.image_table import ImageRow, find_images, read_image_table
 from data.sources.registry import ImageSource, image_source
 from data.splits import KEPT_BACK, leave_scanner_out, split_patients
-from data.video.fan import find_fan
+from data.video.fan import Fan, find_fan
 from data.video.framing import prepare_image
 from data.video.images import read_image
 
@@ -211,8 +211,9 @@ def _read_frames(
         groups.setdefault(frame_digest(image), []).append(row)
         if image.min() == image.max():
             constant.add(row.image)
-        mask = _fan_mask(image, writer) if config.fan == "blank" else None
-        frame = prepare_image(image, config.frame_size, config.fit, config.pixel_aspect, mask=mask)
+        fan = _sure_fan(image, writer) if config.fan == "blank" else None
+        blanked = {} if fan is None else {"mask": fan.mask, "marks": fan.marks}
+        frame = prepare_image(image, config.frame_size, config.fit, config.pixel_aspect, **blanked)
         frames.write(frame.tobytes())
     return constant, [group for group in groups.values() if len({row.patient for row in group}) > 1]
 
@@ -250,11 +251,11 @@ def _of_split(
     return [row for row in rows if row.image not in out]
 
 
-def _fan_mask(image: np.ndarray, writer: DatasetWriter) -> np.ndarray | None:
+def _sure_fan(image: np.ndarray, writer: DatasetWriter) -> Fan | None:
     """The fan of an image; None where it is unsure, which is counted."""
     fan = find_fan(image)
     writer.note("images whose surroundings of the fan were blanked" if fan.sure else FAN_KEPT)
-    return fan.mask if fan.sure else None
+    return fan if fan.sure else None
 
 
 def _split(

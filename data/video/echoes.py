@@ -11,8 +11,8 @@ _LEAST_CHANGING = 0.02  # share of a picture; below it the clip stands still
 _ABOVE_BACKGROUND = 5  # grey levels
 _FAINT = 2
 _DARKEST = 40  # what can be a background
-_MARK_AREA = 0.0015  # of a picture: a letter or a caliper is smaller
-_MARK_LEVEL = 140  # and brighter somewhere
+MARK_AREA = 0.0015  # of a picture: a letter or a caliper is smaller
+MARK_LEVEL = 140  # and brighter somewhere
 
 
 def echo_evidence(frames: np.ndarray, faint: bool = False) -> np.ndarray:
@@ -34,8 +34,21 @@ def echo_evidence(frames: np.ndarray, faint: bool = False) -> np.ndarray:
         if (change >= _CHANGE).mean() >= _LEAST_CHANGING:
             return change >= (_FAINT if faint else _CHANGE)
     brightest = frames.max(axis=0)
-    lit = brightest > _background(brightest) + (_FAINT if faint else _ABOVE_BACKGROUND)
-    return lit & ~_marks(brightest, lit)
+    return _lit(brightest, faint) & ~small_bright_pieces(brightest, faint)
+
+
+def small_bright_pieces(image: np.ndarray, faint: bool = False) -> np.ndarray:
+    """Letters, ticks and calipers of an image uint8 [h, w] that touch nothing that is lit: bool [h, w]."""
+    lit = _lit(image, faint)
+    _, pieces, stats, _ = cv2.connectedComponentsWithStats(lit.astype(np.uint8), connectivity=8)
+    small = stats[:, cv2.CC_STAT_AREA] <= max(4, MARK_AREA * image.size)
+    bright = np.zeros(len(stats), bool)
+    bright[np.unique(pieces[image >= MARK_LEVEL])] = True
+    return lit & (small & bright)[pieces]
+
+
+def _lit(image: np.ndarray, faint: bool) -> np.ndarray:
+    return image > _background(image) + (_FAINT if faint else _ABOVE_BACKGROUND)
 
 
 def _background(image: np.ndarray) -> int:
@@ -44,12 +57,3 @@ def _background(image: np.ndarray) -> int:
     level = int(counts.argmax())
     share = counts[max(0, level - 2) : level + 3].sum() / image.size
     return level if share >= 0.03 else -_ABOVE_BACKGROUND - 1
-
-
-def _marks(image: np.ndarray, lit: np.ndarray) -> np.ndarray:
-    """Small bright pieces that touch nothing: letters, ticks, calipers."""
-    _, pieces, stats, _ = cv2.connectedComponentsWithStats(lit.astype(np.uint8), connectivity=8)
-    small = stats[:, cv2.CC_STAT_AREA] <= max(4, _MARK_AREA * image.size)
-    bright = np.zeros(len(stats), bool)
-    bright[np.unique(pieces[image >= _MARK_LEVEL])] = True
-    return (small & bright)[pieces]

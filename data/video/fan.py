@@ -17,6 +17,7 @@ import numpy as np
 
 from data.video.echoes import echo_evidence
 from data.video.fan_shape import FanShape, fit_shape
+from data.video.overlay import find_overlay
 
 _SIDE_PX = 320  # of the picture in which the shape is searched
 _LEAST_SHARE = 0.01  # of the picture
@@ -43,6 +44,8 @@ class Fan:
         mask: bool [h, w], the pixels of the fan; all True where nothing was found.
         confidence: 0 to 1.
         reason: why it is not sure; "" where it is.
+        marks: bool [h, w], letters and calipers inside that differ from echoes (`data.video.overlay`); None
+            where none were looked for.
     """
 
     kind: str
@@ -50,6 +53,7 @@ class Fan:
     mask: np.ndarray = dataclasses.field(repr=False)
     confidence: float
     reason: str
+    marks: np.ndarray | None = dataclasses.field(default=None, repr=False)
 
     @property
     def sure(self) -> bool:
@@ -96,7 +100,8 @@ def find_fan(frames: np.ndarray | Sequence[np.ndarray]) -> Fan:
             confidence * 0.5,
             f"echoes apart from it, {far.sum() / core.sum():.0%} of its size, are taken in",
         )
-    return Fan(shape.kind(), (x, y, wide, high), mask, confidence, reason)
+    marks = None if reason else find_overlay(stack, mask)
+    return Fan(shape.kind(), (x, y, wide, high), mask, confidence, reason, marks)
 
 
 def _nothing(size: tuple[int, int], reason: str) -> Fan:

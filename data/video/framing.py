@@ -1,6 +1,6 @@
 """From an image to a frame, and back: the one rule of preparation, evaluation, prediction and devices.
 
-1. What lies outside a mask becomes black, where a mask is given; the image is cropped.
+1. Marks are painted over, and what lies outside a mask becomes black, where these are given; the image is cropped.
 2. `fit` "pad": the largest whole number of pixels with the image's ratio of width to height that the frame
    holds (half a pixel is rounded up), in the frame's middle (an odd pixel goes to the right or below), on black.
    `fit` "stretch": the whole frame, whatever the ratio.
@@ -17,6 +17,7 @@ import numpy as np
 
 from common.errors import InputError
 from data.frames import resize_frame
+from data.video.overlay import paint_over
 
 Fit = Literal["pad", "stretch"]
 FanRule = Literal["keep", "blank"]
@@ -124,6 +125,7 @@ def prepare_image(
     pixel_aspect: float = 1.0,
     crop: Box | None = None,
     mask: np.ndarray | None = None,
+    marks: np.ndarray | None = None,
 ) -> np.ndarray:
     """An image as a frame.
 
@@ -131,22 +133,25 @@ def prepare_image(
         image: uint8 [h, w], grey (`data.frames.grey_frame`).
         frame_size, fit, pixel_aspect, crop: see `place_image`.
         mask: bool [h, w], what to keep, such as `Fan.mask`; the rest becomes black. None = all.
+        marks: bool [h, w], what to paint over, such as `Fan.marks`. None = nothing.
 
     Returns:
         uint8 [H, W].
 
     Raises:
         InputError: as `place_image`.
-        ValueError: an image that is not uint8 [h, w], or a mask of another shape.
+        ValueError: an image that is not uint8 [h, w], or a mask or marks of another shape.
     """
     if image.dtype != np.uint8 or image.ndim != 2:
         raise ValueError(f"image is {image.dtype} {image.shape}, expected uint8 [h, w]")
+    for name, given in (("mask", mask), ("marks", marks)):
+        if given is not None and given.shape != image.shape:
+            raise ValueError(f"{name}: {given.shape}, the image {image.shape}")
+    image = image if marks is None else paint_over(image, marks)
     place = place_image((image.shape[0], image.shape[1]), frame_size, fit, pixel_aspect, crop)
     x, y, width, height = place.crop
     part = image[y : y + height, x : x + width]
     if mask is not None:
-        if mask.shape != image.shape:
-            raise ValueError(f"mask is {mask.shape}, the image {image.shape}")
         part = np.where(mask[y : y + height, x : x + width], part, np.uint8(0))
     left, top, inner_width, inner_height = place.inner
     resized = resize_frame(part, (inner_height, inner_width))

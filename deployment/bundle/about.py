@@ -86,7 +86,8 @@ def preparation_text(preparation: dict[str, Any]) -> str:
         "stretch": "stretched to the model's size",
         "pad": "scaled until the limiting side fills the model's size, centred, padded with black",
     }
-    fan = ", what lies outside the fan of the scanner blanked" if preparation["fan"] == "blank" else ""
+    blank = ", what lies outside the fan of the scanner blanked, letters and calipers inside painted over"
+    fan = blank if preparation["fan"] == "blank" else ""
     return (
         f"The ultrasound image alone, without the screen around it{fan}; grey, 8 bits (of colour: "
         f"{preparation['grey']}); "
