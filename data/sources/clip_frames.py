@@ -99,7 +99,7 @@ def clip_frames(task: ClipTask, counts: ClipCounts) -> Iterator[Kept]:
     rule = (config.frame_size, config.fit, config.pixel_aspect)
     place = place_image((height, width), *rule)
     fan = _sure_fan(video, (x, y, width, height), counts) if config.fan == "blank" else None
-    blanked = {} if fan is None else {"mask": fan.mask, "marks": fan.marks}
+    mask, marks = (None, None) if fan is None else (fan.mask, fan.marks)
     without_label = config.transitions if recording.labels is not None else config.unlabelled
     seen = 0
     for index, time_s, whole in video:
@@ -115,7 +115,7 @@ def clip_frames(task: ClipTask, counts: ClipCounts) -> Iterator[Kept]:
             counts.refused[CONSTANT] += 1
             continue
         gaze_x, gaze_y = place.to_frame(gaze.x[index], gaze.y[index]) if gaze is not None else ((), ())
-        frame = prepare_image(image, *rule, **blanked)
+        frame = prepare_image(image, *rule, mask=mask, marks=marks)
         record = FrameRecord(
             frame=encode_png(frame),
             label=UNLABELLED if label is None else task.index_of[label],

@@ -212,8 +212,8 @@ def _read_frames(
         if image.min() == image.max():
             constant.add(row.image)
         fan = _sure_fan(image, writer) if config.fan == "blank" else None
-        blanked = {} if fan is None else {"mask": fan.mask, "marks": fan.marks}
-        frame = prepare_image(image, config.frame_size, config.fit, config.pixel_aspect, **blanked)
+        mask, marks = (None, None) if fan is None else (fan.mask, fan.marks)
+        frame = prepare_image(image, config.frame_size, config.fit, config.pixel_aspect, mask=mask, marks=marks)
         frames.write(frame.tobytes())
     return constant, [group for group in groups.values() if len({row.patient for row in group}) > 1]
 
