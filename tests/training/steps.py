@@ -1,6 +1,7 @@
 """One step of the same learner on one device and on several."""
 
 import dataclasses
+import functools
 
 import keras
 import numpy as np
@@ -56,10 +57,17 @@ def step(learner: Learner, distribution: Distribution, batches, graphs: bool) ->
     }
 
 
-def parted(folder, part: Part) -> tf.data.Dataset:
-    """The first batch of a part of the training split, in its pieces, over and over."""
+@functools.cache
+def pieces(folder, part: Part) -> tuple:
+    """The first batch of a part of the training split, in its pieces; no two weigh as much or have as much gaze."""
     batches = training_batches(open_dataset(folder), "train", PipelineSettings(BATCH, seed=4), part=part)
-    return batches.take(part.pieces).map(_uneven)
+    return tuple(_uneven(*batch) for batch in batches.take(part.pieces))
+
+
+def parted(folder, part: Part) -> tf.data.Dataset:
+    """The same, to be read over and over."""
+    together = tf.nest.map_structure(lambda *each: tf.stack(each), *pieces(folder, part))
+    return tf.data.Dataset.from_tensor_slices(together)
 
 
 def _uneven(features, label, _):
@@ -70,16 +78,16 @@ def _uneven(features, label, _):
 
 def _is_uneven(folder, distribution: Distribution, parts: list[Part]) -> bool:
     each = [dataclasses.replace(part, pieces=distribution.part.pieces) for part in parts]
-    pieces = [piece for part in each for piece in parted(folder, part)]
-    weights = {float(tf.reduce_sum(weight)) for _, _, weight in pieces}
-    valid = {int(tf.math.count_nonzero(features["gaze_valid"])) for features, *_ in pieces}
-    return len(pieces) == len(weights) == len(valid) == distribution.replicas
+    found = [piece for part in each for piece in pieces(folder, part)]
+    weights = {float(tf.reduce_sum(weight)) for _, _, weight in found}
+    valid = {int(tf.math.count_nonzero(features["gaze_valid"])) for features, *_ in found}
+    return len(found) == len(weights) == len(valid) == distribution.replicas
 
 
 def joined(folder, parts: list[Part]) -> tf.data.Dataset:
     """The first batches of all parts as one."""
-    pieces = [piece for part in parts for piece in parted(folder, part)]
-    whole = tf.nest.map_structure(lambda *each: tf.concat(each, axis=0), *pieces)
+    found = [piece for part in parts for piece in pieces(folder, part)]
+    whole = tf.nest.map_structure(lambda *each: tf.concat(each, axis=0), *found)
     return tf.data.Dataset.from_tensors(whole).repeat()
 
 
