@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from common.errors import InputError
+from data.traced import as_written
 from quantization.finetune import FineTuning, fine_tune
 from quantization.legacy import LegacyLayer, tf_keras, tfmot
 from quantization.legacy_copy import build_legacy_copy, copy_weights
@@ -74,10 +75,10 @@ def cluster(
             return layer
         return _clustered(layer, clusters, clustering, keep_sparsity)
 
-    model = keras_module.models.clone_model(copy, clone_function=wrapped)
+    model = as_written(keras_module.models.clone_model)(copy, clone_function=wrapped)
     fine_tune(model, training, f"clustering to {clusters} values")
     result = keras.models.clone_model(student)
-    copy_weights(clustering.strip_clustering(model), result)
+    copy_weights(as_written(clustering.strip_clustering)(model), result)
     return result
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import keras
 
 from common.errors import InputError, in_words
+from data.traced import as_written
 from quantization.finetune import FineTuning, fine_tune
 from quantization.legacy import LegacyLayer, tf_keras, tfmot
 from quantization.legacy_copy import build_legacy_copy
@@ -61,8 +62,8 @@ def quantize_preserving(
     copy = build_legacy_copy(student, name, options)
     quantization = tfmot().quantization.keras
     try:
-        annotated = quantization.quantize_annotate_model(copy)
-        model = quantization.quantize_apply(annotated, _scheme(sparse, clustered))
+        annotated = as_written(quantization.quantize_annotate_model)(copy)
+        model = as_written(quantization.quantize_apply)(annotated, _scheme(sparse, clustered))
     except (NotImplementedError, RuntimeError, ValueError) as error:
         why = in_words(error)
         raise InputError(f"model {name}: TF-MOT can't quantize it and keep what was compressed: {why}") from error
@@ -70,7 +71,7 @@ def quantize_preserving(
     history = fine_tune(model, training, "quantizing")
     if clustered:
         strip = importlib.import_module(_COLLABORATIVE + "cluster_preserve.cluster_utils").strip_clustering_cqat
-        model = strip(model)
+        model = as_written(strip)(model)
     return QuantizedStudent(model, history)
 
 

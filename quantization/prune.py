@@ -11,6 +11,7 @@ from collections.abc import Callable
 import keras
 
 from common.errors import InputError
+from data.traced import as_written
 from quantization.finetune import FineTuning, fine_tune
 from quantization.legacy import LegacyLayer, tf_keras, tfmot
 from quantization.legacy_copy import build_legacy_copy, copy_weights
@@ -60,14 +61,14 @@ def prune(student: keras.Model, name: str, options: dict, sparsity: float, train
             return pruning.prune_low_magnitude(layer, pruning_schedule=schedule)
         return layer
 
-    model = keras_module.models.clone_model(copy, clone_function=wrapped)
+    model = as_written(keras_module.models.clone_model)(copy, clone_function=wrapped)
     masks = pruning.UpdatePruningStep()
     masks.set_model(model)
     masks.on_train_begin()
     # Each step masks before it learns: what the last one moved is masked once more.
     fine_tune(model, training, f"pruning to {100 * sparsity:g} %", lambda epoch, _: masks.on_epoch_end(epoch))
     result = keras.models.clone_model(student)
-    copy_weights(pruning.strip_pruning(model), result)
+    copy_weights(as_written(pruning.strip_pruning)(model), result)
     return result
 
 
