@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.eager import running_eagerly
+from tests.quick import build_models_quickly
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -51,6 +52,8 @@ def pytest_collection_finish(session):
     if "tensorflow" in sys.modules:
         # Each graph runs a few times: it is not worth optimizing. What commands do in processes of their own keeps it.
         sys.modules["tensorflow"].config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    if "keras" in sys.modules:
+        build_models_quickly()
     gc.enable()
     gc.collect()
     gc.freeze()

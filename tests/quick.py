@@ -1,0 +1,65 @@
+"""Keras and Python without work that they repeat for each layer: an eighth of the time that building models takes."""
+
+import functools
+import inspect
+import types
+import typing
+
+
+def build_models_quickly() -> None:
+    """What a test sees is the same: answers are kept that can't change, and what nothing can track is not looked at."""
+    import keras.src.layers.layer
+    import keras.src.ops.operation
+    import keras.src.saving.saving_lib
+
+    if hasattr(typing, "_get_protocol_attrs"):  # before Python 3.12 it is asked in every isinstance of a protocol
+        typing._get_protocol_attrs = functools.cache(typing._get_protocol_attrs)
+    # Keras keeps it under one name and looks for it under another.
+    keras.src.saving.saving_lib.get_attr_skipset = functools.cache(keras.src.saving.saving_lib.get_attr_skipset)
+    # Each layer reads the signatures of its class.
+    for module in (keras.src.ops.operation, keras.src.layers.layer):
+        module.inspect = _Inspect("inspect")
+    layer = keras.Layer
+    layer.__setattr__ = _setting(layer.__setattr__)
+
+
+class _Inspect(types.ModuleType):
+    """`inspect`, which reads the signature of a function once."""
+
+    getfullargspec = staticmethod(functools.cache(inspect.getfullargspec))
+
+    def __getattr__(self, name):
+        return getattr(inspect, name)
+
+    @staticmethod
+    def signature(of):
+        if isinstance(of, types.MethodType) and isinstance(of.__func__, types.FunctionType):
+            return _signature(of.__func__, bound=True)
+        return _signature(of) if isinstance(of, types.FunctionType) else inspect.signature(of)
+
+
+@functools.cache
+def _signature(of, bound=False):
+    found = inspect.signature(of)
+    return found.replace(parameters=list(found.parameters.values())[1:]) if bound else found
+
+
+def _setting(slowly):
+    """`Layer.__setattr__`, which asks of every value, also of numbers and names, whether it is to be tracked."""
+    import keras
+    import tensorflow as tf
+    from tensorflow.python.trackable.data_structures import NoDependency
+
+    containers = (tuple, list, dict, set)
+    parts = (keras.Variable, keras.Layer, keras.Metric, keras.random.SeedGenerator)
+    tracked = (*containers, *parts, tf.__internal__.tracking.Trackable, NoDependency)
+    is_tracked = functools.cache(lambda kind: issubclass(kind, tracked))
+
+    @functools.wraps(slowly)
+    def setting(self, name, value):
+        if is_tracked(value.__class__) or "_tracker" not in self.__dict__:
+            slowly(self, name, value)
+        else:
+            object.__setattr__(self, name, value)
+
+    return setting
