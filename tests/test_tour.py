@@ -9,6 +9,23 @@ NOTEBOOK = Path(__file__).resolve().parent.parent / "docs" / "tour.ipynb"
 nbclient = pytest.importorskip("nbclient", reason="nbclient is a development requirement")
 nbformat = pytest.importorskip("nbformat")
 
+# As in other tests: graphs are not optimized, and for the few steps of a test none is built. Two steps of each training
+# show that it runs; of what is learned no figure is looked at.
+QUICKLY = """
+import keras
+import pytest
+import tensorflow
+from tests.eager import export_with_graphs
+
+tensorflow.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+tensorflow.config.run_functions_eagerly(True)
+export_with_graphs(pytest.MonkeyPatch())
+fit = keras.Model.fit
+keras.Model.fit = lambda model, *data, **options: fit(
+    model, *data, **options | ({"steps_per_epoch": 1} if "steps_per_epoch" in options else {})
+)
+"""
+
 
 @pytest.mark.slow
 def test_the_notebook_runs(tmp_path, monkeypatch):
@@ -17,9 +34,7 @@ def test_the_notebook_runs(tmp_path, monkeypatch):
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = []
-    # As in all tests: each graph runs a few times and is not worth optimizing.
-    plain = 'import tensorflow; tensorflow.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})'
-    notebook.cells.insert(0, nbformat.v4.new_code_cell(plain))
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(QUICKLY))
     nbclient.NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
     printed = "".join(
         output.text for cell in notebook.cells for output in cell.get("outputs", []) if output.output_type == "stream"
