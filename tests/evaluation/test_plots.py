@@ -30,6 +30,18 @@ def texts(figure):
     return " ".join(text.get_text() for text in figure.findobj(lambda item: hasattr(item, "get_text")))
 
 
+def drawn(draw, *given):
+    figure = Figure()
+    draw(figure, *given)
+    return figure
+
+
+@pytest.fixture(scope="module")
+def sheet(evaluation):
+    """The frames with the maps of all artefacts; read only."""
+    return drawn(draw_sheet, evaluation)
+
+
 FIGURES = ["confusion", "precision_recall", "reliability", "calibration", "accuracy_size", "curves", "maps"]
 
 
@@ -86,7 +98,7 @@ def test_a_history_that_is_none(tmp_path, evaluation, text, message):
     assert not (tmp_path / "plots").exists()
 
 
-def test_simulated_is_said_on_every_figure_of_simulated_data_alone(evaluation, run_folder, tmp_path):
+def test_simulated_is_said_on_every_figure_of_simulated_data_alone(evaluation, sheet, run_folder, tmp_path):
     real = make_dataset(tmp_path / "real", simulated=False)
     other = run_evaluation(EvaluateConfig(artefact_paths(run_folder)[:2], real.path, latency=False))
     draws = [
@@ -95,12 +107,9 @@ def test_simulated_is_said_on_every_figure_of_simulated_data_alone(evaluation, r
         lambda figure, e: draw_precision_recall(figure, e.report, e.tables, e.data.classes),
         lambda figure, e: draw_reliability(figure, e.report, e.tables, e.data.classes),
         lambda figure, e: draw_calibration(figure, e.report, e.tables, e.data.classes),
-        draw_sheet,
     ]
-    for draw in draws:
-        one, two = Figure(), Figure()
-        draw(one, evaluation)
-        draw(two, other)
+    pairs = [(sheet, drawn(draw_sheet, other))] + [(drawn(draw, evaluation), drawn(draw, other)) for draw in draws]
+    for one, two in pairs:
         assert "simulated" in texts(one) and "simulated" not in texts(two)
 
 
@@ -180,23 +189,19 @@ def test_reliability_is_of_the_bins_of_the_calibration_error(evaluation):
     np.testing.assert_allclose(points, np.stack([bins["confidence"], bins["accuracy"]], 1)[used])
 
 
-def test_all_maps_are_on_one_scale_and_named_by_their_recording(evaluation):
-    figure = Figure()
-    draw_sheet(figure, evaluation)
-    maps = [image for axis in figure.axes for image in axis.images[1:]]
+def test_all_maps_are_on_one_scale_and_named_by_their_recording(evaluation, sheet):
+    maps = [image for axis in sheet.axes for image in axis.images[1:]]
     assert len(maps) > 12 and {(image.norm.vmin, image.norm.vmax) for image in maps} == {(0, maps[0].norm.vmax)}
-    assert figure.axes[-1].get_ylabel() == "map / uniform map"
+    assert sheet.axes[-1].get_ylabel() == "map / uniform map"
     highest = max(float(image.get_array().max()) for image in maps)
     assert highest == pytest.approx(maps[0].norm.vmax)
-    titles = [axis.get_title() for axis in figure.axes]
+    titles = [axis.get_title() for axis in sheet.axes]
     recordings = set(evaluation.tables[0]["recording_id"])
     assert sum(any(name in title for name in recordings) for title in titles) == 6
 
 
-def test_gaze_dots_lie_where_the_gaze_was(evaluation):
-    figure = Figure()
-    draw_sheet(figure, evaluation)
-    points = figure.axes[0].collections[0].get_offsets()
+def test_gaze_dots_lie_where_the_gaze_was(sheet):
+    points = sheet.axes[0].collections[0].get_offsets()
     height, width = SIZE
     np.testing.assert_allclose(
         points, [[0.2 * width - 0.5, 0.3 * height - 0.5], [0.6 * width - 0.5, 0.7 * height - 0.5]], atol=1e-4
@@ -214,11 +219,9 @@ def test_attention_is_the_channel_mean_of_squares(run_folder, student):
     np.testing.assert_allclose(attention_maps(artefact, {"frame": frame}), expected, rtol=1e-4)
 
 
-def test_captions_say_what_the_attention_of_a_model_is(evaluation, run_folder, student):
+def test_captions_say_what_the_attention_of_a_model_is(evaluation, sheet, run_folder, student):
     """Squared activations, or the gaze map that a model predicts and looks through."""
-    figure = Figure()
-    draw_sheet(figure, evaluation)
-    assert "attention: squared activations at stride8" in texts(figure)
+    assert "attention: squared activations at stride8" in texts(sheet)
     logits = keras.layers.Conv2D(1, 1, name="saliency")(student.get_layer("stride8").output)
     model = keras.Model(student.input, keras.layers.Dense(3, name="logits")(keras.layers.Flatten()(logits)))
     seen = load_artefact(run_folder / "student" / "student.keras")
