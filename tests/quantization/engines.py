@@ -1,4 +1,4 @@
-"""Run as a script, in a process without this project: what other engines answer for a `.tflite` file.
+"""What other engines answer for a `.tflite` file, by `main` or as a script, in a process without this project.
 
     python engines.py REQUEST.json
 
@@ -25,8 +25,6 @@ def with_openvino(path):
 def with_onnxruntime(path):
     """The file as tf2onnx turns it into ONNX, in ONNX Runtime."""
     import onnxruntime
-
-    sys.modules.update(matplotlib=None, sklearn=None)  # Keras would import them, which tf2onnx brings with TensorFlow
     import tf2onnx
 
     proto, _ = tf2onnx.convert.from_tflite(path, opset=18)

@@ -156,6 +156,7 @@ def test_no_stage_depends_on_what_went_before_or_where_it_was_killed(whole_run, 
     monkeypatch.setattr(History, "add", kill)
     export_with_graphs(monkeypatch)
     monkeypatch.setattr("quantization.saved_model.export_saved_model", lambda model, path, *_: path.mkdir())
+    monkeypatch.setattr("quantization.check.dry_run", lambda *_, **__: [])  # the whole run had it
     for attempt in range(4):
         tf.random.set_seed(attempt)
         np.random.seed(attempt)
