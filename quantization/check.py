@@ -19,6 +19,8 @@ _REFUSALS = (AttributeError, NotImplementedError, RuntimeError, TypeError, Value
 # Replaced by quantizable layers before TF-MOT asks its registry.
 _REWRITTEN = ("InputLayer", "SeparableConv1D", "SeparableConv2D")
 _FOLDABLE = ("Conv2D", "DepthwiseConv2D", "Dense")
+# What was found, by builder, name, shape, classes and options: a study asks the same of many rows.
+_found: dict[tuple[Any, ...], tuple[Refusal, ...]] = {}
 
 
 class Refusal(NamedTuple):
@@ -38,14 +40,22 @@ def dry_run(name: str, frame_shape: tuple[int, int, int], num_classes: int, **op
     Raises:
         InputError: an unknown name or option.
     """
-    entry = models.find(name)
+    key = (models.find(name).build, name, frame_shape, num_classes, repr(sorted(options.items())))
+    if key not in _found:
+        _found[key] = tuple(_build_and_ask(name, frame_shape, num_classes, options))
+    return list(_found[key])
+
+
+def _build_and_ask(
+    name: str, frame_shape: tuple[int, int, int], num_classes: int, options: dict[str, Any]
+) -> list[Refusal]:
     try:
         model = models.create(name, frame_shape, num_classes, keras_module=tf_keras(), **options)
     except InputError:
         raise
     except _REFUSALS as error:
         reason = f"can't be built with tf_keras ({in_words(error)}): use plain layers that both Keras have"
-        return [Refusal(name, f"{entry.role} model", reason)]
+        return [Refusal(name, f"{models.find(name).role} model", reason)]
     return refused_layers(model)
 
 

@@ -29,6 +29,7 @@ STUDIES = sorted(path.stem for path in (ROOT / "configs").glob("*.yaml") if "\nt
 @pytest.fixture
 def place(tmp_path, monkeypatch, eagerly):
     make_study(tmp_path)
+    keep_parsers(monkeypatch)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EPOCHS", "2")
     return tmp_path

@@ -52,7 +52,7 @@ def test_a_damaged_file(place, cells):
         assert np.isfinite(gaze.x[gaze.valid]).all() and np.isfinite(gaze.y[gaze.valid]).all()
         assert (np.abs(gaze.x[gaze.valid]) <= 1000).all() and (np.abs(gaze.y[gaze.valid]) <= 1000).all()
 
-    fuzz(check, examples=80, data=files(), screen_px=st.sampled_from([None, SCREEN]))
+    fuzz(check, examples=48, data=files(), screen_px=st.sampled_from([None, SCREEN]))
 
 
 @st.composite
@@ -91,4 +91,4 @@ def test_the_same_samples_in_another_dialect(place):
         np.testing.assert_allclose(gaze.x, X, atol=1e-6)
         np.testing.assert_allclose(gaze.y, Y, atol=1e-6)
 
-    fuzz(check, examples=60, dialect=dialects())
+    fuzz(check, examples=36, dialect=dialects())

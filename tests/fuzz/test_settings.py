@@ -64,7 +64,7 @@ def test_a_preset(place, tmp_path):
         assert parse(["--config", str(again)]).config == request.config
         assert run(train.main, ["--config", str(again)]) == 2, "there is no such data set"
 
-    fuzz(check, examples=12, data=preset_files())
+    fuzz(check, examples=7, data=preset_files())
 
 
 def test_a_study(place):
@@ -82,7 +82,7 @@ def test_a_study(place):
         if declared is not None:
             accepted(lambda: choose(declared))
 
-    fuzz(check, examples=40, data=files())
+    fuzz(check, examples=24, data=files())
 
 
 # Of the commands that take what was trained: as `command_lines` gives them.
@@ -177,4 +177,4 @@ def test_flags(name, tmp_path, monkeypatch):
         assert code == 2 or {"--help", "-h"} & set(words), words
         assert not list(tmp_path.rglob("*.keras"))
 
-    fuzz(check, examples=10, start=st.sampled_from(first), words=st.lists(pair, max_size=3))
+    fuzz(check, examples=6, start=st.sampled_from(first), words=st.lists(pair, max_size=3))

@@ -86,7 +86,7 @@ def test_manifest(recordings):
         assert data_set.info["splits"]["train"]["frames"] <= FRAMES * len(rows)
 
     seen = []
-    fuzz(check, examples=25, data=csv_files(tables(manifests())))
+    fuzz(check, examples=15, data=csv_files(tables(manifests())))
     assert seen, "no manifest of this run was right"
 
 
@@ -118,5 +118,5 @@ def test_labels(place):
         seen.append(data)
 
     seen = []
-    fuzz(check, examples=60, data=csv_files(tables(intervals())))
+    fuzz(check, examples=36, data=csv_files(tables(intervals())))
     assert seen, "no table of this run was right"

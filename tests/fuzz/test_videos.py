@@ -62,4 +62,4 @@ def test_flipped_bytes(whole, place):
         if name == "ffv1.mkv":
             assert [frame.tobytes() for _, frame in frames] == [numbered_frame(k).tobytes() for k in range(FRAMES)]
 
-    fuzz(check, examples=100, file=files())
+    fuzz(check, examples=60, file=files())

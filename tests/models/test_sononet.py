@@ -192,18 +192,18 @@ def test_all_example_screens_are_right(sononet_dir):
 
 @pytest.mark.parametrize(
     "every, images, right",
-    [(5, 151, 140), pytest.param(1, 750, 694, marks=pytest.mark.whole)],
-    ids=["every fifth image of each class", "all"],
+    [(10, 76, 71), pytest.param(1, 750, 694, marks=pytest.mark.whole)],
+    ids=["every tenth image of each class", "all"],
 )
 def test_untrained_it_classifies_another_hospitals_images(sononet_dir, fetal_planes_dir, every, images, right):
     """Measured before, with another port: 0.925 of the 750 official test images of the subset.
 
-    Of every fifth image of each class as many are right, 0.927. Nothing is random here; a tie of two classes may go
-    the other way on another machine, in one image of 150.
+    Of every tenth image of each class 0.934 are right. Nothing is random here; a tie of two classes may go
+    the other way on another machine, in one image of 150 or fewer.
     """
     summed, planes = sononet_benchmark.classify(sononet_dir / "SonoNet16.npz", fetal_planes_dir, every)
     found = np.sum(summed.argmax(axis=-1) == planes)
     if len(planes) == images:
-        assert abs(found - right) <= images / 150
+        assert abs(found - right) <= max(1, images / 150)
     else:  # another selection of the data set: as good, at the level of 0.001
         assert binomtest(int(found), len(planes), 0.925, "less").pvalue > 1e-3
