@@ -79,6 +79,24 @@ def frames_taken(data: Dataset, split: str, unlabelled: str) -> int:
     return data.labelled_frames(split) + more[unlabelled]()
 
 
+def gaze_frames_taken(data: Dataset, split: str, unlabelled: str) -> int:
+    """Number of frames with gaze among those of a split that are kept; see `PipelineSettings.unlabelled`.
+
+    Raises:
+        InputError: no such split, or no such choice.
+    """
+    one_of("unlabelled", unlabelled, UNLABELLED_MODES)
+    if unlabelled == "all" or not data.gaze_frames(split):
+        return data.gaze_frames(split)
+    rows = read_labels(data, split, ("gaze_x",))
+    return sum(int(np.sum(keeps_rows(data, split, unlabelled, some) & (_lengths(some) > 0))) for some in rows)
+
+
+def _lengths(rows: Labels) -> np.ndarray:
+    """Number of gaze points of each row."""
+    return np.array([len(points) for points in rows.columns["gaze_x"]], int)
+
+
 def keeps(data: Dataset, split: str, unlabelled: str) -> Callable[[dict], tf.Tensor] | None:
     """example of `read_split` → whether it is kept, see `PipelineSettings.unlabelled`; None keeps all."""
     if unlabelled == "all":

@@ -10,6 +10,7 @@ from common.errors import InputError
 from data.dataset import Dataset
 from data.parts import Part
 from data.pipeline import check_parts, evaluation_batches, frames_taken
+from data.selection import gaze_frames_taken
 from models.distiller import Distiller
 from models.inherit import check_inheritable
 from models.teaching import BlindLearner, TeacherLearner
@@ -57,6 +58,12 @@ def check_data(config: TrainConfig, data: Dataset) -> None:
             raise InputError(
                 f"{name}.epochs must be 0 without gaze, not {settings.epochs}, and {data.path} has none in its "
                 "training split"
+            )
+        unlabelled = unlabelled_of(name, config, data)
+        if settings.epochs and config.gaze != "shuffled" and not gaze_frames_taken(data, "train", unlabelled):
+            raise InputError(
+                f"{name}.epochs must be 0 without gaze, not {settings.epochs}: with unlabelled {unlabelled!r} no frame "
+                f"that is left of {data.path} has any, so leave unlabelled at 'auto'"
             )
 
 

@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from common.errors import InputError
 from data.pipeline import PipelineSettings, training_batches
+from data.selection import gaze_frames_taken
 from data.simulation import PARTLY
 from data.sources import MergeConfig, merge_datasets
 from evaluation.artefacts import read_metadata
@@ -31,6 +33,20 @@ def test_the_gaze_loss_is_over_the_simulated_frames_alone(merged):
     features, label, _ = next(iter(training_batches(merged, "train", PipelineSettings(batch_size=48))))
     np.testing.assert_array_equal(features["gaze_valid"].numpy(), label.numpy() < 0)
     assert features["gaze_valid"].numpy().sum() == 24
+
+
+def test_a_pretraining_to_which_no_gaze_is_left_is_refused(merged, run):
+    """Once it changed nothing, without a word."""
+    assert [gaze_frames_taken(merged, "train", mode) for mode in ("all", "patients", "withheld", "none")] == [
+        24,
+        24,
+        24,
+        0,
+    ]
+    settings = {"teacher": "none", "stages": ["student"], "pretrain": {"epochs": 1}}
+    with pytest.raises(InputError, match=r"pretrain\.epochs must be 0 without gaze.* with unlabelled 'none' no frame"):
+        train(tiny.config(merged.path, run, **settings, unlabelled="none"))
+    assert not run.exists()
 
 
 def test_a_student_learns_from_both_and_its_reports_say_so(merged, run, capsys):
