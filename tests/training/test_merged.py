@@ -6,7 +6,7 @@ import pytest
 
 from common.errors import InputError
 from data.pipeline import PipelineSettings, training_batches
-from data.selection import gaze_frames_taken
+from data.selection import UNLABELLED_MODES, gaze_frames_taken
 from data.simulation import PARTLY
 from data.sources import MergeConfig, merge_datasets
 from evaluation.artefacts import read_metadata
@@ -37,12 +37,8 @@ def test_the_gaze_loss_is_over_the_simulated_frames_alone(merged):
 
 def test_a_pretraining_to_which_no_gaze_is_left_is_refused(merged, run):
     """Once it changed nothing, without a word."""
-    assert [gaze_frames_taken(merged, "train", mode) for mode in ("all", "patients", "withheld", "none")] == [
-        24,
-        24,
-        24,
-        0,
-    ]
+    found = {mode: gaze_frames_taken(merged, "train", mode) for mode in UNLABELLED_MODES}
+    assert found == {"all": 24, "patients": 24, "withheld": 0, "none": 0}
     settings = {"teacher": "none", "stages": ["student"], "pretrain": {"epochs": 1}}
     with pytest.raises(InputError, match=r"pretrain\.epochs must be 0 without gaze.* with unlabelled 'none' no frame"):
         train(tiny.config(merged.path, run, **settings, unlabelled="none"))
