@@ -34,9 +34,10 @@ def draw(path: Path, tables: Sequence[Stored]) -> None:
     tables = [stored for stored in tables if stored.index["claims"] and not stored.index["fold_of"]]
     panels: list[Callable[[Axes], None]] = []
     for same in _of_same_frames(tables):
-        budgets = {about["labelled_patients"] for stored in same for about in stored.index["arms"].values()}
-        if len(budgets) > 1:  # one budget of labels makes no line
-            panels.append(functools.partial(_draw_over_patients, tables=same))
+        names, points = _over_patients(same)
+        if any(len(found) > 1 for found in points.values()):  # one budget of labels makes no line
+            label = f"accuracy, {_tested(same[0])}"
+            panels.append(functools.partial(_draw_over_patients, names=names, points=points, label=label))
     if tables:
         panels.append(lambda axes: _draw_arms(axes, max(tables, key=lambda stored: len(stored.index["trainings"]))))
     for parts in folds.values():
@@ -60,8 +61,17 @@ def _of_same_frames(tables: Sequence[Stored]) -> list[list[Stored]]:
     return found
 
 
-def _draw_over_patients(axes: Axes, tables: Sequence[Stored]) -> None:
-    points: dict[str, list[tuple[float, float, float]]] = {}
+def _tested(stored: Stored) -> str:
+    return stored.index["note"] or "simulated patients"
+
+
+# Of each arm: labelled patients, mean accuracy, its standard deviation.
+_Points = dict[str, list[tuple[float, float, float]]]
+
+
+def _over_patients(tables: Sequence[Stored]) -> tuple[dict[str, str], _Points]:
+    """Names of the students that have run, and where they stand."""
+    points: _Points = {}
     names = {}
     for stored in tables:
         for arm, about in stored.index["arms"].items():
@@ -71,6 +81,10 @@ def _draw_over_patients(axes: Axes, tables: Sequence[Stored]) -> None:
             mean, sd = mean_and_sd(counts.accuracies())
             points.setdefault(arm, []).append((float(about["labelled_patients"]), mean, np.nan_to_num(sd)))
             names[arm] = about["model"]
+    return names, points
+
+
+def _draw_over_patients(axes: Axes, names: Mapping[str, str], points: _Points, label: str) -> None:
     for place, (arm, found) in enumerate(points.items()):
         patients, mean, sd = np.array(sorted(found)).T
         colour = PALETTE[place % len(PALETTE)]
@@ -81,7 +95,7 @@ def _draw_over_patients(axes: Axes, tables: Sequence[Stored]) -> None:
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
     axes.set_xlabel("labelled patients")
-    axes.set_ylabel("accuracy, simulated test patients")
+    axes.set_ylabel(label)
     axes.legend(fontsize=7, loc="best")
 
 
@@ -92,7 +106,7 @@ def _draw_arms(axes: Axes, stored: Stored) -> None:
         if counts is not None:
             accuracies = counts.accuracies()
             lines.append(_Line(about, accuracies, float(accuracies.mean()), interval(counts)))
-    _forest(axes, lines, "seeds", f"accuracy, simulated patients\n{stored.index['title']}")
+    _forest(axes, lines, "seeds", f"accuracy, {_tested(stored)}\n{stored.index['title']}")
 
 
 def _draw_folds(axes: Axes, folds: Sequence[Stored]) -> None:

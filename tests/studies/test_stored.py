@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from studies.stored import read_stored, store_table
 from studies.table import read_predictions
 from tests.studies.small import finish, outline_large, write_config
 
+RESULTS = Path(__file__).resolve().parents[2] / "studies" / "results"
 FEW = """
 runs: runs
 latency: false
@@ -157,6 +159,14 @@ def test_the_figure_is_drawn_of_what_has_run(stored, tmp_path):
     assert text == (tmp_path / "two.svg").read_text() and "never run" not in text and ">taught" in text
     with pytest.raises(InputError, match="is no name of a picture"):
         draw(tmp_path / "figure.txt", [stored[1]])
+
+
+def test_real_images_are_not_called_simulated_and_one_budget_makes_no_line(tmp_path):
+    """Of the committed results: two tables of the same real images, one with a tenth of the labels, one with all."""
+    draw(tmp_path / "real.svg", [read_stored(RESULTS / name) for name in ("simulated_gaze_10", "students")])
+    text = (tmp_path / "real.svg").read_text()
+    assert "accuracy, real images, official test" in text
+    assert "simulated patients" not in text and "labelled patients" not in text
 
 
 def test_results_that_are_not_there_are_refused(stored, tmp_path):
