@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-_LEAST_FRAMES = 4  # of a clip whose changes count
-_CHANGE = 4  # grey levels between the darkest and the brightest of a pixel: more than a codec makes of still pixels
+LEAST_FRAMES = 4  # of a clip whose changes count
+CHANGE = 4  # grey levels between the darkest and the brightest of a pixel: more than a codec makes of still pixels
 _LEAST_CHANGING = 0.02  # share of a picture; below it the clip stands still
 _ABOVE_BACKGROUND = 5  # grey levels
 _FAINT = 2
@@ -29,10 +29,10 @@ def echo_evidence(frames: np.ndarray, faint: bool = False) -> np.ndarray:
     Returns:
         bool [h, w].
     """
-    if len(frames) >= _LEAST_FRAMES:
+    if len(frames) >= LEAST_FRAMES:
         change = frames.max(axis=0) - frames.min(axis=0)
-        if (change >= _CHANGE).mean() >= _LEAST_CHANGING:
-            return change >= (_FAINT if faint else _CHANGE)
+        if (change >= CHANGE).mean() >= _LEAST_CHANGING:
+            return change >= (_FAINT if faint else CHANGE)
     brightest = frames.max(axis=0)
     return _lit(brightest, faint) & ~small_bright_pieces(brightest, faint)
 

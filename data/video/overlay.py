@@ -5,11 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from data.video.echoes import MARK_AREA, MARK_LEVEL, small_bright_pieces
+from data.video.echoes import CHANGE, LEAST_FRAMES, MARK_AREA, MARK_LEVEL, small_bright_pieces
 
-_LEAST_FRAMES = 4  # of a clip in which what stands still differs from what moves
-_MOVES = 4  # grey levels between the darkest and the brightest of a pixel of echoes
-_STILL = 12  # a codec changes the edges of a letter with what moves around it
+_STILL = 12  # grey levels: a codec changes the edges of a letter with what moves around it
 _ABOVE = 50  # grey levels above what surrounds it, on average
 _STROKE = 0.008  # of the picture's longer side: half the width of a stroke is no more
 _RING = 2  # pixels
@@ -34,7 +32,7 @@ def find_overlay(frames: np.ndarray, fan: np.ndarray) -> np.ndarray:
     darkest, brightest = frames.min(axis=0), frames.max(axis=0)
     change = brightest - darkest
     lit = fan & (brightest >= _STILL)
-    moves = len(frames) >= _LEAST_FRAMES and lit.any() and float((change[lit] >= _MOVES).mean()) >= _LEAST_MOVING
+    moves = len(frames) >= LEAST_FRAMES and lit.any() and float((change[lit] >= CHANGE).mean()) >= _LEAST_MOVING
     if moves:
         found = _strokes((change <= _STILL) & (darkest >= MARK_LEVEL) & fan, brightest)
     else:
