@@ -71,6 +71,10 @@ class _Settings:
                     f"loss.{term.setting} {value:g}: needs a teacher, and there is none: {cure}, or set it to 0"
                 )
 
+    def uses_teacher(self) -> bool:
+        """Whether any term that is switched on needs a teacher."""
+        return any(term.needs_teacher for term in self.active())
+
     def needs_features(self) -> str | None:
         """Name of a term that is switched on and needs the teacher's features themselves; None without one."""
         found = (term.name for term in self.active() if term.needs_teacher and term.taps and term.needs_features)

@@ -6,7 +6,7 @@ gave, empty where a stage has no such figure:
 - `loss`, the total, and each term of it by its name, as the mean over the frames that the term is
   over (`gaze`: those with valid gaze; the others: all); `regularisation`, the model's own losses;
 - `accuracy`, the share of the labelled frames whose class is right, each counting one;
-- `agreement`, the share of the frames for which student and teacher name the same class;
+- `agreement`, the share of the frames for which student and teacher name the same class, if a term needs the teacher;
 - `val_…`, the same over the validation split, without augmentation;
 - `learning_rate`, of the last step of the epoch, of the int8 stage.
 

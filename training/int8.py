@@ -30,9 +30,10 @@ def quantize_student(stage: Stage, teacher: keras.Model | None, history: History
     source = artefacts(stage.run, "student")[0]
     student = load_keras_model(source)
     stage.check_source("student")
-    objective = build_objective(student, teacher, config.loss)
+    asked = teacher if config.loss.uses_teacher() else None
+    objective = build_objective(student, asked, config.loss)
     load_heads(objective, source.with_name(HEADS))
-    cache = teacher_cache(stage, teacher)
+    cache = teacher_cache(stage, asked)
     steps = stage.steps_per_epoch(config.quantize)
     history.start("int8", epochs_done(stage.checkpoint))
     frames = [features["frame"] for features in stage.calibration_features()]
@@ -51,7 +52,7 @@ def quantize_student(stage: Stage, teacher: keras.Model | None, history: History
             batches=lambda skip: stage.training_batches(config.quantize, skip, cache),
             steps=steps * config.quantize.epochs,
             steps_per_epoch=steps,
-            teacher=teacher,
+            teacher=asked,
             learning_rate=config.quantize.learning_rate,
             freeze_batch_norm_from=FREEZE_BATCH_NORM_FROM,
             seed=config.seed,

@@ -42,12 +42,13 @@ def train_student(
     student = build_student(config, data, started=True)
     if config.student_init == "teacher":
         inherit(student, teacher, stage.calibration_features(), config.seed)
-    cache = teacher_cache(stage, teacher)  # a damaged one, or a full disk, is known before any training
+    asked = teacher if config.loss.uses_teacher() else None  # its channels may be all that is taken from it
+    cache = teacher_cache(stage, asked)  # a damaged one, or a full disk, is known before any training
     if before is None:
         history.start("pretrain")  # an earlier student's is no part of this one
     pretrained = _pretrain(before, student, history) if before else None
     steps = stage.steps_per_epoch(config.distil) * config.distil.epochs
-    distiller = Distiller(student, teacher, config.loss, total_steps=steps)
+    distiller = Distiller(student, asked, config.loss, total_steps=steps)
     if pretrained and distiller.objective.saliency_head is not None:
         distiller.objective.saliency_head.set_weights(pretrained)
     fit(distiller, stage, config.distil, history, cache)

@@ -209,7 +209,8 @@ def _place(stage: Stage) -> _Place | None:
     """The place of a stage's cache; None where the teacher runs live, or there is none."""
     config = stage.config
     views = min(config.distil.views, config.distil.epochs)
-    if not config.has_teacher or not views or config.loss.needs_features() is not None:
+    cacheable = config.loss.uses_teacher() and config.loss.needs_features() is None
+    if not config.has_teacher or not views or not cacheable:
         return None
     paths, several = config.teacher_path or artefacts(stage.run, "teacher"), len(config.teacher_path) > 1
     settings = stage.pipeline(config.distil, views)

@@ -116,6 +116,31 @@ def test_a_student_may_start_as_its_teachers_channels(shapes, run, capsys):
     assert likeness() < 0.5
 
 
+def test_a_teacher_that_no_term_asks_does_not_run(shapes, whole_run, run, teachers, tmp_path, monkeypatch):
+    # The student of labels alone, to the bit. whole_run has imported the int8 stage, without the quick exports.
+    alone, common = tmp_path / "alone", {**STUDENT, "unlabelled": "none"}
+    named = tiny.config(shapes, run, **common, teacher_path=teachers[:1], loss={"alpha": 0, "attention": 0})
+    train(tiny.config(shapes, alone, **common, teacher="none"))
+    train(named)
+    files = [folder / "student" / "student.keras" for folder in (run, alone)]
+    for got, wanted in zip(*(load_keras_model(file).get_weights() for file in files), strict=True):
+        np.testing.assert_array_equal(got, wanted)
+    taught, free = (read_metadata(file).teacher for file in files)
+    assert taught is not None and free is None
+    assert "agreement" not in history(run)
+
+    class Seen(Exception):
+        """Ends the int8 stage where its training would begin."""
+
+    def see(*_, training, **__):
+        assert training.teacher is None
+        raise Seen
+
+    monkeypatch.setattr("training.int8.quantize_aware_train", see)
+    with pytest.raises(Seen):
+        train(dataclasses.replace(named, stages=["int8"]))
+
+
 def test_a_student_starts_from_weights_and_is_known_by_them(shapes, run, tmp_path):
     first = tmp_path / "first.keras"
     keras.utils.set_random_seed(5)
