@@ -16,7 +16,7 @@ from common.errors import InputError
 from common.files import write_text
 from data.dataset import Dataset, open_dataset
 from evaluation.report import EVALUATION_VERSION
-from studies.commands import Command, absence, evaluate_command, prepare_command, row_command
+from studies.commands import Command, absence, evaluate_command, made_from, prepare_command, row_command
 from studies.declare import Row, Study, Table, choose
 from studies.files import content_sha256, data_record, is_evaluated, made_files, prepare_record
 from training.checks import check_sources
@@ -122,7 +122,7 @@ def records(study: Study, row: Row) -> dict[Path, str]:
         "command": evaluate_command(study, row).stored,
         "evaluation_version": EVALUATION_VERSION,
     }
-    for name in (row.data, row.test):
+    for name in (row.data, row.test, *made_from(study, row.data), *made_from(study, row.test)):
         if study.datasets[name].path.exists():
             found[data_record(study, name)] = {"checksum": _open(study.datasets[name].path).checksum}
     return {file: json.dumps(value, indent=1, ensure_ascii=False, default=str) + "\n" for file, value in found.items()}

@@ -14,7 +14,7 @@ from studies.page import markdown
 from studies.statistics import Difference, holm
 
 _LEAST_P = 0.001  # a bootstrap of a few trainings can say no more
-_ONE = "(one training)"
+ONE = "(one training)"
 
 
 def claim_table(
@@ -61,7 +61,7 @@ def interval_head(over: str, trainings: Iterable[int]) -> str:
         trainings: how often each line's training was repeated; none = it has not run.
     """
     counts = [count for count in trainings if count]
-    return f"95 % over patients {_ONE}" if counts and max(counts) == 1 else f"95 % over {over}"
+    return f"95 % over patients {ONE}" if counts and max(counts) == 1 else f"95 % over {over}"
 
 
 def _heads(found: Iterable[Difference], over: str, repeated: str) -> tuple[str, str]:
@@ -70,8 +70,8 @@ def _heads(found: Iterable[Difference], over: str, repeated: str) -> tuple[str, 
 
 def _cells(each: Difference, heads: Sequence[str]) -> list[str]:
     drawn = _points((each.low, each.high))
-    if each.one_training and _ONE not in heads[0]:
-        drawn += f" {_ONE}"
+    if each.one_training and ONE not in heads[0]:
+        drawn += f" {ONE}"
     return [str(each.seeds), f"{100 * each.mean:+.1f}", drawn, _points(each.by_t())]
 
 

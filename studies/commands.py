@@ -6,6 +6,7 @@ import dataclasses
 import os
 import re
 import shlex
+from collections.abc import Iterable
 from typing import Any
 
 import yaml
@@ -85,14 +86,29 @@ def prepare_command(source: Source) -> Command | None:
     return Command("prepare", (*map(str, source.prepare), "--out", str(source.path))) if source.prepare else None
 
 
+def made_from(study: Study, name: str) -> list[str]:
+    """Names of the study's data sets that the command reads which makes this one, as `prepare.py merge` does."""
+    words = set(map(str, study.datasets[name].prepare))
+    return [other for other, source in study.datasets.items() if other != name and str(source.path) in words]
+
+
+def missing_datasets(study: Study, names: Iterable[str]) -> list[str]:
+    """Of these data sets, and of those that they are made from, the ones that are not there: a maker's parts first."""
+    found: list[str] = []
+    for name in names:
+        if name not in found and not study.datasets[name].path.exists():
+            parts = missing_datasets(study, made_from(study, name))
+            found += [part for part in (*parts, name) if part not in found]
+    return found
+
+
 def absence(study: Study, row: Row) -> str:
     """Why a row can't be made here, or ""."""
     commands = [row_command(study, row)]
-    for source in (study.datasets[row.data], study.datasets[row.test]):
-        if not source.path.exists():
-            commands.append(prepare_command(source))
-            if commands[-1] is None:
-                return f"there is no data set {source.path}"
+    for name in missing_datasets(study, (row.data, row.test)):
+        commands.append(prepare_command(study.datasets[name]))
+        if commands[-1] is None:
+            return f"there is no data set {study.datasets[name].path}"
     for name in (name for command in commands if command for name in command.variables):
         if not os.environ.get(name):
             return f"the environment variable {name} is not set"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from studies.claims import claim_table, difference_table, interval_head
+from studies.claims import ONE, claim_table, difference_table, interval_head
 from studies.declare import split_name
 from studies.folds import fold_paragraphs, grouped
 from studies.page import markdown
@@ -45,9 +46,12 @@ def arm_table(stored: Stored) -> str:
         accuracies = counts.accuracies()
         mean, sd = mean_and_sd(accuracies)
         low, high = interval(counts)
-        spread = f"{mean:.3f} ± {sd:.3f}" if len(accuracies) > 1 else f"{mean:.3f} (one training)"
+        spread = f"{mean:.3f} ± {sd:.3f}" if len(accuracies) > 1 else f"{mean:.3f} {ONE}"
+        drawn = f"{low:.3f} to {high:.3f}"
+        if len(accuracies) == 1 and ONE not in head:  # over patients alone, in a column over seeds too
+            drawn += f" {ONE}"
         each = " ".join(f"{value:.3f}" for value in accuracies)
-        lines.append([named, str(len(accuracies)), spread, f"{low:.3f} to {high:.3f}", each])
+        lines.append([named, str(len(accuracies)), spread, drawn, each])
     return markdown(lines)
 
 
@@ -72,10 +76,9 @@ def lost_shares(stored: Stored) -> list[str]:
             continue
         share, low, high = lost_share(*counts)
         arm, control, base = (stored.index["arms"][name]["model"] for name in names)
-        found.append(
-            f"Of what {arm} gains over {base}, {control} loses {100 * share:.0f} % (95 % over seeds and patients: "
-            f"{100 * low:.0f} to {100 * high:.0f} %)."
-        )
+        over = f"95 % over seeds and patients: {100 * low:.0f} to {100 * high:.0f} %"
+        over = "no interval: the gain is too small for one" if math.isnan(low) else over
+        found.append(f"Of what {arm} gains over {base}, {control} loses {100 * share:.0f} % ({over}).")
     return found
 
 

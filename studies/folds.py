@@ -10,6 +10,7 @@ patient numbers, its images), and its seeds, for all arms alike.
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -17,6 +18,7 @@ import pandas as pd
 
 from common.errors import InputError
 from studies.claims import claim_table, interval_head
+from studies.declare import split_name
 from studies.page import markdown
 from studies.statistics import (
     DRAWS,
@@ -32,7 +34,9 @@ from studies.stored import Stored
 
 _OVERLAP = (
     "The training sets of the folds overlap. The intervals by t are widened for it (Nadeau and Bengio, Machine "
-    "Learning 52, 2003); the bootstrap takes the folds as independent, so its intervals are too narrow."
+    "Learning 52, 2003). The bootstrap takes the folds as independent, which narrows its intervals, and draws seeds "
+    "and images within each drawn fold, whose own score holds their chance already, which widens them (Owen, Annals "
+    "of Applied Statistics 1(2), 2007): they may be wider than those by t."
 )
 
 
@@ -143,7 +147,7 @@ def fold_difference(arm: Scores, other: Scores) -> Difference | None:
     """Score of `arm` minus that of `other`, over the folds and seeds that both have; None where there are none.
 
     Its `by_seed` are the differences of random folds; of folds that stay those of the seeds that every fold has.
-    Training sets of random folds overlap, so their t is widened for it; the bootstrap takes folds as independent.
+    Training sets of random folds overlap, so their t is widened for it; the bootstrap is as `fold_paragraphs` says.
     """
     common = arm.values.index.intersection(other.values.index, sort=False)
     if common.empty:
@@ -181,18 +185,28 @@ def fold_paragraphs(folds: Sequence[Stored]) -> list[str]:
         and (difference := fold_difference(scores[better], scores[other]))
     }
     if index["positive"]:
-        claims = [claim_table(index, differences, "difference of areas × 100", "folds and images", "folds"), _OVERLAP]
+        claims = [claim_table(index, differences, "difference of AUC × 100", "folds and images", "folds"), _OVERLAP]
     else:
         claims = [claim_table(index, differences, "difference, percentage points", "seeds and patients", "seeds")]
-    left = f"{planned - trainings} of {planned} planned trainings have not run."
-    left = left if trainings < planned else f"All {planned} planned trainings have run."
-    return [_arm_table(folds, scores), *claims, left]
+    return [_arm_table(folds, scores), *claims, _left_over(folds)]
+
+
+def _left_over(folds: Sequence[Stored]) -> str:
+    """One sentence: how many trainings of the plan have no stored result, of which arms."""
+    planned = sum(len(fold.index["planned"]) for fold in folds)
+    missing = Counter(
+        split_name(name)[0] for fold in folds for name in fold.index["planned"] if name not in fold.index["trainings"]
+    )
+    if not missing:
+        return f"All {planned} planned trainings have run."
+    arms = ", ".join(f"{arm} ({count})" for arm, count in missing.items())
+    return f"{missing.total()} of {planned} planned trainings have not run: {arms}."
 
 
 def _arm_table(folds: Sequence[Stored], scores: Mapping[str, Scores]) -> str:
-    """One line for each arm that has run: its mean over all folds, its spread, its interval, each fold."""
+    """One line for each arm: its mean over all folds, its spread, its interval, each fold."""
     index = folds[0].index
-    what, spread, over = ("area", "folds", "folds and images")
+    what, spread, over = ("AUC", "folds", "folds and images")
     trainings = [len(folds)]
     if not index["positive"]:
         what, spread, over = ("accuracy", "seeds", "seeds and patients")
@@ -204,6 +218,7 @@ def _arm_table(folds: Sequence[Stored], scores: Mapping[str, Scores]) -> str:
     for arm, found in scores.items():
         of_folds = found.by_fold()
         if of_folds.empty:
+            lines.append([index["arms"][arm]["model"], "0", "not run", "", ""])
             continue
         cells = [index["arms"][arm]["model"], str(len(found.values))]
         if len(of_folds) == len(folds) > 1:

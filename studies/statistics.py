@@ -2,8 +2,8 @@
 
 A seed is a training (initialisation, order of the data, choice of the labelled patients together); the same test
 patients are seen by all of them. Both are samples, so both are resampled, each as a whole: a crossed ("pigeonhole")
-bootstrap (Owen, Annals of Applied Statistics 1(2), 2007). Arms are compared in pairs, seed by seed and patient by
-patient.
+bootstrap, which is conservative: chance of one training on one patient is drawn by both (Owen, Annals of Applied
+Statistics 1(2), 2007). Arms are compared in pairs, seed by seed and patient by patient.
 """
 
 from __future__ import annotations
@@ -157,7 +157,8 @@ def two_sided(drawn: np.ndarray) -> float:
 def lost_share(arm: Counts, control: Counts, base: Counts, *, draws: int = DRAWS) -> tuple[float, float, float]:
     """Of what `arm` gains over `base`, the share that `control` loses, and its interval over seeds and patients.
 
-    All three are of the same seeds and test frames.
+    All three are of the same seeds and test frames. A draw in which `arm` gains nothing has no share and is left out;
+    where more than a tail of the interval would be, it has no end on that side and is NaN.
 
     Raises:
         ValueError: `arm` gains nothing.
@@ -167,9 +168,10 @@ def lost_share(arm: Counts, control: Counts, base: Counts, *, draws: int = DRAWS
         raise ValueError("an arm that gains nothing has nothing to lose")
     # The same draws and shape: the same patients and trainings are drawn above and below the line.
     above, below = (_resample(each.astype(float), arm.frames, draws) for each in (lost, gained))
-    with np.errstate(divide="ignore", invalid="ignore"):  # a draw without any gain
-        drawn = np.nan_to_num(above / below, nan=0.0)
-    return float(lost.sum() / gained.sum()), *percentiles(drawn)
+    share, gaining = float(lost.sum() / gained.sum()), below > 0
+    if np.mean(~gaining) > (1 - LEVEL) / 2:
+        return share, float("nan"), float("nan")
+    return share, *percentiles(above[gaining] / below[gaining])
 
 
 def holm(p: Mapping[str, float], planned: int = 0) -> dict[str, float]:

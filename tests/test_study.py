@@ -65,7 +65,7 @@ def test_a_study_by_snakemake(place):
     assert {name: (place / f"runs/tiny/{name}/trained.txt").stat().st_mtime_ns for name in kept} == kept
     assert sorted({*first, *second} - {"train failing"}) == sorted(
         [*(f"train {name}" for name in ("big", "small", "slow", "fresh", "real")), "compress sparse", "prepare made"]
-        + ["study check"]
+        + ["study check", "prepare part"]
         + [f"evaluate {name}" for name in names]
     )
     assert "error: the disk is full" in (place / "output.txt").read_text()  # the failing row's log
@@ -75,7 +75,7 @@ def test_a_study_by_snakemake(place):
     assert float((place / "runs/tiny/real/time.tsv").read_text().splitlines()[1].split("\t")[0]) > 0
 
     words = (place / "runs/data/made.prepare.txt").read_text()
-    assert words == 'python prepare.py phantom --classes "${EPOCHS}" --out made\n'
+    assert words == 'python prepare.py merge part --classes "${EPOCHS}" --out made\n'
 
     text = (place / "study.yaml").read_text()
     (place / "study.yaml").write_text(

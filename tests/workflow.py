@@ -45,6 +45,8 @@ if row == "real" or name == "study":
         time.sleep(0.05)
     sys.exit(int(answer.read_text()))
 if name == "prepare":
+    if "merge" in words and not (place.parent / "part").exists():
+        sys.exit("error: part is not there")
     shutil.copytree("data", out)
     sys.exit()
 if name == "evaluate":
@@ -67,7 +69,8 @@ runs: runs
 latency: false
 datasets:
   tiny: {path: data}
-  made: {path: made, prepare: [phantom, --classes, "${EPOCHS}"]}
+  made: {path: made, prepare: [merge, part, --classes, "${EPOCHS}"]}
+  part: {path: part, prepare: [phantom]}
 tables:
   tiny:
     data: tiny

@@ -109,7 +109,7 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says(tmp_path):
 
 def test_folds_are_one_block_of_the_page(folds):
     text = "\n".join(blocks(folds)["both"])
-    assert "area, mean ± sd over folds" in text and "takes the folds as independent" in text
+    assert "AUC, mean ± sd over folds" in text and "takes the folds as independent" in text
     assert "| the good | 5 |" in text and "| the good | the poor | 5 | +" in text
     assert "5 of 15 planned trainings have not run" in text
 
@@ -153,7 +153,7 @@ def test_a_fold_that_has_not_run_leaves_no_mean_and_no_claim(scanners):
     arms, claims, left = fold_paragraphs(scanners)
     assert "| the good | 4 | 2 of 3 folds |" in arms and "not run" in arms and "nan" not in arms
     assert "| the good | the poor | 0 | not run |" in claims
-    assert left == "5 of 15 planned trainings have not run."
+    assert left == "5 of 15 planned trainings have not run: good (5)."
 
 
 def test_scanners_differ_in_percentage_points(scanners):

@@ -84,6 +84,11 @@ def test_a_control_loses_all_or_nothing_of_a_gain_and_half_of_it():
     half = Counts(base.right + rng.integers(0, 5, base.right.shape), base.frames, base.seeds)
     share, low, high = lost_share(arm, half, base, draws=2000)
     assert low < share < high and share == pytest.approx(0.5, abs=0.1)
+    uncertain = Counts(base.right + rng.integers(-4, 5, base.right.shape), base.frames, base.seeds)
+    gains = int((uncertain.right - base.right).sum()) > 0
+    arm, base = (uncertain, base) if gains else (base, uncertain)
+    share, low, high = lost_share(arm, half, base, draws=2000)
+    assert np.isnan([low, high]).all(), "many draws have no gain, so that nothing bounds the share"
 
 
 def test_claims_that_have_not_run_count_in_holm():
