@@ -103,8 +103,13 @@ class _Declared:
     def __init__(self, container: av.container.InputContainer, stream: av.VideoStream) -> None:
         self.frames = stream.frames or None
         self.span_s = None
-        if stream.duration and container.format.name.split(",")[0] in _DECLARE_SPAN:
+        kind = container.format.name.split(",")[0]
+        # ASF tells how long the file lasts, of which sound may be the longer part.
+        if stream.duration and kind in _DECLARE_SPAN and (kind != "asf" or len(container.streams) == 1):
             self.span_s = float(stream.duration * stream.time_base)
+        if kind == "mov" and self.frames and self.span_s:
+            # Of all frames that are stored an edit list may show some; PyAV before 16.1 doesn't list those.
+            self.frames = len(getattr(stream, "index_entries", ())) or None
         # Matroska declares the end time of each stream, or at least of the whole file.
         self.end_s = None
         if "matroska" in container.format.name:

@@ -116,6 +116,24 @@ def test_two_frames_at_one_time_are_both_kept(tmp_path):
     assert [number_of(frame) for _, _, frame in video] == list(range(5))
 
 
+@pytest.mark.parametrize(("first", "count"), [(0, 10), (10, 10), (7, 6), (0, 20)])
+def test_an_edit_list_shows_a_part_of_what_is_stored(tmp_path, first, count):
+    options = {"options": {"bf": "3", "g": "5"}, "container_options": {"movflags": "faststart"}}
+    data = bytearray(numbered_video(tmp_path / "a.mp4", **{**H264, **options}).read_bytes())
+    at = data.index(b"elst") + 12
+    _, start = struct.unpack(">Ii", data[at : at + 8])
+    # Its length in units of the film's clock, 1 ms, and its start in those of the stream's, 512 a frame.
+    data[at : at + 8] = struct.pack(">Ii", 40 * count, start + 512 * first)
+    (tmp_path / "a.mp4").write_bytes(data)
+    video = open_video(tmp_path / "a.mp4")
+    np.testing.assert_allclose(video.times_s, np.arange(count) / 25)
+    assert [number_of(frame) for _, _, frame in video] == list(range(first, first + count))
+    for share in (0.6, 0.8):
+        (tmp_path / "a.mp4").write_bytes(data[: int(len(data) * share)])
+        with pytest.raises(InputError, match="truncated|holds no frame"):
+            open_video(tmp_path / "a.mp4")
+
+
 def test_no_flipped_bit_of_lossless_video_decodes_in_silence(tmp_path):
     rng = np.random.default_rng(0)
     frames = [rng.integers(0, 256, (HEIGHT, WIDTH), dtype=np.uint8) for _ in range(3)]
@@ -153,7 +171,7 @@ def test_12_bits_in_16_would_be_black_in_a_video_too(tmp_path, pix_fmt):
     assert len(list(open_video(mixed))) == 2
 
 
-@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+@pytest.mark.parametrize("suffix", ["mkv", "mp4", "wmv"])
 def test_a_video_that_begins_after_its_sound(tmp_path, suffix):
     video = open_video(late_video(tmp_path / f"a.{suffix}", 0.48))
     np.testing.assert_allclose(video.times_s, np.arange(8) / 25, atol=1e-6)
