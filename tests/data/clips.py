@@ -65,7 +65,7 @@ def write_video(
 
 
 def late_video(path: Path, late_s: float, count: int = 8, shift: int = 0) -> Path:
-    """Numbered frames at 25 frames per s that begin `late_s` after the first of one second of silence; .mkv, .mp4 or .wmv."""
+    """Numbered frames at 25 frames per s that begin `late_s` after a second of silence does; .mkv, .mp4 or .wmv."""
     codec = {".mkv": "ffv1", ".mp4": "libx264", ".wmv": "wmv2"}[path.suffix]
     with av.open(str(path), "w") as container:
         video = container.add_stream(codec, rate=25)
