@@ -91,6 +91,7 @@ class TableFormat(GazeFormat):
         optional: further columns that `parse` reads where they are there.
         texts: those of all these columns that hold no numbers: a comma in an event's name says
             nothing of the decimal sign.
+        marks: those that hold events under the name of a column of recordings, by which none is selected.
         parse: from the table of these columns to samples.
         clock_restarts: each medium starts the clock again, so that several in one file
             are several recordings.
@@ -100,6 +101,7 @@ class TableFormat(GazeFormat):
     signature: tuple[tuple[str, ...], ...]
     optional: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
     parse: Callable[[Table], RawGaze]
     clock_restarts: bool = False
     ragged: bool = False

@@ -210,7 +210,7 @@ def _parse(path: Path) -> tuple[TableFormat | TextFormat, int, Table | RawGaze]:
     wanted = dict.fromkeys((*known.columns, *selecting_columns(header)))
     texts = (wanted.keys() - known.columns).union(known.texts)
     table = fill_table(path, lines, header, above, separator, wanted, texts=texts, ragged=known.ragged)
-    return known, len(table), table
+    return known, len(table), dataclasses.replace(table, marks=frozenset(known.marks))
 
 
 def gaps(gaze: GazeRecording, max_gap_s: float = MAX_GAP_S) -> np.ndarray:

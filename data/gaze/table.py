@@ -77,6 +77,7 @@ class Table:
         cells: {column name: one text per row}; names are lower case.
         above: the lines above the header.
         texts: columns that hold no numbers.
+        marks: columns that tell no recordings apart, whatever their name.
     """
 
     path: Path
@@ -85,6 +86,7 @@ class Table:
     cells: Mapping[str, list[str]]
     above: Sequence[str] = ()
     texts: frozenset[str] = frozenset()
+    marks: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         return len(self.lines)
