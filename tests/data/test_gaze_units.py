@@ -207,12 +207,18 @@ def test_percent_and_pixels_are_named(tmp_path):
             "Neon",
         ),
         (pro_lab(**{"Gyro X": "1", "Accelerometer X": "2"}), "glasses"),
+        (pro_lab(**{"Sensor": "Eye Tracker", "Gyro X [°/s]": ""}) + "9\tP01\tRecording1\tGyro\t2\t\t\n", "glasses"),
     ],
 )  # fmt: skip
 def test_gaze_in_a_scene_camera_is_described_and_not_used(tmp_path, text, tool):
     path = write(tmp_path, text)
     refused(path, f"{tool}.*scene camera's picture.*map gaze to the screen first", screen_px=SCREEN)
     assert "map it to the screen first" in describe_gaze(path)["place"]
+
+
+def test_columns_of_glasses_may_be_empty(tmp_path):
+    columns = ("Gyro X [deg/s]", "Gaze point 3D X [HUCS mm]", "Assisted mapping gaze X [Image]")
+    assert read_gaze(write(tmp_path, pro_lab(**dict.fromkeys(columns, ""))), SCREEN).valid.all()
 
 
 def test_a_surface_of_pupil_core_has_its_origin_at_the_bottom_left(tmp_path):
