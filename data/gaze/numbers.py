@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 import numpy as np
 
 # How C runtimes on Windows print NaN and infinity into exports.
 _WINDOWS_NAN = re.compile(r"-?1\.#(IND|QNAN|SNAN|INF)0*", re.IGNORECASE)
 _SPACES = re.compile(r"(?<=\d)[ \u00a0\u2009\u202f'’](?=\d{3}(?!\d))")
+# A point that stands where none for thousands does.
+_POINT_IS_DECIMAL = r"-?(?:\d*\.\d{1,2}|\d*\.\d{4,}|\d{4,}\.\d*|0+\.\d+|[\d,]+,\d{3}\.\d*)(?:e[+-]?\d+)?"
 # No screen is so wide: a number that would exceed this with thousands' signs has decimals.
 _LARGEST = 100_000
 
@@ -18,25 +20,33 @@ class AmbiguousNumber(ValueError):
     """A cell that is a thousand times more with another reading, and nothing tells which."""
 
 
-def find_signs(columns: Iterable[list[str]]) -> tuple[str, str]:
-    """(decimal sign, thousands' sign) of a table; the second is "" where none is used.
+def find_signs(columns: Mapping[str, list[str]]) -> dict[str, tuple[str, str]]:
+    """(decimal sign, thousands' sign) of each column of a table; the second is "" where none is used.
 
     "1,056" is 1056 in one country and 1.056 in another. What other cells show decides: 408,1478
-    or 0,5 have a decimal comma, 1,056.5 and 998.25 a decimal point.
+    or 0,5 have a decimal comma, 1,056.5 and 998.25 a decimal point. All columns have the same
+    signs, but where some cells show a comma and others a point: then each has those of its own cells.
 
     Args:
-        columns: text of the columns of numbers.
+        columns: {name: text of a column of numbers}.
 
     Raises:
         AmbiguousNumber: nothing decides; its text is the cell.
     """
-    texts = ["\n".join(column) for column in columns]
-    text = "\n".join(texts)
-    if "," not in text:
+    texts = {name: "\n".join(column) for name, column in columns.items()}
+    whole = "\n".join(texts.values())
+    if "," not in whole:
         # Each by itself: a clock with decimals says nothing of pixels that a spreadsheet has formatted.
-        for column in texts:
-            _refuse_points_as_thousands(column)
-        return ".", ""
+        for text in texts.values():
+            _refuse_points_as_thousands(text)
+        return dict.fromkeys(texts, (".", ""))
+    if _certain(whole, ",", ".") and _like(_POINT_IS_DECIMAL, whole):
+        return {name: _signs_of_column(text) for name, text in texts.items()}
+    return dict.fromkeys(texts, _signs_of_table(whole))
+
+
+def _signs_of_table(text: str) -> tuple[str, str]:
+    """Of cells that all have the same signs, at least one of them with a comma."""
     for decimal, thousands in ((",", "."), (".", ",")):
         if _certain(text, decimal, thousands):
             return decimal, thousands
@@ -46,6 +56,19 @@ def find_signs(columns: Iterable[list[str]]) -> tuple[str, str]:
     if _like(r"-?\d*\.\d+", text):
         return ".", ","
     raise AmbiguousNumber(cell)
+
+
+def _signs_of_column(text: str) -> tuple[str, str]:
+    """Of a column in a table of both decimal signs."""
+    if not _like(r"-?[\d.]*,[\d.,]*(?:e[+-]?\d+)?", text):
+        _refuse_points_as_thousands(text)
+        return ".", ""
+    cell = _like(_POINT_IS_DECIMAL, text)
+    if cell is None and not _certain(text, ",", ".") and not _exceeds(text):
+        cell = _like(r"[1-9]\d{0,2},\d{3}", text)
+    if cell is not None:
+        raise AmbiguousNumber(cell)
+    return ",", "."
 
 
 def to_number(text: str, decimal: str, thousands: str) -> float | None:

@@ -89,8 +89,10 @@ class TableFormat(GazeFormat):
     Attributes:
         signature: the header must have one column of each group; lower case.
         optional: further columns that `parse` reads where they are there.
+        further: from the header to the names of columns that `parse` reads as text and that no list of names covers.
         texts: those of all these columns that hold no numbers: a comma in an event's name says
             nothing of the decimal sign.
+        marks: those that hold events under the name of a column of recordings, by which none is selected.
         parse: from the table of these columns to samples.
         clock_restarts: each medium starts the clock again, so that several in one file
             are several recordings.
@@ -99,7 +101,9 @@ class TableFormat(GazeFormat):
 
     signature: tuple[tuple[str, ...], ...]
     optional: tuple[str, ...] = ()
+    further: Callable[[Header], tuple[str, ...]] = lambda header: ()
     texts: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
     parse: Callable[[Table], RawGaze]
     clock_restarts: bool = False
     ragged: bool = False

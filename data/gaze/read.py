@@ -207,10 +207,10 @@ def _parse(path: Path) -> tuple[TableFormat | TextFormat, int, Table | RawGaze]:
         names = first.split(separator_of(first))[:1000]
         raise refuse_table(path, lines, names, [known.name for known in gaze_formats()])
     known, header, above, separator = found
-    wanted = dict.fromkeys((*known.columns, *selecting_columns(header)))
+    wanted = dict.fromkeys((*known.columns, *known.further(header), *selecting_columns(header)))
     texts = (wanted.keys() - known.columns).union(known.texts)
     table = fill_table(path, lines, header, above, separator, wanted, texts=texts, ragged=known.ragged)
-    return known, len(table), table
+    return known, len(table), dataclasses.replace(table, marks=frozenset(known.marks))
 
 
 def gaps(gaze: GazeRecording, max_gap_s: float = MAX_GAP_S) -> np.ndarray:

@@ -16,9 +16,9 @@ _RECORDINGS = frozenset(
         "recording", "recordingname", "recordingid", "recordinguuid", "participant", "participantname",
         "participantid", "participantno", "participantnumber", "subject", "subjectname", "subjectid",
         "subjectno", "subjectnr", "subjectnumber", "respondent", "respondentname", "respondentid", "session",
-        "sessionid", "sessionname", "sessionlabel", "sessionnumber", "recordingsession", "user", "username",
-        "userid", "patient", "patientid", "observer", "observerid", "reader", "readerid", "sectionid",
-        "filename", "sourcefile", "dicomid", "recordingdate", "recordingstarttime", "participantcode",
+        "sessionid", "sessionname", "sessionlabel", "sessionnumber", "recordingsession", "recordingsessionlabel",
+        "user", "username", "userid", "patient", "patientid", "observer", "observerid", "reader", "readerid",
+        "sectionid", "filename", "sourcefile", "dicomid", "recordingdate", "recordingstarttime", "participantcode",
         "participantlabel", "subj", "subjid", "subjectcode", "subjectlabel", "currentsubject", "ppid", "pid",
         "person", "personid", "proband", "probandid", "testperson", "testsubject", "volunteer", "operator",
         "operatorid", "sonographer", "sonographerid", "examiner", "examinerid", "radiologist", "radiologistid",
@@ -132,7 +132,7 @@ def _choices(table: Table) -> str:
 
 def _columns(table: Table) -> list[str]:
     # A name in brackets has two entries for one column.
-    found = {table.header.index[name]: name for name in table.cells if _kind(name)}
+    found = {table.header.index[name]: name for name in table.cells if _kind(name) and name not in table.marks}
     return list(found.values())
 
 

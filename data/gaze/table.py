@@ -77,6 +77,7 @@ class Table:
         cells: {column name: one text per row}; names are lower case.
         above: the lines above the header.
         texts: columns that hold no numbers.
+        marks: columns that tell no recordings apart, whatever their name.
     """
 
     path: Path
@@ -85,6 +86,7 @@ class Table:
     cells: Mapping[str, list[str]]
     above: Sequence[str] = ()
     texts: frozenset[str] = frozenset()
+    marks: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -199,21 +201,23 @@ class Table:
         )
 
     @functools.cached_property
-    def _signs(self) -> tuple[str, str]:
+    def _signs(self) -> dict[str, tuple[str, str]]:
         try:
             # A pair (x, y) has a comma of its own.
-            numbers = (column for name, column in self.cells.items() if name not in self.texts)
-            return find_signs(column for column in numbers if not any(t[:1] == "(" for t in column))
+            numbers = {name: column for name, column in self.cells.items() if name not in self.texts}
+            return find_signs({n: column for n, column in numbers.items() if not any(t[:1] == "(" for t in column)})
         except AmbiguousNumber as error:
             cell = str(error)
+            grouped, decimal = cell.replace("," if "," in cell else ".", ""), cell
+            if "," in cell:
+                decimal = cell.replace(".", "").replace(",", ".")
             raise InputError(
-                f"{self.path}: {cell!r} may be {cell.replace(',', '').replace('.', '')} or "
-                f"{cell.replace(',', '.')}: export the numbers without thousands separators"
+                f"{self.path}: {cell!r} may be {grouped} or {decimal}: export the numbers without thousands separators"
             ) from error
 
     def _finite(self, row: int, name: str, cell: str, text: str, nan_where: np.ndarray | None) -> float:
         # Most cells are plain numbers: the signs matter where float() does not take them.
-        value = to_number(text, *(self._signs if cell is text else (".", "")))
+        value = to_number(text, *(self._signs.get(name, (".", "")) if cell is text else (".", "")))
         if value is None:
             raise self.error(row, name, cell, "it is not a number; correct it or delete the row")
         if not np.isfinite(value):

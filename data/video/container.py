@@ -20,6 +20,7 @@ from data.video.avi import frame_chunks
 from data.video.clip import Video, check_size
 from data.video.ffv1 import packet_is_damaged
 from data.video.images import check_range
+from data.video.raw_stream import declared_rate, frame_rate, is_raw
 
 # Readers of FFmpeg that take any text or image for a film, or follow what it points to.
 _NO_VIDEO_FORMATS = {
@@ -35,25 +36,35 @@ _EXPORT_AGAIN = "copy or export it again"
 _OPTIONS = {"protocol_whitelist": "file"}
 
 
-def open_container(path: Path) -> Video:
+def open_container(path: Path, fps: float | None = None) -> Video:
     """Open a container file: the packets are listed, and the first frame tells which way up it is.
 
-    Where a container has no presentation times (AVI), the frame rate gives them.
+    Where a container has no presentation times (AVI), the frame rate gives them; where there is no container
+    at all and the stream declares no rate, `fps` does.
 
     Raises:
-        InputError: no video, or truncated: unreadable, a packet cut short, or fewer
+        RateMissing: nothing tells the times, and `fps` is None.
+        InputError: `fps` for a video with times, no video, or truncated: unreadable, a packet cut short, or fewer
             frames or less time than the file declares.
     """
     with _errors(path), _open(path) as container:
         stream = _video_stream(container, path)
+        raw = is_raw(container)
+        if fps is not None and not raw:
+            raise InputError(
+                f"{path}: fps {fps:g} is given, but this clip has times of its own: leave fps empty "
+                "(it is for clips that tell none)"
+            )
         shape = _Shape(stream)
         check_size(path, shape.width, shape.height)
         declared = _Declared(container, stream)
         packets = _list_packets(container, stream, path)
         starts_s = _starts_s(container, packets)
-        rate = float(stream.average_rate or 0)
+        rate = declared_rate(container, stream)
         if container.format.name == "avi":
             packets = _avi_times(path, stream, packets, declared)
+    if raw:
+        packets, rate = _untimed(packets), frame_rate(path, rate, fps)
     if not packets.count:
         raise InputError(f"{path}: holds no frame: {_EXPORT_AGAIN}")
     times_s, last_s = _presentation_times(packets, rate, path)
@@ -81,7 +92,7 @@ def open_stream(path: Path, data: bytes) -> tuple[tuple[int, int], int, float, A
         stream = _video_stream(container, path)
         shape = _Shape(stream)
         check_size(path, shape.width, shape.height)
-        rate = float(stream.average_rate or 0)
+        rate = declared_rate(container, stream)
         count = _list_packets(container, stream, path).count
     size = shape.shown(_first_matrix(path, data))
     return size, count, rate, lambda: _decode(path, data, None)
@@ -103,8 +114,13 @@ class _Declared:
     def __init__(self, container: av.container.InputContainer, stream: av.VideoStream) -> None:
         self.frames = stream.frames or None
         self.span_s = None
-        if stream.duration and container.format.name.split(",")[0] in _DECLARE_SPAN:
+        kind = container.format.name.split(",")[0]
+        # ASF tells how long the file lasts, of which sound may be the longer part.
+        if stream.duration and kind in _DECLARE_SPAN and (kind != "asf" or len(container.streams) == 1):
             self.span_s = float(stream.duration * stream.time_base)
+        if kind == "mov" and self.frames and self.span_s:
+            # Of all frames that are stored an edit list may show some; PyAV before 16.1 doesn't list those.
+            self.frames = len(getattr(stream, "index_entries", ())) or None
         # Matroska declares the end time of each stream, or at least of the whole file.
         self.end_s = None
         if "matroska" in container.format.name:
@@ -174,6 +190,11 @@ def _list_packets(container: av.container.InputContainer, stream: av.VideoStream
         shown.append(packet.pts)
     pts = np.sort(np.array(shown, dtype=np.int64)) if timed else np.arange(count, dtype=np.int64)
     return _Packets(count, pts, timed, float(stream.time_base), last_duration, pts if timed else None)
+
+
+def _untimed(packets: _Packets) -> _Packets:
+    """Without FFmpeg's guesses of times."""
+    return dataclasses.replace(packets, pts=np.arange(packets.count, dtype=np.int64), all_timed=False, ticks=None)
 
 
 def _starts_s(container: av.container.InputContainer, packets: _Packets) -> float:

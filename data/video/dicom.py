@@ -15,7 +15,7 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.encaps import generate_fragments, generate_frames
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
-from pydicom.pixels import get_decoder, iter_pixels
+from pydicom.pixels import get_decoder, iter_pixels, pixel_array
 from pydicom.pixels.processing import apply_color_lut
 
 from common.errors import InputError, in_words
@@ -58,7 +58,7 @@ def open_dicom(path: Path, fps: float | None = None) -> Video:
     _check_header(path, header)
     size = (_whole(path, header, "Columns"), _whole(path, header, "Rows"))
     check_size(path, *size)
-    count = _whole(path, header, "NumberOfFrames", 1)
+    count = _count(path, header, syntax)
     if syntax in _FILMS:
         return _open_film(path, header, count, fps)
     _check_decoder(path, syntax)
@@ -172,6 +172,12 @@ def _whole(path: Path, header: FileDataset, field: str, missing: int | None = No
     return number
 
 
+def _count(path: Path, header: FileDataset, syntax: uid.UID) -> int:
+    """Number of frames; some devices write that a single image has 0."""
+    alone = header.get("NumberOfFrames") == 0 and _stored_frames(path, header, syntax) == 1
+    return 1 if alone else _whole(path, header, "NumberOfFrames", 1)
+
+
 def _number(path: Path, header: FileDataset, field: str) -> float | None:
     """A finite number above 0 of the header, or None where it says none."""
     value = header.get(field)
@@ -209,23 +215,31 @@ def _plugin(syntax: uid.UID) -> str | None:
 
 
 def _check_whole(path: Path, header: FileDataset, syntax: uid.UID, count: int) -> None:
-    if syntax == uid.DeflatedExplicitVRLittleEndian:
-        return
-    samples = 2 if header.PhotometricInterpretation == "YBR_FULL_422" else int(header.get("SamplesPerPixel") or 1)
-    frame_bytes = int(header.Rows) * int(header.Columns) * samples * int(header.BitsAllocated) // 8
-    with warnings.catch_warnings(action="ignore"):
-        stored = stored_frames(path, frame_bytes)
+    stored = _stored_frames(path, header, syntax)
     if stored is not None and stored > count:
         raise InputError(
             f"{path}: its pixels are {stored} frames, and NumberOfFrames says {count}: correct it, or {_EXPORT_AGAIN}"
         )
-    if syntax.is_compressed:
+    if syntax.is_compressed or syntax == uid.DeflatedExplicitVRLittleEndian:
         return
-    needed, found = count * frame_bytes, path.stat().st_size
+    needed, found = count * _frame_bytes(header), path.stat().st_size
     if found < needed:
         raise InputError(
             f"{path}: truncated, {found} bytes where {count} frames need {needed}: copy or export it again"
         )
+
+
+def _stored_frames(path: Path, header: FileDataset, syntax: uid.UID) -> int | None:
+    """Frames in the pixel data, None where they can't be counted."""
+    if syntax == uid.DeflatedExplicitVRLittleEndian:
+        return None
+    with warnings.catch_warnings(action="ignore"):
+        return stored_frames(path, _frame_bytes(header))
+
+
+def _frame_bytes(header: FileDataset) -> int:
+    samples = 2 if header.PhotometricInterpretation == "YBR_FULL_422" else int(header.get("SamplesPerPixel") or 1)
+    return int(header.Rows) * int(header.Columns) * samples * int(header.BitsAllocated) // 8
 
 
 def _times(path: Path, header: FileDataset, count: int, fps: float | None) -> tuple[np.ndarray, float]:
@@ -332,7 +346,12 @@ def _arrays(path: Path, header: FileDataset, syntax: uid.UID, count: int) -> Ite
     # pydicom gives colour as RGB, except for the two wavelet kinds, whose decoders do so themselves.
     kind = header.PhotometricInterpretation
     as_stored = kind == "YBR_FULL" and syntax not in (*_JPEG_8_BIT, *uid.JPEG2000TransferSyntaxes)
-    for pixels in iter_pixels(source, decoding_plugin=_plugin(syntax) or "", raw=as_stored):
+    if kind == "YBR_FULL_422" and not syntax.is_compressed:
+        # pydicom's iterator takes a frame of these for half as long again as it is.
+        frames = (pixel_array(source, index=index) for index in range(count))
+    else:
+        frames = iter_pixels(source, decoding_plugin=_plugin(syntax) or "", raw=as_stored)
+    for pixels in frames:
         colour = pixels.ndim == 3 and pixels.dtype == np.uint8
         # The first component is the luma, also of a grey picture whose RGB was tagged YBR_FULL.
         yield pixels[..., 0] if colour and (as_stored or (kind == "RGB" and is_chroma(pixels))) else pixels
@@ -350,17 +369,17 @@ def _grey_frames(path: Path, header: FileDataset, frames: Iterator[np.ndarray]) 
         for pixels in frames:
             yield _from_palette(pixels, header, table_bits)
         return
-    peak = -1
+    highest, lowest = -1, 1 << bits
     signed = bool(int(header.get("PixelRepresentation") or 0))
     for pixels in frames:
         if pixels.dtype != np.uint8 or bits != 8:
             values = pixels.astype(np.int64) + ((1 << (bits - 1)) if signed else 0)
-            peak = max(peak, int(values.max()))
+            highest, lowest = max(highest, int(values.max())), min(lowest, int(values.min()))
             pixels = np.clip(np.rint(values * (255 / ((1 << bits) - 1))), 0, 255).astype(np.uint8)
         frame = grey_frame(pixels)
         yield 255 - frame if header.PhotometricInterpretation == "MONOCHROME1" else frame
-    if not signed:
-        check_range(path, peak, (1 << bits) - 1)
+    # Signed values begin anywhere: what they use of their range is how far they reach from there.
+    check_range(path, highest - lowest if signed else highest, (1 << bits) - 1)
 
 
 def _from_palette(pixels: np.ndarray, header: FileDataset, table_bits: int) -> np.ndarray:

@@ -19,6 +19,7 @@ from common.errors import InputError, in_words
 from common.files import path_kind
 from data.filetypes import file_kind
 from data.frames import grey_frame
+from data.gaze.clock import UNITS_S, unit_named
 from data.video.clip import RateMissing, Video, check_fps, check_size
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp")
@@ -181,9 +182,10 @@ def _stack_rate(path: Path, count: int) -> float | None:
                     "channel and one slice, as a stack of frames or numbered PNGs"
                 )
         about: dict[str, Any] = file.imagej_metadata or {}
-    interval_s, rate = about.get("finterval"), about.get("fps")
-    if isinstance(interval_s, (int, float)) and interval_s > 0:
-        return 1 / float(interval_s)
+    interval, rate = about.get("finterval"), about.get("fps")
+    if isinstance(interval, (int, float)) and interval > 0:
+        unit = unit_named(str(about.get("tunit", "sec")))
+        return 1 / (float(interval) * UNITS_S[unit]) if unit else None
     return float(rate) if isinstance(rate, (int, float)) and rate > 0 else None
 
 
@@ -203,7 +205,11 @@ def _decode_with_peaks(path: Path, count: int) -> Iterator[tuple[np.ndarray, int
             pixels = _pixels(path, page)
             # Of colour in 16 bits Pillow keeps the upper 8.
             unit = 1 if pixels.dtype == np.uint16 else 256 if _is_deep(path, page) else 0
-            yield grey_frame(pixels), int(pixels.max()) * unit if unit else -1
+            peak = int(pixels.max()) * unit if unit else -1
+            # Pillow turns grey whose 0 is white for 8 bits alone; here after its peak, which would always be high.
+            if page.mode.startswith("I;16") and page.format == "TIFF" and page.tag_v2.get(_PHOTOMETRIC) == 0:
+                pixels = _FULL_RANGE - pixels
+            yield grey_frame(pixels), peak
             count -= 1
             if not count:
                 break
@@ -243,10 +249,7 @@ def _pixels(path: Path, page: Image.Image) -> np.ndarray:
     turned = ImageOps.exif_transpose(page) or page
     mode = turned.mode
     if mode.startswith("I;16"):
-        deep = np.asarray(turned).astype(np.uint16)
-        # Pillow turns grey whose 0 is white for 8 bits alone.
-        white_is_zero = page.format == "TIFF" and page.tag_v2.get(_PHOTOMETRIC) == 0
-        return _FULL_RANGE - deep if white_is_zero else deep
+        return np.asarray(turned).astype(np.uint16)
     if mode == "I":
         values = np.asarray(turned)
         if values.min() < 0 or values.max() > _FULL_RANGE:

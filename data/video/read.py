@@ -25,8 +25,9 @@ def open_video(path: str | os.PathLike, fps: float | None = None, *, default_fps
 
     Args:
         path: file or folder.
-        fps: frames per s of a folder of images (30 by default), or of a TIFF stack, an animation or a
-            DICOM that tells none; other clips carry their own times, and giving it is an error.
+        fps: frames per s of a folder of images (30 by default), or of a TIFF stack, an animation, a
+            DICOM or a video without a container that tells none; other clips carry their own times,
+            and giving it is an error.
         default_fps: the same for a clip of a kind that is not known: of one with times, it is ignored.
 
     Raises:
@@ -62,14 +63,9 @@ def _open_file(path: Path, fps: float | None) -> Video:
         return open_image(path, fps)
     if (found := known_kind(head)) and not found.is_clip:
         raise InputError(f"{path}: is {found.what}: {found.cure}")
-    if fps is not None:
-        raise InputError(
-            f"{path}: fps {fps:g} is given, but this clip has times of its own: leave fps empty "
-            "(it is for clips that tell none)"
-        )
     from data.video.container import open_container
 
-    return open_container(path)
+    return open_container(path, fps)
 
 
 def _is_dicom(path: Path, head: bytes) -> bool:

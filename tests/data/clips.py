@@ -65,10 +65,11 @@ def write_video(
 
 
 def late_video(path: Path, late_s: float, count: int = 8, shift: int = 0) -> Path:
-    """Numbered frames at 25 frames per s that begin `late_s` after one second of silence; .mkv or .mp4."""
+    """Numbered frames at 25 frames per s that begin `late_s` after a second of silence does; .mkv, .mp4 or .wmv."""
+    codec = {".mkv": "ffv1", ".mp4": "libx264", ".wmv": "wmv2"}[path.suffix]
     with av.open(str(path), "w") as container:
-        video = container.add_stream("ffv1" if path.suffix == ".mkv" else "libx264", rate=25)
-        video.pix_fmt = "gray" if path.suffix == ".mkv" else "yuv420p"
+        video = container.add_stream(codec, rate=25)
+        video.pix_fmt = "gray" if codec == "ffv1" else "yuv420p"
         video.width, video.height = WIDTH, HEIGHT
         sound = container.add_stream("aac", rate=8000, layout="mono")
         for k in range(0, 8000, 1000):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from common.errors import InputError
+from data.video.clip import RateMissing
 from data.video.read import open_video
 from tests.data.clips import HEIGHT, WIDTH, late_video, number_of, numbered_frame, numbered_video, write_video
 
@@ -116,6 +117,44 @@ def test_two_frames_at_one_time_are_both_kept(tmp_path):
     assert [number_of(frame) for _, _, frame in video] == list(range(5))
 
 
+@pytest.mark.parametrize(("first", "count"), [(0, 10), (10, 10), (7, 6), (0, 20)])
+def test_an_edit_list_shows_a_part_of_what_is_stored(tmp_path, first, count):
+    options = {"options": {"bf": "3", "g": "5"}, "container_options": {"movflags": "faststart"}}
+    data = bytearray(numbered_video(tmp_path / "a.mp4", **{**H264, **options}).read_bytes())
+    at = data.index(b"elst") + 12
+    _, start = struct.unpack(">Ii", data[at : at + 8])
+    # Its length in units of the film's clock, 1 ms, and its start in those of the stream's, 512 a frame.
+    data[at : at + 8] = struct.pack(">Ii", 40 * count, start + 512 * first)
+    (tmp_path / "a.mp4").write_bytes(data)
+    video = open_video(tmp_path / "a.mp4")
+    np.testing.assert_allclose(video.times_s, np.arange(count) / 25)
+    assert [number_of(frame) for _, _, frame in video] == list(range(first, first + count))
+    for share in (0.6, 0.8):
+        (tmp_path / "a.mp4").write_bytes(data[: int(len(data) * share)])
+        with pytest.raises(InputError, match=r"truncated|holds no frame"):
+            open_video(tmp_path / "a.mp4")
+
+
+def test_a_video_without_a_container_or_a_rate_needs_fps(tmp_path):
+    options = {"x265-params": "vui-timing-info=0:log-level=none"}
+    path = numbered_video(tmp_path / "a.hevc", 8, codec="libx265", pix_fmt="yuv420p", options=options)
+    with pytest.raises(RateMissing, match=r"without a container and tells no frame rate.*column fps"):
+        open_video(path)
+    for video in (open_video(path, 50), open_video(path, default_fps=50)):
+        np.testing.assert_allclose(video.times_s, np.arange(8) / 50)
+        assert [number_of(frame) for _, _, frame in video] == list(range(8))
+    with pytest.raises(InputError, match="fps 5000 must be"):
+        open_video(path, 5000)
+
+
+def test_a_video_without_a_container_may_declare_its_rate(tmp_path):
+    video = open_video(path := numbered_video(tmp_path / "a.h264", 8, rate=50, **H264))
+    np.testing.assert_allclose(video.times_s, np.arange(8) / 50)
+    assert [number_of(frame) for _, _, frame in video] == list(range(8))
+    with pytest.raises(InputError, match="fps 10 is given, but this stream declares 50: leave fps empty"):
+        open_video(path, 10)
+
+
 def test_no_flipped_bit_of_lossless_video_decodes_in_silence(tmp_path):
     rng = np.random.default_rng(0)
     frames = [rng.integers(0, 256, (HEIGHT, WIDTH), dtype=np.uint8) for _ in range(3)]
@@ -153,7 +192,7 @@ def test_12_bits_in_16_would_be_black_in_a_video_too(tmp_path, pix_fmt):
     assert len(list(open_video(mixed))) == 2
 
 
-@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+@pytest.mark.parametrize("suffix", ["mkv", "mp4", "wmv"])
 def test_a_video_that_begins_after_its_sound(tmp_path, suffix):
     video = open_video(late_video(tmp_path / f"a.{suffix}", 0.48))
     np.testing.assert_allclose(video.times_s, np.arange(8) / 25, atol=1e-6)

@@ -10,6 +10,7 @@ from pydicom.pixels import get_decoder
 from pydicom.uid import (
     MPEG4HP41,
     DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEGBaseline8Bit,
     JPEGLosslessSV1,
@@ -235,6 +236,32 @@ def test_a_white_that_is_0_hides_no_missing_bits(tmp_path):
         decoded(path)
 
 
+def test_signed_values_hide_no_missing_bits(tmp_path):
+    deep = {"a": FRAMES.astype(np.int16) * 16, "b": FRAMES.astype(np.int16) * 16 - 2048}
+    for name, pixels in deep.items():
+        path = write_dicom(tmp_path / f"{name}.dcm", pixels, FrameTime=40.0, PixelRepresentation=1)
+        with pytest.raises(InputError, match=r"its values reach 3\d\d\d of 65535"):
+            decoded(path)
+    full = (FRAMES.astype(int) * 257 - 32768).astype(np.int16)
+    path = write_dicom(tmp_path / "c.dcm", full, FrameTime=40.0, PixelRepresentation=1)
+    np.testing.assert_array_equal(decoded(path), FRAMES)
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian])
+def test_colour_of_every_second_pixel_without_compression(tmp_path, syntax):
+    pairs = FRAMES.reshape(5, 48, 32, 2)
+    stored = np.concatenate([pairs, np.full_like(pairs, 128)], axis=-1)
+    path = write_dicom(
+        tmp_path / "a.dcm", stored.reshape(5, 48, 64, 2), "YBR_FULL_422", FrameTime=40.0, SamplesPerPixel=3,
+        PlanarConfiguration=0,
+    )  # fmt: skip
+    ds = pydicom.dcmread(path)
+    ds.file_meta.TransferSyntaxUID = syntax
+    implicit = syntax == ImplicitVRLittleEndian
+    pydicom.dcmwrite(path, ds, implicit_vr=implicit, little_endian=True, enforce_file_format=True)
+    np.testing.assert_allclose(decoded(path).astype(int), FRAMES, atol=1)
+
+
 @pytest.mark.parametrize("stored", ["YBR_FULL", "RGB"])
 @pytest.mark.parametrize("tagged", ["YBR_FULL", "RGB"])
 @pytest.mark.parametrize("planar", [0, 1])
@@ -262,6 +289,13 @@ def test_frames_that_the_header_leaves_out_are_not_lost(tmp_path):
         for path in (plain, jpeg):
             with pytest.raises(InputError, match=f"its pixels are 5 frames, and NumberOfFrames says {said}"):
                 open_video(path)
+
+
+def test_a_single_image_may_say_that_it_has_0_frames(tmp_path):
+    path = write_dicom(tmp_path / "a.dcm", FRAMES[:1], NumberOfFrames=0)
+    np.testing.assert_array_equal(decoded(path), FRAMES[:1])
+    with pytest.raises(InputError, match="NumberOfFrames is '0'"):
+        open_video(write_dicom(tmp_path / "b.dcm", FRAMES, NumberOfFrames=0, FrameTime=40.0))
 
 
 def test_the_shape_of_the_pixels_is_obeyed(tmp_path):

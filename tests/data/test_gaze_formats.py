@@ -218,8 +218,10 @@ _EVENTS_ONLY = studio_3().split("\r\n")[0] + "\n" + "\t".join(["", "", "", "5", 
 
 BAD = {
     "text": ("time_s,x,y\n0,0.5,0.5\n0.01,left,0.5\n", "row 3, column 'x': found 'left'"),
-    "nan": ("time_s,x,y,valid\n0,0.5,0.5,1\n\n0.01,0.5,NaN,1\n", "row 4, column 'y': found 'NaN'"),
-    "nan without flag": ("time_s,x,y\n0,nan,0.5\n", "row 2, column 'x'.*leave it empty"),
+    "infinity": ("time_s,x,y,valid\n0,0.5,0.5,1\n\n0.01,0.5,inf,1\n", "row 4, column 'y': found 'inf'"),
+    "infinity without flag": ("time_s,x,y\n0,-inf,0.5\n", "row 2, column 'x'.*leave it empty"),
+    "nan": ("time_s,x,y\nnan,0.5,0.5\n", "row 2, column 'time_s': found 'nan'"),
+    "missing time": ("start_ms,duration_ms,x,y\nNA,20,0.5,0.5\n", "row 2, column 'start_ms': found 'NA'"),
     "time": ("time_s,x,y\ninf,0.5,0.5\n", "row 2, column 'time_s': found 'inf'"),
     "no time": ("time_s,x,y\n,0.5,0.5\n", "row 2, column 'time_s': found an empty cell"),
     "validity": ("time_s,x,y,valid\n0,0.5,0.5,maybe\n", "column 'valid': found 'maybe': the codes are 1, 0"),
@@ -243,6 +245,20 @@ def test_bad_input_is_named(tmp_path, kind):
     with pytest.raises(InputError, match=message) as error:
         read_gaze(path)
     assert str(path) in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("missing", ["NA", "NaN", "nan", "n/a", ".", ""])
+def test_a_missing_point_has_many_words(tmp_path, missing):
+    tables = (
+        f"time_s,x,y,valid\n0,0.5,0.25,1\n0.01,{missing},0.25,1\n0.02,0.5,{missing},1\n",
+        f"start_ms,duration_ms,x,y\n0,10,0.5,0.25\n10,10,{missing},0.25\n20,10,0.5,{missing}\n",
+        "CURRENT_FIX_START\tCURRENT_FIX_DURATION\tCURRENT_FIX_X\tCURRENT_FIX_Y\n"
+        f"0\t10\t0.5\t0.25\n10\t10\t{missing}\t0.25\n20\t10\t0.5\t{missing}\n",
+    )
+    for text in tables:
+        gaze = read_gaze(write(tmp_path, text))
+        np.testing.assert_array_equal(gaze.valid, [True, False, False])
+        assert (gaze.x[0], gaze.y[0]) == (0.5, 0.25)
 
 
 def test_an_invalid_sample_may_hold_nan_but_a_valid_one_in_a_stream_may_not(tmp_path):

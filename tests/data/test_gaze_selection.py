@@ -112,8 +112,26 @@ def test_rows_of_several_people_that_take_turns_are_refused(tmp_path, shift_s, p
     assert read_gaze(write(tmp_path, "\n".join(["time_s,x,y", *alone]))).valid.all()
 
 
+def test_the_marks_of_gazepoint_are_no_people(tmp_path):
+    rows = [f"{t:.5f},{0.25 if t < 3 else 0.75},0.5,1,{'SYNC' if t < 3 else 'END'}" for t in TIMES]
+    path = write(tmp_path, "\n".join(["TIME(2024/01/01),BPOGX,BPOGY,BPOGV,USER", *rows]))
+    assert len(read_gaze(path, clock_known=False).time_s) == len(TIMES)
+    refused(path, "gaze_recording 'SYNC' is not in it: it has no column of recordings", gaze_recording="SYNC")
+
+
 @pytest.mark.parametrize(
-    "column", ["subj", "Proband", "PPID", "sonographer", "participant_code", "Recording date", "case"]
+    "column",
+    [
+        "RECORDING_SESSION_LABEL",
+        "user",
+        "subj",
+        "Proband",
+        "PPID",
+        "sonographer",
+        "participant_code",
+        "Recording date",
+        "case",
+    ],
 )
 def test_people_have_many_names(tmp_path, column):
     rows = [f"{t + k * 10:.4f},{who},0.{k + 2}5,0.5" for k, who in enumerate("AB") for t in TIMES]

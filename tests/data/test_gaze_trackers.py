@@ -32,6 +32,21 @@ def test_eyelink_with_two_eyes_blocks_and_messages(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("origin", "between"), [((-960, -540), " "), ((0, 0), ", "), ((100.0, 0.0), "\t"), ((-960, -540), "   ")]
+)
+def test_the_display_of_an_eyelink_begins_where_its_message_says(tmp_path, origin, between):
+    text = FORMATS["EyeLink ASC"].example(TIMES, np.full(120, 0.25), np.full(120, 0.5), SCREEN)
+    left, top = origin
+    sides = between.join(map(str, (left, top, left + 1919, top + 1079)))
+    text = text.replace("0 0 1919 1079", sides).replace("480.0000\t540.0000", f"{480 + left}\t{540 + top}")
+    gaze = read_gaze(write(tmp_path, text, "a.asc"))
+    assert gaze.screen_px == SCREEN
+    np.testing.assert_allclose((gaze.x, gaze.y), np.repeat([[0.25], [0.5]], 120, axis=1))
+    moved = f"{text}MSG\t4100 GAZE_COORDS {left + 1} {top} {left + 1920} {top + 1079}\n"
+    refused(write(tmp_path, moved, "b.asc"), "pixels from .* before it was a display of 1920x1080 pixels from")
+
+
 def test_eyelink_as_pymovements_reads_it(tmp_path):
     pymovements = pytest.importorskip("pymovements", reason="the other reader is not installed")
     rng = np.random.default_rng(2)

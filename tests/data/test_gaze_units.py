@@ -102,6 +102,27 @@ def test_a_number_that_is_a_thousand_times_more_elsewhere_is_refused(tmp_path, c
     refused(path, "may be 1056 or 1.056: export the numbers without thousands separators", screen_px=(2000, 1000))
 
 
+def test_a_clock_with_commas_beside_coordinates_with_points(tmp_path):
+    head = "time_ms;x_px;y_px\n"
+    rows = "".join(f"{i * 16},{i % 10}7;{576.25 + i};500.125\n" for i in range(9))
+    gaze = read_gaze(write(tmp_path, head + rows), (2000, 1000))
+    np.testing.assert_allclose(gaze.x * 2000, 576.25 + np.arange(9))
+    np.testing.assert_allclose(gaze.y, 0.500125)
+    np.testing.assert_allclose(gaze.time_s[1], 0.01617)
+    # Within one column nothing tells which is the decimal sign, nor beside whole numbers whether a point is.
+    for cells, words in (
+        (("576.25", "1.056,5", "998,5"), "'576.25' may be 57625 or 576.25"),
+        (("1,056.5", "998,5", "576,25"), "'1,056.5' may be 1056.5 or 1.0565"),
+        (("998", "1,056", "576"), "'1,056' may be 1056 or 1.056"),
+    ):
+        rows = "".join(f"{i * 16},17;{cell};500\n" for i, cell in enumerate(cells))
+        refused(write(tmp_path, head + rows.replace("500", "500.5")), words, screen_px=(2000, 1000))
+    rows = "".join(f"{i * 16},17;{x};500.5\n" for i, x in enumerate(("998,5", "1.056", "1.056,5")))
+    np.testing.assert_allclose(read_gaze(write(tmp_path, head + rows), (2000, 1000)).x * 2000, [998.5, 1056, 1056.5])
+    rows = "".join(f"{i * 16},17;{x};500.25\n" for i, x in enumerate(("998", "1.056", "997")))
+    refused(write(tmp_path, head + rows), "'1.056' may be 1056 or 1.056", screen_px=(2000, 1000))
+
+
 def gazepoint(mark) -> str:
     rows = [f"{t:.5f},0.25,0.5,1,{mark if i == 3 else ''}" for i, t in enumerate(TIMES)]
     return "\n".join(["TIME(2024/01/01 10:00:00.000),BPOGX,BPOGY,BPOGV,USER", *rows]) + "\n"
@@ -186,12 +207,18 @@ def test_percent_and_pixels_are_named(tmp_path):
             "Neon",
         ),
         (pro_lab(**{"Gyro X": "1", "Accelerometer X": "2"}), "glasses"),
+        (pro_lab(**{"Sensor": "Eye Tracker", "Gyro X [°/s]": ""}) + "9\tP01\tRecording1\tGyro\t2\t\t\n", "glasses"),
     ],
 )  # fmt: skip
 def test_gaze_in_a_scene_camera_is_described_and_not_used(tmp_path, text, tool):
     path = write(tmp_path, text)
     refused(path, f"{tool}.*scene camera's picture.*map gaze to the screen first", screen_px=SCREEN)
     assert "map it to the screen first" in describe_gaze(path)["place"]
+
+
+def test_columns_of_glasses_may_be_empty(tmp_path):
+    columns = ("Gyro X [deg/s]", "Gaze point 3D X [HUCS mm]", "Assisted mapping gaze X [Image]")
+    assert read_gaze(write(tmp_path, pro_lab(**dict.fromkeys(columns, ""))), SCREEN).valid.all()
 
 
 def test_a_surface_of_pupil_core_has_its_origin_at_the_bottom_left(tmp_path):

@@ -104,6 +104,9 @@ def test_colour_of_12_bits_in_16_is_black_too(tmp_path):
 def test_grey_of_16_bits_whose_0_is_white(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", 65535 - FRAME.astype(np.uint16) * 257, photometric="miniswhite")
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), FRAME)
+    tifffile.imwrite(tmp_path / "b.tif", 4095 - FRAME.astype(np.uint16) * 16, photometric="miniswhite")
+    with pytest.raises(InputError, match=r"b\.tif: its values reach 4\d\d\d of 65535"):
+        read_image(tmp_path / "b.tif")
 
 
 @pytest.mark.parametrize(
@@ -136,8 +139,14 @@ def test_a_stack_of_grey_pages_is_a_clip_of_its_rate(tmp_path):
     video = open_video(tmp_path / "a.tif", fps=20)
     np.testing.assert_allclose(video.times_s, np.arange(3) / 20)
     np.testing.assert_array_equal([frame for _, _, frame in video], frames)
-    tifffile.imwrite(tmp_path / "b.tif", frames, imagej=True, metadata={"axes": "TYX", "finterval": 0.05})
-    np.testing.assert_allclose(open_video(tmp_path / "b.tif").times_s, np.arange(3) / 20)
+    for interval, unit in ((0.05, {}), (0.05, {"tunit": "sec"}), (50, {"tunit": "msec"}), (50_000, {"tunit": "usec"})):
+        about = {"axes": "TYX", "finterval": interval, **unit}
+        tifffile.imwrite(tmp_path / "b.tif", frames, imagej=True, metadata=about)
+        np.testing.assert_allclose(open_video(tmp_path / "b.tif").times_s, np.arange(3) / 20)
+    about = {"axes": "TYX", "finterval": 1, "tunit": "frame"}
+    tifffile.imwrite(tmp_path / "c.tif", frames, imagej=True, metadata=about)
+    with pytest.raises(InputError, match=r"tells no frame rate.*column fps"):
+        open_video(tmp_path / "c.tif")
 
 
 def test_three_planes_may_be_three_frames_and_channels_are_no_film(tmp_path):

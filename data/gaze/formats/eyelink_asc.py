@@ -1,11 +1,13 @@
 """SR Research EyeLink's recording as text (`edf2asc`): ms, pixels of the display, one or two eyes.
 
 Sample lines begin with their time; `.` is a missing value; the SAMPLES line says which eyes
-follow; messages (MSG) are events, and `DISPLAY_COORDS` or `GAZE_COORDS` among them the screen.
+follow; messages (MSG) are events, and `DISPLAY_COORDS` or `GAZE_COORDS` among them the screen: its
+size, and the pixels of its corner, from which gaze is counted.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import numpy as np
@@ -15,8 +17,18 @@ from data.gaze.eyes import mean_of_eyes
 from data.gaze.raw import Event, GazeText, RawGaze, TextFormat
 from data.text_files import printable
 
-_COORDS = re.compile(r"(?:DISPLAY_COORDS|GAZE_COORDS)\s*=?\s*(-?[\d.]+) (-?[\d.]+) (-?[\d.]+) (-?[\d.]+)")
+_SIDE = r"(-?\d{1,9}(?:\.\d*)?)"
+_COORDS = re.compile(r"(?:DISPLAY_COORDS|GAZE_COORDS)[\s=:]*" + r"(?:\s*,\s*|\s+)".join([_SIDE] * 4))
 _NOT_GAZE = {"HREF": "angles of the head reference", "PUPIL": "raw pupil positions", "RAW": "raw pupil positions"}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Display:
+    """The pixels of its first corner, from which samples are not always counted, and its (width, height)."""
+
+    left: float
+    top: float
+    size: tuple[int, int]
 
 
 def recognise(head: list[str]) -> bool:
@@ -36,7 +48,8 @@ def parse(text: GazeText) -> tuple[int, RawGaze]:
     Raises:
         InputError: no samples, samples that are not gaze, or a bad line.
     """
-    eyes, times, cells, events, screen = "", [], [], [], None
+    eyes, times, cells, events = "", [], [], []
+    display: _Display | None = None
     for number, line in enumerate(text.lines, 1):
         if not line:
             continue
@@ -49,7 +62,7 @@ def parse(text: GazeText) -> tuple[int, RawGaze]:
         elif line.startswith("MSG"):
             row = line.split(None, 2)
             if len(row) == 3 and (found := _COORDS.search(row[2])):
-                screen = _screen(found, screen, text, number)
+                display = _display(found, display, text, number)
             elif len(row) == 3:
                 events.append(Event(_number(row[1], text, number, line) / 1e3, printable(row[2], 200)))
         elif line.startswith("SAMPLES"):
@@ -62,11 +75,13 @@ def parse(text: GazeText) -> tuple[int, RawGaze]:
             eyes = "LR" if {"LEFT", "RIGHT"} <= set(words) else "L"
     if not times:
         raise InputError(f"{text.path}: an EyeLink file without samples: convert it again with edf2asc, without -e")
+    x, y = _gaze(np.array(cells, np.float64))
     return len(times), RawGaze(
         _floats(times, text) / 1e3,
-        *_gaze(np.array(cells, np.float64)),
+        x - (display.left if display else 0.0),
+        y - (display.top if display else 0.0),
         in_pixels=True,
-        screen_px=screen,
+        screen_px=display.size if display else None,
         unit="ms",
         events=tuple(events),
     )
@@ -90,17 +105,21 @@ def _gaze(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean_of_eyes(left, right)
 
 
-def _screen(found: re.Match, before: tuple[int, int] | None, text: GazeText, number: int) -> tuple[int, int]:
+def _display(found: re.Match, before: _Display | None, text: GazeText, number: int) -> _Display:
     left, top, right, bottom = (float(word) for word in found.groups())
     # The last pixel is stated, from 0; some scripts state the size. Displays have even sides.
     sides = (int(right - left), int(bottom - top))
-    size = (sides[0] + sides[0] % 2, sides[1] + sides[1] % 2)
-    if before and before != size:
+    display = _Display(left, top, (sides[0] + sides[0] % 2, sides[1] + sides[1] % 2))
+    if before and before != display:
         raise InputError(
-            f"{text.path}: row {number}: a display of {size[0]}x{size[1]} pixels, before it was "
-            f"{before[0]}x{before[1]}: convert one recording of one display"
+            f"{text.path}: row {number}: {_shown(display)}, before it was {_shown(before)}: convert one recording of "
+            "one display"
         )
-    return size
+    return display
+
+
+def _shown(display: _Display) -> str:
+    return f"a display of {display.size[0]}x{display.size[1]} pixels from {display.left:g},{display.top:g} on"
 
 
 def _floats(words: list[str], text: GazeText) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 
 from common.errors import InputError
 from data.gaze.clock import UNITS_S, unit_named
-from data.gaze.formats.plain import points
+from data.gaze.formats.plain import MISSING, points
 from data.gaze.raw import RawGaze, TableFormat
 from data.gaze.table import Table
 
@@ -27,7 +27,7 @@ _X, _Y = ("x", "x_px", "x [norm]", "current_fix_x"), ("y", "y_px", "y [norm]", "
 
 
 def parse(table: Table) -> RawGaze:
-    """A row that lasts no time, or whose x or y is empty, covers no frame.
+    """A row that lasts no time, or whose x or y is empty or missing, covers no frame.
 
     Raises:
         InputError: a bad cell, no unit of time, fixations that overlap, or an absurd duration.
@@ -36,7 +36,7 @@ def parse(table: Table) -> RawGaze:
     length = table.first(*_LENGTHS)
     duration_s = _seconds(table, length) - (start_s if length.startswith("end") else 0)
     if table.has("current_fix_x"):
-        x, y = table.numbers("current_fix_x", empty=True), table.numbers("current_fix_y", empty=True)
+        x, y = (table.numbers(f"current_fix_{axis}", empty=True, missing=MISSING) for axis in "xy")
         in_pixels = bool(np.max(np.nan_to_num(np.abs([x, y])), initial=0.0) > _FARTHEST_NORMALISED)
     else:
         x, y, in_pixels = points(table)

@@ -51,6 +51,7 @@ FORMAT = TableFormat(
     signature=(("time",), ("bpogx",), ("bpogy",)),
     optional=("bpogv", "fpogid", "user"),
     texts=("fpogid", "user"),
+    marks=("user",),
     parse=parse,
     clock_restarts=True,
     example=example,

@@ -26,12 +26,14 @@ _VALIDITY = re.compile(r"(left|right|[lr])?(eye)?(gaze)?(is)?(valid(ity)?|confid
 # What many scripts write for a sample without gaze; a gaze that is really there hardly ever comes back to such a point.
 _LOST_CODES = ((0.0, 0.0), (-1.0, -1.0))
 _LOST_SAMPLES, _LOST_SHARE = 2, 0.01
+# What scripts write for a value that is not there.
+MISSING = frozenset({"NA", "NaN", "nan", "NAN", "n/a", "N/A", "."})
 # Gaze strays off a screen, but hardly ever farther than the screen is wide.
 _FARTHEST_NORMALISED = 2.0
 
 
 def parse(table: Table) -> RawGaze:
-    """An empty cell is a missing sample, and so is one whose flag is 0.
+    """An empty cell or one of `MISSING` is a missing sample, and so is one whose flag is 0.
 
     Raises:
         InputError: a bad cell, a time without a unit, points that are not what the names say, lost gaze that is
@@ -54,7 +56,7 @@ def points(table: Table) -> tuple[np.ndarray, np.ndarray, bool]:
     in_pixels = units == {"px"} or units == {"pixel"} or units == {"pixels"}
     if not in_pixels and units != {""}:
         raise InputError(f"{table.path}: columns {x!r} and {y!r} are in {'/'.join(sorted(units))}: give px or none")
-    xy = one_eye(table, x, y, "valid", FLAG)
+    xy = one_eye(table, x, y, "valid", FLAG, missing=MISSING)
     seen = xy[~np.isnan(xy).any(axis=1)]
     _check_lost(table, seen)
     seen = np.abs(seen)

@@ -13,7 +13,7 @@ from data.gaze.clock import read_times
 from data.gaze.events import table_events
 from data.gaze.eyes import WORDS, eyes_or_combined, need_samples
 from data.gaze.raw import RawGaze, TableFormat
-from data.gaze.table import Table
+from data.gaze.table import Header, Table
 
 _PX = tuple(f"gaze point {eye}{axis}" for eye in ("", "left ", "right ") for axis in "xy")
 _NORM = tuple(f"{name} [norm]" for name in _PX)
@@ -47,13 +47,18 @@ def parse(table: Table) -> RawGaze:
         screen_px=_screen(table),
         unit=unit,
         events=table_events(whole, "recording timestamp", unit, "event", "event value"),
-        scene="glasses record gaze in the scene camera's picture" if _of_glasses(table) else "",
+        scene="glasses record gaze in the scene camera's picture" if _of_glasses(whole) else "",
     )
 
 
+def _glasses_columns(header: Header) -> tuple[str, ...]:
+    bare = {name: name.split(" [")[0].split(" (")[0] for name in header.index}
+    return tuple(name for name, base in bare.items() if base in _GLASSES or "mapping gaze" in base)
+
+
 def _of_glasses(table: Table) -> bool:
-    names = [name.split(" [")[0].split(" (")[0] for name in table.header.index]
-    return any(name in _GLASSES or "mapping gaze" in name for name in names)
+    """Whether some row has what only glasses measure; an export of a whole project has the columns of all devices."""
+    return not table.blank(*_glasses_columns(table.header)).all()
 
 
 def _screen(table: Table) -> tuple[int, int] | None:
@@ -110,6 +115,7 @@ FORMAT = TableFormat(
         "recording resolution width",
         "recording resolution height",
     ),
+    further=_glasses_columns,
     texts=("validity left", "validity right", "event", "event value", "sensor"),
     parse=parse,
     example=example,
