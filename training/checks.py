@@ -10,12 +10,11 @@ from common.errors import InputError
 from data.dataset import Dataset
 from data.parts import Part
 from data.pipeline import check_parts, evaluation_batches, frames_taken
-from data.selection import gaze_frames_taken
 from models.distiller import Distiller
 from models.inherit import check_inheritable
 from models.teaching import BlindLearner, TeacherLearner
 from training.config import TrainConfig
-from training.frames import unlabelled_of
+from training.frames import takes_gaze, unlabelled_of
 from training.settings import FitSettings
 from training.student import build_student, gaze_alone
 from training.teacher import build_teacher, load_teachers
@@ -59,11 +58,11 @@ def check_data(config: TrainConfig, data: Dataset) -> None:
                 f"{name}.epochs must be 0 without gaze, not {settings.epochs}, and {data.path} has none in its "
                 "training split"
             )
-        unlabelled = unlabelled_of(name, config, data)
-        if settings.epochs and config.gaze != "shuffled" and not gaze_frames_taken(data, "train", unlabelled):
+        if settings.epochs and not takes_gaze(name, config, data):
             raise InputError(
-                f"{name}.epochs must be 0 without gaze, not {settings.epochs}: with unlabelled {unlabelled!r} no frame "
-                f"that is left of {data.path} has any, so leave unlabelled at 'auto'"
+                f"{name}.epochs must be 0 without gaze, not {settings.epochs}: with unlabelled "
+                f"{unlabelled_of(name, config, data)!r} no frame that is left of {data.path} has any, so leave unlabelled "
+                "at 'auto'"
             )
 
 

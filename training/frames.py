@@ -9,6 +9,7 @@ from typing import Any
 from common.typed import convert, field_types
 from data.dataset import Dataset
 from data.pipeline import PipelineSettings, training_batches
+from data.selection import gaze_frames_taken
 from evaluation.artefacts import Metadata
 from losses import LossSettings
 from training.config import TrainConfig
@@ -46,6 +47,15 @@ def unlabelled_of(stage: str, config: TrainConfig, data: Dataset) -> str:
     if stage in ("pretrain", "pretrain_teacher"):
         return "all"
     return learned_from(config.loss if config.has_teacher else config.loss.without_teacher(), config.gaze, data)
+
+
+def takes_gaze(stage: str, config: TrainConfig, data: Dataset) -> bool:
+    """Whether any training frame that a stage goes through has gaze to learn from."""
+    if config.gaze == "none":
+        return False
+    if config.gaze == "shuffled":  # frames without gaze get that of others
+        return data.gaze_frames("train") > 0
+    return gaze_frames_taken(data, "train", unlabelled_of(stage, config, data)) > 0
 
 
 def calibration_features(data: Dataset, settings: PipelineSettings) -> list[dict]:

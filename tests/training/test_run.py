@@ -303,7 +303,8 @@ def test_a_full_disk_is_one_line_and_the_training_is_kept(shapes, run, monkeypat
     assert error.count("\n") == 1 and file.name in error and "delete it" in error
     file.write_bytes(whole)
     assert run_command(command.main, words) == 0
-    assert (run / "student" / "student.keras").is_file()
+    assert (run / "student" / "student.keras").is_file() and (run / "student" / HEADS).is_file()
+    assert not (run / "student" / "gaze_map.keras").exists(), "no gaze has trained that head"
     logged = table(run)
     assert len(logged) == 1
     assert logged["gaze"].tolist() == [0.0] and logged["val_gaze"].tolist() == [0.0], "without gaze it is exactly 0"

@@ -83,6 +83,7 @@ def test_a_student_learns_from_frames_that_nobody_labelled(unlabelled, run, tmp_
     loss = {"logit": 1, "decoupled": 0.1}
     config = tiny.config(unlabelled, run, stages=["student"], loss=loss, teacher_path=teacher, distil={"epochs": 1})
     train(config)
+    assert not (run / "student" / "gaze_map.keras").exists(), "there was no gaze to learn from"
     logged = pd.read_csv(run / "history.csv").iloc[0]
     assert logged["hard"] == 0 and logged["accuracy"] == 0 and logged["val_hard"] > 0
     assert min(logged[["soft", "logit", "decoupled", "attention"]]) > 0
