@@ -14,7 +14,6 @@ from baselines.config import BaselineConfig, LearningConfig, StudentConfig, Trai
 from common.console import notice
 from common.errors import InputError
 from common.shown import shown_path
-from common.strict_yaml import read_mapping
 from data.augment import Augmentation
 from data.dataset import Dataset, open_dataset
 from data.labels import limit_labels
@@ -24,6 +23,7 @@ from evaluation.describing import described
 from models.objective import Objective
 from models.registry import check_options
 from training.frames import calibration_features, learned_from, settings_of
+from training.stored_config import settings_of_artefact
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,14 +141,14 @@ def _check_unlabelled(source: Source) -> None:
 
 
 def student_options(source: Source, config: StudentConfig) -> dict:
-    """What the student was built with: as configured, or its run's `config.yaml`, or the defaults.
+    """What the student was built with: as configured, or as `config.yaml` of its stage or run says, or the defaults.
 
     Raises:
-        InputError: they build another network than the one in the file.
+        InputError: they build another network than the one in the file, or are those of another run.
     """
-    options, stored_at = config.student_options, source.path.parent.parent / "config.yaml"
-    if options is None and stored_at.is_file():
-        stored = read_mapping(stored_at)
+    options = config.student_options
+    if options is None:
+        stored = settings_of_artefact(source.path, source.metadata)
         if stored.get("student") == source.metadata.name:
             options = stored.get("student_options")
     options = options or {}

@@ -61,8 +61,8 @@ def check_data(config: TrainConfig, data: Dataset) -> None:
         if settings.epochs and not takes_gaze(name, config, data):
             raise InputError(
                 f"{name}.epochs must be 0 without gaze, not {settings.epochs}: with unlabelled "
-                f"{unlabelled_of(name, config, data)!r} no frame that is left of {data.path} has any, so leave unlabelled "
-                "at 'auto'"
+                f"{unlabelled_of(name, config, data)!r} no frame that is left of {data.path} has any, so leave "
+                "unlabelled at 'auto'"
             )
 
 

@@ -22,6 +22,7 @@ from training.frames import takes_gaze
 from training.heads import HEADS, save_heads
 from training.history import History
 from training.stages import Stage
+from training.stored_config import write_config
 from training.teacher_cache import teacher_cache
 
 GAZE_MAP = "gaze_map.keras"
@@ -76,6 +77,7 @@ def _save(
             of_map = stage.metadata(gaze_model, config.student, "gaze_map", teacher)
             save_keras(gaze_model, folder / GAZE_MAP, dataclasses.replace(of_map, stage="gaze_map"))
         save_heads(distiller.objective, folder / HEADS)
+        write_config(folder, config)
         metadata = dataclasses.replace(described, output="probabilities")
         export_saved_model(student, folder / "saved_model", metadata)
         export_float_tflite(student, folder / "student.tflite", metadata)

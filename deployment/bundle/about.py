@@ -33,8 +33,8 @@ _RAMPS = ((7, 13, 0), (1, 0, 40), (0, 2, 128))
 _GREY = "(77 R + 150 G + 29 B) >> 8"
 # What `Artefact.predict` does with the bytes that come out: thresholds were fitted on this, and not on byte / 256.
 _PROBABILITY = (
-    "byte / sum of the bytes of all classes (0 where the sum is 0); rounding makes the sum 256 only nearly, and decision's "
-    "thresholds and filters are of these probabilities"
+    "byte / sum of the bytes of all classes (0 where the sum is 0); rounding makes the sum 256 only nearly, and the "
+    "thresholds and filters of decision are of these probabilities"
 )
 
 

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 import train as command
 from common.errors import InputError, run_command
+from common.strict_yaml import read_mapping
 from evaluation.artefacts import load_keras_model, read_metadata
 from models.finite import Diverged
 from tests.eager import export_with_graphs
@@ -25,6 +26,7 @@ from training.flags import parse
 from training.heads import HEADS, load_heads
 from training.history import History
 from training.run_folder import ARTEFACTS
+from training.stored_config import settings_of_artefact
 
 ALONE = {"stages": ["student"], "teacher": "none", "distil": {"epochs": 1, "batch_size": 24}}
 
@@ -214,6 +216,18 @@ def test_a_stage_goes_on_only_from_what_its_run_began_with(stage, kept, other, w
 def run_copy(whole_run, tmp_path):
     """A copy of the whole run, to be changed."""
     return shutil.copytree(whole_run.run, tmp_path / "copy")
+
+
+def test_each_stage_keeps_the_settings_that_it_was_trained_with(whole_run, run_copy, quick_exports):
+    """Once the student of seed 3 lay beside the one config.yaml, of the new teacher's seed 4."""
+    train(dataclasses.replace(whole_run, run=run_copy, seed=4, stages=("teacher",), evaluate=False), overwrite=True)
+    found = {part: read_mapping(run_copy / part / "config.yaml")["seed"] for part in ("", "teacher", "student", "int8")}
+    assert found == {"": 4, "teacher": 4, "student": 3, "int8": 3}
+    student = run_copy / "student" / "student.keras"
+    assert settings_of_artefact(student, read_metadata(student))["seed"] == 3
+    (run_copy / "student" / "config.yaml").unlink()  # as older runs are
+    with pytest.raises(InputError, match=r"config\.yaml: has seed 4, and .*student\.keras was trained with 3: give"):
+        settings_of_artefact(student, read_metadata(student))
 
 
 def test_an_evaluation_never_outlives_what_it_is_of(whole_run, run_copy, monkeypatch, quick_exports):
