@@ -26,7 +26,8 @@ class PredictConfig:
             good the answers are on those that are labelled.
         out: folder for predictions.csv and summary.json, written whole or not at all.
         crop: where the ultrasound image lies in the picture; x,y,width,height in pixels, auto (found, and refused
-            where that is not sure) or none (the whole picture).
+            where that is not sure) or none (the whole picture). Of a recording of the manifest its crop_px; without
+            one, the box that is given here, else the whole picture.
         show_crop: also write a picture of each input with the crop drawn on it.
         pixel_aspect: width over height of one pixel of the pictures, where an export lost their ratio.
         fps: frames per s of folders of images, and of DICOMs, TIFF stacks and animations that tell none.
