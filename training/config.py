@@ -134,6 +134,11 @@ class TrainConfig:
         return self.teacher != NO_TEACHER and not self.teacher_path
 
     @property
+    def takes_from_teacher(self) -> bool:
+        """Whether the student takes anything from a teacher: by a term of the loss, or its channels to start from."""
+        return self.has_teacher and (self.loss.uses_teacher() or self.student_init == "teacher")
+
+    @property
     def starts_from_weights(self) -> bool:
         """Whether the student starts from trained weights that are no teacher's of this run."""
         return self.student_init not in ("random", "teacher")

@@ -146,14 +146,14 @@ class Stage:
         teacher: keras.Model | Ensemble | None = None,
         **extra: Any,
     ) -> Metadata:
-        """The metadata of an artefact of this stage; `teacher` is what taught it."""
+        """The metadata of an artefact of this stage; the run's `teacher` is named where anything is taken from it."""
         return Metadata(
             name=name,
             output=output,
             stage=self.name,
             gaze_map_size=map_size(self.data.frame_size),
             sigma=self.sigma,
-            teacher=teacher_of(teacher),
+            teacher=teacher_of(teacher if self.config.takes_from_teacher else None),
             **described(model, self.data),
             extra={
                 "fingerprint": self.fingerprint,
