@@ -138,10 +138,19 @@ def test_a_summary_that_never_came_is_written_and_a_changed_report_is_computed_a
     other["of"]["artefacts"][next(iter(other["of"]["artefacts"]))] = "0" * 64
     older = json.loads(stored)
     older["of"]["version"] -= 1
-    for count, wrong in enumerate((json.dumps(edited), json.dumps(other), json.dumps(older), "{", "[]"), 1):
+    fitted = json.loads(stored)
+    fitted["of"]["metadata"][next(iter(fitted["of"]["metadata"]))] = "0" * 64  # as after evaluate.py --fit
+    changed = [json.dumps(each) for each in (edited, other, older, fitted)]
+    for count, wrong in enumerate((*changed, "{", "[]"), 1):
         report.write_text(wrong)
         train(again)
         assert len(computed) == count and json.loads(report.read_text()) == json.loads(stored)
+    earlier = json.loads(stored)
+    del earlier["of"]["metadata"]
+    report.write_text(json.dumps(earlier))
+    train(again)
+    assert len(computed) == count, "a report that does not name the metadata is still one"
+    report.write_text(stored)
 
 
 def test_no_stage_depends_on_what_went_before_or_where_it_was_killed(whole_run, run, monkeypatch, eagerly):
