@@ -205,6 +205,14 @@ def _check_teachers(config: TrainConfig) -> None:
     if config.pretrained is not None and not config.trains_teacher:
         why = "teacher_path is given" if given else "teacher is 'none'"
         raise InputError(f"pretrained is for a teacher that is trained here, and {why}: leave one of them out")
+    if config.pretrain_teacher.epochs and not config.trains_teacher:
+        why = "teacher_path is given" if given else "teacher is 'none'"
+        raise InputError(
+            f"pretrain_teacher.epochs {config.pretrain_teacher.epochs} is for a teacher that is trained here, and "
+            f"{why}: set it to 0"
+        )
+    if not config.has_teacher and set(config.stages) == {"teacher"}:
+        raise InputError("stages names the teacher alone, and teacher is 'none': name a teacher or another stage")
     if not config.has_teacher:
         config.loss.refuse_without_teacher("name one in teacher or teacher_path")
     term = config.loss.needs_features()

@@ -175,6 +175,11 @@ def _plan(config: TrainConfig, folder: Path, prints: dict[str, str], overwrite: 
         if not todo and holds(folder, name, prints[name]):
             say(f"{name}: reused from {folder / name}")
             continue
+        if todo and not overwrite and holds(folder, name, prints[name]):
+            raise InputError(
+                f"{folder / todo[0]}: is missing, and the {name} that was trained from it is there: leave {todo[0]} "
+                "out of stages, or set overwrite to train both again"
+            )
         may_train(folder, name, overwrite)
         todo.append(name)
     needs = {"student": ["teacher"], "int8": ["teacher", "student"]}

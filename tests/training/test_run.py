@@ -239,6 +239,16 @@ def test_each_stage_keeps_the_settings_that_it_was_trained_with(whole_run, run_c
         settings_of_artefact(student, read_metadata(student))
 
 
+def test_a_teacher_that_was_deleted_is_named(whole_run, run_copy, capsys):
+    """Once the student was called unfinished, which it was not."""
+    shutil.rmtree(run_copy / "teacher")
+    copy = dataclasses.replace(whole_run, run=run_copy, evaluate=False)
+    with pytest.raises(InputError, match=r"teacher: is missing, and the student .* is there: leave teacher out of"):
+        train(copy)
+    train(dataclasses.replace(copy, stages=("student", "int8")))
+    assert "int8: reused" in capsys.readouterr().out
+
+
 def test_an_evaluation_never_outlives_what_it_is_of(whole_run, run_copy, monkeypatch, quick_exports):
     def evaluate(config):
         row = {"accuracy": 0.5, "accuracy_ci95": None, "macro_f1": 0.5, "params": 9, "bytes": 9, "stage": "student"}
