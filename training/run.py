@@ -151,7 +151,9 @@ def _describe(config: TrainConfig, data: Dataset, folder: Path) -> None:
     """Write what a run is made with."""
     folder.mkdir(parents=True, exist_ok=True)
     write_config(folder, config)
-    if data.labelled_patients is not None:
+    if data.labelled_patients is None:
+        (folder / LABELLED).unlink(missing_ok=True)  # of a run that was replaced
+    else:
         write_text(folder / LABELLED, json.dumps(sorted(data.labelled_patients), indent=1, ensure_ascii=False) + "\n")
 
 
