@@ -72,4 +72,4 @@ def quantize_student(stage: Stage, teacher: keras.Model | None, history: History
         metadata = dataclasses.replace(metadata, decision=fit.decision, ood=fit.ood)
         export_saved_model(quantized.model, folder / "saved_model", metadata)
         write_config(folder, config)
-    stage.checkpoint.unlink(missing_ok=True)  # only now: the stage is on disk
+    stage.forget_checkpoints()  # only now: the stage is on disk

@@ -69,6 +69,17 @@ class Stage:
         """Of an interrupted training; its name holds the fingerprint, so only the same run resumes."""
         return self.run / "checkpoints" / f"{self.name}-{self.fingerprint}.npz"
 
+    def forget_checkpoints(self) -> None:
+        """Remove the stage's checkpoints and those of its first part, now that it is on disk.
+
+        Also those of other settings, whose training was interrupted: they would go on into the folder that holds this.
+        """
+        for name in {"teacher": ("teacher", "pretrain_teacher"), "student": ("student", "pretrain")}.get(
+            self.name, (self.name,)
+        ):
+            for file in self.checkpoint.parent.glob(f"{name}-{'[0-9a-f]' * 16}.npz"):
+                file.unlink(missing_ok=True)
+
     @property
     def sigma(self) -> float:
         """Of the gaze map's Gaussians, as a share of the frame's width."""

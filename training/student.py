@@ -59,8 +59,7 @@ def train_student(
         return
     seen = any(takes_gaze(each.name, config, data) for each in (stage, before) if each is not None)
     _save(stage, distiller, teacher, distiller.gaze_model() if seen else None)
-    for finished in filter(None, (stage, before)):
-        finished.checkpoint.unlink(missing_ok=True)  # only now: the stage is on disk
+    stage.forget_checkpoints()  # only now: the stage is on disk
 
 
 def _save(

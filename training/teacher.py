@@ -43,8 +43,7 @@ def train_teacher(stage: Stage, history: History) -> None:
         metadata = fitted(stage.metadata(teacher, config.teacher, "logits"), teacher, data)
         save_keras(teacher, folder / "teacher.keras", metadata)
         write_config(folder, config)
-    for finished in filter(None, (stage, before)):
-        finished.checkpoint.unlink(missing_ok=True)  # only now: the stage is on disk
+    stage.forget_checkpoints()  # only now: the stage is on disk
 
 
 def _pretrain(stage: Stage, teacher: keras.Model, history: History) -> None:

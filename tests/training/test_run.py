@@ -335,7 +335,11 @@ def test_a_full_disk_is_one_line_and_the_training_is_kept(shapes, run, monkeypat
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and file.name in error and "delete it" in error
     file.write_bytes(whole)
+    others = [file.with_name(f"{stage}-0123456789abcdef.npz") for stage in ("student", "pretrain", "pretrain_teacher")]
+    for other in others:
+        other.write_bytes(b"of other settings")
     assert run_command(command.main, words) == 0
+    assert list(file.parent.iterdir()) == others[2:], "what is left is of a stage that is not finished"
     assert (run / "student" / "student.keras").is_file() and (run / "student" / HEADS).is_file()
     assert not (run / "student" / "gaze_map.keras").exists(), "no gaze has trained that head"
     logged = table(run)
