@@ -127,6 +127,9 @@ def _check_files(config: PredictConfig) -> None:
         raise InputError("there is nothing to predict on: name a video, a DICOM, a folder, an image, or a stream")
     if config.out is None:
         raise InputError("out is missing: name the folder for predictions.csv and summary.json")
+    for name, default in (("stream_options", ()), ("timeout_s", PredictConfig.timeout_s), ("duration_s", None)):
+        if getattr(config, name) != default:
+            raise InputError(f"{name} is of a stream, and none is given: leave it out, or name the stream")
     if config.attention and not config.video:
         raise InputError("attention is drawn on the video: ask for video too")
 
@@ -143,3 +146,7 @@ def _check_stream(config: PredictConfig) -> None:
     for name in ("video", "attention", "frames", "show_crop"):
         if getattr(config, name):
             raise InputError(f"{name} needs a file, and a stream is given: record it first")
+    if config.fps is not None:
+        raise InputError("fps is of files that tell no times, and a stream is given: leave it out")
+    if config.overwrite and config.out is None:
+        raise InputError("overwrite replaces the folder out, and none is given: name it, or leave overwrite out")
