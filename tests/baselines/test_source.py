@@ -9,6 +9,7 @@ import pytest
 
 from baselines import ChannelsConfig, PostTrainingConfig, PruneConfig
 from baselines.source import load_heads, open_source
+from baselines.unfinished import Unfinished
 from common.errors import InputError
 from data.dataset import open_dataset
 from data.labels import limit_labels
@@ -97,6 +98,14 @@ def test_damaged_heads_are_named_and_not_replaced_by_random_ones(run, tmp_path, 
     error = capsys.readouterr().err
     assert f"{HEADS}: is no readable archive of heads" in error and error.count("\n") == 1
     assert not (tmp_path / "out").exists()
+def test_a_state_of_another_version_of_the_training_is_not_gone_on_from(source, run, tmp_path, monkeypatch):
+    opened = open_source(ChannelsConfig(source=source("student"), data=run[0] / "data", out=tmp_path / "out"))
+    before = Unfinished(opened).file("keep_50")
+    assert Unfinished(opened).file("keep_50") == before
+    monkeypatch.setattr("baselines.unfinished.TRAINING_VERSION", 0)
+    assert Unfinished(opened).file("keep_50") != before
+
+
 
 
 def test_heads_of_another_loss_are_left_out_with_a_notice(source, run, tmp_path, capsys):
