@@ -14,6 +14,7 @@ from baselines.config import BaselineConfig, LearningConfig, StudentConfig, Trai
 from common.console import notice
 from common.errors import InputError
 from common.shown import shown_path
+from common.typed import convert
 from data.augment import Augmentation
 from data.dataset import Dataset, open_dataset
 from data.labels import limit_labels
@@ -22,6 +23,7 @@ from evaluation.artefacts import Metadata, read_metadata
 from evaluation.describing import described
 from models.objective import Objective
 from models.registry import check_options
+from training.config import check_budget
 from training.frames import calibration_features, learned_from, settings_of
 from training.stored_config import settings_of_artefact
 
@@ -118,8 +120,11 @@ def open_source(config: BaselineConfig, role: str | None = None, learns: bool = 
     if role is not None:
         models.find(metadata.name, role)
     data = open_dataset(config.data, verify=config.verify or None)
-    if metadata.extra.get("labelled_patients") is not None:  # no label that the source was trained without
-        data = limit_labels(data, metadata.extra["labelled_patients"], trained.seed)
+    name = f"{path}: extra.labelled_patients"
+    budget = convert(metadata.extra.get("labelled_patients"), float | None, name)
+    check_budget(budget, name)
+    if budget is not None:  # no label that the source was trained without
+        data = limit_labels(data, budget, trained.seed)
     source = Source(path, load_teacher(path, data), metadata, data, trained, config)
     if learns and not data.labelled_frames("train"):
         _check_unlabelled(source)

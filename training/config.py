@@ -169,15 +169,30 @@ def _check_values(config: TrainConfig) -> None:
             )
 
 
-def _check_labels(config: TrainConfig) -> None:
-    budget, share = config.labelled_patients, config.labelled_share
+def check_budget(budget: float | None, name: str = "labelled_patients") -> None:
+    """Refuse what is no budget of labels; None is none.
+
+    Raises:
+        InputError: naming it.
+    """
     if budget is not None and not (0 < budget < 1 or (budget >= 1 and budget.is_integer())):
-        raise InputError(
-            f"labelled_patients must be a whole number of patients, or a share above 0 and below 1, not {budget}"
-        )
+        raise InputError(f"{name} must be a whole number of patients, or a share above 0 and below 1, not {budget}")
+
+
+def check_share(share: float | None, name: str = "labelled_share") -> None:
+    """Refuse what is no share of labelled frames; None is none.
+
+    Raises:
+        InputError: naming it.
+    """
     if share is not None and not 0 < share < 1:
-        raise InputError(f"labelled_share must be above 0 and below 1, not {share}")
-    if share is not None:
+        raise InputError(f"{name} must be above 0 and below 1, not {share}")
+
+
+def _check_labels(config: TrainConfig) -> None:
+    check_budget(config.labelled_patients)
+    check_share(config.labelled_share)
+    if config.labelled_share is not None:
         for name, size in (("distil", config.distil.batch_size), ("quantize", config.quantize.batch_size)):
             if size < 2:
                 raise InputError(f"{name}.batch_size must be at least 2 with a labelled_share, not {size}")

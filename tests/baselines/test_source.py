@@ -70,8 +70,15 @@ def test_a_baseline_goes_on_as_its_source_was_trained(source, run, tmp_path):
     for name in ("unlabelled", "labelled_share", "class_weights", "gaze"):
         assert getattr(settings, name) == kept[name]
     assert (settings.seed, settings.batch_size) == (7, 16)
-    with pytest.raises(InputError, match=r"student\.keras: extra\.labelled_share must be a number, not 'many'"):
-        open_source(dataclasses.replace(given, source=source("student", labelled_share="many")))
+    for extra, words in (
+        ({"labelled_share": "many"}, "labelled_share must be a number, not 'many'"),
+        ({"labelled_share": 2.0}, "labelled_share must be above 0 and below 1, not 2.0"),
+        ({"labelled_patients": "all"}, "labelled_patients must be a number, not 'all'"),
+        ({"labelled_patients": -3}, "labelled_patients must be a whole number of patients, or a share"),
+        ({"seed": -1}, "seed must be at least 0"),
+    ):
+        with pytest.raises(InputError, match=rf"student\.keras: extra\.{words}"):
+            open_source(dataclasses.replace(given, source=source("student", **extra)))
 
 
 def test_a_student_and_what_is_compressed_of_it_are_calibrated_on_the_same_frames(run, tmp_path, monkeypatch):
@@ -91,13 +98,6 @@ def test_a_student_and_what_is_compressed_of_it_are_calibrated_on_the_same_frame
     assert unlabelled_of("student", config, stage.data) == compressed.trained.unlabelled == "withheld"
 
 
-def test_damaged_heads_are_named_and_not_replaced_by_random_ones(run, tmp_path, capsys):
-    shutil.copytree(run[0] / "run" / "student", tmp_path / "student")
-    (tmp_path / "student" / HEADS).write_bytes(b"PK torn")
-    assert call(run, "prune", tmp_path / "out", source=tmp_path / "student" / "student.keras") == 2
-    error = capsys.readouterr().err
-    assert f"{HEADS}: is no readable archive of heads" in error and error.count("\n") == 1
-    assert not (tmp_path / "out").exists()
 def test_a_state_of_another_version_of_the_training_is_not_gone_on_from(source, run, tmp_path, monkeypatch):
     opened = open_source(ChannelsConfig(source=source("student"), data=run[0] / "data", out=tmp_path / "out"))
     before = Unfinished(opened).file("keep_50")
@@ -106,6 +106,13 @@ def test_a_state_of_another_version_of_the_training_is_not_gone_on_from(source, 
     assert Unfinished(opened).file("keep_50") != before
 
 
+def test_damaged_heads_are_named_and_not_replaced_by_random_ones(run, tmp_path, capsys):
+    shutil.copytree(run[0] / "run" / "student", tmp_path / "student")
+    (tmp_path / "student" / HEADS).write_bytes(b"PK torn")
+    assert call(run, "prune", tmp_path / "out", source=tmp_path / "student" / "student.keras") == 2
+    error = capsys.readouterr().err
+    assert f"{HEADS}: is no readable archive of heads" in error and error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
 
 
 def test_heads_of_another_loss_are_left_out_with_a_notice(source, run, tmp_path, capsys):
