@@ -72,7 +72,7 @@ class Stage:
     def forget_checkpoints(self) -> None:
         """Remove the stage's checkpoints and those of its first part, now that it is on disk.
 
-        Also those of other settings, whose training was interrupted: they would go on into the folder that holds this.
+        Also those of other settings, whose training was interrupted: this stage has taken its place.
         """
         for name in {"teacher": ("teacher", "pretrain_teacher"), "student": ("student", "pretrain")}.get(
             self.name, (self.name,)
