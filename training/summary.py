@@ -50,7 +50,7 @@ def evaluate_run(config: TrainConfig, data: Dataset, folder: Path, prints: dict[
     of = {
         "artefacts": {name: artefact_sha256(path) for name, path in zip(shown_paths(paths), paths)},
         # Thresholds are fitted again (evaluate.py --fit) without a change of the artefact.
-        "metadata": {name: sha256_of([metadata_path(path)]) for name, path in zip(shown_paths(paths), paths)},
+        "metadata": {name: _hash_of_metadata(path) for name, path in zip(shown_paths(paths), paths)},
         "dataset": data.checksum,
         "gaze": config.gaze,
         "version": EVALUATION_VERSION,
@@ -76,6 +76,12 @@ def _stored(file: Path, of: dict) -> dict | None:
         return report if found == {**of, "report": _hash(report)} else None
     except (FileNotFoundError, UnicodeDecodeError, ValueError, AttributeError, TypeError, KeyError):
         return None
+
+
+def _hash_of_metadata(artefact: Path) -> str | None:
+    """None where there are none, which the evaluation then refuses in its own words."""
+    path = metadata_path(artefact)
+    return sha256_of([path]) if path.is_file() else None
 
 
 def _hash(report: dict) -> str:
