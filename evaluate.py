@@ -62,14 +62,18 @@ def main(argv: list[str]) -> None:
 def _fit(config: EvaluateConfig, target: float) -> None:
     """Fit thresholds, filters and the rule for unlike frames on the data set's own splits, into the metadata."""
     from data.dataset import diagnosed, open_dataset
-    from evaluation.fitting import fit_artefact
+    from evaluation.fitting import can_fit_threshold, fit_artefact
 
     data = open_dataset(config.data, verify=config.verify or None)
+    if not can_fit_threshold(data):
+        raise InputError(
+            f"{data.path}: has no labelled frame in its validation split to fit a threshold on: give another data set, "
+            "or leave fit out"
+        )
     for path in config.artefacts:
         with diagnosed(data.path):
             decision = fit_artefact(path, data, target, trust=config.trust).decision
-        if decision is None:
-            raise InputError(f"{data.path}: has no labelled frame in its validation split to fit a threshold on")
+        assert decision is not None  # there is a labelled frame
         point = decision.still
         console.print(
             f"{path}: threshold {point.threshold:.3f} keeps {point.coverage:.1%} of {decision.frames} validation "

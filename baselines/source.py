@@ -14,7 +14,7 @@ from baselines.config import BaselineConfig, LearningConfig, StudentConfig, Trai
 from common.console import notice
 from common.errors import InputError
 from common.shown import shown_path
-from common.strict_yaml import read_mapping
+from common.typed import convert
 from data.augment import Augmentation
 from data.dataset import Dataset, open_dataset
 from data.labels import limit_labels
@@ -23,7 +23,9 @@ from evaluation.artefacts import Metadata, read_metadata
 from evaluation.describing import described
 from models.objective import Objective
 from models.registry import check_options
+from training.config import check_budget
 from training.frames import calibration_features, learned_from, settings_of
+from training.stored_config import settings_of_artefact
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,8 +120,11 @@ def open_source(config: BaselineConfig, role: str | None = None, learns: bool = 
     if role is not None:
         models.find(metadata.name, role)
     data = open_dataset(config.data, verify=config.verify or None)
-    if metadata.extra.get("labelled_patients") is not None:  # no label that the source was trained without
-        data = limit_labels(data, metadata.extra["labelled_patients"], trained.seed)
+    name = f"{path}: extra.labelled_patients"
+    budget = convert(metadata.extra.get("labelled_patients"), float | None, name)
+    check_budget(budget, name)
+    if budget is not None:  # no label that the source was trained without
+        data = limit_labels(data, budget, trained.seed)
     source = Source(path, load_teacher(path, data), metadata, data, trained, config)
     if learns and not data.labelled_frames("train"):
         _check_unlabelled(source)
@@ -141,14 +146,14 @@ def _check_unlabelled(source: Source) -> None:
 
 
 def student_options(source: Source, config: StudentConfig) -> dict:
-    """What the student was built with: as configured, or its run's `config.yaml`, or the defaults.
+    """What the student was built with: as configured, or as `config.yaml` of its stage or run says, or the defaults.
 
     Raises:
-        InputError: they build another network than the one in the file.
+        InputError: they build another network than the one in the file, or are those of another run.
     """
-    options, stored_at = config.student_options, source.path.parent.parent / "config.yaml"
-    if options is None and stored_at.is_file():
-        stored = read_mapping(stored_at)
+    options = config.student_options
+    if options is None:
+        stored = settings_of_artefact(source.path, source.metadata)
         if stored.get("student") == source.metadata.name:
             options = stored.get("student_options")
     options = options or {}

@@ -13,14 +13,15 @@ from baselines.record import NAME
 from baselines.source import Source
 from common.console import notice, say
 from common.files import sha256_of
+from training.stages import TRAINING_VERSION
 
 
 class Unfinished:
     """The folder `<out>.unfinished`: there while a baseline trains, removed once `<out>` is whole.
 
     A file in it is named by its training and by all that decides the outcome: configuration,
-    source, teacher, data and how the source was trained on them. The same command goes on from it,
-    another one does not see it.
+    source, teacher, data, how the source was trained on them and the version of the training. The same
+    command goes on from it, another one does not see it.
 
     Args:
         source: what the baseline starts from, and its configuration.
@@ -38,7 +39,8 @@ class Unfinished:
         files = [Path(config.source), *([] if teacher is None else [Path(teacher)])]
         patients = sorted(source.data.labelled_patients or ())
         batches = [dataclasses.asdict(source.pipeline(0)), patients]
-        words = json.dumps([settings, batches, source.data.checksum, sha256_of(files)], sort_keys=True, default=str)
+        decisive = [TRAINING_VERSION, settings, batches, source.data.checksum, sha256_of(files)]
+        words = json.dumps(decisive, sort_keys=True, default=str)
         self._fingerprint = hashlib.sha256(words.encode()).hexdigest()[:16]
         if self.folder.is_dir() and any(self.folder.glob(f"*-{self._fingerprint}.npz")):
             say(f"going on from {self.folder}")

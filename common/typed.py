@@ -112,14 +112,17 @@ def one_of(name: str, value: Any, known: Collection[str]) -> None:
         raise InputError(f"{name} must be one of {', '.join(known)}, not {value!r}")
 
 
-def check_seed(seed: int) -> None:
+def check_seed(seed: int, name: str = "seed") -> None:
     """Refuse what is no seed: it must fit into 32 bits, as NumPy's and TensorFlow's do.
+
+    Args:
+        seed: to be checked. name: what errors call it.
 
     Raises:
         InputError: naming it.
     """
     if not 0 <= seed < 2**32:
-        raise InputError(f"seed must be at least 0 and below 2^32, not {seed}")
+        raise InputError(f"{name} must be at least 0 and below 2^32, not {seed}")
 
 
 def _whole(value: Any) -> bool:

@@ -26,7 +26,8 @@ class PredictConfig:
             good the answers are on those that are labelled.
         out: folder for predictions.csv and summary.json, written whole or not at all.
         crop: where the ultrasound image lies in the picture; x,y,width,height in pixels, auto (found, and refused
-            where that is not sure) or none (the whole picture).
+            where that is not sure) or none (the whole picture). Of a recording of the manifest its crop_px; without
+            one, the box that is given here, else the whole picture.
         show_crop: also write a picture of each input with the crop drawn on it.
         pixel_aspect: width over height of one pixel of the pictures, where an export lost their ratio.
         fps: frames per s of folders of images, and of DICOMs, TIFF stacks and animations that tell none.
@@ -126,6 +127,9 @@ def _check_files(config: PredictConfig) -> None:
         raise InputError("there is nothing to predict on: name a video, a DICOM, a folder, an image, or a stream")
     if config.out is None:
         raise InputError("out is missing: name the folder for predictions.csv and summary.json")
+    for name, default in (("stream_options", ()), ("timeout_s", PredictConfig.timeout_s), ("duration_s", None)):
+        if getattr(config, name) != default:
+            raise InputError(f"{name} is of a stream, and none is given: leave it out, or name the stream")
     if config.attention and not config.video:
         raise InputError("attention is drawn on the video: ask for video too")
 
@@ -142,3 +146,7 @@ def _check_stream(config: PredictConfig) -> None:
     for name in ("video", "attention", "frames", "show_crop"):
         if getattr(config, name):
             raise InputError(f"{name} needs a file, and a stream is given: record it first")
+    if config.fps is not None:
+        raise InputError("fps is of files that tell no times, and a stream is given: leave it out")
+    if config.overwrite and config.out is None:
+        raise InputError("overwrite replaces the folder out, and none is given: name it, or leave overwrite out")

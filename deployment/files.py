@@ -54,7 +54,7 @@ def predict_files(config: PredictConfig) -> dict[str, Any]:
         notice(f"attention: {look.what}")
     clips = open_clips(config.inputs, config.fps)
     if config.manifest is not None:
-        clips += open_recordings(config.manifest, artefact.metadata.classes, config.fps)
+        clips += open_recordings(config.manifest, artefact.metadata.classes, config.fps, crop_box(config.crop))
     clips = distinct_labels(clips)
     _notices(artefact, config)
     with whole_folder(config.out, overwrite=config.overwrite, marker=SUMMARY) as folder:

@@ -12,7 +12,7 @@ from common.console import console
 from common.shown import shown_path, shown_paths
 from deployment.config import PredictConfig
 from deployment.inputs import Clip
-from deployment.prediction import Prediction
+from deployment.prediction import Prediction, rule_of
 from deployment.recordings import recordings_summary
 from deployment.view import FoundView
 from evaluation.artefacts import Artefact
@@ -55,6 +55,7 @@ def table_of(answered: list[Answered]) -> pd.DataFrame:
 def summary_of(artefact: Artefact, config: PredictConfig, answered: list[Answered]) -> dict[str, Any]:
     """`summary.json`: artefact, settings, a row for each input, and the evaluation of labelled recordings."""
     metadata = artefact.metadata
+    rule = rule_of(artefact, "causal", config.threshold, config.smoothing)
     return {
         "artefact": {
             "path": shown_path(artefact.path),
@@ -75,7 +76,7 @@ def summary_of(artefact: Artefact, config: PredictConfig, answered: list[Answere
             "check": bool(config.check and metadata.ood is not None),
         },
         "inputs": [_input_summary(each) for each in answered],
-        "recordings": recordings_summary([(each.clip, each.prediction) for each in answered], metadata),
+        "recordings": recordings_summary([(each.clip, each.prediction) for each in answered], rule),
     }
 
 

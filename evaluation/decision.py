@@ -138,7 +138,13 @@ def fit_decision(table: pd.DataFrame, classes: Sequence[str], target: float = TA
     return Decision(target, len(known), int(known["recording_id"].nunique()), temporal, **points)
 
 
-def filter_table(table: pd.DataFrame, classes: Sequence[str], kind: str, time_constant_s: float) -> np.ndarray:
+def filter_table(
+    table: pd.DataFrame,
+    classes: Sequence[str],
+    kind: str,
+    time_constant_s: float,
+    weights: np.ndarray | None = None,
+) -> np.ndarray:
     """Filtered probabilities float64 [n, K] of a predictions table, each recording for itself.
 
     Args:
@@ -146,13 +152,15 @@ def filter_table(table: pd.DataFrame, classes: Sequence[str], kind: str, time_co
         classes: in the order of the columns.
         kind: "causal" or "two_sided".
         time_constant_s: τ.
+        weights: float [n], or None for all 1.
     """
     probabilities = probability_array(table, classes)
+    weights = np.ones(len(table)) if weights is None else weights
     filtered = probabilities.copy()
     times_s, recordings = table["time_s"].to_numpy(dtype=np.float64), table["recording_id"].to_numpy()
     for rows in pd.Series(np.arange(len(table))).groupby(recordings).indices.values():
         rows = np.asarray(rows)[np.argsort(times_s[rows], kind="stable")]
-        filtered[rows] = FILTERS[kind](probabilities[rows], times_s[rows], time_constant_s)
+        filtered[rows] = FILTERS[kind](probabilities[rows], times_s[rows], time_constant_s, weights[rows])
     return filtered
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import keras
 
+from common.console import notice
 from data.dataset import Dataset, open_dataset
 from data.splits import SPLITS
 from evaluation.artefacts import (
@@ -40,6 +41,8 @@ def fitted(metadata: Metadata, model: keras.Model, data: Dataset) -> Metadata:
 def fit_artefact(path: str | os.PathLike, data: Dataset, target: float = TARGET, *, trust: bool = False) -> Metadata:
     """Fit an artefact that is on disk and write its metadata again; give them.
 
+    What the data set has too few frames to fit stays as it was.
+
     Args:
         path: of the artefact. data: of its classes and frame size; its training and validation splits are used.
         target: accuracy asked for on the frames that are kept. trust: as for `load_artefact`.
@@ -47,16 +50,30 @@ def fit_artefact(path: str | os.PathLike, data: Dataset, target: float = TARGET,
     Raises:
         InputError: an artefact that can't be loaded, or that does not match the data set.
     """
-    check_matches(read_metadata(path), data, path)
+    before = read_metadata(path)
+    check_matches(before, data, path)
     metadata = _fitted(load_artefact(path, trust=trust), data, target)
+    if metadata.ood is None and before.ood is not None:
+        notice(
+            f"{path}: keeps its rule for frames unlike the training frames: the training split of {data.path} has too "
+            "few frames or patients to fit one"
+        )
+    metadata = dataclasses.replace(
+        metadata, decision=metadata.decision or before.decision, ood=metadata.ood or before.ood
+    )
     write_metadata(path, metadata)
     return metadata
+
+
+def can_fit_threshold(data: Dataset) -> bool:
+    """Whether the validation split has a labelled frame."""
+    return bool(data.info["splits"].get(SPLITS[1], {}).get("frames") and data.labelled_frames(SPLITS[1]))
 
 
 def _fitted(artefact: Artefact, data: Dataset, target: float) -> Metadata:
     """A teacher is fitted without gaze: whoever predicts on a video has none."""
     ood, decision = _ood(data.path, data.checksum), None
-    if data.info["splits"].get(SPLITS[1], {}).get("frames") and data.labelled_frames(SPLITS[1]):
+    if can_fit_threshold(data):
         table = predict_split(artefact, data, SPLITS[1], gaze="none", show=False)
         decision = fit_decision(table, data.classes, target)
     return dataclasses.replace(artefact.metadata, decision=decision, ood=ood)

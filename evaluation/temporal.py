@@ -1,7 +1,7 @@
 """How good a classifier is on clips: accuracy of each, and how long it takes to answer.
 
 A clip is a stretch of one recording, in time, whose labelled frames have one label. The answers are those
-that a stream would get: causally filtered, rejected below the threshold.
+that a stream would get: causally filtered, rejected below the threshold or where a frame is flagged.
 """
 
 from __future__ import annotations
@@ -16,13 +16,16 @@ from evaluation.artefacts import OperatingPoint
 from evaluation.decision import filter_table
 
 
-def clip_metrics(table: pd.DataFrame, classes: Sequence[str], point: OperatingPoint | None) -> dict[str, Any] | None:
+def clip_metrics(
+    table: pd.DataFrame, classes: Sequence[str], point: OperatingPoint | None, flagged: np.ndarray | None = None
+) -> dict[str, Any] | None:
     """Accuracy and delay over the clips of a predictions table.
 
     Args:
         table: predictions, one row per frame (`evaluation.predictions`).
         classes: in the order of the `p_` columns.
         point: filter and threshold; None = no filter, nothing rejected.
+        flagged: bool [n], frames that are left out of the filter and rejected; None = none.
 
     Returns:
         None where no recording has two times. Else `n_clips`; `accuracy`, the mean over clips of the share
@@ -35,10 +38,11 @@ def clip_metrics(table: pd.DataFrame, classes: Sequence[str], point: OperatingPo
     if not (table.groupby("recording_id")["time_s"].nunique() > 1).any():
         return None
     point = point or OperatingPoint(0.0, 0.0, 0.0, 1.0, False)
-    filtered = filter_table(table, classes, "causal", point.time_constant_s)
+    flagged = np.zeros(len(table), bool) if flagged is None else flagged
+    filtered = filter_table(table, classes, "causal", point.time_constant_s, (~flagged).astype(float))
     frames = table[["recording_id", "time_s", "label"]].reset_index(drop=True)
     frames["right"] = filtered.argmax(axis=1) == frames["label"]
-    frames["kept"] = filtered.max(axis=1) >= point.threshold
+    frames["kept"] = (filtered.max(axis=1) >= point.threshold) & ~flagged
     frames = frames.sort_values(["recording_id", "time_s"], kind="stable")
     frames = frames[frames["label"] >= 0]
     if not len(frames):

@@ -117,7 +117,7 @@ class Distiller(Learner):
 
         Returns:
             Functional model frame [B, H, W, 1] → gaze map float32 [B, h, w], each sums to 1; None
-            where there is no gaze loss, so that no head has been trained.
+            where there is no gaze loss, and so no head.
         """
         head = self.objective.saliency_head
         if head is None:

@@ -10,12 +10,11 @@ from common.errors import InputError
 from data.dataset import Dataset
 from data.parts import Part
 from data.pipeline import check_parts, evaluation_batches, frames_taken
-from data.selection import gaze_frames_taken
 from models.distiller import Distiller
 from models.inherit import check_inheritable
 from models.teaching import BlindLearner, TeacherLearner
 from training.config import TrainConfig
-from training.frames import unlabelled_of
+from training.frames import learned_from, takes_gaze, unlabelled_of
 from training.settings import FitSettings
 from training.student import build_student, gaze_alone
 from training.teacher import build_teacher, load_teachers
@@ -59,11 +58,11 @@ def check_data(config: TrainConfig, data: Dataset) -> None:
                 f"{name}.epochs must be 0 without gaze, not {settings.epochs}, and {data.path} has none in its "
                 "training split"
             )
-        unlabelled = unlabelled_of(name, config, data)
-        if settings.epochs and config.gaze != "shuffled" and not gaze_frames_taken(data, "train", unlabelled):
+        if settings.epochs and not takes_gaze(name, config, data):
             raise InputError(
-                f"{name}.epochs must be 0 without gaze, not {settings.epochs}: with unlabelled {unlabelled!r} no frame "
-                f"that is left of {data.path} has any, so leave unlabelled at 'auto'"
+                f"{name}.epochs must be 0 without gaze, not {settings.epochs}: with unlabelled "
+                f"{unlabelled_of(name, config, data)!r} no frame that is left of {data.path} has any, so leave "
+                "unlabelled at 'auto'"
             )
 
 
@@ -73,11 +72,14 @@ def _check_unlabelled(config: TrainConfig, data: Dataset) -> None:
         raise InputError(f"{found} for the teacher {config.teacher}: give a trained one by teacher_path")
     if not config.has_teacher:
         raise InputError(f"{found}, and teacher is 'none': give a trained teacher by teacher_path, or label some")
-    if config.unlabelled == "none":
-        raise InputError(f"{found}, and unlabelled is 'none': there is nothing to learn from, so leave it at 'auto'")
-    if config.loss.is_empty(labels=False):
+    if config.unlabelled != "auto" and not frames_taken(data, "train", config.unlabelled):
         raise InputError(
-            f"{found}, and every weight of loss that needs no label is 0: set one of them, such as loss.alpha"
+            f"{found}, and unlabelled is {config.unlabelled!r}: there is nothing to learn from, so leave it at 'auto'"
+        )
+    if learned_from(config.loss, config.gaze, data) == "none":
+        raise InputError(
+            f"{found}, and every weight of loss that needs no label is 0, or needs gaze that is not there: set one of "
+            "them, such as loss.alpha"
         )
 
 

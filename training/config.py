@@ -134,6 +134,11 @@ class TrainConfig:
         return self.teacher != NO_TEACHER and not self.teacher_path
 
     @property
+    def takes_from_teacher(self) -> bool:
+        """Whether the student takes anything from a teacher: by a term of the loss, or its channels to start from."""
+        return self.has_teacher and (self.loss.uses_teacher() or self.student_init == "teacher")
+
+    @property
     def starts_from_weights(self) -> bool:
         """Whether the student starts from trained weights that are no teacher's of this run."""
         return self.student_init not in ("random", "teacher")
@@ -164,15 +169,30 @@ def _check_values(config: TrainConfig) -> None:
             )
 
 
-def _check_labels(config: TrainConfig) -> None:
-    budget, share = config.labelled_patients, config.labelled_share
+def check_budget(budget: float | None, name: str = "labelled_patients") -> None:
+    """Refuse what is no budget of labels; None is none.
+
+    Raises:
+        InputError: naming it.
+    """
     if budget is not None and not (0 < budget < 1 or (budget >= 1 and budget.is_integer())):
-        raise InputError(
-            f"labelled_patients must be a whole number of patients, or a share above 0 and below 1, not {budget}"
-        )
+        raise InputError(f"{name} must be a whole number of patients, or a share above 0 and below 1, not {budget}")
+
+
+def check_share(share: float | None, name: str = "labelled_share") -> None:
+    """Refuse what is no share of labelled frames; None is none.
+
+    Raises:
+        InputError: naming it.
+    """
     if share is not None and not 0 < share < 1:
-        raise InputError(f"labelled_share must be above 0 and below 1, not {share}")
-    if share is not None:
+        raise InputError(f"{name} must be above 0 and below 1, not {share}")
+
+
+def _check_labels(config: TrainConfig) -> None:
+    check_budget(config.labelled_patients)
+    check_share(config.labelled_share)
+    if config.labelled_share is not None:
         for name, size in (("distil", config.distil.batch_size), ("quantize", config.quantize.batch_size)):
             if size < 2:
                 raise InputError(f"{name}.batch_size must be at least 2 with a labelled_share, not {size}")
@@ -200,6 +220,14 @@ def _check_teachers(config: TrainConfig) -> None:
     if config.pretrained is not None and not config.trains_teacher:
         why = "teacher_path is given" if given else "teacher is 'none'"
         raise InputError(f"pretrained is for a teacher that is trained here, and {why}: leave one of them out")
+    if config.pretrain_teacher.epochs and not config.trains_teacher:
+        why = "teacher_path is given" if given else "teacher is 'none'"
+        raise InputError(
+            f"pretrain_teacher.epochs {config.pretrain_teacher.epochs} is for a teacher that is trained here, and "
+            f"{why}: set it to 0"
+        )
+    if not config.has_teacher and set(config.stages) == {"teacher"}:
+        raise InputError("stages names the teacher alone, and teacher is 'none': name a teacher or another stage")
     if not config.has_teacher:
         config.loss.refuse_without_teacher("name one in teacher or teacher_path")
     term = config.loss.needs_features()

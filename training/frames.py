@@ -6,12 +6,13 @@ import dataclasses
 import os
 from typing import Any
 
-from common.typed import convert, field_types
+from common.typed import check_seed, convert, field_types
 from data.dataset import Dataset
 from data.pipeline import PipelineSettings, training_batches
+from data.selection import gaze_frames_taken
 from evaluation.artefacts import Metadata
 from losses import LossSettings
-from training.config import TrainConfig
+from training.config import TrainConfig, check_share
 
 # More frames do not move the ranges of activations.
 CALIBRATION_BATCHES = 8
@@ -48,6 +49,15 @@ def unlabelled_of(stage: str, config: TrainConfig, data: Dataset) -> str:
     return learned_from(config.loss if config.has_teacher else config.loss.without_teacher(), config.gaze, data)
 
 
+def takes_gaze(stage: str, config: TrainConfig, data: Dataset) -> bool:
+    """Whether any training frame that a stage goes through has gaze to learn from."""
+    if config.gaze == "none":
+        return False
+    if config.gaze == "shuffled":  # frames without gaze get that of others
+        return data.gaze_frames("train") > 0
+    return gaze_frames_taken(data, "train", unlabelled_of(stage, config, data)) > 0
+
+
 def calibration_features(data: Dataset, settings: PipelineSettings) -> list[dict]:
     """Features of a few training batches without augmentation: one set for all models that are compared.
 
@@ -75,9 +85,11 @@ def settings_of(metadata: Metadata, path: str | os.PathLike) -> PipelineSettings
         path: of it, for errors.
 
     Raises:
-        InputError: a value of another type.
+        InputError: a value of another type, or one that can't be.
     """
     types = field_types(PipelineSettings)
     found = {name: metadata.extra[name] for name in _KEPT if name in metadata.extra}
     found = {name: convert(value, types[name], f"{path}: extra.{name}") for name, value in found.items()}
+    check_seed(found.get("seed", 0), f"{path}: extra.seed")
+    check_share(found.get("labelled_share"), f"{path}: extra.labelled_share")
     return PipelineSettings(sigma=metadata.sigma, **found)

@@ -20,6 +20,7 @@ from training.heads import HEADS, load_heads
 from training.history import History, show_epoch
 from training.run_folder import artefacts
 from training.stages import Stage
+from training.stored_config import write_config
 from training.teacher_cache import teacher_cache
 
 
@@ -70,4 +71,5 @@ def quantize_student(stage: Stage, teacher: keras.Model | None, history: History
         fit = fit_artefact(folder / "student_int8.tflite", stage.data)
         metadata = dataclasses.replace(metadata, decision=fit.decision, ood=fit.ood)
         export_saved_model(quantized.model, folder / "saved_model", metadata)
-    stage.checkpoint.unlink(missing_ok=True)  # only now: the stage is on disk
+        write_config(folder, config)
+    stage.forget_checkpoints()  # only now: the stage is on disk

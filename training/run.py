@@ -12,13 +12,11 @@ from typing import Any
 
 import keras
 
-from common import strict_yaml
 from common.console import console, notice, say
 from common.errors import InputError
 from common.files import clear_leftovers_in, path_kind, sha256_of, write_text
 from common.locks import exclusive
 from common.revision import code_digest, revision
-from common.shown import shown_path, shown_paths
 from data.dataset import Dataset, diagnosed, open_dataset
 from data.labels import limit_labels
 from models.ensemble import Ensemble
@@ -29,16 +27,13 @@ from training.fitting import resolve_precision
 from training.history import History
 from training.run_folder import artefacts, holds, may_train
 from training.stages import TRAINING_VERSION, Stage, content_of, distil_settings, stage_fingerprints
+from training.stored_config import write_config
 from training.student import build_student, train_student
 from training.summary import evaluate_run, forget_evaluation
 from training.teacher import build_teacher, load_teachers, train_teacher, with_sigma
 from training.teacher_cache import check_teacher_cache
 
 LABELLED = "labelled_patients.json"
-_PATHS = """\
-# Paths are as they were given. Absolute ones are relative to the folder that the command ran in, or, where they lie
-# outside it, only the last part is kept: to use this file as a preset, give them again, such as --data and --run.
-"""
 
 
 def train(config: TrainConfig, *, overwrite: bool = False, dry_run: bool = False, verify: bool = False) -> None:
@@ -155,8 +150,10 @@ def _train(stages: dict[str, Stage], todo: list[str]) -> None:
 def _describe(config: TrainConfig, data: Dataset, folder: Path) -> None:
     """Write what a run is made with."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / "config.yaml", _PATHS + strict_yaml.dump(_as_shared(config)))
-    if data.labelled_patients is not None:
+    write_config(folder, config)
+    if data.labelled_patients is None:
+        (folder / LABELLED).unlink(missing_ok=True)  # of a run that was replaced
+    else:
         write_text(folder / LABELLED, json.dumps(sorted(data.labelled_patients), indent=1, ensure_ascii=False) + "\n")
 
 
@@ -170,20 +167,6 @@ def _forget_checkpoints(stages: dict[str, Stage], name: str) -> None:
             notice(f"{part.checkpoint}: left by an interrupted command, removed")
 
 
-def _as_shared(config: TrainConfig) -> TrainConfig:
-    """The configuration with paths that say nothing of the machine."""
-    other = config.distil.teacher_data
-    return dataclasses.replace(
-        config,
-        data=shown_path(config.data),
-        run=shown_path(config.run),
-        distil=dataclasses.replace(config.distil, teacher_data=other and Path(shown_path(other))),
-        teacher_path=tuple(map(Path, shown_paths(config.teacher_path))),
-        pretrained=config.pretrained and shown_path(config.pretrained),
-        student_init=shown_path(config.student_init),
-    )
-
-
 def _plan(config: TrainConfig, folder: Path, prints: dict[str, str], overwrite: bool) -> list[str]:
     """The stages to train, in order; what is there with the same settings is left out."""
     todo: list[str] = []
@@ -194,6 +177,11 @@ def _plan(config: TrainConfig, folder: Path, prints: dict[str, str], overwrite: 
         if not todo and holds(folder, name, prints[name]):
             say(f"{name}: reused from {folder / name}")
             continue
+        if todo and not overwrite and holds(folder, name, prints[name]):
+            raise InputError(
+                f"{folder / todo[0]}: is missing, and the {name} that was trained from it is there: leave {todo[0]} "
+                "out of stages, or set overwrite to train both again"
+            )
         may_train(folder, name, overwrite)
         todo.append(name)
     needs = {"student": ["teacher"], "int8": ["teacher", "student"]}

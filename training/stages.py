@@ -69,6 +69,17 @@ class Stage:
         """Of an interrupted training; its name holds the fingerprint, so only the same run resumes."""
         return self.run / "checkpoints" / f"{self.name}-{self.fingerprint}.npz"
 
+    def forget_checkpoints(self) -> None:
+        """Remove the stage's checkpoints and those of its first part, now that it is on disk.
+
+        Also those of other settings, whose training was interrupted: this stage has taken its place.
+        """
+        for name in {"teacher": ("teacher", "pretrain_teacher"), "student": ("student", "pretrain")}.get(
+            self.name, (self.name,)
+        ):
+            for file in self.checkpoint.parent.glob(f"{name}-{'[0-9a-f]' * 16}.npz"):
+                file.unlink(missing_ok=True)
+
     @property
     def sigma(self) -> float:
         """Of the gaze map's Gaussians, as a share of the frame's width."""
@@ -146,14 +157,14 @@ class Stage:
         teacher: keras.Model | Ensemble | None = None,
         **extra: Any,
     ) -> Metadata:
-        """The metadata of an artefact of this stage; `teacher` is what taught it."""
+        """The metadata of an artefact of this stage; the run's `teacher` is named where anything is taken from it."""
         return Metadata(
             name=name,
             output=output,
             stage=self.name,
             gaze_map_size=map_size(self.data.frame_size),
             sigma=self.sigma,
-            teacher=teacher_of(teacher),
+            teacher=teacher_of(teacher if self.config.takes_from_teacher else None),
             **described(model, self.data),
             extra={
                 "fingerprint": self.fingerprint,

@@ -18,9 +18,11 @@ from models.ensemble import Ensemble
 from models.inherit import inherit
 from training.config import TrainConfig
 from training.fitting import fit
+from training.frames import takes_gaze
 from training.heads import HEADS, save_heads
 from training.history import History
 from training.stages import Stage
+from training.stored_config import write_config
 from training.teacher_cache import teacher_cache
 
 GAZE_MAP = "gaze_map.keras"
@@ -34,8 +36,9 @@ def train_student(
     With `before`, the stage "pretrain", the student first learns from the gaze alone.
 
     The deployable student holds neither heads nor teacher. What the gaze loss has trained is saved
-    as a model of its own, `gaze_map.keras`: frame → gaze map. The weights of all heads go into
-    `heads.npz` for the int8 stage, see `training.heads`.
+    as a model of its own, `gaze_map.keras`: frame → gaze map; without a frame with gaze there is none,
+    since its head was trained by nothing. The weights of all heads go into `heads.npz` for the int8
+    stage, see `training.heads`.
     """
     config, data = stage.config, stage.data
     keras.utils.set_random_seed(config.seed)
@@ -54,12 +57,14 @@ def train_student(
     fit(distiller, stage, config.distil, history, cache)
     if not stage.distribution.is_chief:
         return
-    _save(stage, distiller, teacher)
-    for finished in filter(None, (stage, before)):
-        finished.checkpoint.unlink(missing_ok=True)  # only now: the stage is on disk
+    seen = any(takes_gaze(each.name, config, data) for each in (stage, before) if each is not None)
+    _save(stage, distiller, teacher, distiller.gaze_model() if seen else None)
+    stage.forget_checkpoints()  # only now: the stage is on disk
 
 
-def _save(stage: Stage, distiller: Distiller, teacher: keras.Model | Ensemble | None) -> None:
+def _save(
+    stage: Stage, distiller: Distiller, teacher: keras.Model | Ensemble | None, gaze_model: keras.Model | None
+) -> None:
     from quantization.saved_model import export_saved_model
     from quantization.tflite import export_float_tflite
 
@@ -67,11 +72,11 @@ def _save(stage: Stage, distiller: Distiller, teacher: keras.Model | Ensemble | 
     with console.status("exporting the student"), whole_folder(stage.folder, overwrite=True) as folder:
         described = fitted(stage.metadata(student, config.student, "logits", teacher), student, data)
         save_keras(student, folder / "student.keras", described)
-        gaze_model = distiller.gaze_model()
         if gaze_model is not None:
             of_map = stage.metadata(gaze_model, config.student, "gaze_map", teacher)
             save_keras(gaze_model, folder / GAZE_MAP, dataclasses.replace(of_map, stage="gaze_map"))
         save_heads(distiller.objective, folder / HEADS)
+        write_config(folder, config)
         metadata = dataclasses.replace(described, output="probabilities")
         export_saved_model(student, folder / "saved_model", metadata)
         export_float_tflite(student, folder / "student.tflite", metadata)

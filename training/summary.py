@@ -7,13 +7,13 @@ import json
 from pathlib import Path
 
 from common.console import console
-from common.files import write_text
+from common.files import sha256_of, write_text
 from common.markdown import markdown_table
 from common.shown import shown_paths
 from data.dataset import Dataset
 from data.report import dataset_warnings
 from data.simulation import adjective, training_note
-from evaluation.artefacts import artefact_sha256
+from evaluation.artefacts import artefact_sha256, metadata_path
 from evaluation.by_scanner import scanners_of
 from evaluation.compression import compare
 from evaluation.config import EvaluateConfig
@@ -34,7 +34,7 @@ def evaluate_run(config: TrainConfig, data: Dataset, folder: Path, prints: dict[
 
     Only what was trained with these settings is in it: a stage left from other settings is not
     compared with this teacher. An evaluation that is there already is shown again if it is of
-    these artefacts, byte for byte, by this version of the evaluation, and was not edited.
+    these artefacts and their metadata, byte for byte, by this version of the evaluation, and was not edited.
     """
     if not data.info["splits"].get("test", {}).get("frames"):
         console.print("the data set has no test split: nothing is evaluated")
@@ -49,6 +49,8 @@ def evaluate_run(config: TrainConfig, data: Dataset, folder: Path, prints: dict[
     metrics, summary = folder / "metrics.json", folder / "summary.md"
     of = {
         "artefacts": {name: artefact_sha256(path) for name, path in zip(shown_paths(paths), paths)},
+        # Thresholds are fitted again (evaluate.py --fit) without a change of the artefact.
+        "metadata": {name: _hash_of_metadata(path) for name, path in zip(shown_paths(paths), paths)},
         "dataset": data.checksum,
         "gaze": config.gaze,
         "version": EVALUATION_VERSION,
@@ -69,9 +71,17 @@ def _stored(file: Path, of: dict) -> dict | None:
     try:
         report = json.loads(file.read_text(encoding="utf-8"))
         found = report.pop("of")
+        if "metadata" not in found:  # of a run before they were part of it
+            of = {name: value for name, value in of.items() if name != "metadata"}
         return report if found == {**of, "report": _hash(report)} else None
     except (FileNotFoundError, UnicodeDecodeError, ValueError, AttributeError, TypeError, KeyError):
         return None
+
+
+def _hash_of_metadata(artefact: Path) -> str | None:
+    """None where there are none, which the evaluation then refuses in its own words."""
+    path = metadata_path(artefact)
+    return sha256_of([path]) if path.is_file() else None
 
 
 def _hash(report: dict) -> str:

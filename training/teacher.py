@@ -22,6 +22,7 @@ from training.config import TrainConfig
 from training.fitting import fit, precision, resolve_precision
 from training.history import History
 from training.stages import Stage
+from training.stored_config import write_config
 from training.teacher_data import teacher_data
 
 
@@ -41,8 +42,8 @@ def train_teacher(stage: Stage, history: History) -> None:
     with whole_folder(stage.folder, overwrite=True) as folder:
         metadata = fitted(stage.metadata(teacher, config.teacher, "logits"), teacher, data)
         save_keras(teacher, folder / "teacher.keras", metadata)
-    for finished in filter(None, (stage, before)):
-        finished.checkpoint.unlink(missing_ok=True)  # only now: the stage is on disk
+        write_config(folder, config)
+    stage.forget_checkpoints()  # only now: the stage is on disk
 
 
 def _pretrain(stage: Stage, teacher: keras.Model, history: History) -> None:

@@ -31,6 +31,11 @@ _RESIZE = (
 # Ramps in place of frames, byte (y, x) = (a·x + b·y + c) mod 256: no image of a patient leaves with a bundle.
 _RAMPS = ((7, 13, 0), (1, 0, 40), (0, 2, 128))
 _GREY = "(77 R + 150 G + 29 B) >> 8"
+# What `Artefact.predict` does with the bytes that come out: thresholds were fitted on this, and not on byte / 256.
+_PROBABILITY = (
+    "byte / sum of the bytes of all classes (0 where the sum is 0); rounding makes the sum 256 only nearly, and the "
+    "thresholds and filters of decision are of these probabilities"
+)
 
 
 def describe(source: Source, licence: str | None) -> dict[str, Any]:
@@ -49,7 +54,7 @@ def describe(source: Source, licence: str | None) -> dict[str, Any]:
         "task": task(metadata.classes, kind),
         "classes": list(metadata.classes),
         "input": {**_tensor(entry), "colour": "grey"},
-        "output": {**_tensor(end), "is": "probabilities"},
+        "output": {**_tensor(end), "is": "probabilities", "probability": _PROBABILITY},
         "preparation": preparation_of(metadata.fit, metadata.fan, source.data.rule.pixel_aspect),
         "decision": fields.get("decision"),
         "ood": fields.get("ood"),

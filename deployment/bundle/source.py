@@ -16,6 +16,7 @@ from data.reading import read_split
 from data.splits import Split
 from deployment.bundle.config import ExportConfig
 from evaluation.artefacts import Metadata, check_matches, read_metadata, verify
+from training.stored_config import settings_of_artefact
 
 _TFLITE = Path("int8", "student_int8.tflite")
 _MOST_FRAMES = 1000  # for the comparison of engines
@@ -30,7 +31,7 @@ class Source:
         tflite: the 8-bit student in it.
         content: the bytes of that file.
         metadata: of that file.
-        settings: the run's config.yaml, resolved.
+        settings: that file was trained with, resolved.
         data: what the model card is measured on.
         split: of it.
     """
@@ -53,8 +54,9 @@ def open_source(config: ExportConfig) -> Source:
     """Open a run and check it against its data.
 
     Raises:
-        InputError: no run folder, no 8-bit student in it, one that is damaged or takes and gives
-            something else than bytes, no data set, or one that does not match.
+        InputError: no run folder, no 8-bit student in it, one that is damaged, takes and gives
+            something else than bytes or was trained with other settings than those that are there, no data set, or
+            one that does not match.
     """
     run = Path(config.run)
     if path_kind(run) != "folder":
@@ -66,15 +68,14 @@ def open_source(config: ExportConfig) -> Source:
     verify(tflite, metadata)
     if path_kind(run / "config.yaml") != "file":
         raise InputError(f"{run}: there is no config.yaml in it, so it is no run folder: name one that train.py wrote")
-    settings = strict_yaml.read_mapping(run / "config.yaml")
-    data = open_dataset(_data_folder(config, settings))
+    data = open_dataset(_data_folder(config, strict_yaml.read_mapping(run / "config.yaml")))
     data.frames(config.split)
     if not data.labelled_frames(config.split):
         raise InputError(f"{data.path}: no frame of split {config.split!r} has a label: name another split")
     check_matches(metadata, data, tflite)
     content = tflite.read_bytes()
     _check_bytes(tflite, content, metadata)
-    return Source(run, tflite, content, metadata, settings, data, config.split)
+    return Source(run, tflite, content, metadata, settings_of_artefact(tflite, metadata), data, config.split)
 
 
 def _data_folder(config: ExportConfig, settings: dict[str, Any]) -> Path:

@@ -104,7 +104,7 @@ def _description(about: Mapping[str, Any], source: Source, colour: int) -> Tflit
         author="",
         licence=about["licence"],
         input_description=preparation_text(about["preparation"]) + channel,
-        output_description="Probability of each class, in steps of 1/256.",
+        output_description="Of each class: its probability is the byte over the sum of the bytes of all classes.",
         size=source.metadata.frame_size,
         colour=colour,
         labels="labels.txt",

@@ -9,6 +9,7 @@ import pytest
 
 from baselines import ChannelsConfig, PostTrainingConfig, PruneConfig
 from baselines.source import load_heads, open_source
+from baselines.unfinished import Unfinished
 from common.errors import InputError
 from data.dataset import open_dataset
 from data.labels import limit_labels
@@ -69,8 +70,15 @@ def test_a_baseline_goes_on_as_its_source_was_trained(source, run, tmp_path):
     for name in ("unlabelled", "labelled_share", "class_weights", "gaze"):
         assert getattr(settings, name) == kept[name]
     assert (settings.seed, settings.batch_size) == (7, 16)
-    with pytest.raises(InputError, match=r"student\.keras: extra\.labelled_share must be a number, not 'many'"):
-        open_source(dataclasses.replace(given, source=source("student", labelled_share="many")))
+    for extra, words in (
+        ({"labelled_share": "many"}, "labelled_share must be a number, not 'many'"),
+        ({"labelled_share": 2.0}, "labelled_share must be above 0 and below 1, not 2.0"),
+        ({"labelled_patients": "all"}, "labelled_patients must be a number, not 'all'"),
+        ({"labelled_patients": -3}, "labelled_patients must be a whole number of patients, or a share"),
+        ({"seed": -1}, "seed must be at least 0"),
+    ):
+        with pytest.raises(InputError, match=rf"student\.keras: extra\.{words}"):
+            open_source(dataclasses.replace(given, source=source("student", **extra)))
 
 
 def test_a_student_and_what_is_compressed_of_it_are_calibrated_on_the_same_frames(run, tmp_path, monkeypatch):
@@ -88,6 +96,14 @@ def test_a_student_and_what_is_compressed_of_it_are_calibrated_on_the_same_frame
     for one, other in zip(wanted, found):
         np.testing.assert_array_equal(one["frame"], other)
     assert unlabelled_of("student", config, stage.data) == compressed.trained.unlabelled == "withheld"
+
+
+def test_a_state_of_another_version_of_the_training_is_not_gone_on_from(source, run, tmp_path, monkeypatch):
+    opened = open_source(ChannelsConfig(source=source("student"), data=run[0] / "data", out=tmp_path / "out"))
+    before = Unfinished(opened).file("keep_50")
+    assert Unfinished(opened).file("keep_50") == before
+    monkeypatch.setattr("baselines.unfinished.TRAINING_VERSION", 0)
+    assert Unfinished(opened).file("keep_50") != before
 
 
 def test_damaged_heads_are_named_and_not_replaced_by_random_ones(run, tmp_path, capsys):

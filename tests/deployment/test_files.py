@@ -12,8 +12,12 @@ from PIL import Image
 import predict as command
 from common.errors import InputError, run_command
 from data.video.fan import Fan
+from data.video.read import open_video
 from deployment.config import PredictConfig
 from deployment.files import predict_files
+from deployment.inputs import Clip
+from deployment.prediction import Rule, answer
+from deployment.recordings import recordings_summary
 from evaluation.artefacts import save_keras
 from tests.data.clips import write_video
 from tests.deployment.small import CLASSES, SIZE, describe, third
@@ -246,9 +250,27 @@ def test_a_manifest_says_what_the_answers_are_worth(student, clip, tmp_path, cap
     assert worth["clips"]["n_clips"] == 4 and worth["clips"]["per_class"]["right"] == 1
     assert [row["crop"]["how"] for row in summary["inputs"]] == ["given", "given"]
     assert "4 clips" in capsys.readouterr().out
+    words = ["--manifest", tmp_path / "manifest.csv", "--out", tmp_path / "strict"]
+    assert run(student, *words, "--threshold", "1", "--smoothing", "0", "--crop", "0,0,64,30") == 0
+    summary = json.loads((tmp_path / "strict" / "summary.json").read_text())
+    assert summary["recordings"]["clips"]["frames_to_decision"]["never"] == 4, "the threshold is that of the command"
+    assert [row["crop"]["box"] for row in summary["inputs"]] == [[0, 0, 64, 30], [10, 0, 64, 48]]
     (tmp_path / "labels.csv").write_text("start_s,end_s,label\n0,0.4,thigh\n")
     assert run(student, "--manifest", tmp_path / "manifest.csv", "--out", tmp_path / "other") == 2
     assert "unknown class 'thigh'" in capsys.readouterr().err
+
+
+def test_flagged_frames_of_a_recording_are_no_answers(clip):
+    """As on a stream: rejected, and left out of the filter."""
+    p = np.array([[0.9, 0.1, 0], [0.1, 0.9, 0], [0.6, 0.4, 0]])
+    given = Clip("a", open_video(clip), "a", "a", labels=(0, 0, 0))
+    rule = Rule("causal", 10.0, 0.5, False)
+
+    def worth(*flags):
+        return recordings_summary([(given, answer(CLASSES, p, list(flags), np.arange(3.0), rule))], rule)["clips"]
+
+    assert worth("", "", "")["accuracy"] == pytest.approx(2 / 3) and worth("", "unlike", "")["accuracy"] == 1
+    assert worth("unlike", "", "")["frames_to_decision"]["median"] == 2
 
 
 def test_recordings_of_one_video_are_told_apart_and_no_picture_is_overwritten(student, tmp_path):

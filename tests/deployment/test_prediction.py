@@ -114,6 +114,23 @@ def test_a_rule_that_cannot_be_is_refused_here_and_before_anything_is_loaded(val
         PredictConfig(artefact="absent.keras", inputs=("clip.mkv",), out="out", **flags)
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"stream_options": ("a=b",)}, "stream_options is of a stream, and none is given"),
+        ({"timeout_s": 3.0}, "timeout_s is of a stream"),
+        ({"duration_s": 3.0}, "duration_s is of a stream"),
+        ({"stream": "udp://x", "fps": 25.0}, "fps is of files that tell no times, and a stream is given"),
+        ({"stream": "udp://x", "overwrite": True}, "overwrite replaces the folder out, and none is given"),
+    ],
+    ids=str,
+)
+def test_a_setting_that_would_be_ignored_is_refused(given, words):
+    files = {} if "stream" in given else {"inputs": ("clip.mkv",), "out": "out"}
+    with pytest.raises(InputError, match=words):
+        PredictConfig(artefact="absent.keras", **files, **given)
+
+
 def test_no_frames_give_an_empty_table_and_wrong_times_are_refused(artefact):
     found = predict(artefact, np.zeros((0, *SIZE), np.uint8), times_s=np.zeros(0))
     assert not len(found.table) and found.intervals() == [] and found.best_frames() == {}

@@ -60,6 +60,10 @@ def test_fit_writes_into_the_metadata_and_refuses_other_data(run_folder, dataset
     other = make_dataset(tmp_path / "other", size=(24, 32)).path
     assert run_command(evaluate.main, [words[0], "--data", str(other), "--fit", "0.6"]) == 2
     assert json.loads((tmp_path / "student.tflite.json").read_text()) == fields
+    unlabelled = make_dataset(tmp_path / "unlabelled", label=-1).path
+    assert run_command(evaluate.main, [words[0], "--data", str(unlabelled), "--fit", "0.6"]) == 2
+    assert "no labelled frame in its validation split" in capsys.readouterr().err
+    assert json.loads((tmp_path / "student.tflite.json").read_text()) == fields, "a refused fit left the metadata"
 
 
 def test_help(capsys):

@@ -126,6 +126,14 @@ def test_what_is_fitted_travels_in_the_metadata(scans, rule, tmp_path):
     np.testing.assert_array_equal(fields["mean"], rule.mean)
 
 
+def test_a_rule_stays_where_none_can_be_fitted(rule, tmp_path, capsys):
+    shape = {"frame_size": SIZE, "gaze_map_size": (6, 8)}
+    path = save_keras(tmp_path / "student.keras", make_student(size=SIZE), **shape, ood=rule)
+    few = write_fans(tmp_path / "few", train=(LEAST_PATIENTS - 1, 2))
+    assert fit_artefact(path, few, target=0.5).ood == read_metadata(path).ood == rule
+    assert "keeps its rule" in capsys.readouterr().err
+
+
 def test_a_rule_that_does_not_hang_together_is_refused(rule):
     with pytest.raises(ValueError, match="precision"):
         dataclasses.replace(rule, mean=rule.mean[:-1])

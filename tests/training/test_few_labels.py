@@ -47,6 +47,12 @@ def test_a_teacher_of_a_budget_is_the_teacher_of_these_labels_alone(shapes, few_
         np.testing.assert_array_equal(one, other)
 
 
+def test_a_run_without_a_budget_names_no_patients(shapes, run, few_run):
+    shutil.copytree(few_run, run)
+    train(tiny.config(shapes, run, stages=["teacher"], teach=ONCE), overwrite=True)
+    assert not (run / "labelled_patients.json").exists(), "those of the run before"
+
+
 def test_a_student_alone_takes_as_many_steps_as_one_that_goes_through_all_frames(shapes, run):
     data = limit_labels(open_dataset(shapes), 2, seed=3)  # 12 of 48 frames
     steps = {}

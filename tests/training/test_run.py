@@ -14,6 +14,7 @@ import tensorflow as tf
 
 import train as command
 from common.errors import InputError, run_command
+from common.strict_yaml import read_mapping
 from evaluation.artefacts import load_keras_model, read_metadata
 from models.finite import Diverged
 from tests.eager import export_with_graphs
@@ -25,6 +26,7 @@ from training.flags import parse
 from training.heads import HEADS, load_heads
 from training.history import History
 from training.run_folder import ARTEFACTS
+from training.stored_config import settings_of_artefact
 
 ALONE = {"stages": ["student"], "teacher": "none", "distil": {"epochs": 1, "batch_size": 24}}
 
@@ -136,10 +138,19 @@ def test_a_summary_that_never_came_is_written_and_a_changed_report_is_computed_a
     other["of"]["artefacts"][next(iter(other["of"]["artefacts"]))] = "0" * 64
     older = json.loads(stored)
     older["of"]["version"] -= 1
-    for count, wrong in enumerate((json.dumps(edited), json.dumps(other), json.dumps(older), "{", "[]"), 1):
+    fitted = json.loads(stored)
+    fitted["of"]["metadata"][next(iter(fitted["of"]["metadata"]))] = "0" * 64  # as after evaluate.py --fit
+    changed = [json.dumps(each) for each in (edited, other, older, fitted)]
+    for count, wrong in enumerate((*changed, "{", "[]"), 1):
         report.write_text(wrong)
         train(again)
         assert len(computed) == count and json.loads(report.read_text()) == json.loads(stored)
+    earlier = json.loads(stored)
+    del earlier["of"]["metadata"]
+    report.write_text(json.dumps(earlier))
+    train(again)
+    assert len(computed) == count, "a report that does not name the metadata is still one"
+    report.write_text(stored)
 
 
 def test_no_stage_depends_on_what_went_before_or_where_it_was_killed(whole_run, run, monkeypatch, eagerly):
@@ -214,6 +225,28 @@ def test_a_stage_goes_on_only_from_what_its_run_began_with(stage, kept, other, w
 def run_copy(whole_run, tmp_path):
     """A copy of the whole run, to be changed."""
     return shutil.copytree(whole_run.run, tmp_path / "copy")
+
+
+def test_each_stage_keeps_the_settings_that_it_was_trained_with(whole_run, run_copy, quick_exports):
+    """Once the student of seed 3 lay beside the one config.yaml, of the new teacher's seed 4."""
+    train(dataclasses.replace(whole_run, run=run_copy, seed=4, stages=("teacher",), evaluate=False), overwrite=True)
+    found = {part: read_mapping(run_copy / part / "config.yaml")["seed"] for part in ("", "teacher", "student", "int8")}
+    assert found == {"": 4, "teacher": 4, "student": 3, "int8": 3}
+    student = run_copy / "student" / "student.keras"
+    assert settings_of_artefact(student, read_metadata(student))["seed"] == 3
+    (run_copy / "student" / "config.yaml").unlink()  # as older runs are
+    with pytest.raises(InputError, match=r"config\.yaml: has seed 4, and .*student\.keras was trained with 3: give"):
+        settings_of_artefact(student, read_metadata(student))
+
+
+def test_a_teacher_that_was_deleted_is_named(whole_run, run_copy, capsys):
+    """Once the student was called unfinished, which it was not."""
+    shutil.rmtree(run_copy / "teacher")
+    copy = dataclasses.replace(whole_run, run=run_copy, evaluate=False)
+    with pytest.raises(InputError, match=r"teacher: is missing, and the student .* is there: leave teacher out of"):
+        train(copy)
+    train(dataclasses.replace(copy, stages=("student", "int8")))
+    assert "int8: reused" in capsys.readouterr().out
 
 
 def test_an_evaluation_never_outlives_what_it_is_of(whole_run, run_copy, monkeypatch, quick_exports):
@@ -302,8 +335,13 @@ def test_a_full_disk_is_one_line_and_the_training_is_kept(shapes, run, monkeypat
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and file.name in error and "delete it" in error
     file.write_bytes(whole)
+    others = [file.with_name(f"{stage}-0123456789abcdef.npz") for stage in ("student", "pretrain", "pretrain_teacher")]
+    for other in others:
+        other.write_bytes(b"of other settings")
     assert run_command(command.main, words) == 0
-    assert (run / "student" / "student.keras").is_file()
+    assert list(file.parent.iterdir()) == others[2:], "what is left is of a stage that is not finished"
+    assert (run / "student" / "student.keras").is_file() and (run / "student" / HEADS).is_file()
+    assert not (run / "student" / "gaze_map.keras").exists(), "no gaze has trained that head"
     logged = table(run)
     assert len(logged) == 1
     assert logged["gaze"].tolist() == [0.0] and logged["val_gaze"].tolist() == [0.0], "without gaze it is exactly 0"

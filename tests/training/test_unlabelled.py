@@ -83,6 +83,7 @@ def test_a_student_learns_from_frames_that_nobody_labelled(unlabelled, run, tmp_
     loss = {"logit": 1, "decoupled": 0.1}
     config = tiny.config(unlabelled, run, stages=["student"], loss=loss, teacher_path=teacher, distil={"epochs": 1})
     train(config)
+    assert not (run / "student" / "gaze_map.keras").exists(), "there was no gaze to learn from"
     logged = pd.read_csv(run / "history.csv").iloc[0]
     assert logged["hard"] == 0 and logged["accuracy"] == 0 and logged["val_hard"] > 0
     assert min(logged[["soft", "logit", "decoupled", "attention"]]) > 0
@@ -97,7 +98,9 @@ def test_a_student_learns_from_frames_that_nobody_labelled(unlabelled, run, tmp_
         ({"teacher": "none"}, "no labelled frame in its training split, and teacher is 'none'"),
         ({"given": True, "loss": {"alpha": 0, "attention": 0, "gaze": 0}}, "every weight of loss that needs no label"),
         ({"given": True, "pretrain": {"epochs": 1}}, "pretrain.epochs must be 0 without gaze"),
-        ({"given": True, "unlabelled": "none"}, "unlabelled"),
+        ({"given": True, "unlabelled": "none"}, "and unlabelled is 'none': there is nothing to learn from"),
+        ({"given": True, "unlabelled": "withheld"}, "and unlabelled is 'withheld': there is nothing to learn from"),
+        ({"given": True, "loss": {"alpha": 0, "attention": 0}}, "or needs gaze that is not there"),
     ],
     ids=lambda value: str(value)[:50],
 )

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import types
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from data.video.framing import prepare_image
 from deployment.bundle.about import preparation_of, preparation_text
 from deployment.prediction import Rule, answer
+from evaluation.artefacts import Artefact
 from evaluation.artefacts.fitted import Decision, OperatingPoint
 from tests.pages import block
 
@@ -36,6 +38,22 @@ def test_the_page_says_how_a_device_decides(tmp_path, monkeypatch, time_constant
     assert 5 < sum(each is None for each in found) < 55
     assert page["decide"]([0.1, 0.7, 0.2], page["still"]) == "femur"
     assert page["decide"]([0.1, 0.6999, 0.2], page["still"]) is page["decide"]([0, 1, 0], page["still"], True) is None
+
+
+def test_a_device_thresholds_the_probabilities_that_the_threshold_was_fitted_on(tmp_path, monkeypatch):
+    """Bytes that do not sum to 256, by the snippet and as an artefact gives them."""
+    point = OperatingPoint(0.0, 0.6, 0.95, 0.6, True)
+    decision = dataclasses.asdict(Decision(0.95, 100, 10, True, point, point, point))
+    (tmp_path / "bundles" / "demo").mkdir(parents=True)
+    (tmp_path / "bundles" / "demo" / "bundle.json").write_text(json.dumps({"classes": CLASSES, "decision": decision}))
+    monkeypatch.chdir(tmp_path)
+    page: dict = {}
+    exec(compile(block("decision", "python"), "deployment.md", "exec"), page)
+    rows = np.array([[153, 100, 1], [1, 154, 103], [10, 156, 94], [0, 0, 255], [0, 0, 0]], np.uint8)
+    runner = types.SimpleNamespace(gives_logits=False, outputs=lambda features: rows.astype(np.float32) / 256)
+    given = Artefact(tmp_path, "tflite", None, None, runner).predict({})
+    np.testing.assert_array_equal([page["probabilities"](row) for row in rows], given)
+    assert [page["decide"](p, page["still"]) for p in given] == ["head", None, "femur", "other", None]
 
 
 @pytest.mark.parametrize("fit", ["pad", "stretch"])
