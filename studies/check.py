@@ -49,6 +49,7 @@ def check(study: Study, rows: Sequence[Row]) -> None:
             continue
         try:
             wanted |= records(study, row)
+            _refuse_missing(study, row)
         except InputError as error:
             refused.append(f"{row.key}: {error}")
     for line in refused[1:]:
@@ -78,7 +79,8 @@ def _check_prepared(study: Study, name: str) -> None:
 
 def current_rows(study: Study, table: Table) -> list[Row]:
     """The rows of a table whose results are of the study, the data and the files that there are now."""
-    changed = {row.key: _changed(study, row) for row in table.rows.values()}
+    tables = list({row.table for row in table.rows.values()})
+    changed = {row.key: _changed(study, row) for row in choose(study, tables)}
     found = []
     for row in table.rows.values():
         made_from = [changed[one.key] - {"evaluation.json"} for one in choose(study, [row.table], [row.key])]
@@ -138,6 +140,17 @@ def _other_files(study: Study, row: Row, config: Any) -> dict[str, list[str | No
         if digests := [content_sha256(file) for file in given if file.is_file() and file.resolve() not in made]:
             found[name] = digests
     return found
+
+
+def _refuse_missing(study: Study, row: Row) -> None:
+    """Before any training: a teacher that is not there, and that no row makes which this one names."""
+    made = {file.resolve() for other in study.others(row, row.needs()) for file in made_files(study, other)}
+    given = (row.train or {}).get("teacher-path", [])
+    for file in map(Path, [given] if isinstance(given, str) else given):
+        if "{" not in str(file) and not file.is_file() and file.resolve() not in made:
+            raise InputError(
+                f"teacher-path: {file} is not there: train it first, or name the row that makes it, {{row}}"
+            )
 
 
 def _configuration(study: Study, row: Row, command: Command) -> Any:

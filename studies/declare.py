@@ -1,7 +1,8 @@
 """What a study is, as its YAML file declares it: data sets, tables, rows; docs/studies.md has an example of all fields.
 
-`{row}` in a flag is the artefact of another row, with the same seed, `{row:path}` another file of its run, `${NAME}` an
-environment variable, `${NAME:-1}` one that is 1 where it is not set.
+`{row}` in a flag is the artefact of another row, with the same seed, `{row:path}` another file of its run,
+`{table/row}` that of a row of another table, by its full name, `${NAME}` an environment variable, `${NAME:-1}` one that
+is 1 where it is not set.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from common.documents import checked
 from common.errors import InputError
 from common.strict_yaml import read_mapping
 
-_REFERENCE = re.compile(r"(?<!\$)\{([\w.-]+)(?::([^{}]+))?\}")
+_REFERENCE = re.compile(r"(?<!\$)\{((?:[\w.-]+/)?[\w.-]+)(?::([^{}]+))?\}")
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([\w.]+))?\}")  # name, default
 # It is the name of a folder, and a part of a rule's name.
 _Name = Annotated[str, pydantic.Field(pattern=r"^[\w-][\w.-]*$")]
@@ -89,11 +90,11 @@ class Row(_Fields):
         return self.train if self.train is not None else self.flags
 
     def named(self, name: str) -> str:
-        """The full name of a row that this one names: that of the same seed."""
-        return of_seed(name, self.seed)
+        """The full name of a row that this one names: that of the same seed; table/row is one already."""
+        return name if "/" in name else of_seed(name, self.seed)
 
     def references(self) -> list[tuple[str, str]]:
-        """All `{row}` and `{row:path}`: [(full name, path or "")]."""
+        """All `{row}`, `{row:path}` and `{table/row}`: [(full name, path or "")]."""
         return [
             (self.named(name), path)
             for text in _texts([self.options, self.source])
@@ -156,13 +157,15 @@ class Table(_Fields):
         compared = {"claims": self.claims, "described": self.described, "shares": self.shares}
         named += [(field, name) for field, groups in compared.items() for names in groups for name in names]
         for field, name in named:
-            if name not in (declared if field in compared else self.rows):
+            if "/" not in name and name not in (declared if field in compared else self.rows):
                 raise ValueError(f"{field}: names the row {name!r}, which is not declared")
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError("seeds: names a seed twice")
         if self.positive and not self.fold_of:
             raise ValueError("positive: is of folds, and fold_of is not given: give both, or none")
         for row in self.rows.values():
+            if "/" in "".join(row.parts()):
+                raise ValueError(f"rows.{row.name}: of and ensemble name rows of their own table, without it")
             if row.of and not self.rows[row.named(row.of)].trains:
                 raise ValueError(f"rows.{row.name}.of: {row.of} has no run of its own: name the row that trains")
         return self
@@ -192,6 +195,12 @@ class Study(_Fields):
             for name in (row.data, row.test):
                 if name not in self.datasets:
                     raise ValueError(f"{row.key}: there is no data set {name!r}, only {', '.join(self.datasets)}")
+            for name in row.needs():
+                table, _, other = name.rpartition("/")
+                if table and not (table in self.tables and other in self.tables[table].rows):
+                    raise ValueError(
+                        f"tables.{row.table}.rows.{row.name}: names the row {name!r}, which is not declared"
+                    )
         return self
 
     def rows(self) -> Iterator[Row]:
@@ -200,8 +209,9 @@ class Study(_Fields):
             yield from table.rows.values()
 
     def others(self, row: Row, names: Sequence[str]) -> list[Row]:
-        """Rows of the same table, by their full names."""
-        return [self.tables[row.table].rows[name] for name in names]
+        """Rows by their full names, of the same table where they name none."""
+        places = [name.rpartition("/") for name in names]
+        return [self.tables[table or row.table].rows[name] for table, _, name in places]
 
     def folder(self, row: Row) -> Path:
         """What the study keeps about a row: its settings, its log, its result."""

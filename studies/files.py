@@ -54,10 +54,11 @@ def evaluation_inputs(study: Study, row: Row) -> list[Path]:
 def made_files(study: Study, row: Row) -> list[Path]:
     """The files of a row's run that are evaluated, or that other rows are made from."""
     found = study.artefacts(row)
-    for other in study.tables[row.table].rows.values():
-        if other.of and row.name in other.parts():
+    for other in study.rows():
+        known = (row.name, row.key) if other.table == row.table else (row.key,)
+        if other.of and other.parts()[0] in known:
             found += study.artefacts(other)
-        found += [study.run_folder(row) / path for name, path in other.references() if name == row.name and path]
+        found += [study.run_folder(row) / path for name, path in other.references() if path and name in known]
     return list(dict.fromkeys(found))
 
 

@@ -8,10 +8,10 @@ import pytest
 import models
 from common.errors import InputError
 from models import registry
-from studies.check import check, records
-from studies.commands import absence
+from studies.check import check, current_rows, records
+from studies.commands import absence, row_command
 from studies.declare import choose, read_study
-from studies.files import prepare_record
+from studies.files import prepare_record, training_inputs
 from tests.evaluation.small import make_dataset
 from tests.studies.small import change, current, finish
 
@@ -81,6 +81,7 @@ def test_a_result_counts_as_long_as_all_that_it_is_of_stays(finished, config, sh
         ("{width: 0.2}", "{width: -1}", "width"),
         ("compress: prune", "compress: prnue", "'prnue' is none of"),
         ("{sparsity: [0.5]}", "{sparsity: [1.5]}", "sparsity"),
+        ('"{big}"', "no/such.keras", "teacher-path: no/such.keras is not there"),
     ],
 )
 def test_what_can_not_be_trained_is_refused(config, monkeypatch, capsys, old, new, reason):
@@ -130,6 +131,30 @@ def test_rows_and_all_that_they_are_made_from(study):
 def test_seeds_are_read_from_the_file_alone(config):
     study = read_study(config, "elsewhere")
     assert str(study.runs) == "elsewhere"
+
+
+def test_a_row_of_another_table_is_made_first_and_counts(config, shelf):
+    """One teacher for all seeds of another table: its students are trained after it, and do not outlive it."""
+    more = """  seeds:
+    data: tiny
+    baseline: taught.s0
+    seeds: [0, 1]
+    rows:
+      taught: {model: student, artefact: student/student.tflite, train: {stages: [student], teacher-path: "{tiny/big}"}}
+"""
+    config.write_text(config.read_text() + more)
+    study = read_study(config)
+    assert [row.key for row in choose(study, ["seeds"])] == ["tiny/big", "seeds/taught.s0", "seeds/taught.s1"]
+    taught, big = study.tables["seeds"].rows["taught.s1"], study.tables["tiny"].rows["big"]
+    assert str(study.artefacts(big)[0]) in row_command(study, taught).line
+    assert study.folder(big) / "trained.txt" in training_inputs(study, taught)
+    finish(study, shelf)
+    names = [row.name for row in current_rows(study, study.tables["seeds"])]
+    assert names == ["taught.s0", "taught.s1"] and not any("files" in text for text in records(study, taught).values())
+    study = change(config, "teacher: vgg16", "teacher: vgg16, teach.epochs: 2")
+    assert current_rows(study, study.tables["seeds"]) == []
+    with pytest.raises(InputError, match="names the row 'tiny/bug', which is not declared"):
+        change(config, "tiny/big", "tiny/bug")
 
 
 def test_a_file_that_no_row_makes_counts_by_its_content(config, tmp_path):
