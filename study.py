@@ -66,7 +66,8 @@ def main(argv: list[str]) -> int:
 
         check(study, rows)
     else:
-        tables = {row.table: study.tables[row.table] for row in rows}
+        named = dict.fromkeys(row.table for row in rows if row.table in (flags.data or study.tables))
+        tables = {name: study.tables[name] for name in named}
         {"table": _table, "store": _store}[chosen](study, tables, flags)
     return 0
 

@@ -21,10 +21,10 @@ from studies.stored import Stored
 
 
 def draw(path: Path, tables: Sequence[Stored]) -> None:
-    """Accuracy over labelled patients, one line per arm with a band of ± sd; all arms of one table; folds or scanners.
+    """Accuracy over labelled patients, one line per arm with a band of ± sd; all arms of a table; folds or scanners.
 
     Each is a panel of its own, and is left out where nothing of it has run. Lines join tables of the same test frames
-    alone.
+    alone. Arms are those of the tables that ask for `shares` or, where none does, of the table with the most trainings.
 
     Raises:
         InputError: nothing has run, or an ending that no picture has.
@@ -39,7 +39,9 @@ def draw(path: Path, tables: Sequence[Stored]) -> None:
             label = f"accuracy, {_tested(same[0])}"
             panels.append(functools.partial(_draw_over_patients, names=names, points=points, label=label))
     if tables:
-        panels.append(lambda axes: _draw_arms(axes, max(tables, key=lambda stored: len(stored.index["trainings"]))))
+        largest = max(tables, key=lambda stored: len(stored.index["trainings"]))
+        asked = [stored for stored in tables if stored.index["shares"] and len(stored.index["trainings"]) > 1]
+        panels += [functools.partial(_draw_arms, stored=stored) for stored in asked or [largest]]
     for parts in folds.values():
         draw_parts = _draw_folds if parts[0].index["positive"] else _draw_scanners
         panels.append(functools.partial(draw_parts, folds=parts))

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from studies.check import check, current_rows, records
 from studies.commands import absence, row_command
 from studies.declare import choose, read_study
 from studies.files import prepare_record, training_inputs
+from study import main as study_command
 from tests.evaluation.small import make_dataset
 from tests.studies.small import change, current, finish
 
@@ -150,6 +152,8 @@ def test_a_row_of_another_table_is_made_first_and_counts(config, shelf):
     assert study.folder(big) / "trained.txt" in training_inputs(study, taught)
     finish(study, shelf)
     names = [row.name for row in current_rows(study, study.tables["seeds"])]
+    assert study_command(["store", "--config", str(config), "--data", "seeds", "--out", "stored"]) == 0
+    assert [folder.name for folder in Path("stored").iterdir()] == ["seeds"]
     assert names == ["taught.s0", "taught.s1"] and not any("files" in text for text in records(study, taught).values())
     study = change(config, "teacher: vgg16", "teacher: vgg16, teach.epochs: 2")
     assert current_rows(study, study.tables["seeds"]) == []
