@@ -17,8 +17,8 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 for threads in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
     os.environ.setdefault(threads, "1")
 
-# oneDNN compiles a kernel for each shape that it meets, which costs more than the few steps of a test gain by it; and its
-# results differ between processors.
+# oneDNN compiles a kernel for each shape that it meets, which costs more than the few steps of a test gain by it; and
+# its results differ between processors.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 # In the background of a shell Ctrl-C is ignored, by what a test starts as well: here it is what it is in a terminal.
