@@ -49,7 +49,7 @@ def check(study: Study, rows: Sequence[Row]) -> None:
             continue
         try:
             wanted |= records(study, row)
-            _refuse_missing(study, row)
+            _refuse_missing(row)
         except InputError as error:
             refused.append(f"{row.key}: {error}")
     for line in refused[1:]:
@@ -142,12 +142,14 @@ def _other_files(study: Study, row: Row, config: Any) -> dict[str, list[str | No
     return found
 
 
-def _refuse_missing(study: Study, row: Row) -> None:
-    """Before any training: a teacher that is not there, and that no row makes which this one names."""
-    made = {file.resolve() for other in study.others(row, row.needs()) for file in made_files(study, other)}
+def _refuse_missing(row: Row) -> None:
+    """Before any training: a teacher that is not there, and that is given by its path and not by the row that makes it.
+
+    Nothing would wait for such a file.
+    """
     given = (row.train or {}).get("teacher-path", [])
     for file in map(Path, [given] if isinstance(given, str) else given):
-        if "{" not in str(file) and not file.is_file() and file.resolve() not in made:
+        if "{" not in str(file) and not file.is_file():
             raise InputError(
                 f"teacher-path: {file} is not there: train it first, or name the row that makes it, {{row}}"
             )

@@ -160,8 +160,8 @@ README_ROWS = {  # arm: how its row begins
 }
 
 
-def of_five_seeds(arm):
-    found = accuracies(ROOT / "studies" / "results" / "patients_16", arm)
+def of_five_seeds(arm, table="patients_16"):
+    found = accuracies(ROOT / "studies" / "results" / table, arm)
     assert sorted(found) == [0, 1, 2, 3, 4]
     return np.array([found[seed] for seed in sorted(found)])
 
@@ -224,4 +224,11 @@ def test_what_the_page_says_of_the_half_size():
     assert f"not planned; {100 * harm.low:.1f} to {100 * harm.high:.1f})".replace("-", "−") in page
     sentence = next(part for part in lost_shares(stored) if part.startswith("Of what"))
     share, low, high = re.search(r"loses (\d+) %.*?(\d+) to (\d+) %", sentence).groups()
-    assert f"shuffled gaze loses {share} % of the gain ({low} to {high} %)" in page
+    assert f"Here shuffled gaze loses {share} % of the gain ({low} to {high} %)" in page
+    whole, *others = (of_five_seeds(arm, "half_16") for arm in ("whole", "image", "alone", "shuffled"))
+    assert all((whole > other).all() for other in others) and "Every seed has it above the three others" in page
+    gap = stats.ttest_rel(whole, others[0]).confidence_interval(0.95)
+    assert f"by t over the seeds {100 * gap.low:.1f} to {100 * gap.high:.1f}" in page
+    p = [stats.ttest_rel(whole, other).pvalue for other in others]
+    assert f"each p {3 * min(p):.3f} after Holm" in page
+    assert all(abs(each - 3 * min(p)) < 5e-5 for each in holm(dict(zip("dag", p))).values())
