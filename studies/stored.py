@@ -3,7 +3,8 @@
     studies/results/NAME/
         study.json            arms, claims, data sets, and of each training its command, minutes, checksums
         frames.csv.gz         recording, patient, frame, label of the test frames, in order
-        ARM.sSEED.csv.gz      p_<class> of these frames, four decimals; more where these would give another class
+        ARM.sSEED.csv.gz      p_<class> of these frames, three decimals, four where an area under a curve is computed
+                              from them; more where these would give another class
 
 Each number of the evidence page can be computed again from these tables alone.
 """
@@ -34,7 +35,8 @@ INDEX = "study.json"
 FRAMES = "frames.csv.gz"
 _OF_FRAMES = ["recording_id", "patient_id", "frame_index", "label"]
 _OF_TABLE = {"title", "note", "claims", "described", "shares", "fold_of", "positive"}
-_DECIMALS, _MORE_DECIMALS = 4, 7
+# Half a thousandth moves no accuracy, and a quarter of the bytes goes; an area depends on the order of all frames.
+_DECIMALS, _OF_AREAS, _MORE_DECIMALS = 3, 4, 7
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +104,8 @@ def store_table(study: Study, table: Table, folder: Path) -> list[str]:
         predictions = read_predictions(study, line.row)
         _write_frames(folder / FRAMES, predictions[_OF_FRAMES])
         classes = line.report["dataset"]["classes"]
-        _write_csv(folder / f"{name}.csv.gz", rounded(predictions[[f"p_{each}" for each in classes]]))
+        decimals = _OF_AREAS if table.positive else _DECIMALS
+        _write_csv(folder / f"{name}.csv.gz", rounded(predictions[[f"p_{each}" for each in classes]], decimals))
         digest, before = sha256_of(study.artefacts(line.row)), trainings.get(name, {})
         minutes = round(line.spent["s"] / 60, 1) if "s" in line.spent else None
         if before.get("artefact_sha256") == digest and before.get("minutes") is not None:
@@ -148,13 +151,13 @@ def read_stored(folder: Path) -> Stored:
     return Stored(folder, index, _read_frames(folder / FRAMES) if there else pd.DataFrame(columns=_OF_FRAMES))
 
 
-def rounded(probabilities: pd.DataFrame) -> pd.DataFrame:
-    """Probabilities [frames, classes] with four decimals, and with more where the largest would be another class.
+def rounded(probabilities: pd.DataFrame, decimals: int = _DECIMALS) -> pd.DataFrame:
+    """Probabilities [frames, classes] with so many decimals, and with more where the largest would be another class.
 
-    Two classes that share their first four decimals would be a tie, and the first of them the answer.
+    Two classes that share these decimals would be a tie, and the first of them the answer.
     """
     answers = probabilities.to_numpy().argmax(axis=1)
-    found = probabilities.round(_DECIMALS)
+    found = probabilities.round(decimals)
     for better in (probabilities.round(_MORE_DECIMALS), probabilities):
         changed = found.to_numpy().argmax(axis=1) != answers
         found.loc[changed] = better.loc[changed]
