@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from common.errors import InputError
 from evaluation.figures import PALETTE
@@ -146,11 +147,30 @@ class _Line:
     interval: tuple[float, float]
 
 
+def _far_below(lines: Sequence[_Line]) -> _Line | None:
+    """A line further below all others than these lie apart, which would squeeze them; None if there is none."""
+    reach = [(min(*line.interval, *line.values), max(*line.interval, *line.values)) for line in lines]
+    lowest = min(range(len(lines)), key=lambda index: reach[index])
+    others = reach[:lowest] + reach[lowest + 1 :]
+    if not others:
+        return None
+    low, high = min(each[0] for each in others), max(each[1] for each in others)
+    return lines[lowest] if low - reach[lowest][1] > high - low else None
+
+
 def _forest(axes: Axes, lines: Sequence[_Line], repeated: str, label: str) -> None:
     """One line per arm: its interval, each of its repetitions, its mean."""
     most, names = max(len(line.values) for line in lines), []
+    far = _far_below(lines)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
     for place, line in enumerate(lines):
         colour = "0.5" if line.about["is_teacher"] else PALETTE[0]
+        if line is far:
+            # From the left edge, at the height of its line.
+            text = {"color": colour, "fontsize": 7, "verticalalignment": "center"}
+            axes.text(0.01, place, f"← {line.mean:.3f}", fontdict=text, transform=axes.get_yaxis_transform())
+            names.append(line.about["model"])
+            continue
         axes.plot(line.interval, [place, place], color=colour, linewidth=1.2)
         axes.plot(line.values, np.full(len(line.values), place), "o", color=colour, markersize=3, alpha=0.5)
         # A hollow mark and a note where fewer have run: such an interval is over patients alone, or nearly so.
@@ -158,5 +178,5 @@ def _forest(axes: Axes, lines: Sequence[_Line], repeated: str, label: str) -> No
         axes.plot(line.mean, place, "D", color=colour, markersize=5, markerfacecolor=colour if full else "white")
         names.append(line.about["model"] + ("" if full else f", {repeated}: {len(line.values)} of {most}"))
     axes.set_yticks(range(len(lines)), names, fontsize=7)
-    axes.invert_yaxis()
+    axes.set_ylim(len(lines) - 0.4, -0.6)
     axes.set_xlabel(label)

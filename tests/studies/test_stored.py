@@ -169,6 +169,16 @@ def test_real_images_are_not_called_simulated_and_one_budget_makes_no_line(tmp_p
     assert "simulated patients" not in text and "labelled patients" not in text
 
 
+def test_an_arm_far_below_all_others_does_not_squeeze_them(tmp_path):
+    """It stands at the edge with its number; the others keep the width of their own."""
+    stored = read_stored(RESULTS / "patients_16")
+    mean = stored.counts("gaze_alone").accuracies().mean()
+    draw(tmp_path / "far.svg", [stored])
+    assert f">← {mean:.3f}<" in (tmp_path / "far.svg").read_text()
+    draw(tmp_path / "near.svg", [read_stored(RESULTS / "half_16")])
+    assert "←" not in (tmp_path / "near.svg").read_text()
+
+
 def test_results_that_are_not_there_are_refused(stored, tmp_path):
     with pytest.raises(InputError, match="holds no stored results"):
         read_stored(tmp_path / "nowhere")
