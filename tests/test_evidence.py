@@ -232,3 +232,35 @@ def test_what_the_page_says_of_the_half_size():
     p = [stats.ttest_rel(whole, other).pvalue for other in others]
     assert f"each p {3 * min(p):.3f} after Holm" in page
     assert all(abs(each - 3 * min(p)) < 5e-5 for each in holm(dict(zip("dag", p))).values())
+
+
+PARTS = {
+    "e": "no_gaze_loss",
+    "d": "image",
+    "i": "image_gaze_loss",
+    "f": "whole",
+    "b": "gaze_loss",
+    "a": "alone",
+    "h": "centre",
+}
+
+
+def test_what_the_pages_say_of_the_parts_of_the_method():
+    stored = read_stored(ROOT / "studies" / "results" / "patients_16")
+    found = re.findall(
+        r"([\d.]+)(?: percentage points[^(]*)? \((\w) against (\w), ([−\d.]+) to ([−\d.]+)\)", " ".join(PAGE.split())
+    )
+    assert len(found) == 6
+    said = {}
+    for better, one, other, low, high in found:
+        gap = paired_difference(stored.counts(PARTS[one]), stored.counts(PARTS[other]))
+        said[one + other] = [float(value.replace("−", "-")) for value in (better, low, high)]
+        np.testing.assert_allclose(said[one + other], np.array([gap.mean, gap.low, gap.high]) * 100, atol=0.051)
+    readme = " ".join(README.split())
+    for pair, where in (("ed", "in the teacher alone"), ("id", "in the student's own")):
+        better, low, high = said[pair]
+        assert f"{better} ({low}–{high}) {where}" in readme
+    alone = of_five_seeds("gaze_alone").mean()
+    assert f"The gaze map alone, without a frame, has {alone:.3f}" in " ".join(PAGE.split())
+    gain, reaches = of_five_seeds("teacher_gaze") - of_five_seeds("teacher_image"), said["ed"][0]
+    assert f"of its {100 * gain.mean():.1f} does" in " ".join(PAGE.split()) and reaches > 100 * gain.mean() / 3
