@@ -1,11 +1,15 @@
 """Units, rates, numbers and origins of gaze files: what fits alone is taken, the rest is refused with its cure."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from common.errors import InputError
 from data.gaze.alignment import gaze_for_frames
 from data.gaze.read import read_gaze
 from data.gaze.report import describe_gaze
+from data.gaze.table import Header, Table
 from tests.data.gaze_cases import SCREEN, TIMES, plain, pro_lab, refused, write
 
 SDK2 = "Subject\tTETTime\tXGazePosLeftEye\tYGazePosLeftEye\tXGazePosRightEye\tYGazePosRightEye\n"
@@ -243,3 +247,23 @@ def test_pixels_that_are_none(tmp_path):
 def test_thousands_with_a_point_beside_a_clock_with_decimals(tmp_path):
     wide = np.where(np.arange(120) % 2, "998", "1.056")
     refused(write(tmp_path, plain(wide, "540", "time_s,x_px,y_px")), "may be 1056 or 1.056", screen_px=SCREEN)
+
+
+def column(texts, **options):
+    """Its numbers, of a table that has no other column."""
+    table = Table(Path("gaze.csv"), Header(["x"]), list(range(2, len(texts) + 2)), {"x": list(texts)})
+    return table.numbers("x", **options)
+
+
+def test_a_column_is_read_at_once_as_it_is_cell_by_cell():
+    """A cell in another notation makes the whole column be read cell by cell: the others come out the same."""
+    rng = np.random.default_rng(0)
+    texts = [repr(value) for value in rng.normal(0, 10.0 ** rng.integers(-3, 6, 200)).tolist()]
+    at_once, one_by_one = column(texts), column([*texts, "1.#QNAN"], nan_where=np.arange(201) == 200)
+    np.testing.assert_array_equal(at_once, [float(text) for text in texts])
+    np.testing.assert_array_equal(one_by_one[:-1], at_once)
+    np.testing.assert_array_equal(column(["0.5", "", "2"], empty=True), [0.5, np.nan, 2])
+    np.testing.assert_array_equal(column(["0.5", "-1", ""], empty=True, missing=("-1",)), [0.5, np.nan, np.nan])
+    for texts, row in ((["0.5", "1_000"], 3), (["1e20", "0.5"], 2), (["0.5", "inf"], 3), (["0.5", ""], 3)):
+        with pytest.raises(InputError, match=f"row {row}"):
+            column(texts)
