@@ -8,13 +8,12 @@ import tensorflow as tf
 from common.errors import InputError
 from losses import LossSettings
 from models.accounting import Means, logged_names, measure
-from models.distiller import Distiller, build_objective
+from models.distiller import Distiller
 from models.learner import Learner
 from models.teaching import TeacherLearner, predicts_gaze
-from quantization.finetune import FineTuning, fine_tune
-from quantization.legacy import tf_keras
 from tests.losses import oracles
 from tests.models import tiny
+from tests.quantization import int8_trainer
 
 PARTS = {"hard", "gaze", "soft"}
 # 5 frames in batches of 4 and 1; the last one has another share of gaze, labels and large weights.
@@ -60,16 +59,9 @@ def student_logs():
 
 
 def quantized_logs():
-    """The trainer of the int8 stage, on a `tf_keras` copy that it leaves as it is."""
-    student, teacher = tiny.student(), tiny.teacher(gaze=False)
-    objective = build_objective(student, teacher, SETTINGS)
-    copy = tiny.student(keras_module=tf_keras())
-    copy.set_weights(student.get_weights())
-    steps = {"steps": 1, "steps_per_epoch": 1, "learning_rate": 1e-12}
-    tuning = FineTuning(objective, BATCHES.repeat().skip, teacher=teacher, validation=BATCHES, **steps)
+    teacher = tiny.teacher(gaze=False)
+    student, objective, logs = int8_trainer.validated(tiny.student, teacher, SETTINGS, BATCHES)
     logits, heat = outputs(student, objective.saliency_head)
-    (row,) = fine_tune(copy, tuning, "a test")
-    logs = {name.removeprefix("val_"): value for name, value in row.items() if name.startswith("val_")}
     return logs, expected(logits, heat, teacher(DATA[0]["frame"]).numpy())
 
 
