@@ -1,8 +1,8 @@
 """The evidence page's numbers follow from the stored predictions, by numpy alone."""
 
+import bz2
 import csv
 import functools
-import gzip
 import json
 import os
 import re
@@ -26,16 +26,16 @@ TRAINING_PAGE = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
 
 
 def table(file):
-    with gzip.open(file, "rt", encoding="utf-8", newline="") as text:
+    with bz2.open(file, "rt", encoding="utf-8", newline="") as text:
         return list(csv.DictReader(text))
 
 
 @functools.cache
 def accuracies(folder, arm):
     """{seed: accuracy} of an arm, from its tables alone."""
-    label = np.array([int(row["label"]) for row in table(folder / "frames.csv.gz")])
+    label = np.array([int(row["label"]) for row in table(folder / "frames.csv.bz2")])
     found = {}
-    for file in folder.glob(f"{arm}.s*.csv.gz"):
+    for file in folder.glob(f"{arm}.s*.csv.bz2"):
         chosen = np.array([[float(value) for value in row.values()] for row in table(file)]).argmax(axis=1)
         found[int(re.search(r"\.s(\d+)\.", file.name)[1])] = np.mean((chosen == label)[label >= 0])
     return found
@@ -48,9 +48,9 @@ def of_folds(folder):
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_a_table_gives_the_accuracy_that_was_measured(folder):
     trainings = json.loads((folder / "study.json").read_text(encoding="utf-8"))["trainings"]
-    label = pd.read_csv(folder / "frames.csv.gz")["label"].to_numpy() if trainings else None
+    label = pd.read_csv(folder / "frames.csv.bz2")["label"].to_numpy() if trainings else None
     for name, training in trainings.items():
-        right = pd.read_csv(folder / f"{name}.csv.gz").to_numpy().argmax(axis=1) == label
+        right = pd.read_csv(folder / f"{name}.csv.bz2").to_numpy().argmax(axis=1) == label
         assert right[label >= 0].mean() == pytest.approx(training["accuracy"], abs=1e-12), name
 
 
@@ -67,7 +67,7 @@ def test_three_numbers_of_the_page_are_those_of_the_tables(folder):
         named = about["model"] if index["claims"] else f"{about['model']}, {about['transfer'] or 'labels alone'}"
         line = next(line for line in block.splitlines() if line.startswith(f"| {named} |"))
         assert f"| {len(values)} | {spread}" in line
-    assert not ran or len(table(folder / "frames.csv.gz")) > 0
+    assert not ran or len(table(folder / "frames.csv.bz2")) > 0
 
 
 def test_the_areas_of_the_folds_are_those_of_the_tables():
@@ -75,12 +75,12 @@ def test_the_areas_of_the_folds_are_those_of_the_tables():
     assert len(folds) == 5
     block = re.search(r"<!-- results: polyps -->(.*?)<!-- end of results -->", PAGE, re.DOTALL)[1]
     index = json.loads((folds[0] / "study.json").read_text(encoding="utf-8"))
-    for arm in [name for name in index["arms"] if list(folds[0].glob(f"{name}.s0.csv.gz"))][:3]:
+    for arm in [name for name in index["arms"] if list(folds[0].glob(f"{name}.s0.csv.bz2"))][:3]:
         areas = []
         for folder in folds:
-            label = np.array([row["label"] for row in table(folder / "frames.csv.gz")]).astype(int)
+            label = np.array([row["label"] for row in table(folder / "frames.csv.bz2")]).astype(int)
             classes = json.loads((folder / "study.json").read_text(encoding="utf-8"))["classes"]
-            rows = table(folder / f"{arm}.s0.csv.gz")
+            rows = table(folder / f"{arm}.s0.csv.bz2")
             score = np.array([float(row["p_sessile"]) for row in rows])
             pairs = np.subtract.outer(
                 score[label == classes.index("sessile")], score[label != classes.index("sessile")]
@@ -187,7 +187,7 @@ def test_the_readme_says_what_the_tables_say_of_real_images(row):
     """The accuracy to its last digit, and the interval as far as two bootstraps over patients agree."""
     said = re.search(rf"^\| \**{re.escape(row)}\** \| (0\.\d+) \((0\.\d+)–(0\.\d+)\)", README, re.MULTILINE)
     folder = ROOT / "studies" / "results" / "fetal_planes"
-    frames, rows = table(folder / "frames.csv.gz"), table(folder / f"{REAL_ROWS[row]}.s0.csv.gz")
+    frames, rows = table(folder / "frames.csv.bz2"), table(folder / f"{REAL_ROWS[row]}.s0.csv.bz2")
     right = np.array([np.argmax([float(value) for value in each.values()]) for each in rows])
     right = right == np.array([int(each["label"]) for each in frames])
     assert len(right) == 750 and f"{right.mean():.3f}" == said[1]

@@ -1,6 +1,6 @@
 """Areas under the ROC curve over folds, held against scipy's rank statistic and against repeated frames."""
 
-import gzip
+import bz2
 import json
 
 import numpy as np
@@ -36,10 +36,10 @@ def write_fold(folder, scores, label, positive="sick"):
     }
     (folder / "study.json").write_text(json.dumps(index))
     frames = "recording_id,patient_id,frame_index,label\n" + "".join(f"r{i},p{i},0,{c}\n" for i, c in enumerate(label))
-    (folder / "frames.csv.gz").write_bytes(gzip.compress(frames.encode()))
+    (folder / "frames.csv.bz2").write_bytes(bz2.compress(frames.encode()))
     for name, score in scores.items():
         rows = "p_well,p_sick\n" + "".join(f"{1 - value},{value}\n" for value in score)
-        (folder / f"{name}.csv.gz").write_bytes(gzip.compress(rows.encode()))
+        (folder / f"{name}.csv.bz2").write_bytes(bz2.compress(rows.encode()))
     return read_stored(folder)
 
 

@@ -62,8 +62,8 @@ def stored(tmp_path, stored_once, monkeypatch, outlined):
 def test_every_number_follows_from_the_tables_alone(stored):
     study, found = stored
     for name, training in found.index["trainings"].items():
-        probabilities = pd.read_csv(found.folder / f"{name}.csv.gz").to_numpy()
-        frames = pd.read_csv(found.folder / "frames.csv.gz")
+        probabilities = pd.read_csv(found.folder / f"{name}.csv.bz2").to_numpy()
+        frames = pd.read_csv(found.folder / "frames.csv.bz2")
         right = (probabilities.argmax(axis=1) == frames["label"])[frames["label"] >= 0]
         assert right.mean() == pytest.approx(training["accuracy"])
         predictions = read_predictions(study, study.tables["few"].rows[name])
@@ -80,7 +80,7 @@ def test_storing_again_gives_the_same_bytes_and_other_test_frames_are_refused(st
     store_table(study, study.tables["few"], found.folder)
     assert before == {path.name: path.read_bytes() for path in found.folder.iterdir()}
     frames = found.frames.assign(label=0)
-    frames.to_csv(found.folder / "frames.csv.gz", index=False)
+    frames.to_csv(found.folder / "frames.csv.bz2", index=False)
     with pytest.raises(InputError, match="holds other test frames"):
         store_table(study, study.tables["few"], found.folder)
 
@@ -182,8 +182,8 @@ def test_an_arm_far_below_all_others_does_not_squeeze_them(tmp_path):
 def test_results_that_are_not_there_are_refused(stored, tmp_path):
     with pytest.raises(InputError, match="holds no stored results"):
         read_stored(tmp_path / "nowhere")
-    (stored[1].folder / "alone.s1.csv.gz").unlink()
-    with pytest.raises(InputError, match=r"alone.s1.csv.gz: is missing"):
+    (stored[1].folder / "alone.s1.csv.bz2").unlink()
+    with pytest.raises(InputError, match=r"alone.s1.csv.bz2: is missing"):
         stored[1].counts("alone")
 
 
@@ -193,7 +193,7 @@ def test_a_share_of_a_gain_is_a_sentence_once_its_arms_have_run(stored):
     assert not any(part.startswith("Of what") for part in paragraphs(found)), "all three are right in the same frames"
     right = np.eye(len(found.index["classes"]))[found.frames["label"]]
     for seed in (0, 1):
-        pd.DataFrame(right).to_csv(found.folder / f"big.s{seed}.csv.gz", index=False)
+        pd.DataFrame(right).to_csv(found.folder / f"big.s{seed}.csv.bz2", index=False)
     sentences = [part for part in paragraphs(found) if part.startswith("Of what")]
     assert len(sentences) == 1 and sentences[0].startswith("Of what teacher gains over taught, alone loses 100 %")
 
