@@ -9,6 +9,7 @@ Statistics 1(2), 2007). Arms are compared in pairs, seed by seed and patient by 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -199,13 +200,16 @@ def _resample(values: np.ndarray, frames: np.ndarray, draws: int = DRAWS) -> np.
         values: float [seeds, patients], sums over the frames of a patient.
         frames: int [patients].
     """
-    rng = np.random.default_rng(SEED)
-    seeds, patients = values.shape
-    take = multiplicities(rng, draws, patients)
-    frames_drawn = take @ frames
+    take, trainings = _draws(draws, values.shape[1], values.shape[0])
     sums = take @ values.T  # [draws, seeds]
-    trainings = multiplicities(rng, draws, seeds)
-    return (sums * trainings).sum(axis=1) / trainings.sum(axis=1) / frames_drawn
+    return (sums * trainings).sum(axis=1) / trainings.sum(axis=1) / (take @ frames)
+
+
+@functools.lru_cache(maxsize=2)  # 10,000 draws of 400 patients are 32 MB, and the arms of a table have one shape
+def _draws(draws: int, patients: int, seeds: int) -> tuple[np.ndarray, np.ndarray]:
+    """How often each patient [draws, patients] and each training [draws, seeds] is drawn, the same for all arms."""
+    rng = np.random.default_rng(SEED)
+    return multiplicities(rng, draws, patients), multiplicities(rng, draws, seeds)
 
 
 def multiplicities(rng: np.random.Generator, draws: int, count: int) -> np.ndarray:

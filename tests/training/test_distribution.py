@@ -62,7 +62,8 @@ def killed(shapes, forks, tmp_path_factory):
     for number in range(2):
         other = {**run, "seed": 3 + number}
         apart = {**run, "run": str(folder / f"apart{number}")}
-        tasks.append({"runs": [other, apart, run]})
+        # The teacher's graph on two devices is compared above.
+        tasks.append({"runs": [other, apart, run], "eagerly": ["teacher"]})
     tasks[1]["dies_after"] = ["student", 1]
     return forks.workers(tasks), folder
 
@@ -72,7 +73,7 @@ def resumed(shapes, forks, killed):
     _, folder = killed
     before = pd.read_csv(folder / "run" / "history.csv")
     task = {"runs": [{"data": str(shapes), "run": str(folder / "run"), **SETTINGS}], "compare": str(shapes)}
-    task["eagerly"] = True  # the run before had the graphs
+    task["eagerly"] = ["teacher", "student"]  # the run before had the student's graphs
     return forks.workers([task, task]), before, folder / "run"
 
 

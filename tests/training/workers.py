@@ -149,13 +149,14 @@ def mirror(data: str, folder: str) -> int:
 def work(task: dict) -> int:
     """Do what a task says: train each of `runs`, settings of `tiny.config`; with `compare`, compare a step.
 
-    "dies_after" names the epoch after which the worker kills itself; "exports" is true where files are wanted,
-    "eagerly" where the steps of the runs have no graphs.
+    "dies_after" names the epoch after which the worker kills itself; "exports" is true where files are wanted;
+    "eagerly" names the stages whose steps have no graphs.
     """
     import tensorflow as tf
 
     from common.errors import run_command
     from data.parts import Part
+    from models.distiller import Distiller
     from tests.training import steps, tiny
     from training import distribution, fitting, train
     from training.history import History
@@ -165,14 +166,13 @@ def work(task: dict) -> int:
     if not task.get("exports"):
         quick_exports()
     distribution.SEEN_S = 2.0
-    if task.get("eagerly"):
-        compiled = fitting.compile_learner
+    compiled = fitting.compile_learner
 
-        def without_graphs(learner, settings, steps):
-            compiled(learner, settings, steps)
-            learner.run_eagerly = True
+    def compile_learner(learner, settings, steps):
+        compiled(learner, settings, steps)
+        learner.run_eagerly = ("student" if isinstance(learner, Distiller) else "teacher") in task.get("eagerly", ())
 
-        fitting.compile_learner = without_graphs
+    fitting.compile_learner = compile_learner
     if task.get("dies_after"):
         add = History.add
 
