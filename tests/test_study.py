@@ -7,13 +7,13 @@ import re
 import shlex
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
+import study
 from data.dataset import FrameRecord, write_dataset
 from studies.check import records
 from studies.commands import prepare_command, row_command
@@ -35,18 +35,18 @@ def place(tmp_path, monkeypatch, eagerly):
     return tmp_path
 
 
-def test_a_study_by_snakemake(place):
+def test_a_study_by_snakemake(place, monkeypatch):
     """Dry run; killed while a row trains; finished, but for a row that fails; settings changed; nothing left."""
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "study.py"), "run", "--config", "study.yaml", "--", "--dry-run"],
-        cwd=place,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "train_tiny_small" in done.stdout + done.stderr and not list(place.glob("runs/tiny/*/run"))
+    snakemake = []  # study.py becomes Snakemake
+    monkeypatch.setattr("os.execv", lambda program, given: snakemake.extend(given))
+    study.main(["run", "--config", "study.yaml", "--cores", "2", "--", "--dry-run"])
+    process = start(place, snakemake, answered=True)
+    assert finish(place, process) == 0, (place / "output.txt").read_text()
+    assert "train_tiny_small" in (place / "output.txt").read_text() and calls(place) == ["study check"]
+    assert not list(place.glob("runs/tiny/*/run"))
 
-    process = start(place, answered=True)
+    snakemake.remove("--dry-run")
+    process = start(place, snakemake, answered=True)
     wait_for(place, "train slow")
     wait_for(place, "evaluate small")
     os.killpg(process.pid, signal.SIGKILL)
@@ -56,7 +56,7 @@ def test_a_study_by_snakemake(place):
     assert {"big", "small"} <= set(kept) and "slow" not in kept
 
     (place / "commands" / "go").touch()
-    process = start(place, answered=True)
+    process = start(place, snakemake, answered=True)
     assert finish(place, process) == 1, (place / "output.txt").read_text()
     second = calls(place)
     assert "train slow" in second and not {f"train {name}" for name in kept} & set(second)
@@ -81,7 +81,7 @@ def test_a_study_by_snakemake(place):
     (place / "study.yaml").write_text(
         text.replace("distil.epochs: 3", "distil.epochs: 4").replace("seed: 13", "seed: 1")
     )
-    process = start(place, answered=True)
+    process = start(place, snakemake, answered=True)
     assert finish(place, process) == 0, (place / "output.txt").read_text()
     assert sorted(calls(place)) == sorted(
         ["study check", "train small", "compress sparse", "train failing", "compress lost"]

@@ -101,16 +101,17 @@ def make_study(folder):
         (folder / "commands" / f"{name}.py").write_text(STAND_IN)
 
 
-def start(place, *, answered=False):
-    """Snakemake in a group of processes of its own; `calls.txt` starts empty.
+def start(place, words=None, *, answered=False):
+    """Snakemake, by what `study.py run` calls or by its own words, in a group of processes of its own.
 
-    What is real is a process as well or, with `answered`, what `answer` does from this process.
+    What is real is a process as well or, with `answered`, what `answer` does from this one. `calls.txt` starts empty.
     """
     (place / "commands" / "calls.txt").write_text("")
     for asked in (place / "commands").glob("*.asked"):  # by one that was killed
         asked.unlink()
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "studies" / "Snakefile"), "--cores"]
-    command += ["2", "--config", "study=study.yaml", f"commands={place / 'commands'}"]
+    own = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "studies" / "Snakefile"), "--cores"]
+    own += ["2", "--config", "study=study.yaml"]
+    command = [*(words or own), f"commands={place / 'commands'}"]
     environment = {**os.environ, "EPOCHS": "2", "TF_CPP_MIN_LOG_LEVEL": "3"}
     environment |= {} if answered else {"PROJECT": str(ROOT)}
     with open(place / "output.txt", "w") as output:
