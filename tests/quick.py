@@ -4,6 +4,7 @@ import functools
 import inspect
 import types
 import typing
+import weakref
 
 
 def build_models_quickly() -> None:
@@ -11,6 +12,7 @@ def build_models_quickly() -> None:
     import keras.src.layers.layer
     import keras.src.ops.operation
     import keras.src.saving.saving_lib
+    from tensorflow.python.util import tf_inspect
 
     if hasattr(typing, "_get_protocol_attrs"):  # before Python 3.12 it is asked in every isinstance of a protocol
         typing._get_protocol_attrs = functools.cache(typing._get_protocol_attrs)
@@ -19,8 +21,26 @@ def build_models_quickly() -> None:
     # Each layer reads the signatures of its class.
     for module in (keras.src.ops.operation, keras.src.layers.layer):
         module.inspect = _Inspect("inspect")
+    # Legacy Keras and TensorFlow do so through a module of each, which takes this function when it is imported.
+    inspect.getfullargspec = tf_inspect._getfullargspec = _kept(inspect.getfullargspec)
     layer = keras.Layer
     layer.__setattr__ = _setting(layer.__setattr__)
+
+
+def _kept(slowly):
+    """`inspect.getfullargspec`, which looks at a function of a module or a class once."""
+    found = weakref.WeakKeyDictionary()
+
+    @functools.wraps(slowly)
+    def getfullargspec(of):
+        of = of.__func__ if isinstance(of, types.MethodType) else of
+        if not isinstance(of, types.FunctionType):
+            return slowly(of)
+        if of not in found:
+            found[of] = slowly(of)
+        return found[of]
+
+    return getfullargspec
 
 
 class _Inspect(types.ModuleType):
