@@ -12,8 +12,12 @@ def build_models_quickly() -> None:
     import keras.src.layers.layer
     import keras.src.ops.operation
     import keras.src.saving.saving_lib
-    from tensorflow.python.util import tf_inspect
+    from tensorflow.python.framework import ops
+    from tensorflow.python.util import tf_inspect, tf_stack
 
+    # TensorFlow notes for each operation of a graph from where it was built, frame by frame.
+    here = tf_stack.extract_stack()
+    ops.tf_stack = types.SimpleNamespace(extract_stack=lambda stacklevel=1: here)
     if hasattr(typing, "_get_protocol_attrs"):  # before Python 3.12 it is asked in every isinstance of a protocol
         typing._get_protocol_attrs = functools.cache(typing._get_protocol_attrs)
     # Keras keeps it under one name and looks for it under another.
