@@ -343,17 +343,10 @@ def _finisher(
 ) -> Callable[[dict[str, tf.Tensor]], tuple[dict[str, Any], tf.Tensor, tf.Tensor]]:
     """Batched examples → ({features}, label, weight)."""
     weights = _class_weights(data, split, settings)
-    height, width = data.frame_size
+    prepare = _prepare(data.frame_size, settings.sigma, augmentation)
 
     def finish(example: dict[str, tf.Tensor]) -> tuple[dict[str, Any], tf.Tensor, tf.Tensor]:
-        frame = tf.cast(example["frame"], tf.float32) / 255.0
-        x, y = example["x"], example["y"]
-        if augmentation is not None:
-            frame, x, y = augment_batch(frame, x, y, example["draws"], augmentation)
-        present = ~tf.math.is_nan(x)
-        density, valid = render_saliency(
-            x, y, present, map_size(data.frame_size), sigma=settings.sigma, aspect=width / height
-        )
+        frame, density, valid = prepare(example["frame"], example["x"], example["y"], example["draws"])
         features = {"frame": frame, "gaze": density, "gaze_valid": valid}
         if teacher is not None:
             features["teacher"] = teacher(example["view"], example["index"])
@@ -363,3 +356,23 @@ def _finisher(
         return features, label, tf.gather(weights, tf.where(label < 0, len(data.classes), label))
 
     return finish
+
+
+@functools.lru_cache(maxsize=32)
+def _prepare(frame_size: tuple[int, int], sigma: float, augmentation: Augmentation | None) -> Callable[..., Any]:
+    """(uint8 frames, x, y, draws) of a batch → (frames, gaze maps, whether valid).
+
+    A graph that is built once, since a training has many pipelines with the same settings.
+    """
+    height, width = frame_size
+
+    def prepare(frame: tf.Tensor, x: tf.Tensor, y: tf.Tensor, draws: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        frame = tf.cast(frame, tf.float32) / 255.0
+        if augmentation is not None:
+            frame, x, y = augment_batch(frame, x, y, draws, augmentation)
+        present = ~tf.math.is_nan(x)
+        return frame, *render_saliency(x, y, present, map_size(frame_size), sigma=sigma, aspect=width / height)
+
+    points = tf.TensorSpec([None, None], tf.float32)
+    frames = tf.TensorSpec([None, height, width, 1], tf.uint8)
+    return tf.function(prepare).get_concrete_function(frames, points, points, points)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 
 from common.grid import GAZE_STRIDE, map_size
@@ -41,14 +42,14 @@ def render_saliency(
     height, width = size
     x, y = tf.cast(x, tf.float32), tf.cast(y, tf.float32)
     present = present & (x >= 0) & (x <= 1) & (y >= 0) & (y <= 1)  # a NaN compares false
-    weight = tf.cast(present, tf.float32)
+    weight = tf.expand_dims(tf.cast(present, tf.float32), -1)
     columns = _gaussian(tf.where(present, x, 0.5), width, sigma)  # [B, P, w]
     rows = _gaussian(tf.where(present, y, 0.5), height, sigma * aspect)  # [B, P, h]
-    density = tf.einsum("bph,bpw->bhw", rows * weight[..., None], columns)
+    density = tf.matmul(rows * weight, columns, transpose_a=True)
     total = tf.reduce_sum(density, axis=(1, 2), keepdims=True)
     valid = tf.reduce_any(present, axis=1)
-    uniform = tf.fill(tf.shape(density), 1.0 / (height * width))
-    density = tf.where(valid[:, None, None], density / tf.maximum(total, 1e-30), uniform)
+    uniform = 1.0 / (height * width)
+    density = tf.where(tf.reshape(valid, [-1, 1, 1]), density / tf.maximum(total, 1e-30), uniform)
     return tf.ensure_shape(density, [None, height, width]), valid
 
 
@@ -58,5 +59,5 @@ def _gaussian(centre: tf.Tensor, cells: int, sigma: float) -> tf.Tensor:
     Each row is normalised on its own, so that a point at the frame's edge counts as
     much as one in the middle and a sigma far below a cell cannot underflow to nothing.
     """
-    middles = (tf.range(cells, dtype=tf.float32) + 0.5) / cells
-    return tf.nn.softmax(-0.5 * tf.square((middles - centre[..., None]) / sigma), axis=-1)
+    middles = (np.arange(cells, dtype=np.float32) + np.float32(0.5)) / np.float32(cells)
+    return tf.nn.softmax(-0.5 * tf.square((middles - tf.expand_dims(centre, -1)) / sigma))
