@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,8 @@ from studies.folds import arm_scores, grouped, over_folds
 from studies.picture import picture
 from studies.statistics import interval, mean_and_sd
 from studies.stored import Stored
+
+_ABREAST = 4  # panels that a page has space for beside each other
 
 
 def draw(path: Path, tables: Sequence[Stored]) -> None:
@@ -36,7 +39,8 @@ def draw(path: Path, tables: Sequence[Stored]) -> None:
     panels: list[Callable[[Axes], None]] = []
     for same in _of_same_frames(tables):
         names, points = _over_patients(same)
-        if any(len(found) > 1 for found in points.values()):  # one budget of labels makes no line
+        points = {arm: found for arm, found in points.items() if len(found) > 1}  # one budget of labels makes no line
+        if points:
             label = f"accuracy, {_tested(same[0])}"
             panels.append(functools.partial(_draw_over_patients, names=names, points=points, label=label))
     if tables:
@@ -46,11 +50,16 @@ def draw(path: Path, tables: Sequence[Stored]) -> None:
     for parts in folds.values():
         draw_parts = _draw_folds if parts[0].index["positive"] else _draw_scanners
         panels.append(functools.partial(draw_parts, folds=parts))
-    with picture(path, 1.0 + 4.6 * max(1, len(panels)), 4.2) as figure:
+    rows = math.ceil(len(panels) / _ABREAST)
+    columns = math.ceil(len(panels) / max(1, rows))
+    with picture(path, 1.0 + 4.6 * max(1, columns), 4.2 * max(1, rows)) as figure:
         if not panels:
             raise InputError(f"{path}: no training of these results has run: there is nothing to draw")
-        for axes, fill in zip(np.ravel(figure.subplots(1, len(panels))), panels, strict=True):
+        places = np.ravel(figure.subplots(rows, columns))
+        for axes, fill in zip(places, panels, strict=False):
             fill(axes)
+        for axes in places[len(panels) :]:
+            axes.set_axis_off()
 
 
 def _of_same_frames(tables: Sequence[Stored]) -> list[list[Stored]]:
