@@ -169,6 +169,14 @@ def test_real_images_are_not_called_simulated_and_one_budget_makes_no_line(tmp_p
     assert "simulated patients" not in text and "labelled patients" not in text
 
 
+def test_an_arm_of_one_budget_has_no_line_among_those_of_several(tmp_path):
+    """Of arms that 16 labelled patients alone have, the figure shows the line of their interval, and no other mark."""
+    draw(tmp_path / "both.svg", [read_stored(RESULTS / name) for name in ("patients_8", "patients_16")])
+    text = (tmp_path / "both.svg").read_text()
+    assert "labelled patients" in text
+    assert [text.count(f"({arm}) ") for arm in "af"] == [3, 3] and [text.count(f"({arm}) ") for arm in "bc"] == [1, 1]
+
+
 def test_an_arm_far_below_all_others_does_not_squeeze_them(tmp_path):
     """It stands at the edge with its number; the others keep the width of their own."""
     stored = read_stored(RESULTS / "patients_16")
