@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -45,23 +46,9 @@ def read_split(
     is then −1. Without `frames` the pixels are not decoded, and left out. With a `span`, the first position and the one
     after the last, the shards that hold the range are opened, and no others.
     """
-    height, width = data.frame_size
-    shown = None
-    if split == "train" and data.labelled_patients is not None:
-        shown = tf.constant(sorted(data.labelled_patients), tf.string, [len(data.labelled_patients)])
-
-    def parse(index: tf.Tensor, serialised: tf.Tensor) -> dict[str, tf.Tensor]:
-        example = tf.io.parse_single_example(serialised, _FEATURES)
-        example["index"] = index
-        png = example.pop("frame")
-        if frames:
-            example["frame"] = tf.ensure_shape(tf.io.decode_png(png, channels=1), [height, width, 1])
-        label = tf.cast(example["label"], tf.int32)
-        hidden = tf.constant(False) if shown is None else tf.reduce_all(example["patient_id"] != shown)
-        example["withheld"] = hidden & (label != UNLABELLED)
-        example["label"] = tf.where(hidden, UNLABELLED, label)
-        return example
-
+    hides = split == "train" and data.labelled_patients is not None
+    shown = sorted(data.labelled_patients or ()) if hides else []
+    parse, shown = _parser(data.frame_size if frames else None, hides), tf.constant(shown, tf.string, [len(shown)])
     first, end = span or (0, data.frames(split))
     every = list(zip(data.shards(split), data.shard_starts(split)))
     after = [start for _, start in every[1:]] + [data.frames(split)]
@@ -73,7 +60,32 @@ def read_split(
         records = mixed_records(shards, starts, order)
     if span is not None:
         records = records.filter(lambda index, _: (index >= first) & (index < end))
-    return records.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
+    return records.map(lambda index, record: parse(index, record, shown), num_parallel_calls=tf.data.AUTOTUNE)
+
+
+@functools.lru_cache(maxsize=32)
+def _parser(frame_size: tuple[int, int] | None, hides: bool) -> Callable[..., dict[str, tf.Tensor]]:
+    """(position, record, patients whose labels are shown) → example; its graph is built once.
+
+    Args:
+        frame_size: None leaves the pixels out.
+        hides: whether the labels of other patients are withheld.
+    """
+
+    def parse(index: tf.Tensor, record: tf.Tensor, shown: tf.Tensor) -> dict[str, tf.Tensor]:
+        example = tf.io.parse_single_example(record, _FEATURES)
+        example["index"] = index
+        png = example.pop("frame")
+        if frame_size is not None:
+            example["frame"] = tf.ensure_shape(tf.io.decode_png(png, channels=1), [*frame_size, 1])
+        label = tf.cast(example["label"], tf.int32)
+        hidden = tf.reduce_all(example["patient_id"] != shown) if hides else tf.constant(False)
+        example["withheld"] = hidden & (label != UNLABELLED)
+        example["label"] = tf.where(hidden, UNLABELLED, label)
+        return example
+
+    text = tf.TensorSpec([], tf.string)
+    return tf.function(parse).get_concrete_function(tf.TensorSpec([], tf.int64), text, tf.TensorSpec([None], tf.string))
 
 
 def stored_records(data: Dataset, split: str) -> Iterator[FrameRecord]:
