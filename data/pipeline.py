@@ -375,4 +375,4 @@ def _prepare(frame_size: tuple[int, int], sigma: float, augmentation: Augmentati
 
     points = tf.TensorSpec([None, None], tf.float32)
     frames = tf.TensorSpec([None, height, width, 1], tf.uint8)
-    return tf.function(prepare).get_concrete_function(frames, points, points, points)
+    return tf.function(prepare, autograph=False).get_concrete_function(frames, points, points, points)
