@@ -85,7 +85,9 @@ def _parser(frame_size: tuple[int, int] | None, hides: bool) -> Callable[..., di
         return example
 
     text = tf.TensorSpec([], tf.string)
-    return tf.function(parse, autograph=False).get_concrete_function(tf.TensorSpec([], tf.int64), text, tf.TensorSpec([None], tf.string))
+    return tf.function(parse, autograph=False).get_concrete_function(
+        tf.TensorSpec([], tf.int64), text, tf.TensorSpec([None], tf.string)
+    )
 
 
 def stored_records(data: Dataset, split: str) -> Iterator[FrameRecord]:
