@@ -78,7 +78,9 @@ def lost_shares(stored: Stored) -> list[str]:
         arm, control, base = (stored.index["arms"][name]["model"] for name in names)
         over = f"95 % over seeds and patients: {100 * low:.0f} to {100 * high:.0f} %"
         over = "no interval: the gain is too small for one" if math.isnan(low) else over
-        found.append(f"Of what {arm} gains over {base}, {control} loses {100 * share:.0f} % ({over}).")
+        # Above 1 the share is no part of a gain any more, but says that the control falls below the base.
+        all_of_it = " all, as it is less accurate than the latter:" if share > 1 else ""
+        found.append(f"Of what {arm} gains over {base}, {control} loses{all_of_it} {100 * share:.0f} % ({over}).")
     return found
 
 

@@ -79,7 +79,7 @@ def page(evaluation: Evaluation, *, run: str | os.PathLike | None = None, comman
         ),
         _training(report, history, curves),
         *_frames(evaluation, main, name),
-        _settings(report, history, command),
+        _settings(report, history and _config_file(history, evaluation.artefacts[main].path), command),
         markup.section("limits", "Honest limits", markup.listing(_limits(evaluation, main))),
     ]
     return markup.document(title, [part for part in parts if part])
@@ -196,7 +196,14 @@ def _frames(evaluation: Evaluation, main: int, name: str) -> list[str]:
     return sections
 
 
-def _settings(report: Mapping[str, Any], history: Path | None, command: str) -> str:
+def _config_file(history: Path, artefact: Path) -> Path | None:
+    """The settings of an artefact's stage, which later commands on its run may have left as it is; else its run's."""
+    run, stage = history.parent.resolve(), artefact.resolve().parent
+    places = [stage, run] if run in stage.parents else [run]
+    return next((place / "config.yaml" for place in places if (place / "config.yaml").is_file()), None)
+
+
+def _settings(report: Mapping[str, Any], config: Path | None, command: str) -> str:
     commit = revision()
     facts = {
         "data set": {key: value for key, value in report["dataset"].items() if key != "source"},
@@ -208,9 +215,8 @@ def _settings(report: Mapping[str, Any], history: Path | None, command: str) -> 
     }
     plain = yaml.safe_dump(_plain(facts), sort_keys=False, allow_unicode=True, width=100, default_flow_style=None)
     parts = []
-    config = None if history is None else history.parent / "config.yaml"
     commands = [command] if command else []
-    if config is not None and config.is_file():
+    if config is not None:
         commands = [f"python train.py --config {config.parent.name}/{config.name}", *commands]
         parts = ["<h3>Settings of the training</h3>", markup.preformatted(config.read_text("utf-8"), "columns")]
     if commands:

@@ -41,7 +41,8 @@ def run_folder(tmp_path_factory, student):
     save_tflite(run / "student" / "student.tflite", student)
     (run / "int8").mkdir()
     save_tflite(run / "int8" / "student_int8.tflite", student, eight_bit=True, softmax=True)
-    (run / "config.yaml").write_text(json.dumps({"seed": 0}))
+    for folder, seed in ((run, 0), (run / "student", 1)):
+        (folder / "config.yaml").write_text(json.dumps({"seed": seed}))
     (run / "history.csv").write_text(
         "stage,epoch,loss,val_loss,hard,val_hard,gaze,attention,accuracy,val_accuracy\n"
         "teacher,1,1.2,1.3,1.2,1.3,,,0.4,0.4\nteacher,2,0.9,1.1,0.9,1.1,,,0.5,0.45\n"

@@ -108,6 +108,15 @@ def test_frames_are_shown_with_gaze_and_attention(evaluation, text):
     assert 0 < grids.count("<circle ") <= 2 * shown
 
 
+def test_settings_are_those_of_the_stage_where_it_kept_them(evaluation, run_folder, no_figures, monkeypatch):
+    """The run's are those of its latest command, which may have trained another stage alone."""
+    words = "".join(Reader(page(evaluation)).words)
+    assert '{"seed": 0}' in words and f"--config {run_folder.name}/config.yaml" in words
+    monkeypatch.setattr("evaluation.page.write.main_artefact", lambda _: 0)
+    words = "".join(Reader(page(evaluation)).words)
+    assert '{"seed": 1}' in words and '{"seed": 0}' not in words and "--config student/config.yaml" in words
+
+
 def test_an_8_bit_file_alone_borrows_the_attention_of_its_float_student(run_folder, dataset, no_figures):
     alone = run_evaluation(EvaluateConfig([run_folder / "int8" / "student_int8.tflite"], dataset.path, latency=False))
     assert "attention of student/student.keras" in page(alone)

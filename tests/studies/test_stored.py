@@ -204,6 +204,10 @@ def test_a_share_of_a_gain_is_a_sentence_once_its_arms_have_run(stored):
         pd.DataFrame(right).to_csv(found.folder / f"big.s{seed}.csv.bz2", index=False)
     sentences = [part for part in paragraphs(found) if part.startswith("Of what")]
     assert len(sentences) == 1 and sentences[0].startswith("Of what teacher gains over taught, alone loses 100 %")
+    for seed in (0, 1):
+        pd.DataFrame(np.roll(right, 1, axis=1)).to_csv(found.folder / f"alone.s{seed}.csv.bz2", index=False)
+    (sentence,) = [part for part in paragraphs(found) if part.startswith("Of what")]
+    assert "alone loses all, as it is less accurate than the latter:" in sentence
 
 
 def test_what_is_described_has_no_p(stored):
