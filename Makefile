@@ -85,7 +85,7 @@ fuzz: .venv/.installed-dev
 
 # Every command is killed at random moments and before every rename, and has to come to the same end. About ten minutes.
 soak: .venv/.installed-dev
-	$(BIN)/python -m pytest -m soak tests/soak
+	$(BIN)/python -m pytest -m soak -rP tests/soak
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .
