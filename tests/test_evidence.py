@@ -199,6 +199,24 @@ def test_the_readme_says_what_the_tables_say_of_real_images(row):
     np.testing.assert_allclose([float(said[2]), float(said[3])], np.quantile(drawn, [0.025, 0.975]), atol=0.002)
 
 
+COMPACT = {"SonoNet-8": "sononet_8", "MobileNet v1": "mobilenet_v1", "MobileNet v2": "mobilenet_v2", "SqueezeNet 1.1": "squeezenet"}
+
+
+@pytest.mark.parametrize("name", COMPACT)
+def test_the_readme_says_what_five_seeds_say_of_real_images(name):
+    """Distilled accuracies; who gains, and that the intervals of the others hold 0."""
+    readme, row = " ".join(README.split()), COMPACT[name]
+    stored = read_stored(ROOT / "studies" / "results" / "students")
+    base = row if row != "sononet_8" else "sononet_8_channels"  # it starts as the teacher's channels
+    gain = paired_difference(stored.counts(f"{row}_taught"), stored.counts(base))
+    assert f"{name} ({of_five_seeds(f'{row}_taught', 'students').mean():.3f})" in readme
+    if name == "MobileNet v2":
+        assert gain.low > 0 and f"adds {100 * gain.mean:.1f} percentage points" in readme
+        assert f"({100 * gain.low:.1f}–{100 * gain.high:.1f}) to {name}" in readme
+    else:
+        assert gain.low < 0 < gain.high
+
+
 def test_what_the_page_says_of_every_seed_and_of_the_place():
     whole = of_five_seeds("whole")
     assert all((whole > of_five_seeds(arm)).all() for arm in ("image", "shuffled", "alone"))
