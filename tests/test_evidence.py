@@ -199,7 +199,12 @@ def test_the_readme_says_what_the_tables_say_of_real_images(row):
     np.testing.assert_allclose([float(said[2]), float(said[3])], np.quantile(drawn, [0.025, 0.975]), atol=0.002)
 
 
-COMPACT = {"SonoNet-8": "sononet_8", "MobileNet v1": "mobilenet_v1", "MobileNet v2": "mobilenet_v2", "SqueezeNet 1.1": "squeezenet"}
+COMPACT = {
+    "SonoNet-8": "sononet_8",
+    "MobileNet v1": "mobilenet_v1",
+    "MobileNet v2": "mobilenet_v2",
+    "SqueezeNet 1.1": "squeezenet",
+}
 
 
 @pytest.mark.parametrize("name", COMPACT)
