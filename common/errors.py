@@ -66,6 +66,8 @@ _WORDS = {
 }
 # Where TensorFlow and HDF5 name the file in what they say.
 _NAMED = re.compile(r"(?:^|\s)(\S+); (?:no space|read-only|permission)|name = '([^']+)'", re.IGNORECASE)
+# What `common.locks` and `common.files` make in a folder until an output is whole there.
+_UNFINISHED = re.compile(r"\.[^/]+\.(?:lock|part|old)(?:\.[^./]+)?")
 
 
 def in_words(error: BaseException, limit: int = 200) -> str:
@@ -80,7 +82,8 @@ def disk_errors(path: str | os.PathLike) -> Iterator[None]:
 
     TensorFlow reports them by exceptions of its own, which are not `OSError`;
     both kinds are recognised here so that a full disk never ends in a traceback.
-    The file is the one that the error names, which may be an input; `path` where it names none.
+    The file is the one that the error names, which may be an input; `path` where it names none. Of a file that
+    nobody asked for, such as a lock, it is the folder.
     """
     try:
         yield
@@ -88,7 +91,16 @@ def disk_errors(path: str | os.PathLike) -> Iterator[None]:
         cure = _cure(error)
         if cure is None:
             raise
-        raise InputError(f"{_file_of(error) or path}: {cure}") from error
+        raise InputError(f"{_asked_for(_file_of(error)) or path}: {cure}") from error
+
+
+def _asked_for(file: str | None) -> str | None:
+    """A file; of one that is there until an output is whole, or is in such a folder, the folder that it is in."""
+    parts = [] if file is None else file.split(os.sep)
+    for number, part in enumerate(parts):
+        if _UNFINISHED.fullmatch(part):
+            return os.sep.join(parts[:number]) or (os.sep if number else os.curdir)
+    return file
 
 
 def _file_of(error: Any) -> str | None:

@@ -3,6 +3,7 @@
 import errno
 import os
 import pickle
+import re
 
 import pytest
 import tensorflow as tf
@@ -102,6 +103,24 @@ def test_a_file_system_error_names_the_file_and_the_cure(capsys, code, cure):
     assert run_command(fail(OSError(code, "text", "some/file.tfrecord")), []) == 2
     line = capsys.readouterr().err
     assert line.startswith("error: some/file.tfrecord: ") and cure in line and line.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "file, named",
+    [
+        ("out/.data.lock", "out"),
+        (".data.lock", "."),
+        ("/.data.lock", "/"),
+        ("/runs/.data.x1y2.part/train-0.tfrecord", "/runs"),
+        ("runs/.student.host-12.part.tflite", "runs"),
+        ("runs/.data.x1y2.old", "runs"),
+        ("my.lock", "my.lock"),
+        (".hidden/data.csv", ".hidden/data.csv"),
+    ],
+)
+def test_a_file_that_nobody_asked_for_is_not_named_but_its_folder(file, named):
+    with pytest.raises(InputError, match=f"^{re.escape(named)}: permission denied"), disk_errors("the place"):
+        raise PermissionError(errno.EACCES, "Permission denied", file)
 
 
 def test_an_error_without_a_file_names_what_was_being_written():
