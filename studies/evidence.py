@@ -94,5 +94,6 @@ def left_over(stored: Stored) -> str:
         seeds.setdefault(arm, []).append(seed)
     if not seeds:
         return f"All {len(planned)} planned trainings have run."
-    arms = ", ".join(f"{arm} (seeds {', '.join(map(str, missing))})" for arm, missing in seeds.items())
+    named = {arm: f"seed{'s' * (len(missing) > 1)} {', '.join(map(str, missing))}" for arm, missing in seeds.items()}
+    arms = ", ".join(f"{arm} ({which})" for arm, which in named.items())
     return f"{sum(map(len, seeds.values()))} of {len(planned)} planned trainings have not run: {arms}."

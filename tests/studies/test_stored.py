@@ -145,6 +145,8 @@ def test_the_page_says_what_has_run_and_what_has_not(stored, tmp_path):
     first, second = paragraphs(found)[1].splitlines()[2:]
     assert "| taught | alone | 2 | +0.0 |" in first and "not run" in second
     assert left_over(found) == "2 of 8 planned trainings have not run: never (seeds 0, 1)."
+    found.index["planned"].remove("never.s1")
+    assert left_over(found) == "1 of 7 planned trainings have not run: never (seed 0)."
     with pytest.raises(InputError, match="has no line <!-- results: few -->"):
         (tmp_path / "empty.md").write_text("")
         write_blocks(tmp_path / "empty.md", {"few": paragraphs(found)})
