@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.eager import running_eagerly
-from tests.quick import build_models_quickly
+from tests.quick import build_models_quickly, run_quickly
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -54,8 +54,7 @@ def pytest_collection_finish(session):
     if getattr(session.config.option, "loadgroup", False) and not grouped:
         raise pytest.UsageError("pytest-xdist does not see the groups, so each worker would make what is shared again")
     if "tensorflow" in sys.modules:
-        # Each graph runs a few times: it is not worth optimizing. What commands do in processes of their own keeps it.
-        sys.modules["tensorflow"].config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+        run_quickly()
     if "keras" in sys.modules:
         build_models_quickly()
     gc.enable()

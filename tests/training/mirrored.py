@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from data.parts import Part
 from tests.eager import running_eagerly
+from tests.quick import run_quickly
 from tests.training import steps, tiny
 from tests.training.workers import quick_exports, register
 from training import train
@@ -19,7 +20,7 @@ def compared(data: str, folder: Path) -> dict:
     """What came out: differences of steps; the runs are left in `folder`."""
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})  # each graph runs a few times
+    run_quickly()
     register()
     quick_exports()
     mirrored = start("mirrored")

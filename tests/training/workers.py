@@ -152,16 +152,15 @@ def work(task: dict) -> int:
     "dies_after" names the epoch after which the worker kills itself; "exports" is true where files are wanted;
     "eagerly" names the stages whose steps have no graphs.
     """
-    import tensorflow as tf
-
     from common.errors import run_command
     from data.parts import Part
     from models.distiller import Distiller
+    from tests.quick import run_quickly
     from tests.training import steps, tiny
     from training import distribution, fitting, train
     from training.history import History
 
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})  # each graph runs a few times
+    run_quickly()
     register()
     if not task.get("exports"):
         quick_exports()
