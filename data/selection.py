@@ -55,8 +55,9 @@ def selected_examples(
 
     @as_written
     def examples(order: tf.Tensor | None = None, span: tuple[int, int] | None = None) -> tf.data.Dataset:
-        found = read_split(data, split, order=order, span=span)
-        found = found if kept is None else found.filter(kept)
+        if kept is None:
+            return read_split(data, split, order=order, span=span, each=prepare)
+        found = read_split(data, split, order=order, span=span).filter(kept)
         return found.map(prepare, num_parallel_calls=tf.data.AUTOTUNE)
 
     return examples
