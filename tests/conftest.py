@@ -63,6 +63,11 @@ def pytest_collection_finish(session):
     gc.set_threshold(20_000, 20, 20)
 
 
+def pytest_sessionfinish():
+    """The process ends: what is garbage by now need not be looked for."""
+    gc.freeze()
+
+
 @pytest.fixture
 def eagerly():
     """See `running_eagerly`."""
