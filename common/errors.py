@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
+import gc
 import io
 import os
 import re
@@ -129,8 +131,11 @@ def run_command(main: Callable[[list[str]], int | None], argv: list[str] | None 
 
     Bad input is one line on standard error and code 2, a lost worker one and code 75; `--debug` anywhere on
     the command line shows the traceback as well. Ctrl-C and SIGTERM end it in
-    order, with 130 and 143. What a terminal can't show becomes "?".
+    order, with 130 and 143. What a terminal can't show becomes "?". Without `argv` it is the process's own command,
+    with which the process ends.
     """
+    if argv is None:
+        end_soon()
     argv = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in argv
     argv = [word for word in argv if word != "--debug"]
@@ -160,6 +165,11 @@ def run_command(main: Callable[[list[str]], int | None], argv: list[str] | None 
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+
+
+def end_soon() -> None:
+    """Let the process end without its last search for garbage: about a second, where TensorFlow is imported."""
+    atexit.register(gc.freeze)
 
 
 def check_encoded(text: str) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from common.errors import end_soon
 from common.locks import exclusive
 
 _PARENT = Path(__file__).resolve().parents[1]  # of the package, wherever it is installed
@@ -103,4 +104,5 @@ def _main(seconds: float, trust: bool, paths: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
+    end_soon()
     _main(float(sys.argv[1]), sys.argv[2] == "1", sys.argv[3:])

@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from common.errors import end_soon
+
 _OPSET = 18
 _ALIGNMENT = 16
 _MOST_ARENA = 256 << 20
@@ -105,4 +107,5 @@ def _main(engine: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    end_soon()
     _main(sys.argv[1], Path(sys.argv[2]))

@@ -1,6 +1,7 @@
 """A command ends with the right code and one line, and file-system errors come with their cure."""
 
 import errno
+import gc
 import os
 import pickle
 import re
@@ -43,6 +44,18 @@ def test_flags_are_handed_on_without_debug():
     seen = []
     run_command(seen.extend, ["a", "--debug", "--flag", "b"])
     assert seen == ["a", "--flag", "b"]
+
+
+def test_a_process_that_ends_with_its_command_looks_for_no_garbage(monkeypatch):
+    """Where a command is called by other code, what comes after it needs its garbage collected."""
+    at_exit = []
+    monkeypatch.setattr("atexit.register", at_exit.append)
+    monkeypatch.setattr("sys.argv", ["train.py", "a"])
+    run_command(lambda argv: None, [])
+    assert at_exit == []
+    seen = []
+    run_command(seen.extend)
+    assert seen == ["a"] and at_exit == [gc.freeze]
 
 
 def test_bad_input_is_one_line_and_code_2(capsys):
