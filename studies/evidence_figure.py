@@ -21,6 +21,7 @@ from studies.picture import picture
 from studies.statistics import interval, mean_and_sd
 from studies.stored import Stored
 
+_LABEL_WIDTH = 40  # characters
 _ABREAST = 4  # panels that a page has space for beside each other
 
 
@@ -188,4 +189,5 @@ def _forest(axes: Axes, lines: Sequence[_Line], repeated: str, label: str) -> No
         names.append(line.about["model"] + ("" if full else f", {repeated}: {len(line.values)} of {most}"))
     axes.set_yticks(range(len(lines)), names, fontsize=7)
     axes.set_ylim(len(lines) - 0.4, -0.6)
-    axes.set_xlabel(label)
+    # The layout gives a label the width of its axes, and cuts what is wider at the figure's edge.
+    axes.set_xlabel("\n".join(part for line in label.splitlines() for part in textwrap.wrap(line, _LABEL_WIDTH)))

@@ -257,6 +257,30 @@ def test_what_the_page_says_of_the_half_size():
     assert all(abs(each - 3 * min(p)) < 5e-5 for each in holm(dict(zip("dag", p))).values())
 
 
+def test_what_the_pages_say_of_eight_labelled_patients():
+    page, readme = " ".join(PAGE.split()), " ".join(README.split())
+    stored = read_stored(ROOT / "studies" / "results" / "patients_8")
+    arms = ("image", "alone", "shuffled")
+    gaps = {arm: paired_difference(stored.counts("whole"), stored.counts(arm)) for arm in arms}
+    for gap, where in zip(
+        gaps.values(), ("percentage points more than the student of an image-only", "more than the", "more than")
+    ):
+        found = f"{100 * gap.mean:.1f} {where}[^(]*[(]{100 * gap.low:.1f} to {100 * gap.high:.1f}[)]"
+        assert re.search(found, page), found
+    p = holm({arm: gap.p_of_claim() for arm, gap in gaps.items()})
+    assert "p {:.3f}, {:.3f} and {:.3f} after Holm".format(*p.values()) in page
+    whole = of_five_seeds("whole", "patients_8")
+    assert f"right in {whole.mean():.3f}: 6.4" in page
+    assert all((whole > of_five_seeds(arm, "patients_8")).all() for arm in arms)
+    sentence = next(part for part in lost_shares(stored) if part.startswith("Of what"))
+    share, low, high = re.search(r"loses (\d+) %.*?(\d+) to (\d+) %", sentence).groups()
+    assert f"With 8 patients shuffled gaze loses {share} % of the gain ({low} to {high} %)" in page and int(low) > 50
+    ahead = " {:.1f}, {:.1f} and {:.1f}".format(*(100 * gaps[arm].mean for arm in ("image", "shuffled", "alone")))
+    assert f"with 8 labelled patients{ahead}." in readme
+    teachers = of_five_seeds("teacher_gaze", "patients_8")
+    assert f"the teachers with gaze have {teachers.min():.3f} to {teachers.max():.3f}" in page
+
+
 PARTS = {
     "e": "no_gaze_loss",
     "d": "image",

@@ -186,7 +186,9 @@ def test_an_arm_far_below_all_others_does_not_squeeze_them(tmp_path):
     draw(tmp_path / "far.svg", [stored])
     assert f">← {mean:.3f}<" in (tmp_path / "far.svg").read_text()
     draw(tmp_path / "near.svg", [read_stored(RESULTS / "half_16")])
-    assert "←" not in (tmp_path / "near.svg").read_text()
+    near = (tmp_path / "near.svg").read_text()
+    assert "←" not in near
+    assert ">16 of 156 training patients labelled,<" in near, "a label wider than its axes would be cut at the edge"
 
 
 def test_results_that_are_not_there_are_refused(stored, tmp_path):
