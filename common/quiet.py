@@ -7,6 +7,7 @@ logs, set TF_CPP_MIN_LOG_LEVEL.
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import os
 import sys
@@ -55,9 +56,22 @@ def _as_if_not_installed(names: Iterable[str]) -> Iterator[None]:
             del sys.modules[name]
 
 
+@contextlib.contextmanager
+def _nothing_is_garbage() -> Iterator[None]:
+    """Look for no garbage while the block takes, and later not in what it made: modules, which stay."""
+    looked_for = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if looked_for:
+            gc.enable()
+
+
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 _said = contextlib.nullcontext() if "TF_CPP_MIN_LOG_LEVEL" in os.environ else held_back_stderr()
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if "tensorflow" not in sys.modules:
-    with _as_if_not_installed(_NOT_FOR_KERAS), _said:
+    with _as_if_not_installed(_NOT_FOR_KERAS), _said, _nothing_is_garbage():
         importlib.import_module("tensorflow")

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from common.errors import InputError
-from studies.claims import claim_table, interval_head
+from studies.claims import claim_table, difference_table, interval_head
 from studies.declare import split_name
 from studies.page import markdown
 from studies.statistics import (
@@ -178,17 +178,26 @@ def fold_paragraphs(folds: Sequence[Stored]) -> list[str]:
     if not trainings:
         return [f"None of the {planned} planned trainings has run."]
     scores = {arm: arm_scores(folds, arm) for arm in index["arms"]}
-    differences = {
-        (better, other): difference
-        for better, other in index["claims"]
-        if len(scores[better].by_fold()) == len(scores[other].by_fold()) == len(folds)
-        and (difference := fold_difference(scores[better], scores[other]))
-    }
+    words = ("difference, percentage points", "seeds and patients", "seeds")
     if index["positive"]:
-        claims = [claim_table(index, differences, "difference of AUC × 100", "folds and images", "folds"), _OVERLAP]
-    else:
-        claims = [claim_table(index, differences, "difference, percentage points", "seeds and patients", "seeds")]
-    return [_arm_table(folds, scores), *claims, _left_over(folds)]
+        words = ("difference of AUC × 100", "folds and images", "folds")
+    claimed, described = (_differences(scores, index[pairs], len(folds)) for pairs in ("claims", "described"))
+    parts = [_arm_table(folds, scores), claim_table(index, claimed, *words)]
+    if described:
+        parts += ["Described, not claimed:", difference_table(index, described, *words)]
+    return [*parts, *([_OVERLAP] if index["positive"] else []), _left_over(folds)]
+
+
+def _differences(
+    scores: Mapping[str, Scores], pairs: Sequence[Sequence[str]], folds: int
+) -> dict[tuple[str, str], Difference]:
+    """{(arm, other): how they differ} of the pairs that have run on all folds."""
+    found = {}
+    for better, other in pairs:
+        everywhere = len(scores[better].by_fold()) == len(scores[other].by_fold()) == folds
+        if everywhere and (difference := fold_difference(scores[better], scores[other])):
+            found[(better, other)] = difference
+    return found
 
 
 def _left_over(folds: Sequence[Stored]) -> str:

@@ -96,7 +96,7 @@ def test_the_accuracies_of_the_scanners_are_those_of_the_tables():
     block = re.search(r"<!-- results: scanners -->(.*?)<!-- end of results -->", PAGE, re.DOTALL)[1]
     index = json.loads((folds[0] / "study.json").read_text(encoding="utf-8"))
     assert len(folds) == 3
-    for arm in ("today", "varied", "today_long", "varied_long"):
+    for arm in ("today", "varied", "today_long", "varied_long", "teacher_today", "sononet_today", "sononet_4_today"):
         found = [np.mean(list(accuracies(folder, arm).values())) for folder in folds if accuracies(folder, arm)]
         line = next(line for line in block.splitlines() if line.startswith(f"| {index['arms'][arm]['model']} |"))
         each = line.split("|")[-2].replace("not run", "").split()
@@ -105,6 +105,22 @@ def test_the_accuracies_of_the_scanners_are_those_of_the_tables():
         repeated = [np.mean([accuracies(folder, arm)[seed] for folder in folds]) for seed in sorted(seeds)]
         spread = f"± {np.std(repeated, ddof=1):.3f}" if len(repeated) > 1 else "(one training)"
         assert len(found) < len(folds) or f"| {np.mean(found):.3f} {spread} |" in line
+
+
+@pytest.mark.parametrize(
+    ("arm", "named"),
+    [
+        ("sononet_today", "SonoNet-8 as in row 3"),
+        ("sononet_4_today", r"SonoNet-4\s+\(75 KB\)"),
+        ("today", "SqueezeNet 1.1 from labels alone"),
+    ],
+)
+def test_the_readme_says_what_the_tables_say_of_the_scanners(arm, named):
+    """Of one training for each scanner; more of them want other words."""
+    folds = [accuracies(folder, arm) for folder in FOLDERS if of_folds(folder) == "scanners"]
+    assert [list(each) for each in folds] == [[0]] * 3
+    mean = np.mean([each[0] for each in folds])
+    assert re.search(rf"On scanners left out of it [^(]*(\(75 KB\))?[^(]*{named}(?: has)? {mean:.3f}", README)
 
 
 def test_the_manifests_of_the_folds_test_each_image_once(tmp_path, monkeypatch):

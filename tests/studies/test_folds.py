@@ -30,6 +30,7 @@ def write_fold(folder, scores, label, positive="sick"):
         "classes": ["well", "sick"],
         "arms": arms,
         "claims": [["good", "poor"]],
+        "described": [["poor", "good"]],
         "planned": [*scores, "good.s9"],
         "train_frames": 3 * len(label),
         "trainings": {name: {} for name in scores},
@@ -164,6 +165,8 @@ def test_scanners_differ_in_percentage_points(scanners):
     found = fold_difference(arm_scores(scanners, "good"), arm_scores(scanners, "poor"))
     assert found is not None and found.seeds == 6 and found.low > 0
     assert f"| the good | the poor | 6 | {100 * found.mean:+.1f} |" in text
+    described = text[text.index("Described, not claimed:") :]
+    assert f"| the poor | the good | 6 | {-100 * found.mean:+.1f} |" in described and "| p," not in described
     assert found.by_seed == pytest.approx(
         [np.mean([np.diff([fold.counts(arm).accuracies()[s] for arm in ("poor", "good")]) for fold in scanners])
          for s in (0, 1)]
@@ -173,7 +176,7 @@ def test_scanners_differ_in_percentage_points(scanners):
 def test_one_training_on_each_scanner_has_neither_spread_nor_p(scanners):
     for fold in scanners:
         fold.index["trainings"] = {name: {} for name in ("good.s0", "poor.s0")}
-    arms, claims, _ = fold_paragraphs(scanners)
+    arms, claims, *_ = fold_paragraphs(scanners)
     mean = np.mean([fold.counts("good").accuracies()[0] for fold in scanners])
     assert f"| the good | 3 | {mean:.3f} (one training) |" in arms
     assert arms.count("95 % over patients (one training)") == claims.count("95 % over patients (one training)") == 1

@@ -7,6 +7,7 @@ python -m tests.training.workers    reads lines of jobs, see `Forks.run`
 """
 
 import contextlib
+import gc
 import json
 import os
 import select
@@ -82,8 +83,13 @@ def serve() -> None:
     """Import everything, then fork what each line of standard input asks for; answer the exit codes."""
     import common.quiet  # noqa: F401  (first, before TensorFlow)
     import training.run  # noqa: F401
+    from tests.quick import build_models_quickly
     from tests.training import mirrored, steps  # noqa: F401
 
+    gc.collect()
+    gc.freeze()  # no fork looks for garbage in what was imported
+    gc.set_threshold(20_000, 20, 20)
+    build_models_quickly()
     for line in sys.stdin:
         folder, jobs = json.loads(line)
         started = []
