@@ -12,11 +12,12 @@ ROOT = Path(__file__).parents[2]
 
 # One process for what two tests hold: it starts TensorFlow, which takes longer than all else.
 CODE = """
-import os, sys
+import gc, os, sys
 import common.quiet, tensorflow as tf; tf.constant(1) + 1; print("ok")
 print("started", file=sys.stderr)
 loaded = [name for name in ("matplotlib", "sklearn") if name in sys.modules]
 assert not loaded, f"starting TensorFlow loads {loaded}"
+assert gc.isenabled() and gc.get_freeze_count() > 100_000, "TensorFlow's modules are looked through for garbage"
 
 import compress, evaluate, models.distiller, prepare, quantization.qat, quantization.tflite, train
 loaded = [name for name in ("tf_keras", "tensorflow_model_optimization") if name in sys.modules]
