@@ -54,7 +54,7 @@ def build_models_quickly() -> None:
 
 
 def _nameless(make):
-    """`make`, a variable's handle, whose name outside of graphs is for debuggers alone: each costs a kernel of its own."""
+    """`make`, of a variable's handle: its name outside of graphs is for debuggers alone, and costs its own kernel."""
 
     def handle(shape, dtype, shared_name, name, graph_mode, initial_value=None):
         return make(shape, dtype, shared_name, name if graph_mode else "variable", graph_mode, initial_value)

@@ -12,6 +12,9 @@ from data.video.clip import RateMissing, Video
 from data.video.folder import open_folder
 from data.video.images import IMAGE_SUFFIXES, is_image, open_image
 
+# JPEG pictures one after the other: each begins as an image does, so the name alone tells that there are more.
+_MOTION_JPEG = (".mjpeg", ".mjpg")
+
 
 def open_video(path: str | os.PathLike, fps: float | None = None, *, default_fps: float | None = None) -> Video:
     """Open a clip without decoding it.
@@ -59,7 +62,8 @@ def _open_file(path: Path, fps: float | None) -> Video:
         from data.video.dicom import open_dicom
 
         return open_dicom(path, fps)
-    if is_image(head) or path.suffix.casefold() in IMAGE_SUFFIXES:
+    suffix = path.suffix.casefold()
+    if (is_image(head) and suffix not in _MOTION_JPEG) or suffix in IMAGE_SUFFIXES:
         return open_image(path, fps)
     if (found := known_kind(head)) and not found.is_clip:
         raise InputError(f"{path}: is {found.what}: {found.cure}")

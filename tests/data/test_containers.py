@@ -135,9 +135,12 @@ def test_an_edit_list_shows_a_part_of_what_is_stored(tmp_path, first, count):
             open_video(tmp_path / "a.mp4")
 
 
-def test_a_video_without_a_container_or_a_rate_needs_fps(tmp_path):
-    options = {"x265-params": "vui-timing-info=0:log-level=none"}
-    path = numbered_video(tmp_path / "a.hevc", 8, codec="libx265", pix_fmt="yuv420p", options=options)
+HEVC = {"codec": "libx265", "pix_fmt": "yuv420p", "options": {"x265-params": "vui-timing-info=0:log-level=none"}}
+
+
+@pytest.mark.parametrize(("name", "coded"), [("a.hevc", HEVC), ("a.mjpeg", MJPEG), ("a.mjpg", MJPEG)])
+def test_a_video_without_a_container_or_a_rate_needs_fps(tmp_path, name, coded):
+    path = numbered_video(tmp_path / name, 8, **coded)
     with pytest.raises(RateMissing, match=r"without a container and tells no frame rate.*column fps"):
         open_video(path)
     for video in (open_video(path, 50), open_video(path, default_fps=50)):
