@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import random
 import types
 import typing
 import weakref
@@ -25,11 +26,12 @@ def run_quickly() -> None:
 def build_models_quickly() -> None:
     """Answers are kept that can't change, and what nothing can track is not looked at.
 
-    Saves a third of the time that building models takes.
+    Saves two fifths of the time that building models takes.
     """
     import keras.src.layers.layer
     import keras.src.ops.operation
     import keras.src.saving.saving_lib
+    from tensorflow.python.eager import context
     from tensorflow.python.framework import ops
     from tensorflow.python.ops import resource_variable_ops
     from tensorflow.python.util import tf_inspect, tf_stack
@@ -37,6 +39,8 @@ def build_models_quickly() -> None:
     # TensorFlow notes for each operation of a graph from where it was built, frame by frame.
     here = tf_stack.extract_stack()
     ops.tf_stack = types.SimpleNamespace(extract_stack=lambda stacklevel=1: here)
+    # Setting a seed forgets all kernels, for the sake of those that keep a seed; random numbers here are stateless.
+    context.Context._set_global_seed = _seeded
     resource_variable_ops._variable_handle_from_shape_and_dtype = _nameless(
         resource_variable_ops._variable_handle_from_shape_and_dtype
     )
@@ -51,6 +55,10 @@ def build_models_quickly() -> None:
     inspect.getfullargspec = tf_inspect._getfullargspec = _kept(inspect.getfullargspec)
     layer = keras.Layer
     layer.__setattr__ = _setting(layer.__setattr__)
+
+
+def _seeded(context, seed):
+    context._seed, context._rng = seed, random.Random(None if seed is None else int(seed))
 
 
 def _nameless(make):
