@@ -28,7 +28,7 @@ class EvaluateConfig:
         gaze: what a teacher sees; students see frames alone. Each artefact's maps are rendered with the sigma
             that its metadata names.
         batch_size: frames at a time; the result does not depend on it.
-        draws: of the bootstrap over patients.
+        draws: resamples of the bootstrap over patients.
         latency: time each artefact, about 2 s each, and measure what memory a `.tflite` file takes; without it
             `latency_ms` and `memory_bytes` hold nulls.
         saliency: also compare with the gaze: the gaze head next to a student, attention of `.keras` artefacts,

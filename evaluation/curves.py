@@ -10,8 +10,14 @@ from matplotlib.ticker import MaxNLocator
 from evaluation.figures import PALETTE
 from losses.registry import TERMS
 
-_TERMS, _TOTAL, _SHARE, _RATE = "loss terms, unweighted", "total loss", "share of frames", "learning rate"
+_TERMS, _TOTAL, _SHARE, _RATE = (
+    "loss terms, unweighted",
+    "total loss, weighted",
+    "share of frames",
+    "learning rate per step",
+)
 _GROUP_OF = {"loss": _TOTAL, "accuracy": _SHARE, "agreement": _SHARE, "learning_rate": _RATE}
+_UNITS = {"regularisation": "weighted"}
 _STYLES = ("-", (0, (1, 1)))  # a second round through the palette is dotted
 
 
@@ -31,7 +37,7 @@ def draw_curves(figure: Figure, history: pd.DataFrame, title: str) -> None:
     for row, (label, names) in zip(axes, groups.items()):
         for axis, stage in zip(row, stages):
             _draw(axis, history[history["stage"] == stage], names)
-        row[0].set_ylabel(label)
+        next((axis for axis in row if axis.get_visible()), row[0]).set_ylabel(label)
         if label == _SHARE:
             lowest = min(axis.get_ylim()[0] for axis in row)
             for axis in row:
@@ -56,7 +62,8 @@ def _groups(metrics: list[str]) -> dict[str, list[str]]:
 def _legend(name: str) -> str:
     """A column's name; of a term of the loss also its unit, as the term declares it."""
     term = TERMS.get(name.removeprefix("val_"))
-    return name.replace("_", " ") + (f" ({term.unit})" if term else "")
+    unit = term.unit if term else _UNITS.get(name.removeprefix("val_"))
+    return name.replace("_", " ") + (f" ({unit})" if unit else "")
 
 
 def _draw(axis: Axes, part: pd.DataFrame, names: list[str]) -> None:

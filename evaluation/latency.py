@@ -87,7 +87,8 @@ def _run_for(call: Callable[[], object], seconds: float, least: int) -> list[flo
     return times_ms
 
 
-def _main(seconds: float, trust: bool, paths: Sequence[str]) -> None:
+def main(seconds: float, trust: bool, paths: Sequence[str]) -> None:
+    """Print the latencies of artefacts as JSON, measured on one core; for a process of its own."""
     # One core, so that no library's own threads can help where the platform allows it.
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
@@ -105,4 +106,4 @@ def _main(seconds: float, trust: bool, paths: Sequence[str]) -> None:
 
 if __name__ == "__main__":
     end_soon()
-    _main(float(sys.argv[1]), sys.argv[2] == "1", sys.argv[3:])
+    main(float(sys.argv[1]), sys.argv[2] == "1", sys.argv[3:])

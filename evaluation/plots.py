@@ -34,7 +34,7 @@ STYLE = {
     "figure.dpi": 140,
     "legend.frameon": False,
     "svg.fonttype": "none",  # text stays text: it can be searched and edited
-    "svg.hashsalt": "evaluation",  # equal figures, equal files
+    "svg.hashsalt": "evaluation",  # the same figure gives the same file
 }
 
 

@@ -288,7 +288,7 @@ def _decode(path: Path, source: Path | bytes, ticks: np.ndarray | None) -> Itera
         matrix = None
         for packet in container.demux(stream):
             if ffv1 and packet.size:
-                # Lossless means lossless: a slice whose checksum is wrong would be patched up.
+                # A damaged frame is refused: a slice whose checksum is wrong would be patched up.
                 if packet_is_damaged(bytes(packet)):
                     raise InputError(f"{path}: frame {coded} is damaged, its checksum is wrong: {_EXPORT_AGAIN}")
                 coded += 1

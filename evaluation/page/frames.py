@@ -46,10 +46,10 @@ class Shown:
 
 
 def choose(table: pd.DataFrame, classes: Sequence[str], *, right: bool) -> list[Shown]:
-    """Twenty frames that were answered right, or wrong.
+    """Twenty frames that were classified correctly, or misclassified.
 
-    The classes take turns, the one with most frames first; of a class come the most confident wrong answers, and
-    right answers spread over its confidences from high to low; no recording is shown twice while another is left.
+    The classes take turns, the one with most frames first; of a class come the most confident misclassified ones, and
+    correct ones spread over its confidences from high to low; no recording is shown twice while another is left.
     """
     frames = labelled(table)
     probabilities, label = probability_array(frames, classes), frames["label"].to_numpy()

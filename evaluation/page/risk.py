@@ -17,7 +17,7 @@ from evaluation.table import short_name
 def draw_risk(
     figure: Figure, report: Mapping[str, Any], tables: Sequence[pd.DataFrame], classes: Sequence[str]
 ) -> None:
-    """One line per artefact: the share of wrong answers among the kept frames, over the share that is kept.
+    """One line per artefact: the share of misclassified frames among the kept ones, over the share that is kept.
 
     A cross is what the threshold does that the artefact carries.
     """

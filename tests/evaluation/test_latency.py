@@ -44,7 +44,7 @@ def test_slow_calls_are_still_timed_ten_times_and_quick_ones_two_thousand(clock,
 def test_every_kind_of_artefact(run_folder, monkeypatch, capsys):
     """What the measuring process does, in this one; in its own, `test_command.test_a_good_run` has it measure."""
     monkeypatch.setattr("os.sched_setaffinity", lambda *_: None)  # these tests may keep their cores
-    latency._main(0.05, False, artefact_paths(run_folder)[::2])
+    latency.main(0.05, False, artefact_paths(run_folder)[::2])
     timings = json.loads(capsys.readouterr().out)
     assert [set(timing) for timing in timings] == [{"median", "p95", "runs"}] * 3
     assert all(0 < timing["median"] <= timing["p95"] for timing in timings)

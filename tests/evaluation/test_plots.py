@@ -138,7 +138,7 @@ def test_curves_show_every_column_over_whole_epochs(run_folder):
         ticks = axis.get_xticks()
         np.testing.assert_array_equal(ticks, np.round(ticks))
     labels = [axis.get_ylabel() for axis in figure.axes]
-    assert {"total loss", "loss terms, unweighted", "share of frames"} <= set(labels)
+    assert {"total loss, weighted", "loss terms, unweighted", "share of frames"} <= set(labels)
 
 
 def test_the_legend_of_a_term_has_its_unit_and_shares_are_known_by_their_whole_name(monkeypatch):
@@ -150,12 +150,12 @@ def test_the_legend_of_a_term_has_its_unit_and_shares_are_known_by_their_whole_n
     draw_curves(figure, history, "title")
     legends = {axis.get_ylabel(): [text.get_text() for text in axis.get_legend().texts] for axis in figure.axes}
     assert legends == {
-        "total loss": ["loss"],
+        "total loss, weighted": ["loss"],
         "loss terms, unweighted": [
             "attention (squared distance)",
             "soft (nats · T²)",
             "agreement kl (bits)",
-            "regularisation",
+            "regularisation (weighted)",
         ],
         "share of frames": ["accuracy"],
     }
@@ -170,6 +170,7 @@ def test_every_stage_has_its_epochs_below_its_lowest_curves():
     figure.draw_without_rendering()
     student = [axis for axis in figure.axes if axis.get_visible() and axis.get_subplotspec().colspan.start == 0]
     assert student[-1].get_xlabel().startswith("epoch")
+    assert "learning rate per step" in [axis.get_ylabel() for axis in figure.axes if axis.get_visible()]
     assert {"1", "2"} <= {
         tick.label1.get_text() for tick in student[-1].xaxis.get_major_ticks() if tick.label1.get_visible()
     }
