@@ -120,7 +120,7 @@ class TrainedConfig(StudentConfig, LearningConfig):
 
 
 def _labels_alone(loss: LossSettings) -> LossSettings:
-    return dataclasses.replace(loss.without_teacher(), **{"gaze": 0.0})
+    return loss.only(hard=loss.hard)
 
 
 def at_least(config: BaselineConfig, **least: int) -> None:

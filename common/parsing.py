@@ -123,8 +123,16 @@ def settings_of(cls: type[T], parser: Parser, parsed: jsonargparse.Namespace, **
     Raises:
         InputError: what the dataclass refuses.
     """
-    values = parser.instantiate(parsed)
-    return cls(**{name: values[name] for name in field_types(cls) if name not in more}, **more)
+    try:
+        values = parser.instantiate(parsed)
+        return cls(**{name: values[name] for name in field_types(cls) if name not in more}, **more)
+    except InputError as error:
+        # The message begins with the field; whoever typed its flag is given that, too.
+        first = str(error).split(" ", 1)[0]
+        flags = {field.name for field in dataclasses.fields(cls) if not field.metadata.get("positional", False)}
+        if error.parameter is None and first.partition(".")[0] in flags:
+            error.parameter = first
+        raise
 
 
 def split_presets(words: list[str]) -> tuple[list[Path], list[str]]:

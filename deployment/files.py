@@ -74,7 +74,7 @@ def _notices(artefact: Artefact, config: PredictConfig) -> None:
     if metadata.decision is None and config.threshold is None:
         notice(
             f"{artefact.path}: its metadata holds no threshold, so nothing is filtered or rejected: give threshold, or "
-            "fit one with evaluate.py --fit"
+            "fit one (fit of evaluate.py)"
         )
     elif metadata.decision is not None and not metadata.decision.two_sided.reached and config.threshold is None:
         point = metadata.decision.two_sided

@@ -49,6 +49,15 @@ class _Settings:
         off = {term.setting: 0.0 for term in ordered_terms() if term.needs_teacher}
         return dataclasses.replace(self, **off)
 
+    def only(self, **weights: float) -> Self:
+        """The settings with these terms at these weights, and every other term switched off.
+
+        Args:
+            weights: {setting of a term: its weight}.
+        """
+        off = {term.setting: 0.0 for term in ordered_terms()}
+        return dataclasses.replace(self, **off | weights)
+
     def is_empty(self, labels: bool = True) -> bool:
         """Whether no term is left to learn from; without labels those that need one are none."""
         return not any(self.weight(term.name) for term in self.active() if labels or not term.needs_label)

@@ -109,12 +109,16 @@ class Learner(keras.Model):
         return self._log(batch, outputs, teacher, losses)
 
     def _forward(self, batch: dict, teacher: dict | None, training: bool) -> tuple[dict, dict]:
-        outputs = self._network_pass()(inputs_of(self.network, batch), training=training)
+        outputs = self._network_pass()(inputs_of(self.network, self._seen(batch)), training=training)
         terms = self.objective(batch, outputs, teacher)
         progress = tf.cast(self.optimizer.iterations, tf.float32) / self.total_steps if training else 1.0
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         own = own_losses(self.network) / replicas
         return outputs, {"loss": self.objective.total(terms, progress) + own, **terms, "regularisation": own}
+
+    def _seen(self, batch: dict) -> dict:
+        """Of a batch what the network sees; the loss has all of it."""
+        return batch
 
     def _log(self, batch: dict, outputs: dict, teacher: dict | None, losses: dict) -> dict:
         measured = measure(batch, outputs["logits"], teacher["logits"] if teacher else None, losses)

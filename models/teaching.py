@@ -11,7 +11,6 @@ from common.grid import GAZE_TAP
 from losses import LossSettings
 from losses.gaze import SALIENCY
 from models.distiller import check_taps, tap_shapes
-from models.inputs import inputs_of
 from models.learner import Learner
 from models.objective import Objective
 
@@ -47,12 +46,8 @@ class TeacherLearner(Learner):
         gaze_uniform_share: float = 0.05,
         **kwargs: Any,
     ) -> None:
-        settings = LossSettings(
-            gaze=gaze if predicts_gaze(teacher) else 0.0,
-            label_smoothing=label_smoothing,
-            gaze_uniform_share=gaze_uniform_share,
-            warmup=0.0,
-        ).without_teacher()
+        options = LossSettings(label_smoothing=label_smoothing, gaze_uniform_share=gaze_uniform_share, warmup=0.0)
+        settings = options.only(hard=1.0, gaze=gaze if predicts_gaze(teacher) else 0.0)
         taps = (SALIENCY,) if settings.gaze else ()
         objective = Objective(settings, tap_shapes(teacher, taps), {})
         super().__init__(teacher, objective, taps=taps, **kwargs)
@@ -76,15 +71,11 @@ class BlindLearner(Learner):
 
     def __init__(self, teacher: keras.Model, gaze_uniform_share: float = 0.05, **kwargs: Any) -> None:
         check_taps(teacher, (GAZE_TAP,))
-        settings = LossSettings(hard=0.0, gaze=1.0, gaze_uniform_share=gaze_uniform_share, warmup=0.0).without_teacher()
+        settings = LossSettings(gaze_uniform_share=gaze_uniform_share, warmup=0.0).only(gaze=1.0)
         objective = Objective(settings, tap_shapes(teacher, (GAZE_TAP,)), {})
         super().__init__(teacher, objective, taps=(GAZE_TAP,), **kwargs)
         self._again = lambda copy: BlindLearner(copy(teacher), gaze_uniform_share)
 
-    def _forward(self, batch: dict, teacher: dict | None, training: bool) -> tuple[dict, dict]:
+    def _seen(self, batch: dict) -> dict:
         shape = tf.shape(batch["gaze"])
-        uniform = tf.ones(shape) / tf.cast(shape[1] * shape[2], tf.float32)
-        blind = inputs_of(self.network, {**batch, "gaze": uniform})
-        outputs = self._network_pass()(blind, training=training)
-        terms = self.objective(batch, outputs, None)
-        return outputs, {"loss": self.objective.total(terms, 1.0), **terms, "regularisation": tf.constant(0.0)}
+        return {**batch, "gaze": tf.ones(shape) / tf.cast(shape[1] * shape[2], tf.float32)}

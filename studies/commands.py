@@ -63,7 +63,7 @@ def row_command(study: Study, row: Row) -> Command | None:
     flags: dict[str, Any] = {"seed": study.seed if row.seed is None else row.seed}
     if row.train is not None:
         config = row.config or source.config
-        words = [*(["--config", str(config)] if config else []), "--data", str(source.path), "--run", run]
+        words = [*(["--config", str(study.preset(config))] if config else []), "--data", str(source.path), "--run", run]
         flags["evaluate"] = False  # the study evaluates by itself, each artefact once
     else:
         words = [row.compress, fill(row.source, place), "--data", str(source.path), "--out", run]

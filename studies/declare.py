@@ -203,6 +203,11 @@ class Study(_Fields):
                     )
         return self
 
+    def preset(self, config: Path) -> Path:
+        """Where a preset lies: as it is named, or else below the folder above the study's own, as in a clone."""
+        in_clone = self.path.absolute().parent.parent / config
+        return in_clone if not config.exists() and in_clone.is_file() else config
+
     def rows(self) -> Iterator[Row]:
         """All rows, table after table."""
         for table in self.tables.values():

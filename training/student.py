@@ -99,7 +99,7 @@ def _pretrain(stage: Stage, student: keras.Model, history: History) -> list:
 
 def gaze_alone(loss: LossSettings) -> LossSettings:
     """The loss of the pretraining: KL(G' ‖ softmax of the saliency head), at its full weight from the first step."""
-    return dataclasses.replace(loss.without_teacher(), **{"hard": 0.0, "gaze": 1.0, "warmup": 0.0})
+    return dataclasses.replace(loss.only(gaze=1.0), **{"warmup": 0.0})
 
 
 def build_student(config: TrainConfig, data: Dataset, started: bool = False) -> keras.Model:

@@ -97,7 +97,7 @@ def print_fans(found: list[FanFound]) -> None:
         table.add_row(escape(one.name), *cells)
     console.print(table)
     blanked = sum(one.blanked for one in found)
-    console.print(f"--fan blank blanks {blanked} of {len(found)} and keeps {len(found) - blanked} whole", markup=False)
+    console.print(f"fan blank blanks {blanked} of {len(found)} and keeps {len(found) - blanked} whole", markup=False)
 
 
 def _recordings(manifest: str | os.PathLike) -> tuple[int, Iterator[tuple[str, list[np.ndarray]]]]:
@@ -132,7 +132,7 @@ def _write_sheet(path: Path, drawn: list[tuple[FanFound, Fan, np.ndarray]]) -> N
     rows = -(-len(drawn) // _IN_A_ROW)
     figure = Figure(figsize=(5.0 * _IN_A_ROW, 2.5 * rows + 0.6), layout="constrained")
     axes = figure.subplots(rows, 2 * _IN_A_ROW, squeeze=False).ravel()
-    figure.suptitle("The fan that was found (orange), and what --fan blank makes of the picture", fontsize=10)
+    figure.suptitle("The fan that was found (orange), and what fan blank makes of the picture", fontsize=10)
     for axis in axes:
         axis.set_axis_off()
     for number, (found, fan, picture) in enumerate(drawn):

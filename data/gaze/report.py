@@ -115,7 +115,7 @@ def _print_events(row: dict) -> None:
         table.add_row(f"{event['time_s']:,.3f}", escape(printable(event["text"], 120)))
     console.print(table)
     if (more := len(row["events"]) - _EVENTS_SHOWN) > 0:
-        console.print(f"and {more:,} more, which --json lists")
+        console.print(f"and {more:,} more, which the JSON lists")
 
 
 def _off_screen_text(row: dict) -> str:

@@ -213,6 +213,7 @@ def test_a_word_that_is_none_of_a_few_is_refused_with_those_there_are():
         (["--split", "holdout"], "split must be one of train, test, not 'holdout'"),
         (["--gaze", "left"], "gaze must be one of real, none, not 'left'"),
     ):
-        with pytest.raises(InputError, match=f"^{said}$"):
+        with pytest.raises(InputError, match=f"^{said}$") as refused:
             settings_of(Choice, parser, parser.parse_args(words))
+        assert refused.value.parameter == said.split()[0], "a command adds the flag"
     assert "--split {train,test}" in parser.format_help() and "--gaze {real,none}" in parser.format_help()

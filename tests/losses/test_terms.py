@@ -183,6 +183,14 @@ def test_only_a_weight_switches_it_on(term):
         alone.refuse_without_teacher("give one")
 
 
+@every_term
+def test_no_other_term_is_in_the_loss_of_one_alone(term):
+    """As in pretraining on the gaze alone: without those that need no teacher, and those that are on by default."""
+    one = SETTINGS.only(**{term.setting: 0.5})
+    assert one.active() == (term,)
+    assert all(getattr(one, option.name) == getattr(SETTINGS, option.name) for option in all_options())
+
+
 def test_the_hard_labels_share_with_the_soft_targets():
     settings = LossSettings(alpha=0.25, hard=2.0)
     assert settings.weight("hard") == 2.0 * 0.75 and settings.weight("soft") == 0.25

@@ -26,6 +26,23 @@ def test_paths_and_needs(study):
     assert [row.name for row in choose(study, only=["both"])] == ["big", "small", "sparse", "both"]
 
 
+def test_a_preset_is_found_from_any_folder(tmp_path, monkeypatch):
+    """What a command line names comes first, then what lies in the clone."""
+    (tmp_path / "clone" / "configs").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    text = STUDY.replace("path: data}", "path: data, config: configs/own.yaml}")
+    study = read(tmp_path / "clone" / "configs", text)
+    row = next(row for row in study.rows() if row.train is not None)
+    assert "configs/own.yaml" in row_command(study, row).words
+    own = tmp_path / "clone" / "configs" / "own.yaml"
+    own.write_text("seed: 0\n")
+    assert str(own) in row_command(study, row).words
+    (tmp_path / "elsewhere" / "configs").mkdir()
+    (tmp_path / "elsewhere" / "configs" / "own.yaml").write_text("seed: 0\n")
+    assert "configs/own.yaml" in row_command(study, row).words
+
+
 def test_words_are_what_a_shell_gives_back(tmp_path, monkeypatch):
     """The command that is shown, typed into a shell, is the command that is run."""
     monkeypatch.setenv("WEIGHTS", "/somewhere/private folder")
