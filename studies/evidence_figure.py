@@ -49,7 +49,7 @@ def draw(path: Path, tables: Sequence[Stored]) -> None:
         asked = [stored for stored in tables if stored.index["shares"] and len(stored.index["trainings"]) > 1]
         panels += [functools.partial(_draw_arms, stored=stored) for stored in asked or [largest]]
     for parts in folds.values():
-        draw_parts = _draw_folds if parts[0].index["positive"] else _draw_scanners
+        draw_parts = _draw_folds if parts[0].index["positive"] else draw_scanners
         panels.append(functools.partial(draw_parts, folds=parts))
     rows = math.ceil(len(panels) / _ABREAST)
     columns = math.ceil(len(panels) / max(1, rows))
@@ -132,7 +132,7 @@ def _draw_folds(axes: Axes, folds: Sequence[Stored]) -> None:
     _forest(axes, lines, "folds", f"area under the ROC curve of each fold\n{index['note'] or index['fold_of']}")
 
 
-def _draw_scanners(axes: Axes, folds: Sequence[Stored]) -> None:
+def draw_scanners(axes: Axes, folds: Sequence[Stored]) -> None:
     """A group of bars per fold, a bar per arm that has run on all of them, with its interval."""
     index = folds[0].index
     scores = {arm: found for arm in index["arms"] if len((found := arm_scores(folds, arm)).by_fold()) == len(folds)}
@@ -141,7 +141,10 @@ def _draw_scanners(axes: Axes, folds: Sequence[Stored]) -> None:
         each = [over_folds(one) for one in found.single_folds()]
         mean, low, high = np.array(each).T
         left = np.arange(len(folds)) + (place - (len(scores) - 1) / 2) * width
-        axes.bar(left, mean, width, color=PALETTE[place % len(PALETTE)], label=index["arms"][arm]["model"])
+        look: dict[str, Any] = {"color": PALETTE[place % len(PALETTE)], "edgecolor": "white", "linewidth": 0}
+        if place >= len(PALETTE):  # a second round through the colours
+            look["hatch"] = "/////"
+        axes.bar(left, mean, width, label=index["arms"][arm]["model"], **look)
         axes.errorbar(left, mean, [mean - low, high - mean], fmt="none", ecolor="0.25", elinewidth=0.9)
     axes.set_xticks(range(len(folds)), [textwrap.fill(fold.index["title"], 14) for fold in folds], fontsize=8)
     axes.set_ylim(0, 1)

@@ -96,7 +96,17 @@ def test_the_accuracies_of_the_scanners_are_those_of_the_tables():
     block = re.search(r"<!-- results: scanners -->(.*?)<!-- end of results -->", PAGE, re.DOTALL)[1]
     index = json.loads((folds[0] / "study.json").read_text(encoding="utf-8"))
     assert len(folds) == 3
-    for arm in ("today", "varied", "today_long", "varied_long", "teacher_today", "sononet_today", "sononet_4_today"):
+    for arm in (
+        "today",
+        "varied",
+        "today_long",
+        "varied_long",
+        "teacher_today",
+        "sononet_today",
+        "sononet_4_today",
+        "teacher_varied",
+        "sononet_varied",
+    ):
         found = [np.mean(list(accuracies(folder, arm).values())) for folder in folds if accuracies(folder, arm)]
         line = next(line for line in block.splitlines() if line.startswith(f"| {index['arms'][arm]['model']} |"))
         each = line.split("|")[-2].replace("not run", "").split()

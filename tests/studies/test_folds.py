@@ -5,6 +5,8 @@ import json
 
 import numpy as np
 import pytest
+from matplotlib.container import BarContainer
+from matplotlib.figure import Figure
 from scipy.stats import mannwhitneyu
 from scipy.stats import t as student
 from skimage.io import imread
@@ -12,7 +14,7 @@ from skimage.io import imread
 from common.errors import InputError
 from studies.declare import read_study
 from studies.evidence import blocks
-from studies.evidence_figure import draw
+from studies.evidence_figure import draw, draw_scanners
 from studies.folds import area, arm_scores, fold_difference, fold_paragraphs, over_folds
 from studies.statistics import interval
 from studies.stored import read_stored
@@ -203,6 +205,17 @@ def test_folds_and_scanners_are_panels_of_one_figure(folds, scanners, tmp_path):
     draw(tmp_path / "scanners.svg", scanners)
     text = (tmp_path / "scanners.svg").read_text()
     assert all(f">{fold.index['title']}<" in text for fold in scanners) and text.count(">the good<") == 1
+
+
+def test_no_two_arms_of_the_scanners_look_alike(tmp_path, rng):
+    label = np.arange(20) % 2
+    fold = write_fold(tmp_path / "both_0", {f"arm{k}.s0": rng.random(20) for k in range(9)}, label, positive="")
+    axes = Figure().subplots()
+    draw_scanners(axes, [fold])
+    looks = {
+        (bars[0].get_facecolor(), bars[0].get_hatch()) for bars in axes.containers if isinstance(bars, BarContainer)
+    }
+    assert len(looks) == 9
 
 
 def test_what_has_not_run_is_said(folds):
