@@ -129,7 +129,11 @@ def settings_of(cls: type[T], parser: Parser, parsed: jsonargparse.Namespace, **
     except InputError as error:
         # The message begins with the field; whoever typed its flag is given that, too.
         first = str(error).split(" ", 1)[0]
-        flags = {field.name for field in dataclasses.fields(cls) if not field.metadata.get("positional", False)}
+        flags = {
+            field.name
+            for field in dataclasses.fields(typing.cast(Any, cls))
+            if not field.metadata.get("positional", False)
+        }
         if error.parameter is None and first.partition(".")[0] in flags:
             error.parameter = first
         raise
