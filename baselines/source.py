@@ -146,14 +146,14 @@ def _check_unlabelled(source: Source) -> None:
 
 
 def student_options(source: Source, config: StudentConfig) -> dict:
-    """What the student was built with: as configured, or as `config.yaml` of its stage or run says, or the defaults.
+    """What the student was built with: as configured, or as `config.yaml` of its stage says, or the defaults.
 
     Raises:
-        InputError: they build another network than the one in the file, or are those of another run.
+        InputError: they build another network than the one in the file.
     """
     options = config.student_options
     if options is None:
-        stored = settings_of_artefact(source.path, source.metadata)
+        stored = settings_of_artefact(source.path)
         if stored.get("student") == source.metadata.name:
             options = stored.get("student_options")
     options = options or {}

@@ -75,7 +75,7 @@ def open_source(config: ExportConfig) -> Source:
     check_matches(metadata, data, tflite)
     content = tflite.read_bytes()
     _check_bytes(tflite, content, metadata)
-    return Source(run, tflite, content, metadata, settings_of_artefact(tflite, metadata), data, config.split)
+    return Source(run, tflite, content, metadata, settings_of_artefact(tflite), data, config.split)
 
 
 def _data_folder(config: ExportConfig, settings: dict[str, Any]) -> Path:

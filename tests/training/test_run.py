@@ -233,10 +233,9 @@ def test_each_stage_keeps_the_settings_that_it_was_trained_with(whole_run, run_c
     found = {part: read_mapping(run_copy / part / "config.yaml")["seed"] for part in ("", "teacher", "student", "int8")}
     assert found == {"": 4, "teacher": 4, "student": 3, "int8": 3}
     student = run_copy / "student" / "student.keras"
-    assert settings_of_artefact(student, read_metadata(student))["seed"] == 3
-    (run_copy / "student" / "config.yaml").unlink()  # as older runs are
-    with pytest.raises(InputError, match=r"config\.yaml: has seed 4, and .*student\.keras was trained with 3: give"):
-        settings_of_artefact(student, read_metadata(student))
+    assert settings_of_artefact(student)["seed"] == 3
+    (run_copy / "student" / "config.yaml").unlink()
+    assert settings_of_artefact(student) == {}, "the run's are of its latest command, and may be of another student"
 
 
 def test_a_teacher_that_was_deleted_is_named(whole_run, run_copy, capsys):
