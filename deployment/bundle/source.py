@@ -68,6 +68,8 @@ def open_source(config: ExportConfig) -> Source:
     verify(tflite, metadata)
     if path_kind(run / "config.yaml") != "file":
         raise InputError(f"{run}: there is no config.yaml in it, so it is no run folder: name one that train.py wrote")
+    if not (settings := settings_of_artefact(tflite)):
+        raise InputError(f"{tflite.parent}: there is no config.yaml of this stage in it: let train.py train it again")
     data = open_dataset(_data_folder(config, strict_yaml.read_mapping(run / "config.yaml")))
     data.frames(config.split)
     if not data.labelled_frames(config.split):
@@ -75,7 +77,7 @@ def open_source(config: ExportConfig) -> Source:
     check_matches(metadata, data, tflite)
     content = tflite.read_bytes()
     _check_bytes(tflite, content, metadata)
-    return Source(run, tflite, content, metadata, settings_of_artefact(tflite), data, config.split)
+    return Source(run, tflite, content, metadata, settings, data, config.split)
 
 
 def _data_folder(config: ExportConfig, settings: dict[str, Any]) -> Path:

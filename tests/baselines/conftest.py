@@ -40,5 +40,5 @@ def run(tmp_path_factory):
             metadata = Metadata(name, CLASSES, FRAME_SIZE, "logits", stage, inputs, gaze_map_size=(6, 8))
             write_metadata(path, metadata)
         config = {"student": small.NAME, "student_options": {}}
-        (folder / "run" / "config.yaml").write_text(yaml.safe_dump(config))
+        (folder / "run" / "student" / "config.yaml").write_text(yaml.safe_dump(config))
     return folder, data

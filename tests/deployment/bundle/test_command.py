@@ -34,7 +34,7 @@ BAD = [
     (["{data}"], "there is no 8-bit student"),
     (["{broken}"], "its SHA-256 is"),
     (["{moved}"], "name it in data"),
-    (["{mixed}"], "has seed 4, and"),
+    (["{bare}"], "no config.yaml of this stage"),
     (["{run}", "--data", "{tmp}"], "dataset.json"),
     (["{run}", "--data", "{smaller}"], "takes frames of 48×64"),
     (["{run}", "--split", "holdout"], "split must be one of"),
@@ -52,11 +52,11 @@ def places(run, data, tmp_path_factory):
     with (folder / "broken" / "int8" / "student_int8.tflite").open("r+b") as stream:
         stream.seek(5000)
         stream.write(b"damage")
-    shutil.copytree(run, folder / "mixed")
-    (folder / "mixed" / "config.yaml").write_text(f"data: {data}\nseed: 4\n")
+    shutil.copytree(run, folder / "bare")
+    (folder / "bare" / "int8" / "config.yaml").unlink()
     shutil.copytree(run, folder / "moved")
     (folder / "moved" / "config.yaml").write_text("data: gone\nseed: 0\n")
-    return {"run": run, "data": data, **{name: folder / name for name in ("smaller", "broken", "mixed", "moved")}}
+    return {"run": run, "data": data, **{name: folder / name for name in ("smaller", "broken", "bare", "moved")}}
 
 
 @pytest.mark.parametrize(("words", "message"), BAD)

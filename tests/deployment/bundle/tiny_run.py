@@ -66,7 +66,8 @@ def write_run(folder, data):
     post_training_int8(student, [frames], folder / "int8" / "student_int8.tflite", metadata)
     fit_artefact(folder / "int8" / "student_int8.tflite", opened, 0.95)
     settings = {"data": str(data), "run": str(folder), "student": "shapes_net", "seed": 3, "distil": {"epochs": 12}}
-    (folder / "config.yaml").write_text(yaml.safe_dump(settings))
+    for place in (folder, folder / "student", folder / "int8"):
+        (place / "config.yaml").write_text(yaml.safe_dump(settings))
     lines = [f"student,{epoch + 1},{loss}" for epoch, loss in enumerate(history["loss"])]
     (folder / "history.csv").write_text("stage,epoch,loss\n" + "\n".join(lines) + "\n")
     return folder
