@@ -16,7 +16,7 @@ import shlex
 import sys
 
 from common.console import console, say
-from common.errors import InputError, run_command
+from common.errors import run_command
 from common.parsing import Parser, PlainHelp, settings_of
 from common.shown import shown_text
 from evaluation.config import EvaluateConfig
@@ -60,19 +60,11 @@ def main(argv: list[str]) -> None:
 
 
 def _fit(config: EvaluateConfig, target: float) -> None:
-    """Fit thresholds, filters and the rule for unlike frames on the data set's own splits, into the metadata."""
-    from data.dataset import diagnosed, open_dataset
-    from evaluation.fitting import can_fit_threshold, fit_artefact
+    """Fit, and say what each artefact's threshold keeps."""
+    from evaluation.fitting import fit_artefacts
 
-    data = open_dataset(config.data, verify=config.verify or None)
-    if not can_fit_threshold(data):
-        raise InputError(
-            f"{data.path}: has no labelled frame in its validation split to fit a threshold on: give another data set, "
-            "or leave fit out"
-        )
-    for path in config.artefacts:
-        with diagnosed(data.path):
-            decision = fit_artefact(path, data, target, trust=config.trust).decision
+    for path, metadata in fit_artefacts(config, target):
+        decision = metadata.decision
         assert decision is not None  # there is a labelled frame
         point = decision.still
         console.print(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
 
 from common.console import notice
-from data.dataset import Dataset, open_dataset
+from common.errors import InputError
+from common.typed import StrPath
+from data.dataset import Dataset, diagnosed, open_dataset
 from data.splits import SPLITS
 from evaluation.artefacts import (
     Artefact,
@@ -22,6 +25,7 @@ from evaluation.artefacts import (
     write_metadata,
 )
 from evaluation.artefacts.runners import keras_runner
+from evaluation.config import EvaluateConfig
 from evaluation.decision import TARGET, fit_decision
 from evaluation.ood import chunks, fit_ood, share_flagged
 from evaluation.predictions import predict_split
@@ -63,6 +67,30 @@ def fit_artefact(path: str | os.PathLike, data: Dataset, target: float = TARGET,
     )
     write_metadata(path, metadata)
     return metadata
+
+
+def fit_artefacts(config: EvaluateConfig, target: float = TARGET) -> Iterator[tuple[StrPath, Metadata]]:
+    """Fit thresholds, filters and the rule for unlike frames on the data set's own splits, into artefacts' metadata.
+
+    Args:
+        config: names the artefacts and the data set. target: accuracy asked for on the frames that are kept.
+
+    Yields:
+        (path, its new metadata) of each artefact, once they are written.
+
+    Raises:
+        InputError: a data set without a labelled validation frame; else as `fit_artefact`.
+    """
+    data = open_dataset(config.data, verify=config.verify or None)
+    if not can_fit_threshold(data):
+        raise InputError(
+            f"{data.path}: has no labelled frame in its validation split to fit a threshold on: give another data set, "
+            "or leave fit out"
+        )
+    for path in config.artefacts:
+        with diagnosed(data.path):
+            metadata = fit_artefact(path, data, target, trust=config.trust)
+        yield path, metadata
 
 
 def can_fit_threshold(data: Dataset) -> bool:
