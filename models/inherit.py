@@ -13,7 +13,8 @@ import numpy as np
 
 from common.errors import InputError
 from models.channel_pruning import best_channels, prunable_layers, remove_channels
-from models.preprocess import Standardise
+from models.layers import STANDARDISE
+from models.preprocess import STANDARD_DEVIATION
 from models.reconstruction import reconstruct
 
 
@@ -23,6 +24,11 @@ def check_inheritable(student: keras.Model, teacher: keras.Model) -> None:
     Raises:
         InputError: naming the first layer that differs.
     """
+    if _standardises(student) and not _standardises(teacher):
+        raise InputError(
+            f"student_init 'teacher': student {student.name} standardises its frames, and teacher {teacher.name} takes "
+            "them as they are: build both with standardise true, or the student with false"
+        )
     there = {layer.name: layer for layer in teacher.layers}
     free = {layer.name for layer in prunable_layers(teacher)}
     first = next(layer for layer in student.layers if layer.weights)
@@ -57,7 +63,7 @@ def inherit(student: keras.Model, teacher: keras.Model, batches: Iterable[Mappin
     """Give a student the weights of its teacher's best channels, each layer refitted to the teacher's outputs.
 
     Which channels are the best is decided by the sum of their absolute weights (Li et al. 2017).
-    The student sees frames as they are: where the teacher standardises them, its first
+    Where the teacher standardises its frames and the student takes them as they are, the student's first
     convolution takes in the mean of that over the frames given.
 
     Args:
@@ -80,21 +86,28 @@ def inherit(student: keras.Model, teacher: keras.Model, batches: Iterable[Mappin
     for layer in student.layers:
         if layer.weights:
             layer.set_weights(smaller.get_layer(layer.name).get_weights())
-    if any(isinstance(layer, Standardise) for layer in teacher.layers):
+    if _standardises(student):
+        first = next(layer for layer in student.layers if layer.weights)
+        first.kernel.assign(STANDARD_DEVIATION * first.kernel)
+    elif _standardises(teacher):
         _take_frames_as_they_are(student, np.concatenate([np.asarray(batch["frame"]) for batch in batches]))
 
 
 def _take_frames_as_they_are(student: keras.Model, frames: np.ndarray) -> None:
-    """Fold `Standardise`, 255·(x − mean)/deviation, into the first convolution and the normalisation behind it."""
+    """Fold `models.preprocess.Standardise` into the first convolution and the normalisation behind it."""
     first, norm = (
         next(layer for layer in student.layers if isinstance(layer, kind))
         for kind in (keras.layers.Conv2D, keras.layers.BatchNormalization)
     )
-    gain = 255.0 / np.maximum(frames.std(axis=(1, 2, 3)), 1e-4)
+    gain = STANDARD_DEVIATION / np.maximum(frames.std(axis=(1, 2, 3)), 1e-4)
     offset = float(np.mean(gain * frames.mean(axis=(1, 2, 3))))
     kernel = first.get_weights()[0]
     first.kernel.assign(float(gain.mean()) * kernel)
     norm.moving_mean.assign(norm.moving_mean + offset * kernel.sum(axis=(0, 1, 2)))
+
+
+def _standardises(model: keras.Model) -> bool:
+    return any(layer.name == STANDARDISE for layer in model.layers)
 
 
 def _channels(layer: keras.layers.Layer) -> tuple[tuple, int]:

@@ -8,6 +8,9 @@ from types import ModuleType
 from common.errors import InputError
 from common.tensors import Tensor
 
+# The layer in which a network standardises its frames.
+STANDARDISE = "standardise"
+
 
 def channels(count: int, width: float, divisor: int = 4) -> int:
     """Channels at a width multiplier: a multiple of `divisor` (SIMD lanes), at least 8 or `count`.
@@ -34,6 +37,31 @@ def check_frame(model: str, frame_shape: tuple[int, int, int], least: int = 32) 
             f"model {model}: a frame of {height}×{width} vanishes in its poolings: give frames of at least "
             f"{least}×{least}"
         )
+
+
+def frame_input(
+    keras_module: ModuleType, frame_shape: tuple[int, int, int], standardise: bool
+) -> tuple[Tensor, Tensor]:
+    """A student's input `frame`, and what its first convolution takes of it.
+
+    Args:
+        keras_module: `keras` or `tf_keras`.
+        frame_shape: (H, W, C).
+        standardise: each frame minus its mean, over its standard deviation (Baumgartner et al., TMI 2017), so that the
+            answer is the same for any gain and offset; a constant frame gives zeros. In an 8-bit file these few
+            operations compute in float.
+
+    Returns:
+        The input [B, H, W, C] in [0, 1], and the same or the standardised frame.
+    """
+    frame = keras_module.Input(frame_shape, name="frame")
+    if not standardise:
+        return frame, frame
+    # Of the layers that both Keras have, the one that does it; its floor lies far below one grey level's worth.
+    norm = keras_module.layers.LayerNormalization(
+        axis=(1, 2, 3), epsilon=1e-6, center=False, scale=False, dtype="float32", name=STANDARDISE
+    )
+    return frame, norm(frame)
 
 
 def stage_depths(model: str, depths: Sequence[int], stages: int = 4) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from common.tensors import Tensor
 from models.imagenet import ImageNetWeights
-from models.layers import bn_relu, channels, conv_bn_relu, stage_depths
+from models.layers import bn_relu, channels, conv_bn_relu, frame_input, stage_depths
 from models.registry import register
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def build_v1(
     *,
     width: float = 0.25,
     dropout: float = 0.2,
+    standardise: bool = False,
 ) -> keras.Model:
     """MobileNet v1 with a width multiplier.
 
@@ -70,12 +71,13 @@ def build_v1(
         num_classes: number of logits.
         width: multiplier of all channels.
         dropout: before the classifier.
+        standardise: each frame, inside the network; see `models.layers.frame_input`.
 
     Returns:
         Model [B, H, W, C] → logits [B, num_classes]; taps stride4, 8, 16, 32.
     """
-    inputs = keras_module.Input(frame_shape, name="frame")
-    x = conv_bn_relu(keras_module, inputs, channels(32, width), 3, strides=2, name="stem", cap=6.0)
+    inputs, x = frame_input(keras_module, frame_shape, standardise)
+    x = conv_bn_relu(keras_module, x, channels(32, width), 3, strides=2, name="stem", cap=6.0)
     for number, (filters, strides, tap) in enumerate(_BLOCKS_V1, 1):
         name = f"block{number}"
         x = _depthwise(keras_module, x, strides, name)
@@ -124,6 +126,7 @@ def build_v2(
     head_width: float | None = None,
     depths: Sequence[int] = DEPTHS_V2,
     dropout: float = 0.2,
+    standardise: bool = False,
 ) -> keras.Model:
     """MobileNet v2: inverted residuals with linear bottlenecks, with a width multiplier.
 
@@ -144,6 +147,7 @@ def build_v2(
             model: 0.35 with one input channel and four classes has 415,044 parameters then.
         depths: blocks of each of the seven stages.
         dropout: before the classifier.
+        standardise: each frame, inside the network; see `models.layers.frame_input`.
 
     Returns:
         Model [B, H, W, C] → logits [B, num_classes]; taps stride4, 8, 16, 32.
@@ -152,8 +156,8 @@ def build_v2(
         InputError: depths that can't be.
     """
     depths = stage_depths("mobilenet_v2", depths, len(_STAGES_V2))
-    inputs = keras_module.Input(frame_shape, name="frame")
-    x = conv_bn_relu(keras_module, inputs, _divisible(32, width), 3, strides=2, name="stem", cap=6.0)
+    inputs, x = frame_input(keras_module, frame_shape, standardise)
+    x = conv_bn_relu(keras_module, x, _divisible(32, width), 3, strides=2, name="stem", cap=6.0)
     grid, number = 2, 0
     for (expansion, filters, first), blocks in zip(_STAGES_V2, depths, strict=True):
         for strides in (first, *[1] * (blocks - 1)):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from models.gaze_fusion import GazeFusion
 
 PREPROCESSES = ("none", "imagenet")
+# Of a frame that a teacher standardises: that of the frames which SonoNet's weights were trained on.
+STANDARD_DEVIATION = 255.0
 
 # Per channel: (frame × 255 − mean) / deviation, in the order in which the weights take the channels.
 _IMAGENET = {
@@ -103,7 +105,7 @@ class Standardise(keras.layers.Layer):
         centred = frame - ops.mean(frame, axis=(1, 2, 3), keepdims=True)
         variance = ops.mean(ops.square(centred), axis=(1, 2, 3), keepdims=True)
         # The floor lies far below one grey level's worth, and keeps 0/0 out.
-        return centred * (255.0 / ops.sqrt(ops.maximum(variance, 1e-8)))
+        return centred * (STANDARD_DEVIATION / ops.sqrt(ops.maximum(variance, 1e-8)))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape

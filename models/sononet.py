@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from common.grid import GAZE_STRIDE
 from common.tensors import Tensor
 from models.gaze_fusion import GAZE, GazeFusion, GazeOptions
-from models.layers import channels, check_frame, conv_bn_relu
-from models.preprocess import Standardise
+from models.layers import STANDARDISE, channels, check_frame, conv_bn_relu, frame_input
+from models.preprocess import STANDARD_DEVIATION, Standardise
 from models.registry import register
 
 if TYPE_CHECKING:
@@ -76,8 +76,9 @@ def build_student(
     *,
     width: float = 1.0,
     dropout: float = 0.2,
+    standardise: bool = False,
 ) -> keras.Model:
-    """SonoNet with few filters, from frames as they are.
+    """SonoNet with few filters.
 
     Args:
         filters: channels of the first layer.
@@ -86,18 +87,19 @@ def build_student(
         num_classes: number of logits.
         width: multiplier of all channels.
         dropout: before the classifying convolution.
+        standardise: each frame, inside the network; see `models.layers.frame_input`.
 
     Returns:
         Model [B, H, W, C] → logits [B, num_classes]; taps stride4, 8, 16.
     """
-    frame = keras_module.Input(frame_shape, name="frame")
-    logits = classify(keras_module, frame, filters, num_classes, width, dropout)
+    frame, x = frame_input(keras_module, frame_shape, standardise)
+    logits = classify(keras_module, x, filters, num_classes, width, dropout)
     return keras_module.Model(frame, logits, name=f"sononet_{filters}")
 
 
 def start(frame: Tensor, standardise: bool) -> tuple[Tensor, float]:
     """What the first convolution takes, and how many times a frame's magnitude it has."""
-    return (Standardise(name="standardise", dtype="float32")(frame), 255.0) if standardise else (frame, 1.0)
+    return (Standardise(name=STANDARDISE, dtype="float32")(frame), STANDARD_DEVIATION) if standardise else (frame, 1.0)
 
 
 def classify(

@@ -19,7 +19,7 @@ from common.errors import InputError
 from common.files import check_file
 from common.npz import read_npz
 from models.layers import channels
-from models.registry import create
+from models.registry import create, find
 from models.sononet import ADAPTATION, BLOCKS
 from models.weights import assign_weights
 
@@ -117,7 +117,7 @@ def check_sononet(name: str, options: dict, path: str | os.PathLike) -> None:
         InputError: no SonoNet teacher, another number of filters, no standardising.
     """
     filters = read_sononet_npz(path)[0].kernel.shape[-1]
-    if "standardise" not in options:
+    if find(name).role != "teacher" or "standardise" not in options:
         raise InputError(f"{path}: holds weights of a SonoNet teacher, the model is {name}: choose sononet_{filters}")
     by_option = "filters" in options
     own = channels(options["filters"] if by_option else int(name.removeprefix("sononet_")), options["width"])

@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
 from common.tensors import Tensor
-from models.layers import channels, conv_bn_relu
+from models.layers import channels, conv_bn_relu, frame_input
 from models.registry import register
 
 if TYPE_CHECKING:
@@ -40,12 +40,13 @@ def build_1_0(
     width: float = 0.44,
     dropout: float = 0.2,
     batch_norm: bool = True,
+    standardise: bool = False,
 ) -> keras.Model:
     """SqueezeNet 1.0: a 7×7 stem of 96 filters, and poolings later than in 1.1.
 
     Args and returns: as `build_1_1`.
     """
-    options = width, dropout, batch_norm
+    options = width, dropout, batch_norm, standardise
     return _build("squeezenet_1_0", keras_module, frame_shape, num_classes, _LAYOUT_1_0, (96, 7), *options)
 
 
@@ -67,6 +68,7 @@ def build_1_1(
     width: float = 0.45,
     dropout: float = 0.2,
     batch_norm: bool = True,
+    standardise: bool = False,
 ) -> keras.Model:
     """SqueezeNet 1.1 with a width multiplier and batch normalisation.
 
@@ -80,11 +82,12 @@ def build_1_1(
         width: multiplier of all channels.
         dropout: before the classifying convolution.
         batch_norm: False gives the published layers.
+        standardise: each frame, inside the network; see `models.layers.frame_input`.
 
     Returns:
         Model [B, H, W, C] → logits [B, num_classes]; taps stride4, 8, 16.
     """
-    options = width, dropout, batch_norm
+    options = width, dropout, batch_norm, standardise
     return _build("squeezenet_1_1", keras_module, frame_shape, num_classes, _LAYOUT_1_1, (64, 3), *options)
 
 
@@ -98,11 +101,12 @@ def _build(
     width: float,
     dropout: float,
     batch_norm: bool,
+    standardise: bool,
 ) -> keras.Model:
-    inputs = keras_module.Input(frame_shape, name="frame")
+    inputs, x = frame_input(keras_module, frame_shape, standardise)
     conv: Callable[..., Tensor] = conv_bn_relu if batch_norm else _conv_relu
     filters, size = stem
-    x = conv(keras_module, inputs, channels(filters, width), size, strides=2, name="stem")
+    x = conv(keras_module, x, channels(filters, width), size, strides=2, name="stem")
     stride, number = 2, 1
     for place, item in enumerate(layout):
         if item == "pool":

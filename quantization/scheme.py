@@ -74,6 +74,9 @@ def _scheme() -> type:
             super().__init__()
             config = DepthwiseQuantizeConfig(["depthwise_kernel"], ["activation"], False)
             self._layer_quantize_map[tf_keras().layers.DepthwiseConv2D] = config
+            # A network that standardises its frames: what this gives is quantized, itself it stays in float.
+            output = default_8bit_quantize_registry.Default8BitQuantizeConfig([], [], True)
+            self._layer_quantize_map[tf_keras().layers.LayerNormalization] = output
 
     class Scheme(default_8bit_quantize_scheme.Default8BitQuantizeScheme):
         def get_quantize_registry(self) -> QuantizeRegistry:

@@ -30,9 +30,9 @@ def teacher(width=0.25, **options):
     return made
 
 
-def student(name="sononet_8", width=0.5):
+def student(name="sononet_8", width=0.5, **options):
     keras.utils.set_random_seed(2)
-    return models.create(name, (*SIZE, 1), 3, width=width)
+    return models.create(name, (*SIZE, 1), 3, width=width, **options)
 
 
 def batches(count=2, seed=0):
@@ -67,6 +67,19 @@ def test_standardisation_goes_into_the_first_convolution():
         return np.array(keras.Model(model.inputs[0], model.get_layer("conv1_1_bn").output)(frame, training=False))
 
     np.testing.assert_allclose(first(to)[:, 1:-1, 1:-1], first(of)[:, 1:-1, 1:-1], rtol=1e-3, atol=1e-3)
+
+
+def test_a_student_that_standardises_too_becomes_its_teacher():
+    of, to = teacher(), student(standardise=True)
+    frame = batches()[0]["frame"]
+    inherit(to, of, batches())
+    wanted = np.array(of(frame, training=False))
+    np.testing.assert_allclose(to(frame, training=False), wanted, atol=1e-3 * abs(wanted).max())
+
+
+def test_a_student_that_standardises_does_not_start_as_a_teacher_that_does_not():
+    with pytest.raises(InputError, match="student sononet_8 standardises its frames, and teacher sononet_16 takes"):
+        check_inheritable(student(standardise=True), teacher(standardise=False))
 
 
 @pytest.fixture(scope="module")

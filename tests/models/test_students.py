@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from common.errors import InputError
-from models.registry import create, find, outline
-from tests.models.zoo import count
+from models.registry import create, find, names, outline
+from tests.models.zoo import count, inputs_of, small
 
 # Published widths, at which the rounding to multiples of 8 does something.
 WIDTHS_V2 = (0.35, 0.75, 1.4)
@@ -72,3 +72,23 @@ def test_squeezenet_stems_and_pooling_places(name, stem):
     fires = {pool: names[names.index(pool) + 1].split("_")[0] for pool in ("pool4", "pool8", "pool16")}
     later = {"squeezenet_1_0": ("fire2", "fire5", "fire9"), "squeezenet_1_1": ("fire2", "fire4", "fire6")}
     assert tuple(fires.values()) == later[name]
+
+
+@pytest.mark.parametrize("name", [name for name in names("student") if "standardise" in find(name).options])
+def test_a_student_that_standardises_gives_the_same_answer_for_any_gain_and_offset(name):
+    model, plain = small(name, standardise=True), small(name)
+    assert model.count_params() == plain.count_params()
+    frames = inputs_of(model, 3)
+    wanted = np.array(model(frames, training=False))
+    np.testing.assert_allclose(model(0.3 * frames + 0.4, training=False), wanted, atol=1e-3 * abs(wanted).max())
+    moved = np.array(plain(0.3 * frames + 0.4, training=False)) - np.array(plain(frames, training=False))
+    assert abs(moved).max() > 1e-2 * abs(wanted).max()
+    assert np.isfinite(np.array(model(np.full_like(frames, 0.5), training=False))).all()
+
+
+def test_standardised_frames_have_mean_0_and_deviation_1():
+    model = small("sononet_4", standardise=True)
+    frames = inputs_of(model, 3)
+    given = np.array(keras.Model(model.input, model.get_layer("standardise").output)(0.1 * frames + 0.2))
+    wanted = (frames - frames.mean((1, 2, 3), keepdims=True)) / frames.std((1, 2, 3), keepdims=True)
+    np.testing.assert_allclose(given, wanted, atol=3e-3)

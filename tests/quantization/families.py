@@ -37,7 +37,7 @@ def export(name, folder):
     options = _OPTIONS.get(name, dict(models.find(name).small))
     images = blobs.frames(64, seed=3)[0].astype(np.float32) / 255
     student = models.create(name, (*blobs.SIZE, 1), 4, **options)
-    student = _trained(student) if name == "mobilenet_v2" else _fitted(blobs.randomised(student))
+    student = _trained(student) if name == "mobilenet_v2" else fitted(blobs.randomised(student))
     copy = build_legacy_copy(student, name, options)
     metadata = Metadata(name, blobs.CLASSES, blobs.SIZE, "logits", "student")
     files = {"int8": folder / f"{name}_int8.tflite"}
@@ -66,7 +66,7 @@ def _trained(student):
     return student
 
 
-def _fitted(student):
+def fitted(student):
     """A student that tells the blobs apart without a training: random features, and the best last layer on them.
 
     Moving statistics are those of the frames, so that no layer's values vanish and rounding is not amplified; the

@@ -10,11 +10,13 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
+import models
 from common.errors import InputError
 from evaluation.artefacts import Metadata, read_metadata
+from quantization.qat import quantize
 from quantization.saved_model import export_saved_model
 from quantization.tflite import export_float_tflite, export_int8, post_training_int8
-from tests.quantization import blobs, small
+from tests.quantization import blobs, families, small
 from tests.quantization.interpret import probabilities, run_tflite
 
 
@@ -92,6 +94,35 @@ def test_a_raw_byte_is_one_step_of_the_input_and_all_is_integer(exported, kind):
     assert "DEQUANTIZE" not in operations
     # One at each end, between uint8 and int8; none within.
     assert operations.count("QUANTIZE") == 2
+
+
+def test_a_student_that_standardises_is_integer_from_its_first_convolution_on(tmp_path):
+    """And that takes the same of a frame and of a darker one of less contrast, up to rounding."""
+    options, path = {"width": 0.25, "standardise": True}, tmp_path / "student_int8.tflite"
+    seen, images = (blobs.frames(count, seed=count)[0] for count in (256, 64))
+    student = families.fitted(blobs.randomised(models.create("sononet_4", (*blobs.SIZE, 1), 4, **options)))
+    quantized = quantize(student, "sononet_4", options, [seen / np.float32(255)])
+    export_int8(quantized, path, Metadata("sononet_4", blobs.CLASSES, blobs.SIZE, "logits", "student"))
+    interpreter = Interpreter(model_path=str(path), experimental_preserve_all_tensors=True)
+    interpreter.allocate_tensors()
+    operations = [operation["op_name"] for operation in interpreter._get_ops_details()]
+    first = operations.index("CONV_2D")
+    assert "RSQRT" in operations[:first]
+    assert not {"DEQUANTIZE", "RSQRT", "MUL", "SUB"} & set(operations[first:])
+    details = {detail["index"]: detail for detail in interpreter.get_tensor_details()}
+    standardised = details[interpreter._get_ops_details()[first]["inputs"][0]]
+    scale, zero_point = standardised["quantization"]
+    for image in [*images[:4], *np.rint(images[:4] * 0.5 + 20).astype(np.uint8)]:
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image[None])
+        interpreter.invoke()
+        given = scale * (interpreter.get_tensor(standardised["index"])[0].astype(float) - zero_point)
+        wanted = (image - image.mean()) / image.std()
+        # Half a step is rounding; the frame's mean is rounded to a grey level besides.
+        np.testing.assert_allclose(given, np.clip(wanted, given.min(), given.max()), atol=scale + 0.5 / image.std())
+    given, wanted = run_tflite(path, images), probabilities(quantized.model, images)
+    assert len(np.unique(wanted.argmax(-1))) == 4
+    # Random features pass on more of the mean's rounding than trained ones.
+    assert np.corrcoef(given.ravel(), wanted.ravel())[0, 1] > 0.9
 
 
 def test_float_tflite_gives_the_students_probabilities(exported, trained, held_out):
