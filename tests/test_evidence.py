@@ -133,6 +133,17 @@ def test_the_readme_says_what_the_tables_say_of_the_scanners(arm, named):
     assert re.search(rf"On scanners left out of it [^(]*(\(75 KB\))?[^(]*{named}(?: has)? {mean:.3f}", README)
 
 
+def test_the_differences_of_the_summary_are_those_of_the_tables():
+    summary = PAGE.partition("## In short")[2].partition("\n## ")[0]
+    tables = re.findall(r"<!-- results: .*?<!-- end of results -->", PAGE, re.DOTALL)
+    found = re.findall(r"([+−][\d.]+) \(([−\d.]+) to ([\d.]+)\)", summary)
+    assert len(found) >= 11
+    for difference, low, high in found:
+        low, difference = low.replace("−", "-"), difference.replace("−", "-")
+        row = f"| {difference} | {low if low.startswith('-') else '+' + low} to +{high} |"
+        assert any(row in block for block in tables), row
+
+
 def test_the_manifests_of_the_folds_test_each_image_once(tmp_path, monkeypatch):
     if "GAZE_POLYPS_DIR" not in os.environ:
         pytest.skip("the polyps' images and fixations: GAZE_POLYPS_DIR is not set")
