@@ -21,6 +21,7 @@ from data.labels import limit_labels
 from data.pipeline import PipelineSettings, frames_taken, training_batches
 from evaluation.artefacts import Metadata, read_metadata
 from evaluation.describing import described
+from models.layers import standardises
 from models.objective import Objective
 from models.registry import check_options
 from training.config import check_budget
@@ -160,7 +161,7 @@ def student_options(source: Source, config: StudentConfig) -> dict:
     check_options(source.metadata.name, options)
     shape, classes = source.model.input_shape[1:], source.model.output_shape[-1]
     built = models.create(source.metadata.name, shape, classes, **options)
-    if _shapes(built) != _shapes(source.model):
+    if _shapes(built) != _shapes(source.model) or standardises(built) != standardises(source.model):
         raise InputError(
             f"{source.path}: is no {source.metadata.name} with the options {options or 'that are its defaults'}: "
             "give the ones that it was trained with as student_options"

@@ -13,7 +13,7 @@ import numpy as np
 
 from common.errors import InputError
 from models.channel_pruning import best_channels, prunable_layers, remove_channels
-from models.layers import STANDARDISE
+from models.layers import standardises
 from models.preprocess import STANDARD_DEVIATION
 from models.reconstruction import reconstruct
 
@@ -24,7 +24,7 @@ def check_inheritable(student: keras.Model, teacher: keras.Model) -> None:
     Raises:
         InputError: naming the first layer that differs.
     """
-    if _standardises(student) and not _standardises(teacher):
+    if standardises(student) and not standardises(teacher):
         raise InputError(
             f"student_init 'teacher': student {student.name} standardises its frames, and teacher {teacher.name} takes "
             "them as they are: build both with standardise true, or the student with false"
@@ -86,10 +86,10 @@ def inherit(student: keras.Model, teacher: keras.Model, batches: Iterable[Mappin
     for layer in student.layers:
         if layer.weights:
             layer.set_weights(smaller.get_layer(layer.name).get_weights())
-    if _standardises(student):
+    if standardises(student):
         first = next(layer for layer in student.layers if layer.weights)
         first.kernel.assign(STANDARD_DEVIATION * first.kernel)
-    elif _standardises(teacher):
+    elif standardises(teacher):
         _take_frames_as_they_are(student, np.concatenate([np.asarray(batch["frame"]) for batch in batches]))
 
 
@@ -104,10 +104,6 @@ def _take_frames_as_they_are(student: keras.Model, frames: np.ndarray) -> None:
     kernel = first.get_weights()[0]
     first.kernel.assign(float(gain.mean()) * kernel)
     norm.moving_mean.assign(norm.moving_mean + offset * kernel.sum(axis=(0, 1, 2)))
-
-
-def _standardises(model: keras.Model) -> bool:
-    return any(layer.name == STANDARDISE for layer in model.layers)
 
 
 def _channels(layer: keras.layers.Layer) -> tuple[tuple, int]:

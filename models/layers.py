@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from common.errors import InputError
 from common.tensors import Tensor
+
+if TYPE_CHECKING:
+    import keras
 
 # The layer in which a network standardises its frames.
 STANDARDISE = "standardise"
@@ -48,8 +52,8 @@ def frame_input(
         keras_module: `keras` or `tf_keras`.
         frame_shape: (H, W, C).
         standardise: each frame minus its mean, over its standard deviation (Baumgartner et al., TMI 2017), so that the
-            answer is the same for any gain and offset; a constant frame gives zeros. In an 8-bit file these few
-            operations compute in float.
+            answer does not change where all grey levels are multiplied or a constant is added; a constant frame gives
+            zeros. In the 8-bit file of quantization-aware training most of it computes in float.
 
     Returns:
         The input [B, H, W, C] in [0, 1], and the same or the standardised frame.
@@ -62,6 +66,11 @@ def frame_input(
         axis=(1, 2, 3), epsilon=1e-6, center=False, scale=False, dtype="float32", name=STANDARDISE
     )
     return frame, norm(frame)
+
+
+def standardises(model: keras.Model) -> bool:
+    """Whether a model, of `keras` or `tf_keras`, has a layer that standardises its frames: one without weights."""
+    return any(layer.name == STANDARDISE for layer in model.layers)
 
 
 def stage_depths(model: str, depths: Sequence[int], stages: int = 4) -> tuple[int, ...]:

@@ -52,7 +52,13 @@ def _ours_v1(name: str) -> str:
     small={"width": 0.1},
     published=[((224, 224, 3), 1000, {"width": 1.0}, 4_253_864), ((112, 144, 1), 4, {"width": 0.25}, 219_428)],
     width_below={150_000: 0.2, 50_000: 0.1},
-    imagenet=ImageNetWeights("MobileNet", _ours_v1, widths=(0.25, 0.5, 0.75, 1.0), widest=("block13_pw_conv", 1024)),
+    imagenet=ImageNetWeights(
+        "MobileNet",
+        _ours_v1,
+        widths=(0.25, 0.5, 0.75, 1.0),
+        layout=lambda options: {"standardise": False},
+        widest=("block13_pw_conv", 1024),
+    ),
 )
 def build_v1(
     keras_module: ModuleType,
@@ -102,7 +108,11 @@ def _ours_v2(name: str) -> str:
 def _layout_v2(options: Mapping[str, Any]) -> dict[str, Any]:
     """The published narrow models keep the last convolution's 1280 channels; the wide ones widen it."""
     follows = options["head_width"] is None and options["width"] >= 1
-    return {"depths": DEPTHS_V2, **({} if follows else {"head_width": max(1.0, options["width"])})}
+    return {
+        "standardise": False,
+        "depths": DEPTHS_V2,
+        **({} if follows else {"head_width": max(1.0, options["width"])}),
+    }
 
 
 @register(

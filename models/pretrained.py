@@ -16,6 +16,7 @@ from common.errors import InputError, in_words
 from common.files import path_kind
 from models.imagenet import ImageNetWeights
 from models.keras_file import check_weights_file, read_keras_model
+from models.layers import standardises
 from models.registry import MODELS, find
 from models.sononet_weights import check_sononet, load_sononet
 from models.weights import assign_weights
@@ -107,6 +108,14 @@ def load_pretrained(model: keras.Model, name: str, source: str | os.PathLike, pa
 def _load_own(model: keras.Model, given: keras.Model, source: str) -> list[str]:
     head = [layer.name for layer in given.layers if layer.name in ("logits", "classes_conv")]
     values = {layer.name: _arrays(layer) for layer in given.layers if _arrays(layer) and layer.name not in head}
+    if standardises(given) != standardises(model):
+        found, wanted = (
+            "standardised frames" if standardises(each) else "frames as they are" for each in (given, model)
+        )
+        raise InputError(
+            f"{source}: was trained on {found}, and model {model.name} takes {wanted}: build it with "
+            "the same standardise"
+        )
     return assign_weights(model, values, source, f"build {given.name} with the options that the file was trained with")
 
 
@@ -119,6 +128,11 @@ def _load_application(model: keras.Model, given: keras.Model, weights: ImageNetW
         ours = weights.rename(layer.name)
         values[ours], labels[ours] = _arrays(layer), layer.name
     if weights.widest:
+        if standardises(model):
+            raise InputError(
+                f"{source}: was trained on frames as they are, and model {model.name} standardises them: leave that "
+                "option out"
+            )
         _take_grey(values, model)
     return assign_weights(model, values, source, f"choose the options of {weights.application}", labels)
 

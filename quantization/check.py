@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import models
 from common.errors import InputError, in_words
+from models.layers import STANDARDISE
 from quantization.legacy import LegacyLayer, LegacyModel, tf_keras
 from quantization.scheme import quantize_model, registry
 
@@ -99,6 +100,8 @@ def _reason(keras_module: ModuleType, known: QuantizeRegistry, layer: LegacyLaye
         return f"computes in {layer.compute_dtype}: the quantization stage is float32"
     if isinstance(layer, keras_module.layers.BatchNormalization):
         return _batch_norm_reason(layer)
+    if isinstance(layer, keras_module.layers.LayerNormalization) and (layer.weights or layer.name != STANDARDISE):
+        return "would be left in float: use BatchNormalization behind a convolution"
     if kind in _REWRITTEN:
         return None
     if not known.supports(layer):

@@ -8,6 +8,7 @@ import keras
 
 import models
 from common.errors import InputError
+from models.layers import standardises
 from quantization.legacy import LegacyLayer, LegacyModel, tf_keras
 
 
@@ -41,6 +42,11 @@ def copy_weights(source: keras.Model | LegacyModel, target: keras.Model | Legacy
         InputError: a layer that only one of the two has, or weights of another shape;
             nothing has been copied then.
     """
+    if standardises(source) != standardises(target):
+        owner = _library(source if standardises(source) else target)
+        raise InputError(
+            f"model {source.name}: only the {owner} model standardises its frames: build both with the same options"
+        )
     values = _weights_by_layer(source)
     targets = {layer.name: layer for layer in target.layers if layer.weights}
     for layer in sorted(set(values) ^ set(targets)):

@@ -76,7 +76,7 @@ def quantize_preserving(
 
 
 def _scheme(sparse: bool, clustered: bool) -> QuantizeScheme:
-    """TF-MOT's scheme, with the depthwise kernels of `quantization.scheme`."""
+    """TF-MOT's scheme, with what `quantization.scheme` does in another way."""
     if clustered:
         module = "cluster_preserve.default_8bit_cluster_preserve_quantize_scheme"
         scheme = importlib.import_module(_COLLABORATIVE + module).Default8BitClusterPreserveQuantizeScheme(sparse)
@@ -84,10 +84,11 @@ def _scheme(sparse: bool, clustered: bool) -> QuantizeScheme:
         module = "prune_preserve.default_8bit_prune_preserve_quantize_scheme"
         scheme = importlib.import_module(_COLLABORATIVE + module).Default8BitPrunePreserveQuantizeScheme()
     known = scheme.get_quantize_registry()
-    preserving, plain, depthwise = known.get_quantize_config, registry(), tf_keras().layers.DepthwiseConv2D
+    preserving, plain = known.get_quantize_config, registry()
+    own = (tf_keras().layers.DepthwiseConv2D, tf_keras().layers.LayerNormalization)
 
     def get_quantize_config(layer: LegacyLayer) -> QuantizeConfig:
-        return plain.get_quantize_config(layer) if isinstance(layer, depthwise) else preserving(layer)
+        return plain.get_quantize_config(layer) if isinstance(layer, own) else preserving(layer)
 
     known.get_quantize_config = get_quantize_config
     scheme.get_quantize_registry = lambda: known

@@ -2,8 +2,8 @@
 
 All give probabilities of one frame. The int8 ones take the frame's raw bytes (uint8, scale
 1/255, zero point 0) and give uint8 probabilities in steps of 1/256 (scale 1/256, zero
-point 0); between the two they compute in integers only, but for a student that
-standardises its frames, which does that in float before its first convolution.
+point 0); between the two they compute in integers only. A student that standardises its
+frames does a part of that in float, up to its first convolution, in the file of `export_int8`.
 """
 
 from __future__ import annotations

@@ -236,8 +236,27 @@ def test_the_readme_says_what_the_tables_say_of_real_images(row):
     np.testing.assert_allclose([float(said[2]), float(said[3])], np.quantile(drawn, [0.025, 0.975]), atol=0.002)
 
 
+@pytest.mark.parametrize(
+    ("tables", "said"),
+    [
+        (("half_16", "patients_16", "patients_8"), "over five seeds is {} to {} percentage points"),
+        (("students",), "on real images {} to {} with all labels"),
+        (("simulated_gaze_10",), "and {} to {} with a tenth of them"),
+    ],
+)
+def test_the_readme_says_how_much_trainings_differ(tables, said):
+    deviations = []
+    for folder in (ROOT / "studies" / "results" / name for name in tables):
+        arms = json.loads((folder / "study.json").read_text(encoding="utf-8"))["arms"]
+        each = [list(accuracies(folder, arm).values()) for arm in arms]
+        deviations += [100 * np.std(values, ddof=1) for values in each if len(values) == 5]
+    assert len(deviations) >= 4
+    assert said.format(f"{min(deviations):.1f}", f"{max(deviations):.1f}") in " ".join(README.split())
+
+
 COMPACT = {
     "SonoNet-8": "sononet_8",
+    "SonoNet-4": "sononet_4",
     "MobileNet v1": "mobilenet_v1",
     "MobileNet v2": "mobilenet_v2",
     "SqueezeNet 1.1": "squeezenet",
@@ -249,7 +268,7 @@ def test_the_readme_says_what_five_seeds_say_of_real_images(name):
     """Distilled accuracies; who gains, and that the intervals of the others hold 0."""
     readme, row = " ".join(README.split()), COMPACT[name]
     stored = read_stored(ROOT / "studies" / "results" / "students")
-    base = row if row != "sononet_8" else "sononet_8_channels"  # it starts as the teacher's channels
+    base = f"{row}_channels" if row.startswith("sononet") else row  # they start as the teacher's channels
     gain = paired_difference(stored.counts(f"{row}_taught"), stored.counts(base))
     assert f"{name} ({of_five_seeds(f'{row}_taught', 'students').mean():.3f})" in readme
     if name == "MobileNet v2":

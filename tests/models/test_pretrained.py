@@ -122,6 +122,15 @@ def test_a_run_of_ones_own_starts_a_model_with_other_classes(tmp_path):
         models.load_pretrained(create("sononet_16", (32, 48, 1), 5), "sononet_16", tmp_path / "teacher.keras")
 
 
+def test_weights_of_standardised_frames_stay_with_them(tmp_path):
+    """The layer has no weights of its own, by which a file of the other kind would be found."""
+    own = [create("sononet_4", (32, 48, 1), 3, width=0.25, standardise=standardise) for standardise in (False, True)]
+    for model, other in (own, own[::-1]):
+        model.save(tmp_path / "student.keras")
+        with pytest.raises(InputError, match=r"student\.keras: was trained on .*, and model sononet_4 takes .*frames"):
+            models.load_pretrained(other, "sononet_4", tmp_path / "student.keras")
+
+
 def test_without_the_network_it_is_an_error_and_not_a_random_start(tmp_path, monkeypatch):
     def refuse(*args, **kwargs):
         raise OSError(101, "Network is unreachable")
@@ -146,6 +155,12 @@ def test_without_the_network_it_is_an_error_and_not_a_random_start(tmp_path, mon
         ("mobilenet_v1", "imagenet", {"width": 0.2}, r"at width 0\.2: choose 0\.25, 0\.5, 0\.75, 1"),
         ("mobilenet_v2", "imagenet", {"width": 0.5}, r"head_width None: .*head_width: 1"),
         ("mobilenet_v2", "imagenet", {"width": 1.0, "depths": [1] * 7}, r"depths: \[1, 2, 3, 4, 3, 3, 1\]"),
+        (
+            "mobilenet_v1",
+            "imagenet",
+            {"width": 0.25, "standardise": True},
+            r"standardise True: .*'\{standardise: false",
+        ),
         ("sononet_16", "imagenet", {}, r"no ImageNet weights for sononet_16: choose densenet121, mobilenet_v1"),
         ("resnet50", "weights.pt", {}, r"weights\.pt: is neither imagenet nor"),
         ("resnet50", "none.h5", {}, r"none\.h5: there is no such file"),

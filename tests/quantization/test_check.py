@@ -20,6 +20,7 @@ def model_of(*layers):
 BAD = {
     "Rescaling": lambda: L.Rescaling(2.0, name="bad"),
     "BatchNormalization": lambda: L.BatchNormalization(name="bad"),
+    "LayerNormalization": lambda: L.LayerNormalization(name="bad"),
     "PReLU": lambda: L.PReLU(name="bad"),
     "Conv2D": lambda: L.Conv2D(2, 3, activation="elu", name="bad"),
     "Sequential": lambda: keras_module.Sequential([L.Conv2D(2, 1)], name="bad"),

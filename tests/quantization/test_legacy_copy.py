@@ -15,6 +15,12 @@ def test_other_width_is_refused_by_layer():
         build_legacy_copy(student, "squeezenet_1_1", {"width": 0.5})
 
 
+def test_standardised_frames_in_one_of_the_two_are_refused():
+    student = models.create("sononet_4", SHAPE, 3, width=0.25, standardise=True)
+    with pytest.raises(InputError, match="model sononet_4: only the Keras 3 model standardises its frames"):
+        build_legacy_copy(student, "sononet_4", {"width": 0.25})
+
+
 def test_a_layer_of_one_model_alone_is_named_and_nothing_is_copied():
     student = models.create("squeezenet_1_1", SHAPE, 3, width=0.25)
     other = models.create("squeezenet_1_1", SHAPE, 3, keras_module=tf_keras(), width=0.25, batch_norm=False)

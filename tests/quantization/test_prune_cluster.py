@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import models
 from common.errors import InputError
 from evaluation.artefacts import Metadata, read_metadata
 from models.finite import Diverged
@@ -103,6 +104,18 @@ def test_a_kernel_of_few_weights_is_left_as_it_is(pruned, eagerly):
     result = cluster(pruned, small.NAME, {}, 32, small.tuning(pruned, 3), keep_sparsity=True)
     np.testing.assert_array_equal(small.kernels(result)["point_conv"], small.kernels(pruned)["point_conv"])
     assert len(np.unique(small.kernels(result)["stem_conv"])) <= 32
+
+
+@pytest.mark.parametrize(("sparse", "clustered"), [(True, False), (False, True), (True, True)])
+def test_a_student_that_standardises_its_frames_is_quantized_too(sparse, clustered, eagerly):
+    options = {"width": 0.25, "standardise": True}
+    keras.utils.set_random_seed(0)
+    model = models.create("sononet_4", (*blobs.SIZE, 1), 4, **options)
+    kept = {"sparse": sparse, "clustered": clustered, "calibration": FRAMES, "training": small.tuning(model, 1)}
+    result = quantize_preserving(model, "sononet_4", options, **kept)
+    images = blobs.frames(16, seed=4)[0]
+    wanted, given = (probabilities(each, images) for each in (model, result.model))
+    assert np.corrcoef(wanted.ravel(), given.ravel())[0, 1] > 0.8
 
 
 @pytest.mark.parametrize("kind", ["PQAT", "CQAT", "PCQAT"])
