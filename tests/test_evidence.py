@@ -101,6 +101,7 @@ def test_the_accuracies_of_the_scanners_are_those_of_the_tables():
         "varied",
         "today_long",
         "standardised",
+        "today_blanked",
         "varied_long",
         "teacher_today",
         "sononet_today",
