@@ -2,13 +2,15 @@
 
 import dataclasses
 import shutil
+import types
 
 import keras
 import numpy as np
 import pytest
 
+import models
 from baselines import ChannelsConfig, PostTrainingConfig, PruneConfig
-from baselines.source import load_heads, open_source
+from baselines.source import load_heads, open_source, student_options
 from baselines.unfinished import Unfinished
 from common.errors import InputError
 from data.dataset import open_dataset
@@ -130,3 +132,16 @@ def test_heads_of_another_loss_are_left_out_with_a_notice(source, run, tmp_path,
     assert "holds the heads of another loss" in capsys.readouterr().err
     for one, other in zip(before, trained.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("said", [{"width": 0.25}, {"width": 0.5, "standardise": True}, {"width": 0.5}])
+def test_options_of_another_network_are_refused(said, tmp_path):
+    """A layer without weights, which standardises frames, counts too."""
+    built = {"width": 0.25, "standardise": True}
+    model = models.create("sononet_4", (32, 40, 1), 3, **built)
+    source = types.SimpleNamespace(
+        path=tmp_path / "student.keras", model=model, metadata=types.SimpleNamespace(name="sononet_4")
+    )
+    assert student_options(source, types.SimpleNamespace(student_options=built)) == built
+    with pytest.raises(InputError, match=r"student\.keras: is no sononet_4 with the options .*as student_options"):
+        student_options(source, types.SimpleNamespace(student_options=said))
