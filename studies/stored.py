@@ -3,7 +3,7 @@
     studies/results/NAME/
         study.json            arms, claims, data sets, and of each training its command, minutes, checksums
         frames.csv.bz2        recording, patient, frame, label of the test frames, in order
-        ARM.sSEED.csv.bz2     p_<class> of these frames, three decimals, four where an area under a curve is computed
+        ARM.sSEED.csv.bz2     p_<class> of these frames, two decimals, four where an area under a curve is computed
                               from them; more where these would give another class
 
 Each number of the evidence page can be computed again from these tables alone.
@@ -35,8 +35,9 @@ INDEX = "study.json"
 FRAMES = "frames.csv.bz2"
 _OF_FRAMES = ["recording_id", "patient_id", "frame_index", "label"]
 _OF_TABLE = {"title", "note", "claims", "described", "shares", "fold_of", "positive"}
-# Half a thousandth moves no accuracy, and a quarter of the bytes goes; an area depends on the order of all frames.
-_DECIMALS, _OF_AREAS, _MORE_DECIMALS = 3, 4, 7
+# An accuracy needs the largest alone, and the third decimal nearly as many bytes as the first two; an area depends on
+# the order of all frames.
+_DECIMALS, _OF_AREAS, _MORE_DECIMALS = 2, 4, 7
 
 
 @dataclasses.dataclass(frozen=True)

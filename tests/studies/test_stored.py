@@ -67,7 +67,7 @@ def test_every_number_follows_from_the_tables_alone(stored):
         right = (probabilities.argmax(axis=1) == frames["label"])[frames["label"] >= 0]
         assert right.mean() == pytest.approx(training["accuracy"])
         predictions = read_predictions(study, study.tables["few"].rows[name])
-        np.testing.assert_allclose(probabilities, predictions.filter(like="p_"), atol=5.1e-4)
+        np.testing.assert_allclose(probabilities, predictions.filter(like="p_"), atol=5.1e-3)
         assert training["command"].startswith("python train.py --data data")
     np.testing.assert_allclose(
         found.counts("alone").accuracies(), [found.index["trainings"][f"alone.s{seed}"]["accuracy"] for seed in (0, 1)]
@@ -86,7 +86,7 @@ def test_storing_again_gives_the_same_bytes_and_other_test_frames_are_refused(st
 
 
 def test_a_tie_after_rounding_is_no_other_answer(stored):
-    """Two classes that agree in three decimals, and two that agree in seven: the table gives the same accuracy."""
+    """Two classes that agree in two decimals, and two that agree in seven: the table gives the same accuracy."""
     study, found = stored
     folder = study.folder(study.tables["few"].rows["alone.s0"])
     predictions, result = pd.read_csv(folder / "predictions.csv"), json.loads((folder / "result.json").read_text())
