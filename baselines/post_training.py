@@ -9,7 +9,7 @@ from pathlib import Path
 from baselines.config import StudentConfig, distinct
 from baselines.record import NAME, Record
 from baselines.registry import Baseline
-from baselines.source import open_source
+from baselines.source import open_source, student_options
 from common.console import console
 from common.files import whole_folder
 from common.typed import one_of
@@ -48,6 +48,7 @@ def quantize_after_training(config: PostTrainingConfig) -> Record:
 
     with whole_folder(config.out, overwrite=config.overwrite, marker=NAME) as folder:
         source = open_source(config, "student")
+        student_options(source, config)  # other options than those of the file are refused
         student, record = source.model, Record(folder, "ptq", source)
         for kind in config.kinds:
             start, path = time.perf_counter(), folder / FILES[kind]

@@ -19,7 +19,9 @@ from data.augment import Augmentation
 from data.dataset import Dataset, open_dataset
 from data.labels import limit_labels
 from data.pipeline import PipelineSettings, frames_taken, training_batches
+from data.simulation import TRAINING, combined, simulated
 from evaluation.artefacts import Metadata, read_metadata
+from evaluation.compression import teacher_of
 from evaluation.describing import described
 from models.layers import standardises
 from models.objective import Objective
@@ -87,16 +89,29 @@ class Source:
         """The frames [B, H, W, 1] of these."""
         return [features["frame"] for features in self.calibration()]
 
-    def describe(self, model: keras.Model, stage: str, **target: Any) -> Metadata:
-        """Metadata of what came out; `target` says what was asked for."""
+    def describe(self, model: keras.Model, stage: str, teacher: keras.Model | None = None, **target: Any) -> Metadata:
+        """Metadata of what came out.
+
+        Args:
+            model: that came out.
+            stage: how.
+            teacher: that it was distilled from; without one it is named with what taught the source.
+            target: what was asked for.
+        """
         # The fingerprint is of the run that trained the source, and would pass for this one's.
         extra = {name: value for name, value in self.metadata.extra.items() if name not in ("fingerprint", "tensors")}
+        before, here = self.metadata.extra.get(TRAINING), simulated(self.data.info, "train")
         return dataclasses.replace(
             self.metadata,
             stage=stage,
             **described(model, self.data),
+            teacher=teacher_of(teacher) or self.metadata.teacher,
             decision=None,  # of the source's answers
-            extra={**extra, "baseline": {"source": shown_path(self.path), "seed": self.config.seed, **target}},
+            extra={
+                **extra,
+                TRAINING: here if before is None else combined((before, here)),
+                "baseline": {"source": shown_path(self.path), "seed": self.config.seed, **target},
+            },
         )
 
 

@@ -95,7 +95,8 @@ def _train_target(job: _Job, target: dict[str, Any], folder: Path, record: Recor
     place = folder / "_".join(f"{name}_{_short(value)}" for name, value in target.items())
     place.mkdir()
     student = _smaller(job, place.name, target)
-    metadata = job.source.describe(student, " and ".join(_STAGES[name] for name in target), **target)
+    taught = job.teacher if job.config.learned.uses_teacher() else None
+    metadata = job.source.describe(student, " and ".join(_STAGES[name] for name in target), taught, **target)
     path = place / "student.keras"
     save_keras(student, path, metadata)
     record.add_model(path, student, _METHODS[tuple(target)], target, time.perf_counter() - start)

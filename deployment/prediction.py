@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from common.console import notice
 from common.typed import one_of
 from data.video.framing import prepare_image
 from deployment.config import check_rule
@@ -132,7 +133,8 @@ def predict(
     Args:
         artefact: a classifier, or its path.
         frames: uint8 [n, h, w], or any iterable of uint8 [h, w], grey, of any size. Each is cropped
-            and resized as the artefact's metadata say.
+            and resized as the artefact's metadata say. What lies outside a fan is blanked by `view` alone: a model
+            that was trained on blanked frames gives a notice without a mask, and `deployment.view.view_of` finds one.
         times_s: float [n], when each was shown, s, ascending. None: single images without an order.
         view: crop and shape of the pixels; None = the whole picture, square pixels.
         rule: filter and threshold; None = those of the artefact's metadata, two-sided where there are times.
@@ -145,6 +147,8 @@ def predict(
     if not isinstance(artefact, Artefact):
         artefact = load_artefact(artefact)
     view = view or View()
+    if artefact.metadata.fan == "blank" and view.mask is None:
+        notice(f"{artefact.path}: was trained on frames whose outside of the fan is blanked, and view has no mask")
     prepared = (prepare(artefact, picture, view) for picture in frames)
     probabilities, found_flags = classify(artefact, prepared, check=check)
     if times_s is not None and len(times_s) != len(probabilities):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import signal
 import sys
 import time
@@ -160,11 +161,13 @@ class _Answering:
 
     def _frames(self) -> Iterator[Arrived]:
         limit_s = self._config.duration_s
-        while limit_s is None or time.perf_counter() - self._started < limit_s:
-            arrived = self._stream.newest()
-            if arrived is None:
+        until = math.inf if limit_s is None else self._started + limit_s
+        while time.perf_counter() < until:
+            arrived = self._stream.newest(until)
+            if arrived is not None:
+                yield arrived
+            elif time.perf_counter() < until:
                 return
-            yield arrived
         self.end = "duration"
 
     def _answer(self, arrived: Arrived, frame: np.ndarray) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import math
 import threading
 import time
 from collections.abc import Sequence
@@ -73,28 +74,34 @@ class LiveStream:
         self._thread = threading.Thread(target=self._read, name="stream", daemon=True)
         self._thread.start()
 
-    def newest(self) -> Arrived | None:
+    def newest(self, until: float = math.inf) -> Arrived | None:
         """The newest frame; those that came before it and were not asked for are dropped, and counted.
 
+        Args:
+            until: `time.perf_counter()` from which it is not waited for.
+
         Returns:
-            None when the sender has ended the stream.
+            None when the sender has ended the stream, or from `until` on.
 
         Raises:
             InputError: no frame for `timeout_s`, or a stream that broke.
         """
-        deadline = time.monotonic() + self._timeout_s
+        deadline = time.perf_counter() + self._timeout_s
         with self._changed:
             while self._newest is None:
                 if self._error is not None:
                     raise _broken(self.name, self._error, self.decoded, self._timeout_s) from self._error
                 if self._ended:
                     return None
-                if time.monotonic() > deadline:
+                left_s = until - time.perf_counter()
+                if left_s <= 0:
+                    return None
+                if time.perf_counter() > deadline:
                     raise InputError(
                         f"{self.name}: no frame for {self._timeout_s:g} s, after {self.decoded}: the sender has "
                         "stopped, or the network drops what it sends"
                     )
-                self._changed.wait(_POLL_S)  # in steps, so that Ctrl-C is heard
+                self._changed.wait(min(_POLL_S, left_s))  # in steps, so that Ctrl-C is heard
             arrived, self._newest = self._newest, None
             return arrived
 

@@ -8,6 +8,8 @@ from typing import Any
 import keras
 
 from data.dataset import Dataset
+from data.simulation import TRAINING, Simulated, simulated
+from evaluation.artefacts.metadata import Metadata
 from evaluation.complexity import count_macs
 
 
@@ -29,3 +31,14 @@ def described(model: keras.Model, data: Dataset) -> dict[str, Any]:
         "version": f"tensorflow {version('tensorflow')}, keras {version('keras')}",
         "dataset_checksum": data.checksum,
     }
+
+
+def simulated_training(metadata: Metadata, data: Dataset) -> Simulated | None:
+    """Whether an artefact learned from simulated frames: by its metadata, or by `data` if it was trained on that.
+
+    Returns:
+        None where neither says it.
+    """
+    if TRAINING in metadata.extra:
+        return metadata.extra[TRAINING]
+    return simulated(data.info, "train") if metadata.dataset_checksum == data.checksum else None

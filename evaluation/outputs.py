@@ -50,6 +50,8 @@ class Outputs:
                     raise InputError(
                         f"{path}: {folder}: is a file where a folder is needed: name another", parameter=name
                     )
+        if self.run is not None and self.plots is None and self.html is None:
+            raise InputError("run is of the curves, which plots and html draw: set one of them", parameter="run")
         if self.run is not None and not (self.run / "history.csv").is_file():
             raise InputError(
                 f"{self.run}: there is no history.csv in it: name a run folder of train.py", parameter="run"

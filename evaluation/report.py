@@ -25,6 +25,7 @@ from evaluation.classification import classification_metrics, labelled, paired_d
 from evaluation.complexity import bytes_on_disk, count_macs, count_params, netscore
 from evaluation.compression import compression_row, registered_params
 from evaluation.config import EvaluateConfig
+from evaluation.describing import simulated_training
 from evaluation.ensemble import NAME as ENSEMBLE
 from evaluation.ensemble import ensemble_cost, ensemble_table, require_members
 from evaluation.latency import measure_latency
@@ -159,7 +160,7 @@ def _conventional(config: EvaluateConfig, data: Dataset) -> dict[str, Any]:
 
 
 def _dataset_row(data: Dataset, split: str, artefacts: Sequence[Artefact]) -> dict[str, Any]:
-    own = [artefact.metadata.extra.get(TRAINING) for artefact in artefacts]
+    own = (simulated_training(artefact.metadata, data) for artefact in artefacts)
     return {
         "path": shown_path(data.path),
         "split": split,
@@ -172,7 +173,7 @@ def _dataset_row(data: Dataset, split: str, artefacts: Sequence[Artefact]) -> di
         "n_gaze_frames": data.gaze_frames(split),
         "checksum": data.checksum,
         "simulated": simulated(data.info, split),
-        TRAINING: next((said for said in own if said), simulated(data.info, "train")),
+        TRAINING: next((said for said in own if said), False),
         "source": data.info["source"],
     }
 

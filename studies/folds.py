@@ -143,14 +143,16 @@ def over_folds(scores: Scores) -> tuple[float, float, float]:
     return (float(scores.by_fold().mean()), *percentiles(_mean_of_drawn(scores)))
 
 
-def fold_difference(arm: Scores, other: Scores) -> Difference | None:
-    """Score of `arm` minus that of `other`, over the folds and seeds that both have; None where there are none.
+def fold_difference(arm: Scores, other: Scores, folds: int) -> Difference | None:
+    """Score of `arm` minus that of `other`, over the seeds that both have on each of so many folds.
+
+    None where there is a fold on which they have no seed in common: the others would pass for all of them.
 
     Its `by_seed` are the differences of random folds; of folds that stay those of the seeds that every fold has.
     Training sets of random folds overlap, so their t is widened for it; the bootstrap is as `fold_paragraphs` says.
     """
     common = arm.values.index.intersection(other.values.index, sort=False)
-    if common.empty:
+    if common.get_level_values("fold").nunique() < folds:
         return None
     one, two = arm.of(common), other.of(common)
     gap = dataclasses.replace(arm, values=one.values - two.values, drawn=one.drawn - two.drawn)
@@ -191,11 +193,11 @@ def fold_paragraphs(folds: Sequence[Stored]) -> list[str]:
 def _differences(
     scores: Mapping[str, Scores], pairs: Sequence[Sequence[str]], folds: int
 ) -> dict[tuple[str, str], Difference]:
-    """{(arm, other): how they differ} of the pairs that have run on all folds."""
+    """{(arm, other): how they differ} of the pairs that have a seed in common on every fold."""
     found = {}
     for better, other in pairs:
-        everywhere = len(scores[better].by_fold()) == len(scores[other].by_fold()) == folds
-        if everywhere and (difference := fold_difference(scores[better], scores[other])):
+        difference = fold_difference(scores[better], scores[other], folds)
+        if difference is not None:
             found[(better, other)] = difference
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import models
-from common.console import console
+from common.console import console, notice
 from common.errors import InputError
 from data.dataset import Dataset
 from data.parts import Part
@@ -48,6 +48,14 @@ def check_data(config: TrainConfig, data: Dataset) -> None:
     if not data.labelled_frames("train"):
         _check_unlabelled(config, data)
     check_teacher_data(config, data)
+    if config.labelled_share is not None and "student" in config.stages:
+        taken = frames_taken(data, "train", unlabelled_of("student", config, data))
+        known = data.labelled_frames("train")
+        if not 0 < known < taken:
+            notice(
+                f"labelled_share {config.labelled_share:g} has no effect: {known} of the {taken} frames that the "
+                "student goes through have a label"
+            )
     blind = config.gaze == "none" or not data.gaze_frames("train")
     if blind and config.trains_teacher and models.find(config.teacher).predicts_gaze:
         found = "gaze is 'none'" if config.gaze == "none" else f"{data.path} has no gaze in its training split"

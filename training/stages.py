@@ -16,7 +16,7 @@ from common.revision import revision
 from data.dataset import Dataset, open_dataset
 from data.pipeline import PipelineSettings, evaluation_batches, frames_taken, training_batches
 from data.saliency import DEFAULT_SIGMA, map_size
-from data.simulation import PARTLY, TRAINING, simulated
+from data.simulation import TRAINING, simulated
 from evaluation.artefacts import Metadata
 from evaluation.compression import teacher_of
 from evaluation.describing import described
@@ -170,7 +170,7 @@ class Stage:
                 "fingerprint": self.fingerprint,
                 **kept_settings(self.pipeline(self.config.distil)),
                 "labelled_patients": self.config.labelled_patients,
-                **({TRAINING: PARTLY} if simulated(self.data.info, "train") == PARTLY else {}),
+                TRAINING: simulated(self.data.info, "train"),
                 "commit": revision(),
                 **extra,
             },

@@ -7,7 +7,7 @@ import dataclasses
 import keras
 
 import models
-from common.console import console
+from common.console import console, say
 from common.files import whole_folder
 from data.dataset import Dataset
 from evaluation.artefacts import save_keras
@@ -106,5 +106,5 @@ def build_student(config: TrainConfig, data: Dataset, started: bool = False) -> 
     """The student that the configuration names, untrained; `started`: from the weights of student_init, if any."""
     student = models.create(config.student, (*data.frame_size, 1), len(data.classes), **config.student_options)
     if started and config.starts_from_weights:
-        models.load_pretrained(student, config.student, config.student_init, parameter="student_init")
+        say(models.load_pretrained(student, config.student, config.student_init, parameter="student_init"))
     return student

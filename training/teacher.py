@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 
 import models
+from common.console import say
 from common.errors import InputError
 from common.files import whole_folder
 from data.dataset import Dataset
@@ -31,10 +32,10 @@ def train_teacher(stage: Stage, history: History) -> None:
     config, data = stage.config, stage.data
     keras.utils.set_random_seed(config.seed)
     teacher = build_teacher(config, data, pretrained=True)
-    history.start("pretrain_teacher")  # an earlier teacher's is no part of this one
-    before = dataclasses.replace(stage, name="pretrain_teacher") if config.pretrain_teacher.epochs else None
-    if before is not None:
-        _pretrain(before, teacher, history)
+    if config.pretrain_teacher.epochs:
+        _pretrain(dataclasses.replace(stage, name="pretrain_teacher"), teacher, history)
+    else:
+        history.start("pretrain_teacher")  # an earlier teacher's is no part of this one
     learner = TeacherLearner(teacher, config.teach.gaze, config.teach.label_smoothing, config.loss.gaze_uniform_share)
     fit(learner, stage, config.teach, history)
     if not stage.distribution.is_chief:
@@ -61,7 +62,7 @@ def build_teacher(config: TrainConfig, data: Dataset, pretrained: bool = False) 
         shape = (*data.frame_size, 1)
         teacher = models.create(config.teacher, shape, len(data.classes), **config.teacher_options)
         if pretrained and config.pretrained is not None:
-            models.load_pretrained(teacher, config.teacher, config.pretrained)
+            say(models.load_pretrained(teacher, config.teacher, config.pretrained))
     return teacher
 
 

@@ -13,6 +13,7 @@ from common.revision import revision
 from data.simulation import TRAINING, Simulated, adjective, simulated
 from deployment.bundle.engines import litert, litert_answers
 from deployment.bundle.source import Source
+from evaluation.describing import simulated_training
 
 FORMAT = "gaze-bundle-1"
 NOT_STATED = "not stated"
@@ -43,19 +44,20 @@ def describe(source: Source, licence: str | None) -> dict[str, Any]:
     metadata = source.metadata
     fields = dataclasses.asdict(metadata)
     _, entry, end = litert(source.content)
-    kind, training = (simulated(source.data.info, split) for split in (source.split, "train"))
+    kind, training = simulated(source.data.info, source.split), simulated_training(metadata, source.data)
+    aspect = source.data.rule.pixel_aspect if metadata.dataset_checksum == source.data.checksum else None
     return {
         "format": FORMAT,
         "name": metadata.name,
         "version": software_version(),
         "licence": licence or NOT_STATED,
         "simulated": kind,
-        **({TRAINING: training} if training != kind else {}),
+        **({TRAINING: training} if training not in (None, kind) else {}),
         "task": task(metadata.classes, kind),
         "classes": list(metadata.classes),
         "input": {**_tensor(entry), "colour": "grey"},
         "output": {**_tensor(end), "is": "probabilities", "probability": _PROBABILITY},
-        "preparation": preparation_of(metadata.fit, metadata.fan, source.data.rule.pixel_aspect),
+        "preparation": preparation_of(metadata.fit, metadata.fan, aspect),
         "decision": fields.get("decision"),
         "ood": fields.get("ood"),
         "self_test": self_test(source.content, metadata.frame_size),
@@ -67,11 +69,12 @@ def task(classes: Sequence[str], kind: Simulated) -> str:
     return f"Classify single {adjective(kind)}ultrasound frames as one of {len(classes)} classes: {', '.join(classes)}."
 
 
-def preparation_of(fit: str, fan: str, pixel_aspect: float) -> dict[str, Any]:
+def preparation_of(fit: str, fan: str, pixel_aspect: float | None) -> dict[str, Any]:
     """How an image becomes a frame, for whoever has not got this project's code.
 
     Args:
-        fit, fan, pixel_aspect: of the training data (`data.video.framing.FrameRule`).
+        fit, fan, pixel_aspect: of the training data (`data.video.framing.FrameRule`); the last is None where that is
+            not at hand.
     """
     return {
         "grey": _GREY,

@@ -55,8 +55,8 @@ def open_source(config: ExportConfig) -> Source:
 
     Raises:
         InputError: no run folder, no 8-bit student in it, one that is damaged, takes and gives
-            something else than bytes or was trained with other settings than those that are there, no data set, or
-            one that does not match.
+            something else than bytes or has no settings of its training beside it, no data set, or one that does not
+            match.
     """
     run = Path(config.run)
     if path_kind(run) != "folder":

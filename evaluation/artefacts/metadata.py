@@ -57,7 +57,7 @@ class Metadata:
         output: "logits" or "probabilities" [B, K], or "gaze_map" [B, h, w].
         stage: "teacher", "student", "int8", "gaze_map", ...
         inputs: ("frame",) or ("frame", "gaze").
-        value_range: of the float frames. An 8-bit artefact takes the raw bytes instead.
+        value_range: of the float frames, for who reads the file; always [0, 1]. An 8-bit artefact takes raw bytes.
         gaze_map_size: (h, w) of the gaze map it was trained with, or None.
         sigma: of that map's Gaussians, as a share of the frame width. Whoever runs the
             artefact renders its gaze maps with this sigma.
@@ -103,8 +103,8 @@ class Metadata:
             raise ValueError(f"classes are {len(self.classes)}, at most 10000 were expected")
         if self.inputs not in (("frame",), ("frame", "gaze")):
             raise ValueError(f"inputs are {list(self.inputs)[:20]}, expected ['frame'] or ['frame', 'gaze']")
-        if self.value_range[0] >= self.value_range[1]:
-            raise ValueError(f"value_range is {list(self.value_range)}, expected [lowest, highest]")
+        if self.value_range != (0.0, 1.0):
+            raise ValueError(f"value_range is {list(self.value_range)}, expected [0.0, 1.0]: no other is given here")
         if self.gaze_map_size is None and ("gaze" in self.inputs or self.output == "gaze_map"):
             raise ValueError("gaze_map_size is missing, and the model takes or gives gaze maps")
         return self

@@ -15,7 +15,8 @@ from baselines.unfinished import Unfinished
 from common.errors import InputError
 from data.dataset import open_dataset
 from data.labels import limit_labels
-from evaluation.artefacts import load_keras_model, read_metadata, save_keras, write_metadata
+from data.simulation import PARTLY, TRAINING
+from evaluation.artefacts import Teacher, load_keras_model, read_metadata, save_keras, write_metadata
 from models.distiller import build_objective
 from tests.baselines.runs import call
 from tests.quantization import small
@@ -98,6 +99,29 @@ def test_a_student_and_what_is_compressed_of_it_are_calibrated_on_the_same_frame
     for one, other in zip(wanted, found):
         np.testing.assert_array_equal(one["frame"], other)
     assert unlabelled_of("student", config, stage.data) == compressed.trained.unlabelled == "withheld"
+
+
+def test_what_came_out_names_the_teacher_that_it_was_distilled_from(source, run, tmp_path):
+    """Once it named what had taught the source, and compression ratios were to that."""
+    opened = open_source(PruneConfig(source=source("student"), data=run[0] / "data", out=tmp_path / "out"), "student")
+    own, teacher = opened.metadata.teacher, keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)], name="other")
+    assert opened.describe(opened.model, "pruned").teacher == own
+    assert opened.describe(opened.model, "pruned", teacher).teacher == Teacher("other", 15) != own
+
+
+@pytest.mark.parametrize(("before", "after"), [(True, True), (False, PARTLY), (None, True)])
+def test_what_came_out_says_whether_any_training_was_on_simulated_frames(source, run, tmp_path, before, after):
+    known = {} if before is None else {TRAINING: before}
+    given = PruneConfig(source=source("student", **known), data=run[0] / "data", out=tmp_path / "out")
+    opened = open_source(given, "student")
+    assert opened.data.info["source"]["simulated"] is True
+    assert opened.describe(opened.model, "pruned").extra[TRAINING] == after
+
+
+def test_options_that_the_conversion_needs_not_are_checked_all_the_same(run, tmp_path, capsys):
+    assert call(run, "ptq", tmp_path / "out", "--student-options", "{nonsense: 3}") == 2
+    error = capsys.readouterr().err
+    assert "nonsense" in error and error.count("\n") == 1 and not (tmp_path / "out").exists()
 
 
 def test_a_state_of_another_version_of_the_training_is_not_gone_on_from(source, run, tmp_path, monkeypatch):

@@ -75,6 +75,14 @@ def test_pictures_of_any_size_are_cropped_and_resized_as_the_metadata_say(artefa
         predict(artefact, large, view=View(crop=(400, 0, 200, 100)))
 
 
+def test_a_model_of_blanked_frames_says_so_where_nothing_is_blanked(artefact, capsys):
+    blanked = dataclasses.replace(artefact, metadata=dataclasses.replace(artefact.metadata, fan="blank"))
+    mask = np.ones(SIZE, dtype=bool)
+    for given, view, said in ((artefact, None, False), (blanked, View(mask=mask), False), (blanked, None, True)):
+        predict(given, FRAMES[:1], view=view)
+        assert ("outside of the fan is blanked, and view has no mask" in capsys.readouterr().err) == said
+
+
 def test_flagged_frames_are_rejected_and_say_nothing_of_their_neighbours(artefact, tmp_path):
     metadata = dataclasses.replace(artefact.metadata, ood=fit_ood(write_fans(tmp_path / "set", train=(12, 5))))
     checked = dataclasses.replace(artefact, metadata=metadata)

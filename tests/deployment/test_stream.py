@@ -106,6 +106,13 @@ def test_a_stream_that_dies_is_an_error_with_all_that_was_answered(student, send
     assert end["end"] == "broken" and end["answered"] > 5
 
 
+def test_a_stream_that_stalls_ends_when_its_time_is_over(student, sender, url):
+    """Once the time was looked at between frames alone, and a stalled stream ended as an error, late."""
+    sender(25, 4)
+    _, end = answers(PredictConfig(artefact=student, stream=url, crop="none", timeout_s=20, duration_s=6))
+    assert end["end"] == "duration" and end["answered"] > 5 and end["seconds"] < 15
+
+
 def test_the_fan_of_a_stream_must_be_sure(student, sender, url, monkeypatch):
     from data.video.fan import Fan
 
@@ -124,7 +131,7 @@ class Sent:
     def __init__(self, pictures):
         self._pictures = iter(pictures)
 
-    def newest(self):
+    def newest(self, until=None):
         picture = next(self._pictures)
         if picture is None:
             return None

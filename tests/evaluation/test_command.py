@@ -119,6 +119,7 @@ BAD = [
     ("{student}", ("--data", "{data}", "--plots", "{folder}/file"), "file: is a file"),
     ("{student}", ("--data", "{data}", "--html", "{folder}"), "is a folder"),
     ("{student}", ("--data", "{data}", "--plots", "{folder}/p", "--run", "{folder}"), "history.csv"),
+    ("{student}", ("--data", "{data}", "--run", "{folder}"), "run is of the curves, which plots and html draw"),
 ]
 
 

@@ -110,6 +110,8 @@ FIELDS = [
     ("sigma", "0.03"),
     ("sigma", True),
     ("value_range", [1, 0]),
+    ("value_range", [-1, 1]),
+    ("value_range", [0, 255]),
     ("params", -1),
     ("params", 1.5),
     ("params", True),

@@ -85,9 +85,9 @@ def test_mean_and_interval_are_of_the_folds(folds):
 
 def test_an_arm_does_not_differ_from_itself_and_the_better_one_is_above(folds):
     good, poor = (arm_scores(folds, arm, draws=500) for arm in ("good", "poor"))
-    same = fold_difference(good, good)
+    same = fold_difference(good, good, 5)
     assert same is not None and (same.mean, same.low, same.high, same.p) == (0, 0, 0, 1)
-    better, worse = fold_difference(good, poor), fold_difference(poor, good)
+    better, worse = fold_difference(good, poor, 5), fold_difference(poor, good, 5)
     assert better is not None and worse is not None and better.seeds == 5
     assert better.low > 0 and better.p < 0.05
     assert (better.mean, better.low, better.high) == pytest.approx((-worse.mean, -worse.high, -worse.low), abs=1e-12)
@@ -159,12 +159,20 @@ def test_a_fold_that_has_not_run_leaves_no_mean_and_no_claim(scanners):
     assert left == "5 of 15 planned trainings have not run: good (5)."
 
 
+def test_folds_without_a_seed_in_common_do_not_pass_for_all_of_them(scanners):
+    """Both arms have run on each fold, on the last one with other seeds: the first two are no mean of three."""
+    for name in ("good.s0", "poor.s1"):
+        del scanners[2].index["trainings"][name]
+    assert fold_difference(arm_scores(scanners, "good"), arm_scores(scanners, "poor"), 3) is None
+    assert "| the good | the poor | 0 | not run |" in fold_paragraphs(scanners)[1]
+
+
 def test_scanners_differ_in_percentage_points(scanners):
     text = "\n".join(blocks(scanners)["both"])
     by_seed = np.mean([fold.counts("good").accuracies() for fold in scanners], axis=0)
     assert f"| the good | 6 | {by_seed.mean():.3f} ± {by_seed.std(ddof=1):.3f} |" in text
     assert "accuracy, mean ± sd over seeds | 95 % over seeds and patients | of each fold: 0, 1, 2" in text
-    found = fold_difference(arm_scores(scanners, "good"), arm_scores(scanners, "poor"))
+    found = fold_difference(arm_scores(scanners, "good"), arm_scores(scanners, "poor"), 3)
     assert found is not None and found.seeds == 6 and found.low > 0
     assert f"| the good | the poor | 6 | {100 * found.mean:+.1f} |" in text
     described = text[text.index("Described, not claimed:") :]
@@ -187,7 +195,7 @@ def test_one_training_on_each_scanner_has_neither_spread_nor_p(scanners):
 
 def test_the_t_over_random_folds_knows_that_their_training_sets_overlap(folds):
     """Nadeau and Bengio's corrected resampled t: the variance is (1/k + n_test/n_train) s²; here 1/5 + 1/3."""
-    found = fold_difference(arm_scores(folds, "good", draws=50), arm_scores(folds, "poor", draws=50))
+    found = fold_difference(arm_scores(folds, "good", draws=50), arm_scores(folds, "poor", draws=50), 5)
     assert found is not None
     statistic = found.mean / np.sqrt((1 / 5 + 1 / 3) * np.var(found.by_seed, ddof=1))
     assert found.p_by_t() == pytest.approx(2 * student.sf(abs(statistic), 4))

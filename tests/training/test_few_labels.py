@@ -15,6 +15,7 @@ from data.labels import limit_labels
 from tests.eager import running_eagerly
 from tests.training import tiny
 from training import train
+from training.checks import check_data
 from training.stages import Stage
 
 pytestmark = pytest.mark.usefixtures("quick_exports")
@@ -79,6 +80,31 @@ def test_a_student_with_a_share_is_distilled_from_a_cache_and_its_history_is_who
     # A compression of it sees no label that it was trained without.
     source = open_source(StudentConfig(source=run / "student" / "student.keras", data=shapes, out=run / "pruned"))
     assert source.data.labelled_patients == limit_labels(open_dataset(shapes), 3, seed=3).labelled_patients
+
+
+@pytest.mark.parametrize(("few", "said"), [({}, True), ({"labelled_patients": 3}, False)])
+def test_a_labelled_share_of_frames_that_all_have_labels_is_said_to_have_no_effect(shapes, run, few, said, capsys):
+    data = limit_labels(open_dataset(shapes), 3, seed=3) if few else open_dataset(shapes)
+    check_data(tiny.config(shapes, run, labelled_share=0.25, **few), data)
+    assert ("labelled_share 0.25 has no effect: 48 of the 48 frames" in capsys.readouterr().err) == said
+
+
+def test_a_teacher_that_goes_on_after_its_pretraining_keeps_the_history_of_it(shapes, run, monkeypatch):
+    """Once the second command dropped what the first had logged of the pretraining, which it did not repeat."""
+    settings = {"stages": ["teacher"], "pretrain_teacher": {"epochs": 1, "batch_size": 16}, "teach": ONCE}
+    with monkeypatch.context() as patched:
+        patched.setattr("training.teacher.TeacherLearner", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr("training.run.check_models", lambda *_, **__: None)
+        with pytest.raises(KeyboardInterrupt):
+            train(tiny.config(shapes, run, **settings))
+    before = pd.read_csv(run / "history.csv")
+    logs = sorted(path.name for path in (run / "logs" / "pretrain_teacher").iterdir())
+    assert list(before["stage"]) == ["pretrain_teacher"] and logs
+    train(tiny.config(shapes, run, **settings))
+    after = pd.read_csv(run / "history.csv")
+    assert list(after["stage"]) == ["pretrain_teacher", "teacher"]
+    assert after["gaze"][0] == before["gaze"][0]
+    assert sorted(path.name for path in (run / "logs" / "pretrain_teacher").iterdir()) == logs
 
 
 def test_a_teacher_of_few_labels_first_learns_from_the_gaze_of_all_frames(shapes, run, few_run):

@@ -1,5 +1,7 @@
 """A student for real images that also learns from simulated frames with gaze, and says so."""
 
+import types
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,10 +9,11 @@ import pytest
 from common.errors import InputError
 from data.pipeline import PipelineSettings, training_batches
 from data.selection import UNLABELLED_MODES, gaze_frames_taken
-from data.simulation import PARTLY
+from data.simulation import PARTLY, TRAINING
 from data.sources import MergeConfig, merge_datasets
 from evaluation.artefacts import read_metadata
 from evaluation.config import EvaluateConfig
+from evaluation.describing import simulated_training
 from evaluation.limits import limits
 from evaluation.report import run_evaluation
 from evaluation.table import print_table
@@ -62,3 +65,18 @@ def test_a_student_learns_from_both_and_its_reports_say_so(merged, run, capsys):
     # Measured on the real images by themselves, it still says what it learned from.
     alone = run_evaluation(EvaluateConfig((artefact,), merged.path.parent / "main", latency=False))
     assert alone.report["dataset"]["simulated_training"] == PARTLY and alone.report["dataset"]["simulated"] is False
+
+
+@pytest.mark.parametrize(
+    ("stored", "same_data", "found"),
+    [
+        (True, False, True),  # learned from simulated frames alone, whatever it is measured on
+        (False, False, False),  # of real ones alone, measured on a data set whose training split is partly simulated
+        (None, True, PARTLY),  # of an earlier release: by the data set that it was trained on
+        (None, False, None),
+    ],
+)
+def test_a_model_says_itself_what_it_learned_from(merged, stored, same_data, found):
+    extra = {} if stored is None else {TRAINING: stored}
+    own = types.SimpleNamespace(extra=extra, dataset_checksum=merged.checksum if same_data else "another")
+    assert simulated_training(own, merged) == found

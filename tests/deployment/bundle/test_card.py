@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from data.simulation import PARTLY, by_split
+from data.simulation import PARTLY, TRAINING, by_split
 from deployment.bundle import ExportConfig, export_bundle
 from deployment.bundle.about import describe
 from deployment.bundle.card import Measured, model_card
@@ -121,10 +121,16 @@ def test_limits_follow_from_the_figures(card):
 def test_a_training_with_some_simulated_frames_is_called_so_and_its_test_is_not(run, report, tmp_path):
     source = open_source(ExportConfig(run, tmp_path / "bundle"))
     merged = {"kind": "merged", "name": "Planes", **by_split({"train": PARTLY, "test": False})}
-    source = dataclasses.replace(
-        source, data=dataclasses.replace(source.data, info={**source.data.info, "source": merged})
-    )
-    about = describe(source, None)
+    data = dataclasses.replace(source.data, info={**source.data.info, "source": merged})
+    source = dataclasses.replace(source, data=data)
+    own = dataclasses.replace(source.metadata, extra={**source.metadata.extra, TRAINING: True})
+    about = describe(dataclasses.replace(source, metadata=own), None)
+    assert about[TRAINING] is True, "of the model, not of the data that it is measured on"
+    other = dataclasses.replace(source.metadata, dataset_checksum="of another")
+    about = describe(dataclasses.replace(source, metadata=other), None)
+    assert TRAINING not in about and about["preparation"]["pixel_aspect"] is None
+    about = describe(source, None)  # of an earlier release: by the data set that it was trained on
+    assert about["preparation"]["pixel_aspect"] == 1.0
     assert about["simulated"] is False and about["simulated_training"] == PARTLY
     assert "simulated" not in about["task"]
     row, tested = report["artefacts"][0], {**report["dataset"], "simulated": False, "simulated_training": PARTLY}
