@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import re
 import types
 import typing
 from collections.abc import Collection, Mapping, Sequence
@@ -25,6 +26,11 @@ T = TypeVar("T")
 # a flag is read as strictly as YAML in a file.
 jsonargparse.set_parsing_settings(import_path_denylist=["*"])
 jsonargparse.set_loader("yaml", strict_yaml.load, exceptions=(yaml.YAMLError,))
+# What jsonargparse says of a word that is no number, where a number or nothing is meant.
+_NO_NUMBER = re.compile(
+    r'Parser key "([\w.]+)": Does not validate against any of the Union subtypes '
+    r"Subtypes: \[<class '(float|int)'>, <class 'NoneType'>\] .* Given value: (.*)"
+)
 
 
 class Parser(jsonargparse.ArgumentParser):
@@ -98,6 +104,9 @@ class Parser(jsonargparse.ArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> typing.Never:
         line = " ".join(str(message).split())
+        if found := _NO_NUMBER.fullmatch(line):
+            kind = "whole" if found[2] == "int" else "finite"
+            raise InputError(f"{found[1]} must be a {kind} number, not {found[3]}", parameter=found[1]) from ex
         raise InputError(f"{line} (--help lists the flags)") from ex
 
 
@@ -128,7 +137,7 @@ def settings_of(cls: type[T], parser: Parser, parsed: jsonargparse.Namespace, **
         return cls(**{name: values[name] for name in field_types(cls) if name not in more}, **more)
     except InputError as error:
         # The message begins with the field; whoever typed its flag is given that, too.
-        first = str(error).split(" ", 1)[0]
+        first = str(error).split(" ", 1)[0].rstrip(":")
         flags = {
             field.name
             for field in dataclasses.fields(typing.cast(Any, cls))

@@ -123,8 +123,9 @@ class DatasetWriter:
         frame_size: tuple[int, int],
         pseudonyms: Pseudonyms | None = None,
         rule: FrameRule = _PADDED,
+        origin: str | os.PathLike = "the source",
     ) -> None:
-        self.folder = folder
+        self.folder, self._origin = folder, origin
         self._rule = rule
         self._pseudonyms = pseudonyms
         self._classes = tuple(classes)
@@ -246,8 +247,8 @@ class DatasetWriter:
             # Frames that nobody labelled can still be learned from, and lack no class.
             if missing and self._frames[split] != self._per_class[split]["unlabelled"]:
                 raise InputError(
-                    f"split {split!r} has no frame of class {', '.join(missing)}: add patients, change the seed or "
-                    "the fractions, or give each patient a split in the source"
+                    f"{self._origin}: split {split!r} has no frame of class {', '.join(missing)}: add patients, change "
+                    "the seed or the fractions, or, in a manifest, give each patient a split"
                 )
 
 
@@ -263,6 +264,7 @@ def write_dataset(
     require_all_classes: bool = True,
     pseudonyms: Pseudonyms | None = None,
     rule: FrameRule = _PADDED,
+    origin: str | os.PathLike = "the source",
 ) -> Iterator[DatasetWriter]:
     """Write a data set, whole or not at all.
 
@@ -277,6 +279,7 @@ def write_dataset(
         require_all_classes: refuse a split that lacks a class.
         pseudonyms: replace patient and recording ids by theirs.
         rule: how images became frames; the default is that of prepare.py.
+        origin: file or folder that it is made from, for messages.
 
     Raises:
         InputError: nothing to write, a class missing from a split, a patient in two
@@ -288,7 +291,7 @@ def write_dataset(
         if name == "unlabelled" or name_fault(name):
             raise InputError(f"class {name!r}: {name_fault(name) or 'stands for frames without a label'}: rename it")
     with whole_folder(path, overwrite=overwrite, marker="dataset.json") as folder:
-        writer = DatasetWriter(folder, classes, frame_size, pseudonyms, rule)
+        writer = DatasetWriter(folder, classes, frame_size, pseudonyms, rule, origin)
         try:
             yield writer
             writer.finish(source, seed, require_all_classes)

@@ -19,6 +19,7 @@ from data.filetypes import known_kind
 _LIMIT_BYTES = 512 << 20
 _LIMIT_COLUMNS = 1000
 _SAVE = "save it as CSV in UTF-8"
+_SEPARATE = "separate the columns by"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,6 +165,10 @@ def _cell_text(value: object) -> str:
     return str(value).strip()
 
 
+def _names_of(separators: str) -> str:
+    return " or ".join({",": "commas", ";": "semicolons", "\t": "tabs"}[separator] for separator in separators)
+
+
 def _check_header(
     path: Path,
     header: list[str],
@@ -181,9 +186,10 @@ def _check_header(
         raise InputError(f"{path}: column {twice[0]!r} comes twice in the header: keep one")
     missing = [column for column in required if column not in header]
     if missing:
+        if len(header) == 1 and all(column in header[0] for column in required):
+            raise InputError(f"{path}: its header is the one column {header[0]!r}: {_SEPARATE} {_names_of(separators)}")
         hint = next((f": {hints[column]}" for column in header if column in hints), ": add it")
-        names = {",": "commas", ";": "semicolons", "\t": "tabs"}
-        separator = ", separate the columns by " + " or ".join(names[s] for s in separators) if len(header) == 1 else ""
+        separator = f", {_SEPARATE} {_names_of(separators)}" if len(header) == 1 else ""
         there = ", ".join(map(repr, header[:20])) + (" ..." if len(header) > 20 else "")
         raise InputError(f"{path}: column {missing[0]} is missing, the header has {there}{hint}{separator}")
     for column in header:

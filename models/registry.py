@@ -143,14 +143,17 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
     """Refuse options that a family does not have, such as the arguments of `create` itself.
 
     Raises:
-        InputError: an unknown model or option, or true or false where a number is meant.
+        InputError: an unknown model or option, true, false or text where a number is meant, or a dropout that leaves
+            nothing.
     """
     known = find(name).options
     for option, value in options.items():
         if option not in known:
             raise InputError(f"model {name}: has no option {option!r}; it has {', '.join(known)}")
-        if isinstance(value, bool) and isinstance(known[option], float):
-            raise InputError(f"model {name}: option {option} must be a number, not {value}")
+        if isinstance(value, bool | str) and isinstance(known[option], float):
+            raise InputError(f"model {name}: option {option} must be a number, not {value!r}")
+        if option == "dropout" and isinstance(value, int | float) and not 0 <= value < 1:
+            raise InputError(f"model {name}: option {option} must be at least 0 and below 1, not {value}")
 
 
 def outline(name: str, frame_shape: tuple[int, int, int], num_classes: int, **options: Any) -> keras.Model:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import models
@@ -60,6 +61,12 @@ def check_data(config: TrainConfig, data: Dataset) -> None:
     if blind and config.trains_teacher and models.find(config.teacher).predicts_gaze:
         found = "gaze is 'none'" if config.gaze == "none" else f"{data.path} has no gaze in its training split"
         raise InputError(f"teacher {config.teacher} learns to predict gaze, and {found}: choose another teacher")
+    loss = config.loss if config.has_teacher else config.loss.without_teacher()
+    if blind and "student" in config.stages and dataclasses.replace(loss, **{"gaze": 0.0}).is_empty():
+        found = "gaze is 'none'" if config.gaze == "none" else f"{data.path} has no gaze in its training split"
+        raise InputError(
+            f"loss: gaze is all that is left to learn from, and {found}: set another weight, such as loss.hard"
+        )
     for name, settings in (("pretrain", config.pretrain), ("pretrain_teacher", config.pretrain_teacher)):
         if settings.epochs and not data.gaze_frames("train"):
             raise InputError(

@@ -73,6 +73,7 @@ def train(config: TrainConfig, *, overwrite: bool = False, dry_run: bool = False
     }
     check_models(config, data, say=dry_run)
     if dry_run:
+        _plan(config, folder, prints, overwrite)
         if config.teacher_path:
             check_teacher_cache(stages["student"])
         return

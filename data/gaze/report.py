@@ -11,7 +11,8 @@ import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
-from common.console import console
+from common.console import console, notice
+from common.errors import InputError
 from data.gaze.clock import clock_jumps, rate_hz
 from data.gaze.read import GazeRecording, gaps, read_gaze_as_is
 from data.text_files import printable
@@ -28,13 +29,23 @@ def gaze_command(
     """Describe gaze files on standard output: a table, or JSON, a list with one object per file.
 
     Raises:
-        InputError: as `read_gaze`, but a screen of unknown size and a scene camera are no error.
+        InputError: as `read_gaze`, but a screen of unknown size and a scene camera are no error; of several files that
+            can't be read it is the first one's, the others' are notices, and what can be read was described before.
     """
-    rows = [describe_gaze(file, screen_px, gaze_recording) for file in files]
-    if json:
+    rows, refused = [], []
+    for file in files:
+        try:
+            rows.append(describe_gaze(file, screen_px, gaze_recording))
+        except InputError as error:
+            refused.append(error)
+    if rows and json:
         print(json_format.dumps(rows, indent=2, ensure_ascii=False))
-    else:
+    elif rows:
         print_gaze_report(rows)
+    for other in refused[1:]:
+        notice(str(other))
+    if refused:
+        raise refused[0]
 
 
 def describe_gaze(

@@ -118,7 +118,8 @@ def _rows_of(table: Table, value: str) -> np.ndarray | None:
 
 def _several(table: Table, column: str, values: list[str], clock_restarts: bool) -> InputError:
     name = _name(table, column)
-    cure = f"name one in the manifest's column gaze_recording, as {printable(values[0], 40)}"
+    first = printable(values[0], 40)
+    cure = f"name one in the manifest's column gaze_recording (--gaze-recording of prepare.py gaze), as {first}"
     if _kind(column) == "media" and not clock_restarts:
         cure += ", or give gaze_offset_s, the tracker's clock at the video's first frame"
     what = "recordings" if _kind(column) == "recording" else "media"

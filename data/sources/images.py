@@ -76,6 +76,7 @@ def prepare_images(config: ImageSetConfig) -> Dataset:
         seed=config.seed,
         overwrite=config.overwrite,
         pseudonyms=open_pseudonyms(config.pseudonymise, config.out),
+        origin=rows[0].file,
     ) as writer:
         digest = hashlib.sha256(rows[0].file.read_bytes())
         kept = [row for row in rows if row.plane in class_of]

@@ -69,6 +69,7 @@ def prepare_recordings(config: RecordingsConfig, *, source: Mapping | None = Non
         seed=None if patients <= set(fixed) else config.seed,
         overwrite=config.overwrite,
         pseudonyms=open_pseudonyms(config.pseudonymise, config.out),
+        origin=config.manifest,
     ) as writer:
         index_of = {label: classes.index(name) for label, name in class_of.items()}
         tasks = [

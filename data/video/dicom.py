@@ -20,9 +20,10 @@ from pydicom.pixels.processing import apply_color_lut
 
 from common.errors import InputError, in_words
 from data.frames import grey_frame, resize_frame
-from data.video.clip import MAX_FPS, MIN_FPS, RateMissing, Video, check_fps, check_size
+from data.video.clip import Video, check_size
 from data.video.dicom_count import stored_frames
 from data.video.dicom_jpeg import decode_jpeg_frame, is_chroma
+from data.video.dicom_times import frame_times, number
 from data.video.images import check_range
 
 _GREY = ("MONOCHROME1", "MONOCHROME2")
@@ -62,7 +63,7 @@ def open_dicom(path: Path, fps: float | None = None) -> Video:
     if syntax in _FILMS:
         return _open_film(path, header, count, fps)
     _check_decoder(path, syntax)
-    times_s, last_s = _times(path, header, count, fps)
+    times_s, last_s = frame_times(path, header, count, fps)
     _check_whole(path, header, syntax, count)
     shown = (max(1, round(size[0] * _stretch(path, header))), size[1])
     check_size(path, *shown)
@@ -178,20 +179,6 @@ def _count(path: Path, header: FileDataset, syntax: uid.UID) -> int:
     return 1 if alone else _whole(path, header, "NumberOfFrames", 1)
 
 
-def _number(path: Path, header: FileDataset, field: str) -> float | None:
-    """A finite number above 0 of the header, or None where it says none."""
-    value = header.get(field)
-    if value in (None, "", 0):
-        return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = np.nan
-    if not (np.isfinite(number) and number >= 0):
-        raise InputError(f"{path}: the DICOM field {field} is {str(value)[:50]!r}, no usable number: {_EXPORT_AGAIN}")
-    return number or None
-
-
 def _check_decoder(path: Path, syntax: uid.UID) -> None:
     if _plugin(syntax) is None:
         cure = "export it uncompressed, or install python-gdcm (pip install python-gdcm)"
@@ -242,58 +229,13 @@ def _frame_bytes(header: FileDataset) -> int:
     return int(header.Rows) * int(header.Columns) * samples * int(header.BitsAllocated) // 8
 
 
-def _times(path: Path, header: FileDataset, count: int, fps: float | None) -> tuple[np.ndarray, float]:
-    """Times of the frames, s, the first 0; and how long the last one stays, s."""
-    if count == 1 and fps is None:
-        interval_s = (_number(path, header, "FrameTime") or 0.0) / 1000
-        return np.zeros(1), interval_s
-    vector = header.get("FrameTimeVector")
-    if vector is not None and count > 1:
-        return _vector_times(path, vector, count, fps)
-    frame_ms = _number(path, header, "FrameTime")
-    rate = _number(path, header, "CineRate") or _number(path, header, "RecommendedDisplayFrameRate")
-    if fps is not None and (frame_ms or rate):
-        raise InputError(f"{path}: fps {fps:g} is given, but this DICOM tells its frame times: leave fps empty")
-    rate = 1000 / frame_ms if frame_ms else rate or fps
-    if not rate:
-        raise RateMissing(
-            f"{path}: has {count} frames and neither FrameTimeVector, FrameTime nor CineRate: "
-            "give fps (in a manifest, its column fps)"
-        )
-    if not MIN_FPS <= rate <= MAX_FPS:
-        raise InputError(f"{path}: tells {rate:g} frames per s, which no scanner has: {_EXPORT_AGAIN}")
-    return np.arange(count) / rate, 1 / rate
-
-
-def _vector_times(path: Path, vector: Any, count: int, fps: float | None) -> tuple[np.ndarray, float]:
-    try:
-        steps_s = np.atleast_1d(np.asarray(vector, dtype=np.float64))[1:] / 1000
-    except (TypeError, ValueError):
-        steps_s = np.zeros(0)
-    usable = len(steps_s) == count - 1 and np.isfinite(steps_s).all() and (steps_s > 0).all()
-    # Some write the times themselves, or seconds: no scanner's steps grow by one amount, or are of microseconds.
-    growing = usable and len(steps_s) > 2 and np.allclose(np.diff(steps_s), steps_s[0], rtol=0.1)
-    usable = usable and not growing and MIN_FPS <= 1 / np.median(steps_s) <= MAX_FPS
-    if usable and fps is None:
-        return np.concatenate([[0.0], np.cumsum(steps_s)]), float(np.median(steps_s))
-    if usable:
-        raise InputError(f"{path}: fps {fps:g} is given, but this DICOM tells its frame times: leave fps empty")
-    if fps is None:
-        raise RateMissing(
-            f"{path}: FrameTimeVector has {len(steps_s) + 1} entries for {count} frames, one that is not above 0, or "
-            "no steps in ms: export it again, or give fps (in a manifest, its column fps)"
-        )
-    check_fps(path, fps)
-    return np.arange(count) / fps, 1 / fps
-
-
 def _open_film(path: Path, header: FileDataset, count: int, fps: float | None) -> Video:
     """MPEG-2, H.264 or H.265 inside: the header's times, the film's frames."""
     from data.video.container import open_stream
 
     data = _film_bytes(path)
     size, frames, rate, decode = open_stream(path, data)
-    said = [_number(path, header, field) for field in ("FrameTime", "CineRate", "RecommendedDisplayFrameRate")]
+    said = [number(path, header, field) for field in ("FrameTime", "CineRate", "RecommendedDisplayFrameRate")]
     if frames < count:
         raise InputError(
             f"{path}: its film has {frames} of the {count} frames that it declares: copy or {_EXPORT_AGAIN}"
@@ -301,7 +243,7 @@ def _open_film(path: Path, header: FileDataset, count: int, fps: float | None) -
     if header.get("FrameTimeVector") is None and not any(said) and fps is None and rate:
         times_s, last_s = np.arange(frames) / rate, 1 / rate
     else:
-        times_s, last_s = _times(path, header, frames, fps)
+        times_s, last_s = frame_times(path, header, frames, fps)
     return Video(path, size, times_s, float(times_s[-1]) + last_s, decode)
 
 
@@ -325,6 +267,11 @@ def _decode(path: Path, header: FileDataset, syntax: uid.UID, count: int) -> Ite
             raise
         # pydicom and its decoders raise what they like on damaged pixels.
         except Exception as error:
+            if "does not support" in str(error):
+                raise InputError(
+                    f"{path}: its pixels are {header.BitsStored} bits compressed as {syntax.name}, which no decoder "
+                    "supports: export it uncompressed"
+                ) from error
             raise InputError(
                 f"{path}: its pixels can't be decoded ({in_words(error)}): it is truncated or damaged, {_EXPORT_AGAIN}"
             ) from error
@@ -346,9 +293,12 @@ def _arrays(path: Path, header: FileDataset, syntax: uid.UID, count: int) -> Ite
     # pydicom gives colour as RGB, except for the two wavelet kinds, whose decoders do so themselves.
     kind = header.PhotometricInterpretation
     as_stored = kind == "YBR_FULL" and syntax not in (*_JPEG_8_BIT, *uid.JPEG2000TransferSyntaxes)
-    if kind == "YBR_FULL_422" and not syntax.is_compressed:
-        # pydicom's iterator takes a frame of these for half as long again as it is.
-        frames = (pixel_array(source, index=index) for index in range(count))
+    if (kind == "YBR_FULL_422" and not syntax.is_compressed) or syntax in uid.JPEG2000TransferSyntaxes:
+        # pydicom's iterator takes a frame of the first for half as long again as it is, and writes into an array that
+        # can't be written to where the second is signed otherwise than the header says.
+        given = {"decoding_plugin": _plugin(syntax) or "", "raw": as_stored}
+        source = _read(path) if source is path else source
+        frames = (pixel_array(source, index=index, **given) for index in range(count))
     else:
         frames = iter_pixels(source, decoding_plugin=_plugin(syntax) or "", raw=as_stored)
     for pixels in frames:

@@ -131,9 +131,12 @@ def read_metadata(artefact_path: str | os.PathLike) -> Metadata:
     """Read the metadata next to an artefact; the artefact itself is not looked at (`verify` does).
 
     Raises:
-        InputError: missing, not JSON, or a field is missing, unknown or wrong.
+        InputError: no artefact, no metadata next to it, metadata that are not JSON, or a field that is missing,
+            unknown or wrong.
     """
     path = metadata_path(artefact_path)
+    if path_kind(artefact_path) is None:
+        raise InputError(f"{artefact_path}: there is no such artefact: check the path")
     if path_kind(path) != "file":
         raise InputError(
             f"{path}: there is no metadata next to the artefact {Path(artefact_path).name}: copy this file "

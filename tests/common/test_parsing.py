@@ -217,3 +217,33 @@ def test_a_word_that_is_none_of_a_few_is_refused_with_those_there_are():
             settings_of(Choice, parser, parser.parse_args(words))
         assert refused.value.parameter == said.split()[0], "a command adds the flag"
     assert "--split {train,test}" in parser.format_help() and "--gaze {real,none}" in parser.format_help()
+
+
+@dataclasses.dataclass(frozen=True)
+class Rate:
+    """A number or nothing.
+
+    Attributes:
+        fps: frames per second.
+        count: how many.
+    """
+
+    fps: float | None = None
+    count: int | None = None
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--fps", "nan"], "fps must be a finite number, not nan"),
+        (["--fps", "many"], "fps must be a finite number, not many"),
+        (["--count", "2.5"], "count must be a whole number, not 2.5"),
+    ],
+)
+def test_a_word_that_is_no_number_is_refused_without_the_parsers_own_words(words, said):
+    parser = Parser(prog="predict.py")
+    parser.add_settings(Rate)
+    assert settings_of(Rate, parser, parser.parse_args(["--fps", "25", "--count", "2"])) == Rate(25.0, 2)
+    with pytest.raises(InputError, match=f"^{said}$") as refused:
+        parser.parse_args(words)
+    assert refused.value.parameter == said.split()[0]

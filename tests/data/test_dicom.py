@@ -6,6 +6,7 @@ import numpy as np
 import pydicom
 import pytest
 from PIL import Image
+from pydicom.data import get_testdata_file
 from pydicom.pixels import get_decoder
 from pydicom.uid import (
     MPEG4HP41,
@@ -28,12 +29,18 @@ def decoded(path, fps=None):
 
 
 @pytest.mark.parametrize(
-    "vector",
-    [[0, 40, 0, 40, 40], [0, 40, 40, 40], [0, 40, -40, 40, 40], [0, 0.04, 0.04, 0.04, 0.04], [0, 40, 80, 120, 160]],
+    ("vector", "fault"),
+    [
+        ([0, 40, 0, 40, 40], "a step that is not above 0"),
+        ([0, 40, 40, 40], "4 entries for 5 frames"),
+        ([0, 40, -40, 40, 40], "a step that is not above 0"),
+        ([0, 0.04, 0.04, 0.04, 0.04], "no times in ms that a scanner would have"),
+        ([0, 40, 80, 120, 160], "no times in ms that a scanner would have"),
+    ],
 )
-def test_a_vector_of_times_that_can_not_be_used_leaves_room_for_fps(tmp_path, vector):
+def test_a_vector_of_times_that_can_not_be_used_leaves_room_for_fps(tmp_path, vector, fault):
     path = write_dicom(tmp_path / "a.dcm", FRAMES, FrameTimeVector=vector)
-    with pytest.raises(InputError, match=r"FrameTimeVector has .*column fps"):
+    with pytest.raises(InputError, match=rf"FrameTimeVector has {fault}: .*column fps"):
         open_video(path)
     np.testing.assert_allclose(open_video(path, fps=10).times_s, np.arange(5) / 10)
 
@@ -307,3 +314,19 @@ def test_the_shape_of_the_pixels_is_obeyed(tmp_path):
         path = write_dicom(tmp_path / "b.dcm", FRAMES, FrameTime=40.0, PixelAspectRatio=ratio)
         with pytest.raises(InputError, match="PixelAspectRatio is"):
             open_video(path)
+
+
+def test_a_codestream_that_is_signed_otherwise_than_its_header_says():
+    """pydicom's own file, which its iterator over frames once could not give."""
+    path = get_testdata_file("J2K_pixelrep_mismatch.dcm")
+    wanted = pydicom.dcmread(path).pixel_array.astype(float)
+    (frame,) = decoded(path)
+    assert np.corrcoef(frame.ravel(), wanted.ravel())[0, 1] > 0.999
+
+
+def test_pixels_that_no_decoder_supports_are_not_called_damaged():
+    path = get_testdata_file("JPEG-lossy.dcm")
+    with pytest.raises(
+        InputError, match=r"are 12 bits compressed as JPEG Extended.*no decoder supports: export it unco"
+    ):
+        decoded(path)

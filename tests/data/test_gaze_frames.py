@@ -270,6 +270,11 @@ def test_command_prints_a_table_and_json(tmp_path, capsys):
     rows = json.loads(capsys.readouterr().out)
     assert rows == [describe_gaze(path)] * 2
     assert rows[0]["samples_with_gaze"] == 89 and rows[0]["rate_hz"] == pytest.approx(90, abs=0.01)
+    with pytest.raises(InputError, match=r"no_gaze\.csv"):
+        gaze_command([tmp_path / "no_gaze.csv", path, tmp_path / "nor_here.csv"], json=True)
+    given = capsys.readouterr()
+    assert json.loads(given.out) == rows[:1], "one that can't be read hides none of the others"
+    assert "nor_here.csv" in given.err and given.err.count("\n") == 1
     gaze_command([path])
     shown = capsys.readouterr().out
     assert "Tobii Pro SDK stream" in shown and "gaze.csv" in shown and "89" in shown

@@ -65,6 +65,8 @@ def test_smi_of_both_generations(tmp_path):
     text = FORMATS["SMI BeGaze"].example(TIMES, np.full(120, 0.25), np.full(120, 0.5), SCREEN)
     gaze = read_gaze(write(tmp_path, text))
     assert gaze.screen_px == SCREEN and gaze.events[0].text == "# Message: clip.avi"
+    text = text.replace("L Dia X [px]", "Ratio").replace("# Message: clip.avi", "# Message: at 1,056 ms")
+    assert [event.text for event in read_gaze(write(tmp_path, text)).events] == ["# Message: at 1,056 ms"]
     newer = "RecordingTime [ms],Category Group,Participant,Point of Regard Right X [px],Point of Regard Right Y [px]\n"
     newer += "".join(f"{t * 1e3:.1f},Eye,P1,{'-' if i == 3 else 480},540\n" for i, t in enumerate(TIMES))
     newer += "4000.0,Information,P1,-,-\n"

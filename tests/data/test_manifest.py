@@ -79,7 +79,10 @@ def test_a_byte_order_mark_blank_lines_and_crlf_do_no_harm(folder):
         (b"\n\n", "is empty"),
         (HEADER.encode(), "no row"),
         (b"recording_id,video,label\na,a.mkv,head\n", "column patient_id is missing"),
-        (b"recording_id;patient_id;video;label\na;p;a.mkv;head\n", "separate the columns by commas"),
+        (
+            b"recording_id;patient_id;video;label\na;p;a.mkv;head\n",
+            "m.csv: its header is the one column .* separate the columns by commas$",
+        ),
         (f"{HEADER},gase\na,p,a.mkv,head,x\n".encode(), r"unknown column 'gase' \(did you mean 'gaze'\?\)"),
         (f"{HEADER},label\na,p,a.mkv,head,head\n".encode(), "column 'label' comes twice"),
         (

@@ -66,7 +66,7 @@ def test_a_split_without_a_class(tmp_path):
     rows = [row for row in cohort(tmp_path) if row["recording_id"] != "p5_head"]
     for row in rows:
         row["split"] = {"p4": "val", "p5": "test"}.get(row["patient_id"], "train")
-    with pytest.raises(InputError, match="split 'test' has no frame of class head"):
+    with pytest.raises(InputError, match=r"\.csv: split 'test' has no frame of class head"):
         prepare(tmp_path, rows)
     assert not (tmp_path / "out").exists()
 

@@ -209,8 +209,8 @@ def test_what_can_not_be_built_is_an_input_error(name):
 
 
 def test_what_keras_refuses_is_an_input_error_too():
-    with pytest.raises(InputError, match=r"model sononet_4: can't be built .* dropout=2\.0"):
-        outline("sononet_4", (32, 32, 1), 3, dropout=2.0)
+    with pytest.raises(InputError, match=r"model vgg16: can't be built .* dense_units=0"):
+        outline("vgg16", (64, 64, 1), 3, dense_units=0)
 
 
 def test_a_misspelt_name_is_answered_with_the_names():

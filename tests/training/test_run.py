@@ -351,13 +351,14 @@ def test_a_full_disk_is_one_line_and_the_training_is_kept(shapes, run, monkeypat
     [
         ({"data": "no/such/folder"}, "no/such/folder: is not a data set"),
         ({"student_options": {"widht": 0.2}}, "no option 'widht'"),
-        ({"teacher_path": "no/such.keras"}, "no/such.keras"),
+        ({"teacher_path": "no/such.keras"}, "no/such.keras: there is no such artefact"),
         ({"stages": ["student"]}, "add teacher to stages"),
         ({"stages": ["int8"], "teacher": "none"}, "add student to stages"),
         ({"student_init": "gone.keras"}, "student_init gone.keras: there is no such file"),
         ({"student_init": "imagenet"}, "there are no ImageNet weights for tiny"),
         ({"student_init": "teacher"}, "conv8, and teacher plain has none of that name"),
         ({"teacher": "none", "loss": {"gaze": 0, "hard": 0}}, "every weight is 0"),
+        ({"teacher": "none", "gaze": "none", "loss": {"hard": 0}}, "gaze is all that is left to learn from"),
         ({"teacher": "multitask_sonoeyenet", "gaze": "none"}, "learns to predict gaze"),
     ],
     ids=lambda value: str(value)[:40],
@@ -372,3 +373,5 @@ def test_what_can_not_work_is_known_before_any_training(settings, named, shapes,
 def test_a_dry_run_trains_and_writes_nothing(shapes, run, capsys):
     train(TrainConfig(shapes, run, student="tiny", teacher="none"), dry_run=True)
     assert "TF-MOT takes all" in capsys.readouterr().out and not run.exists()
+    with pytest.raises(InputError, match="add student to stages"):  # as the training itself
+        train(TrainConfig(shapes, run, student="tiny", teacher="none", stages=["int8"]), dry_run=True)

@@ -15,7 +15,7 @@ from data.gaze.clock import read_times
 from data.gaze.events import table_events
 from data.gaze.eyes import mean_of_eyes, need_samples
 from data.gaze.raw import RawGaze, TableFormat
-from data.gaze.table import Table
+from data.gaze.table import Header, Table
 
 _CLOCKS = ("time", "recordingtime")
 _EYES = {
@@ -67,12 +67,16 @@ def _eye(table: Table, x_names: tuple[str, str], y_names: tuple[str, str]) -> np
     return xy
 
 
+def _first_value(header: Header) -> tuple[str, ...]:
+    """The column after those of time, type and trial: a row of a message has its text there, whatever its name."""
+    after = header.index.get("trial", header.index.get("type", -1)) + 1
+    return (header.names[after].casefold(),) if 0 < after < len(header.names) else ()
+
+
 def _messages(table: Table, clock: str, unit: str) -> tuple:
     if table.has("type"):
-        # A message stands in the columns of the numbers, from the third on.
-        column = next(name for names in _EYES.values() for pair in names for name in pair if table.has(name))
         rows = table.where(table.is_text("type", "msg"))
-        fields = [name for name in ("message", column) if rows.has(name)]
+        fields = [name for name in ("message", *_first_value(table.header)) if rows.has(name)]
         texts = table_events(rows, clock, unit, *fields)
         return texts or table_events(rows, clock, unit, "type")
     return table_events(table, clock, unit, "annotation name", "content")
@@ -85,11 +89,11 @@ def example(time_s: np.ndarray, x: np.ndarray, y: np.ndarray, screen_px: tuple[i
         "## [BeGaze]",
         f"## Calibration Area:\t{width}\t{height}",
         "## Sample Rate:\t125",
-        "Time\tType\tTrial\tL POR X [px]\tL POR Y [px]\tR POR X [px]\tR POR Y [px]\tL Validity\tR Validity",
+        "Time\tType\tTrial\tL Dia X [px]\tL POR X [px]\tL POR Y [px]\tR POR X [px]\tR POR Y [px]\tL Validity",
     ]
     for t, px, py in zip(np.round(time_s * 1e6).astype(int), x, y):
         eye = f"{px * width:.4f}\t{py * height:.4f}" if np.isfinite(px) else "0.00\t0.00"
-        rows.append(f"{t}\tSMP\t1\t{eye}\t{eye}\t1\t1")
+        rows.append(f"{t}\tSMP\t1\t23.00\t{eye}\t{eye}\t1")
     rows.append(f"{t}\tMSG\t1\t# Message: clip.avi")
     return "\n".join(rows) + "\n"
 
@@ -107,6 +111,7 @@ FORMAT = TableFormat(
         "annotation name",
         "content",
     ),
+    further=_first_value,
     texts=("type", "message", "category group", "annotation name", "content"),
     parse=parse,
     ragged=True,
