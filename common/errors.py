@@ -154,8 +154,7 @@ def run_command(main: Callable[[list[str]], int | None], argv: list[str] | None 
             traceback.print_exc()
         # A name in a file must not steer the terminal.
         line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(str(error).split()))
-        group, dot, name = (error.parameter or "").partition(".")  # --teacher-options, but --loss.gaze_uniform_share
-        flag = f" (--{group.replace('_', '-')}{dot}{name})" if group else ""
+        flag = f" ({flag_of(error.parameter)})" if error.parameter else ""
         print(f"error: {line}{flag}", file=sys.stderr)
         return error.code
     except KeyboardInterrupt as stop:
@@ -165,6 +164,12 @@ def run_command(main: Callable[[list[str]], int | None], argv: list[str] | None 
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+
+
+def flag_of(parameter: str) -> str:
+    """A parameter's flag: --teacher-options, but --loss.gaze_uniform_share."""
+    group, dot, name = parameter.partition(".")
+    return f"--{group.replace('_', '-')}{dot}{name}"
 
 
 def end_soon() -> None:

@@ -17,7 +17,7 @@ import jsonargparse
 import yaml
 
 from common import strict_yaml
-from common.errors import InputError
+from common.errors import InputError, flag_of
 from common.typed import StrPath, check_names, convert, field_types
 
 T = TypeVar("T")
@@ -33,6 +33,18 @@ _NO_NUMBER = re.compile(
 )
 
 
+class Presets(dict[str, Any]):
+    """The fields that presets set, converted.
+
+    Attributes:
+        files: {setting, such as "distil.epochs": the file that has set it}.
+    """
+
+    def __init__(self, values: Mapping[str, Any], files: Mapping[str, Path]) -> None:
+        super().__init__(values)
+        self.files = files
+
+
 class Parser(jsonargparse.ArgumentParser):
     """An `ArgumentParser` whose errors are `InputError`, so that each is one line."""
 
@@ -40,6 +52,8 @@ class Parser(jsonargparse.ArgumentParser):
         kwargs.setdefault("exit_on_error", False)
         super().__init__(*args, **kwargs)
         self._listed: dict[str, bool] = {}  # flags of tuples; whether of numbers
+        self._typed: set[str] = set()
+        self._files: Mapping[str, Path] = {}
 
     def add_settings(
         self,
@@ -61,6 +75,7 @@ class Parser(jsonargparse.ArgumentParser):
             about: {field: the help to show instead of what the docstring says}.
             skip: fields that the command fills itself.
         """
+        self._files = {**self._files, **(preset.files if isinstance(preset, Presets) else {})}
         preset = preset or {}
         said = {**field_docs(cls), **(about or {})}
         for field in dataclasses.fields(cls):
@@ -100,7 +115,12 @@ class Parser(jsonargparse.ArgumentParser):
         """Parse; the words after a flag of a tuple are one list."""
         if args is not None:
             args = _as_lists(list(args), self._listed)
+            self._typed = {word.partition("=")[0] for word in args}
         return super().parse_args(args, *rest, **kwargs)
+
+    def preset_of(self, setting: str) -> Path | None:
+        """The preset that has set "distil.epochs", unless its flag was typed."""
+        return None if flag_of(setting) in self._typed else self._files.get(setting)
 
     def error(self, message: str, ex: Exception | None = None) -> typing.Never:
         line = " ".join(str(message).split())
@@ -145,6 +165,8 @@ def settings_of(cls: type[T], parser: Parser, parsed: jsonargparse.Namespace, **
         }
         if error.parameter is None and first.partition(".")[0] in flags:
             error.parameter = first
+        if file := parser.preset_of(error.parameter or ""):
+            raise InputError(f"{file}: {error}", parameter=error.parameter) from error
         raise
 
 
@@ -169,7 +191,7 @@ def split_presets(words: list[str]) -> tuple[list[Path], list[str]]:
     return files, others
 
 
-def read_presets(cls: type, files: list[Path]) -> dict[str, Any]:
+def read_presets(cls: type, files: list[Path]) -> Presets:
     """The fields of a dataclass that YAML presets set, converted; a later file wins over an earlier one.
 
     Raises:
@@ -177,16 +199,21 @@ def read_presets(cls: type, files: list[Path]) -> dict[str, Any]:
             a value of another type, with the file.
     """
     types_of = field_types(cls)
-    merged: dict[str, Any] = {}
+    merged, origin = dict[str, Any](), dict[str, Path]()
     for file in files:
         given = strict_yaml.read_mapping(file)
         check_names(given, list(types_of), str(file))
         for name, value in given.items():
             # Here so that the error names the file; what an earlier preset set of the same part stays.
-            convert(value, types_of[name], f"{file}: {name}")
+            try:
+                convert(value, types_of[name], f"{file}: {name}")
+            except InputError as error:  # of a part that knows its own name alone
+                raise error if str(error).startswith(f"{file}: ") else InputError(f"{file}: {error}") from error
             both = dataclasses.is_dataclass(types_of[name]) and name in merged
             merged[name] = {**merged[name], **value} if both else value
-    return {name: convert(value, types_of[name], name) for name, value in merged.items()}
+            parts = value if dataclasses.is_dataclass(types_of[name]) else ()
+            origin |= dict.fromkeys((name, *(f"{name}.{part}" for part in parts)), file)
+    return Presets({name: convert(value, types_of[name], name) for name, value in merged.items()}, origin)
 
 
 def field_docs(cls: type) -> dict[str, str]:

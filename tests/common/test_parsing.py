@@ -247,3 +247,42 @@ def test_a_word_that_is_no_number_is_refused_without_the_parsers_own_words(words
     with pytest.raises(InputError, match=f"^{said}$") as refused:
         parser.parse_args(words)
     assert refused.value.parameter == said.split()[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class Ranged:
+    """Values that can be of the right kind and wrong.
+
+    Attributes:
+        top_speed: at least 1.
+        fit: how it is fitted.
+    """
+
+    top_speed: int = 1
+    fit: Fit = dataclasses.field(default_factory=Fit)
+
+    def __post_init__(self):
+        if self.top_speed < 1:
+            raise InputError(f"top_speed must be at least 1, not {self.top_speed}")
+        if self.fit.epochs < 1:
+            raise InputError(f"fit.epochs must be at least 1, not {self.fit.epochs}")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "one.yaml: fit.epochs must be at least 1, not 0"),
+        (["--fit.epochs", "-1"], "fit.epochs must be at least 1, not -1"),
+        (["--fit.epochs=1", "--top-speed=0"], "top_speed must be at least 1, not 0"),
+        (["--fit.epochs", "1"], "two.yaml: top_speed must be at least 1, not -3"),
+    ],
+)
+def test_a_value_out_of_range_names_the_file_that_has_set_it(preset, words, said):
+    one = preset("top_speed: 5\nfit: {epochs: 0}\n", "one.yaml")
+    two = preset(f"top_speed: {-3 if 'two' in said else 2}\nfit: {{rate: 0.2}}\n", "two.yaml")
+    parser = Parser(prog="train.py")
+    parser.add_settings(Ranged, read_presets(Ranged, [Path(one), Path(two)]))
+    with pytest.raises(InputError) as refused:
+        settings_of(Ranged, parser, parser.parse_args(words))
+    assert str(refused.value).removeprefix(f"{Path(one).parent}/") == said
+    assert refused.value.parameter == said.split(": ")[-1].split()[0]
