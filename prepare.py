@@ -32,6 +32,9 @@ from phantom import PhantomConfig
 if TYPE_CHECKING:
     import jsonargparse
 
+# Recordings of which `check` makes a clip.
+_CLIPS = 3
+
 
 def main(argv: list[str]) -> int:
     """Parse, and do what the subcommand says."""
@@ -215,7 +218,7 @@ def _check_flags() -> Parser:
     parser.add_argument(
         "--overlay", type=Path | None, default=None, metavar="DIR", help="write a contact sheet and clips there"
     )
-    parser.add_argument("--clips", type=int, default=3, help="number of recordings that are animated")
+    parser.add_argument("--clips", type=int, default=_CLIPS, help="number of recordings that are animated")
     parser.add_argument("--overwrite", action="store_true", help="replace the folder if it holds an earlier overlay")
     return parser
 
@@ -225,6 +228,10 @@ def _check(_: Parser, flags: jsonargparse.Namespace) -> int:
         return _check_fans(flags)
     from data.checks.overlay import check_recordings, print_numbers
 
+    if flags.overlay is None and (flags.overwrite or flags.clips != _CLIPS):
+        raise InputError("--clips and --overwrite are of the pictures: name their folder by --overlay DIR")
+    if flags.clips < 0:
+        raise InputError(f"--clips must be at least 0, not {flags.clips}")
     numbers, lag = check_recordings(flags.manifest, flags.overlay, clips=flags.clips, overwrite=flags.overwrite)
     print_numbers(numbers, lag)
     if flags.overlay is not None:
@@ -237,6 +244,8 @@ def _check_fans(flags: jsonargparse.Namespace) -> int:
 
     if flags.overlay is not None:
         raise InputError("--fan and --overlay are two looks: give one of them at a time")
+    if flags.clips != _CLIPS:
+        raise InputError("--clips is of the gaze on the frames: leave it out, or give --overlay instead of --fan")
     print_fans(check_fans(flags.manifest, flags.fan, overwrite=flags.overwrite))
     say(f"wrote {flags.fan}")
     return 0

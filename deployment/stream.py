@@ -56,7 +56,7 @@ def predict_stream(config: PredictConfig, out: TextIO | None = None) -> int:
     """Answer a stream until it ends, `duration_s` have passed, or Ctrl-C.
 
     Each answer is a line {"frame", "time_s", "class", "smoothed", "confidence", "rejected", "flag",
-    "probabilities", "latency_ms", "dropped"}; the last line is {"end", "frames", "answered",
+    "probabilities", "latency_ms", "dropped"}; the last line is {"end", "frames", "answered", "looked_at" (for the fan),
     "dropped", "latency_ms": {"median", "p95"}, "seconds"}, which goes to `summary.json` in `config.out` too.
     Latency is from the decoder's frame to the written line.
 
@@ -125,8 +125,9 @@ class _Answering:
         self._filter = CausalFilter(rule.time_constant_s)
         self._latencies = Latencies()
         self._started = time.perf_counter()
+        self._until = math.inf if config.duration_s is None else self._started + config.duration_s
         self._size: tuple[int, int] | None = None
-        self.answered, self.end = 0, "ended"
+        self.answered, self.looked_at, self.end = 0, 0, "ended"
         self.found: FoundView | None = None
 
     def run(self) -> None:
@@ -143,6 +144,7 @@ class _Answering:
             "end": self.end,
             "frames": self._stream.decoded,
             "answered": self.answered,
+            "looked_at": self.looked_at,
             "dropped": self._stream.dropped,
             "latency_ms": {"median": self._latencies.quantile(0.5), "p95": self._latencies.quantile(0.95)},
             "seconds": round(time.perf_counter() - self._started, 3),
@@ -160,13 +162,11 @@ class _Answering:
         return picture
 
     def _frames(self) -> Iterator[Arrived]:
-        limit_s = self._config.duration_s
-        until = math.inf if limit_s is None else self._started + limit_s
-        while time.perf_counter() < until:
-            arrived = self._stream.newest(until)
+        while time.perf_counter() < self._until:
+            arrived = self._stream.newest(self._until)
             if arrived is not None:
                 yield arrived
-            elif time.perf_counter() < until:
+            elif time.perf_counter() < self._until:
                 return
         self.end = "duration"
 
@@ -195,15 +195,17 @@ class _Answering:
             self.found = FoundView(View(box, None, config.pixel_aspect), "given" if box else "whole")
             return self.found.view
         pictures: list[np.ndarray] = []
-        until = time.perf_counter() + _FAN_S
-        while len(pictures) < 2 or time.perf_counter() < until:
-            arrived = self._stream.newest()
+        enough = time.perf_counter() + _FAN_S
+        while len(pictures) < 2 or time.perf_counter() < enough:
+            arrived = self._stream.newest(self._until)
             if arrived is None:
                 break
             pictures.append(self._picture(arrived))
+        self.looked_at = len(pictures)
         name = self._stream.name
         if not pictures:
-            raise InputError(f"{name}: ended before the first frame: is the sender running?")
+            said = "ended" if time.perf_counter() < self._until else f"{self._config.duration_s:g} s were over"
+            raise InputError(f"{name}: {said} before the first frame: is the sender running?")
         height, width = pictures[0].shape
         chosen = np.linspace(0, len(pictures) - 1, min(FAN_FRAMES, len(pictures))).round().astype(int)
         found = view_of([pictures[i] for i in chosen], (width, height), config.crop, box, fan, config.pixel_aspect)

@@ -60,8 +60,9 @@ PARTS = (
     ),
     (
         "attenuation",
-        "two-way loss 2·f·∫alpha dr in dB; soft tissue 0.4-1.0, fluid 0.01-0.1 dB/cm/MHz; bone by its loss on both "
-        "ways, about 10 dB (skull, ribs, spine) to 16 dB (femur) at the probe's frequency",
+        "two-way loss 2·f·∫alpha dr in dB; soft tissue 0.4-1.0, larger fluids 0.01-0.1, small fluid spaces 0.5 "
+        "dB/cm/MHz; bone by its loss on both ways, about 10 dB (skull, ribs, spine) to 16 dB (femur) at the probe's "
+        "frequency",
         "tissue tables of a public ultrasound simulator (burgercpp, scene of the liver) and of a review of acoustic "
         "properties (PMC10001275, table 4); fetal bone takes less than adult bone: an assumption",
     ),

@@ -214,7 +214,8 @@ def fill_short_gaps(gaze: GazeRecording, max_gap_s: float = MAX_GAP_S) -> tuple[
     rows = np.arange(len(gaze.time_s))
     seen = np.flatnonzero(gaze.valid)
     after = np.searchsorted(seen, rows)
-    inner = ~gaze.valid & (after > 0) & (after < len(seen))
+    # A fixation without a position is no blink of a tracker: the one before it had ended.
+    inner = ~gaze.valid & (after > 0) & (after < len(seen)) & (not gaze.fixations)
     at = rows[inner]
     left, right = seen[after[inner] - 1], seen[after[inner]]
     step = gaze.time_s[right] - gaze.time_s[left]

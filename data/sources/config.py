@@ -103,6 +103,8 @@ class RecordingsConfig(PrepareConfig):
             raise InputError(f"beam_options {self.beam_options!r}: is of engine 'beam', and engine is {self.engine!r}")
         if self.classes is not None and not self.classes:
             raise InputError("classes must name at least one class")
+        if self.leave_out_scanner is not None and self.test_fraction != type(self).test_fraction:
+            raise InputError("test_fraction: with leave_out_scanner the test is that scanner's patients, leave it out")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

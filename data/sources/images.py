@@ -8,7 +8,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from data.video.images import read_image
 FAN_KEPT = "warning: images whose fan was not found, kept whole"
 OFFICIAL_TEST = "frames of the official test, kept back"
 OTHER_SCANNER = "frames by other scanners of patients whom the left-out scanner showed"
+COPIES_OF_TEST = "images whose pixels the official test, which is kept back, has too"
 COPIES = "images that another patient of the test has too (the training copy is left out)"
 
 
@@ -58,15 +59,7 @@ def prepare_images(config: ImageSetConfig) -> Dataset:
     official = _official_split(rows)
     if config.leave_out_scanner is not None:
         official = leave_scanner_out(config.leave_out_scanner, _scanners(rows), official)
-    about = {
-        "kind": "images",
-        "name": source.title,
-        "source": source.name,
-        "licence": source.licence,
-        "citation": source.citation,
-        "classes": list(config.classes or source.classes),
-        **({"left_out_scanner": config.leave_out_scanner} if config.leave_out_scanner else {}),
-    }
+    about = _about(source, config)
     with write_dataset(
         config.out,
         classes=names,
@@ -84,13 +77,35 @@ def prepare_images(config: ImageSetConfig) -> Dataset:
             writer.refuse(f"plane in no class: {plane}", count)
         kept = _of_split(kept, official, config.leave_out_scanner, writer)
         with tempfile.TemporaryFile(dir=Path(config.out).absolute().parent) as frames:
-            constant, same = _read_frames(kept, images, config, digest, frames, writer)
-            left_out = _parted_copies(same, official)
-            writer.refuse(COPIES, len(left_out))
+            constant, same, copies = _read_frames(
+                kept,
+                [row for row in rows if official[row.patient] == KEPT_BACK],
+                images,
+                config,
+                digest,
+                frames,
+                writer,
+            )
+            writer.refuse(COPIES_OF_TEST, len(copies - constant))
+            writer.refuse(COPIES, len(parted := _parted_copies(same, official) - copies))
+            left_out = parted | copies
             split_of = _split(kept, same, official, config)
             _write(kept, frames, left_out, constant - left_out, split_of, class_of, config.frame_size, writer)
         about["checksum"] = digest.hexdigest()
     return open_dataset(config.out)
+
+
+def _about(source: ImageSource, config: ImageSetConfig) -> dict[str, Any]:
+    """The section "source" of `dataset.json`, without the checksum."""
+    return {
+        "kind": "images",
+        "name": source.title,
+        "source": source.name,
+        "licence": source.licence,
+        "citation": source.citation,
+        "classes": list(config.classes or source.classes),
+        **({"left_out_scanner": config.leave_out_scanner} if config.leave_out_scanner else {}),
+    }
 
 
 def example_images(source: str, folder: str | os.PathLike, plane: str, count: int) -> list[np.ndarray]:
@@ -193,30 +208,36 @@ def _official_split(rows: Sequence[ImageRow]) -> dict[str, str]:
 
 def _read_frames(
     rows: Sequence[ImageRow],
+    held: Sequence[ImageRow],
     images: dict[str, Path],
     config: ImageSetConfig,
     digest: hashlib._Hash,
     frames: BinaryIO,
     writer: DatasetWriter,
-) -> tuple[set[str], list[list[ImageRow]]]:
+) -> tuple[set[str], list[list[ImageRow]], set[str]]:
     """Decode every image once: the checksum is fed, and what becomes of it goes to `frames`, one after the other.
 
     Returns:
-        Images of one constant value; rows whose images have the same pixels, where they are of several patients.
+        Images of one constant value; rows whose images have the same pixels, where they are of several patients; images
+        with the pixels of one that is `held` back.
     """
+    test = track(held, "reading the official test") if held else ()
+    unseen = {frame_digest(read_image(images[row.image])) for row in test}
     groups: dict[bytes, list[ImageRow]] = {}
-    constant = set()
+    constant, copies = set[str](), set[str]()
     for row in track(rows, "reading images"):
         digest.update(images[row.image].read_bytes())
         image = read_image(images[row.image])
-        groups.setdefault(frame_digest(image), []).append(row)
+        groups.setdefault(pixels := frame_digest(image), []).append(row)
+        if pixels in unseen:
+            copies.add(row.image)
         if image.min() == image.max():
             constant.add(row.image)
         fan = _sure_fan(image, writer) if config.fan == "blank" else None
         mask, marks = (None, None) if fan is None else (fan.mask, fan.marks)
         frame = prepare_image(image, config.frame_size, config.fit, config.pixel_aspect, mask=mask, marks=marks)
         frames.write(frame.tobytes())
-    return constant, [group for group in groups.values() if len({row.patient for row in group}) > 1]
+    return constant, [group for group in groups.values() if len({row.patient for row in group}) > 1], copies
 
 
 def _parted_copies(same: Sequence[Sequence[ImageRow]], official: dict[str, str]) -> set[str]:

@@ -13,9 +13,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
+
 from common.console import track
 from common.errors import InputError
 from data.dataset import UNLABELLED, Dataset, FrameRecord, open_dataset, write_dataset
+from data.duplicates import frame_digest
 from data.names import spelling_key
 from data.reading import stored_records
 from data.simulation import PARTLY, by_split, combined, simulated
@@ -133,8 +137,11 @@ def _added(extra: Dataset, config: MergeConfig, prefix: str, held: set[bytes]) -
 
 
 def _digest(record: FrameRecord) -> bytes:
+    """Of the pixels: two encoders give the same frame other bytes."""
     assert isinstance(record.frame, bytes)
-    return hashlib.blake2b(record.frame, digest_size=16).digest()
+    frame = cv2.imdecode(np.frombuffer(record.frame, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert frame is not None, "`stored_records` has checked it"
+    return frame_digest(frame)
 
 
 def _source(config: MergeConfig, main: Dataset, extra: Dataset, prefix: str, splits: list[str]) -> dict[str, Any]:

@@ -147,12 +147,14 @@ def prepare_image(
     for name, given in (("mask", mask), ("marks", marks)):
         if given is not None and given.shape != image.shape:
             raise ValueError(f"{name}: {given.shape}, the image {image.shape}")
-    image = image if marks is None else paint_over(image, marks)
     place = place_image((image.shape[0], image.shape[1]), frame_size, fit, pixel_aspect, crop)
     x, y, width, height = place.crop
-    part = image[y : y + height, x : x + width]
+    inside = (slice(y, y + height), slice(x, x + width))
+    part = image[inside]
+    if marks is not None:  # of what is inside alone, as where the crop was cut out before
+        part = paint_over(part, marks[inside])
     if mask is not None:
-        part = np.where(mask[y : y + height, x : x + width], part, np.uint8(0))
+        part = np.where(mask[inside], part, np.uint8(0))
     left, top, inner_width, inner_height = place.inner
     resized = resize_frame(part, (inner_height, inner_width))
     if resized.shape == tuple(frame_size):

@@ -83,6 +83,18 @@ def test_crop_and_mask_are_taken_before_the_fit():
     assert frame[12:37, :25].all() and not frame[:, 25:].any()
 
 
+def test_marks_are_painted_over_by_what_is_inside_the_crop():
+    """As where preparation has cut the crop out before: letters at its edge once took their grey from outside."""
+    image = np.random.default_rng(3).integers(1, 256, (300, 400), dtype=np.uint8)
+    image[:, :50] = 0
+    marks = np.zeros(image.shape, bool)
+    marks[40:60, 50:53] = True
+    crop = (50, 20, 200, 100)
+    inside = (slice(20, 120), slice(50, 250))
+    cut = prepare_image(image[inside], (50, 50), marks=marks[inside])
+    np.testing.assert_array_equal(prepare_image(image, (50, 50), crop=crop, marks=marks), cut)
+
+
 @pytest.mark.parametrize("fit", ["pad", "stretch"])
 def test_points_go_with_their_pixels_and_come_back(fit):
     """A bright block is where the placement puts its centre."""

@@ -72,6 +72,15 @@ def test_a_fixation_covers_the_frames_that_it_lasts(tmp_path):
     np.testing.assert_allclose(read_gaze(write(tmp_path, report), SCREEN).x, gaze.x)
 
 
+@pytest.mark.parametrize("missing", ["200,150,,,1", "200,150,0.5,0.5,0"])
+def test_a_fixation_without_a_position_is_no_short_gap_to_be_filled(tmp_path, missing):
+    """Once its samples were, on a straight line between the fixations around it."""
+    text = f"start_ms,duration_ms,x,y,valid\n0,200,0.2,0.2,1\n{missing}\n350,200,0.8,0.8,1\n"
+    found = gaze_for_frames(read_gaze(write(tmp_path, text)), np.arange(11) / 20, video_px=(9, 9))
+    assert [sorted(set(x.tolist())) for x in found.x] == [[0.2]] * 4 + [[]] * 3 + [[0.8]] * 4
+    assert found.interpolated == 0
+
+
 def test_a_fixation_report_may_be_normalised(tmp_path):
     """As GazeMedSeg publishes it: Data Viewer's columns, shares of the image, no screen."""
     text = "IMAGE,CURRENT_FIX_INDEX,CURRENT_FIX_START,CURRENT_FIX_DURATION,CURRENT_FIX_X,CURRENT_FIX_Y\n"

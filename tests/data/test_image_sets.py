@@ -288,6 +288,12 @@ def test_one_scanner_is_left_out(tmp_path):
     assert data.scanners("test") == {"Aloka": 16} and data.scanners("train") == {"Voluson E6": 12}
     assert data.info["refused"] == {"frames of the official test, kept back": 16}
     assert data.info["source"]["left_out_scanner"] == "Aloka"
+    # 0 is of the official test, which stays unseen: its copy is not trained on.
+    trained = f"Patient{min(patients[0]).zfill(5)}_Plane1_1_of_1"
+    copy_image(folder, "Patient00000_Plane1_1_of_1", trained)
+    again = prepare(folder, tmp_path / "again", leave_out_scanner="Aloka", val_fraction=0.25)
+    assert again.info["refused"]["images whose pixels the official test, which is kept back, has too"] == 1
+    assert again.frames("train") + again.frames("val") == data.frames("train") + data.frames("val") - 1
 
 
 def test_frames_by_other_scanners_of_the_tested_patients_are_left_out(tmp_path):

@@ -1,10 +1,12 @@
 """Training frames added to another data set: what is kept, what the new one says of itself, what is refused."""
 
 import dataclasses
+import io
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from common.errors import InputError
 from data.dataset import UNLABELLED, open_dataset
@@ -129,6 +131,13 @@ def test_what_does_not_agree_is_one_line(real, tmp_path, written, message):
     assert "\n" not in str(caught.value) and not (tmp_path / "out").exists()
 
 
+def other_png(frame):
+    """The same pixels by another encoder."""
+    content = io.BytesIO()
+    Image.fromarray(frame).save(content, "PNG", compress_level=0)
+    return content.getvalue()
+
+
 def test_frames_of_the_test_and_a_data_set_itself_are_not_added(real, tmp_path):
     rows = tiny_dataset.splits(gaze=False)["test"]
     leak = tiny_dataset.write(
@@ -136,6 +145,12 @@ def test_frames_of_the_test_and_a_data_set_itself_are_not_added(real, tmp_path):
     )
     with pytest.raises(InputError, match=r"frame 0 of recording cr0 is in the validation or test split of .* too"):
         merge(real, leak, tmp_path / "out")
+    again = [dataclasses.replace(row, patient_id="new", frame=other_png(row.frame)) for row in rows]
+    stored = tiny_dataset.write(tmp_path / "other_bytes", {"train": again})
+    frames = [{record.frame for record in stored_records(data, "train")} for data in (leak, stored)]
+    assert not frames[0] & frames[1], "other bytes of the same pixels"
+    with pytest.raises(InputError, match=r"frame 0 of recording cr0 is in the validation or test split of .* too"):
+        merge(real, stored, tmp_path / "out")
     with pytest.raises(InputError, match="is the same data set as"):
         merge(real, real, tmp_path / "out")
     with pytest.raises(InputError, match="is a data set that is merged: name another folder in out"):

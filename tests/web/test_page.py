@@ -241,7 +241,7 @@ def test_a_description_that_is_not_the_models(page, bundle, tmp_path, field, val
 def test_an_artefact_of_a_run_is_taken_with_its_json(page, image_folder):
     load_model(page, STUDENT, STUDENT.with_name(STUDENT.name + ".json"))
     assert "no threshold" in page.text("#model-facts")
-    assert page_rows(page, image_folder / "000.png")[0]["rejected"] == "False"
+    assert page_rows(page, image_folder / "000.png")[0]["rejected"] == "0"
 
 
 def test_the_page_asks_for_nothing_outside_its_folder_and_reports_no_fault(page, built_page):

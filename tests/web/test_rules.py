@@ -81,6 +81,6 @@ def test_names_in_the_csv_are_quoted():
     assert row["input"] == '\'=1+1, "x"\n.png'
     assert row == {
         "input": row["input"], "frame": "3", "time_s": "0.123457", "p_head": "0.25", 'p_a "b", c': "0.75",
-        "raw_class": 'a "b", c', "smoothed_class": 'a "b", c', "confidence": "0.75", "rejected": "True",
+        "raw_class": 'a "b", c', "smoothed_class": 'a "b", c', "confidence": "0.75", "rejected": "1",
         "flag": "unlike",
     }  # fmt: skip

@@ -2,8 +2,8 @@
 
 `start_ms,duration_ms,x,y` (or `_s`, or an end instead of the duration), x and y as in the plain
 format; or a fixation report of EyeLink Data Viewer, in pixels or normalised. A fixation becomes one sample every 10 ms
-from its start up to its end, and the saccades between stay without samples, so nothing is
-interpolated across them.
+from its start up to its end, and the saccades between stay without samples. Nothing is interpolated across them, nor
+across a fixation without a position.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ export function toCsv(rows, classes) {
   const lines = [[...header, "raw_class", "smoothed_class", "confidence", "rejected", "flag"]];
   for (const row of rows) {
     const { source, index, timeS, probabilities, rawClass, smoothedClass, confidence, rejected } = row;
-    const numbers = [index, round(timeS, 6), ...probabilities];
-    const words = [classes[rawClass], classes[smoothedClass], confidence, rejected ? "True" : "False", row.flag];
+    const numbers = [index, round(timeS, 6), ...Array.from(probabilities, (p) => round(p, 6))];
+    const words = [classes[rawClass], classes[smoothedClass], round(confidence, 6), rejected ? 1 : 0, row.flag];
     lines.push([source.name, ...numbers, ...words].map(String));
   }
   return lines.map((cells) => cells.map(quoted).join(",")).join("\r\n") + "\r\n";

@@ -56,7 +56,10 @@ export class Session {
       await onRow(row, image);
       if (signal.aborted) break;
     }
-    if (source.kind === "two_sided") this.filterBothWays(this.rows.slice(first), rule);
+    const rows = this.rows.slice(first);
+    // A video of one frame is an image, as it is for predict.py.
+    if (source.kind === "two_sided" && rows.length === 1) decide(rows[0], rows[0].probabilities, this.ruleOf("still"));
+    else if (source.kind === "two_sided") this.filterBothWays(rows, rule);
   }
 
   /** @param {Source["kind"]} kind @returns {Rule} */
