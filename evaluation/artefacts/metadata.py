@@ -135,9 +135,9 @@ def read_metadata(artefact_path: str | os.PathLike) -> Metadata:
             unknown or wrong.
     """
     path = metadata_path(artefact_path)
-    if path_kind(artefact_path) is None:
-        raise InputError(f"{artefact_path}: there is no such artefact: check the path")
     if path_kind(path) != "file":
+        if path_kind(artefact_path) is None:
+            raise InputError(f"{artefact_path}: there is no such artefact: check the path")
         raise InputError(
             f"{path}: there is no metadata next to the artefact {Path(artefact_path).name}: copy this file "
             "together with the artefact from its run folder, or export it again with train.py"

@@ -180,6 +180,9 @@ def test_nothing_that_is_no_json_is_written(tmp_path):
 
 
 def test_missing_metadata_names_the_file_and_the_cure(tmp_path):
+    with pytest.raises(InputError, match=r"m\.keras: there is no such artefact: check the path"):
+        read_metadata(tmp_path / "m.keras")
+    (tmp_path / "m.keras").write_bytes(b"the model")
     with pytest.raises(InputError, match=r"m\.keras\.json.*copy this file"):
         read_metadata(tmp_path / "m.keras")
 
