@@ -95,7 +95,7 @@ class Source:
         Args:
             model: that came out.
             stage: how.
-            teacher: that it was distilled from; without one it is named with what taught the source.
+            teacher: that it was distilled from; without one, what taught the source is named.
             target: what was asked for.
         """
         # The fingerprint is of the run that trained the source, and would pass for this one's.

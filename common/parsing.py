@@ -119,8 +119,9 @@ class Parser(jsonargparse.ArgumentParser):
         return super().parse_args(args, *rest, **kwargs)
 
     def preset_of(self, setting: str) -> Path | None:
-        """The preset that has set "distil.epochs", unless its flag was typed."""
-        return None if flag_of(setting) in self._typed else self._files.get(setting)
+        """The preset that has set "distil.epochs", unless its flag, or that of the whole part, was typed."""
+        flags = {flag_of(setting), flag_of(setting.partition(".")[0])}
+        return None if flags & self._typed else self._files.get(setting)
 
     def error(self, message: str, ex: Exception | None = None) -> typing.Never:
         line = " ".join(str(message).split())
@@ -207,8 +208,10 @@ def read_presets(cls: type, files: list[Path]) -> Presets:
             # Here so that the error names the file; what an earlier preset set of the same part stays.
             try:
                 convert(value, types_of[name], f"{file}: {name}")
-            except InputError as error:  # of a part that knows its own name alone
-                raise error if str(error).startswith(f"{file}: ") else InputError(f"{file}: {error}") from error
+            except InputError as error:
+                if str(error).startswith(f"{file}: "):
+                    raise
+                raise InputError(f"{file}: {error}") from error  # of a part that knows its own name alone
             both = dataclasses.is_dataclass(types_of[name]) and name in merged
             merged[name] = {**merged[name], **value} if both else value
             parts = value if dataclasses.is_dataclass(types_of[name]) else ()

@@ -86,7 +86,7 @@ def prepare_images(config: ImageSetConfig) -> Dataset:
                 frames,
                 writer,
             )
-            writer.refuse(COPIES_OF_TEST, len(copies - constant))
+            writer.refuse(COPIES_OF_TEST, len(copies))
             writer.refuse(COPIES, len(parted := _parted_copies(same, official) - copies))
             left_out = parted | copies
             split_of = _split(kept, same, official, config)

@@ -23,7 +23,7 @@ from data.frames import grey_frame, resize_frame
 from data.video.clip import Video, check_size
 from data.video.dicom_count import stored_frames
 from data.video.dicom_jpeg import decode_jpeg_frame, is_chroma
-from data.video.dicom_times import frame_times, number
+from data.video.dicom_times import EXPORT_AGAIN, frame_times, number
 from data.video.images import check_range
 
 _GREY = ("MONOCHROME1", "MONOCHROME2")
@@ -38,7 +38,6 @@ _PLUGINS = ("pydicom", "pillow", "gdcm", "pyjpegls", "jpeg_ls")
 _J2K_PLUGINS = (*_PLUGINS, "pylibjpeg")
 _MAX_FRAMES = 1_000_000
 _MAX_INFLATED = 1 << 30
-_EXPORT_AGAIN = "export it again"
 
 
 def open_dicom(path: Path, fps: float | None = None) -> Video:
@@ -85,7 +84,7 @@ def _stretch(path: Path, header: FileDataset) -> float:
     except (TypeError, ValueError, ZeroDivisionError):
         ratio = 0.0
     if not 0.1 < ratio < 10:
-        raise InputError(f"{path}: the DICOM field PixelAspectRatio is {str(value)[:50]!r}: {_EXPORT_AGAIN}")
+        raise InputError(f"{path}: the DICOM field PixelAspectRatio is {str(value)[:50]!r}: {EXPORT_AGAIN}")
     return ratio
 
 
@@ -101,10 +100,10 @@ def _read(path: Path, **options: bool) -> Any:
         except InputError:
             raise
         except (InvalidDicomError, EOFError, OSError, MemoryError) as error:
-            raise InputError(f"{path}: can't be read as DICOM ({in_words(error)}): {_EXPORT_AGAIN}") from error
+            raise InputError(f"{path}: can't be read as DICOM ({in_words(error)}): {EXPORT_AGAIN}") from error
         except Exception as error:
             raise InputError(
-                f"{path}: can't be read as DICOM ({in_words(error)}): it is damaged, {_EXPORT_AGAIN}"
+                f"{path}: can't be read as DICOM ({in_words(error)}): it is damaged, {EXPORT_AGAIN}"
             ) from error
     return found
 
@@ -135,7 +134,7 @@ def _syntax(path: Path, header: FileDataset) -> uid.UID:
     if found:
         return uid.UID(found)
     if header.get("Rows") in (None, ""):
-        raise InputError(f"{path}: can't be read as DICOM (no image in it): it is damaged or none, {_EXPORT_AGAIN}")
+        raise InputError(f"{path}: can't be read as DICOM (no image in it): it is damaged or none, {EXPORT_AGAIN}")
     implicit, little = header.original_encoding
     if implicit:
         return uid.ImplicitVRLittleEndian
@@ -145,7 +144,7 @@ def _syntax(path: Path, header: FileDataset) -> uid.UID:
 def _check_header(path: Path, header: FileDataset) -> None:
     for field in _NEEDED:
         if header.get(field) in (None, ""):
-            raise InputError(f"{path}: the DICOM field {field} is missing: it holds no image, {_EXPORT_AGAIN}")
+            raise InputError(f"{path}: the DICOM field {field} is missing: it holds no image, {EXPORT_AGAIN}")
     kind = header.PhotometricInterpretation
     if kind not in (*_GREY, *_COLOUR, _PALETTE) and _syntax(path, header) not in _FILMS:
         raise InputError(f"{path}: PhotometricInterpretation {kind} is not supported: export it as MONOCHROME2 or RGB")
@@ -155,7 +154,7 @@ def _check_header(path: Path, header: FileDataset) -> None:
     high = header.get("HighBit")
     if high not in (None, "", stored - 1):
         raise InputError(
-            f"{path}: its {stored} bits end at bit {high} (HighBit), and pixels must begin at bit 0: {_EXPORT_AGAIN}"
+            f"{path}: its {stored} bits end at bit {high} (HighBit), and pixels must begin at bit 0: {EXPORT_AGAIN}"
         )
 
 
@@ -169,7 +168,7 @@ def _whole(path: Path, header: FileDataset, field: str, missing: int | None = No
     except (TypeError, ValueError):
         number = 0
     if not 0 < number <= _MAX_FRAMES:
-        raise InputError(f"{path}: the DICOM field {field} is {str(value)[:50]!r}, no usable number: {_EXPORT_AGAIN}")
+        raise InputError(f"{path}: the DICOM field {field} is {str(value)[:50]!r}, no usable number: {EXPORT_AGAIN}")
     return number
 
 
@@ -205,7 +204,7 @@ def _check_whole(path: Path, header: FileDataset, syntax: uid.UID, count: int) -
     stored = _stored_frames(path, header, syntax)
     if stored is not None and stored > count:
         raise InputError(
-            f"{path}: its pixels are {stored} frames, and NumberOfFrames says {count}: correct it, or {_EXPORT_AGAIN}"
+            f"{path}: its pixels are {stored} frames, and NumberOfFrames says {count}: correct it, or {EXPORT_AGAIN}"
         )
     if syntax.is_compressed or syntax == uid.DeflatedExplicitVRLittleEndian:
         return
@@ -238,7 +237,7 @@ def _open_film(path: Path, header: FileDataset, count: int, fps: float | None) -
     said = [number(path, header, field) for field in ("FrameTime", "CineRate", "RecommendedDisplayFrameRate")]
     if frames < count:
         raise InputError(
-            f"{path}: its film has {frames} of the {count} frames that it declares: copy or {_EXPORT_AGAIN}"
+            f"{path}: its film has {frames} of the {count} frames that it declares: copy or {EXPORT_AGAIN}"
         )
     if header.get("FrameTimeVector") is None and not any(said) and fps is None and rate:
         times_s, last_s = np.arange(frames) / rate, 1 / rate
@@ -250,11 +249,11 @@ def _open_film(path: Path, header: FileDataset, count: int, fps: float | None) -
 def _film_bytes(path: Path) -> bytes:
     pixels = _read(path).get("PixelData")
     if not pixels:
-        raise InputError(f"{path}: holds no pixels: {_EXPORT_AGAIN}")
+        raise InputError(f"{path}: holds no pixels: {EXPORT_AGAIN}")
     try:
         fragments = list(generate_fragments(pixels))
     except (ValueError, EOFError) as error:
-        raise InputError(f"{path}: its film can't be taken out ({in_words(error)}): {_EXPORT_AGAIN}") from error
+        raise InputError(f"{path}: its film can't be taken out ({in_words(error)}): {EXPORT_AGAIN}") from error
     # The first fragment is the table of offsets, which a film has no use for.
     return b"".join(fragments[1:])
 
@@ -273,7 +272,7 @@ def _decode(path: Path, header: FileDataset, syntax: uid.UID, count: int) -> Ite
                     "supports: export it uncompressed"
                 ) from error
             raise InputError(
-                f"{path}: its pixels can't be decoded ({in_words(error)}): it is truncated or damaged, {_EXPORT_AGAIN}"
+                f"{path}: its pixels can't be decoded ({in_words(error)}): it is truncated or damaged, {EXPORT_AGAIN}"
             ) from error
 
 

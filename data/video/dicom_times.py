@@ -11,7 +11,7 @@ from pydicom.dataset import FileDataset
 from common.errors import InputError
 from data.video.clip import MAX_FPS, MIN_FPS, RateMissing, check_fps
 
-_EXPORT_AGAIN = "export it again"
+EXPORT_AGAIN = "export it again"
 
 
 def number(path: Path, header: FileDataset, field: str) -> float | None:
@@ -24,7 +24,7 @@ def number(path: Path, header: FileDataset, field: str) -> float | None:
     except (TypeError, ValueError):
         found = np.nan
     if not (np.isfinite(found) and found >= 0):
-        raise InputError(f"{path}: the DICOM field {field} is {str(value)[:50]!r}, no usable number: {_EXPORT_AGAIN}")
+        raise InputError(f"{path}: the DICOM field {field} is {str(value)[:50]!r}, no usable number: {EXPORT_AGAIN}")
     return found or None
 
 
@@ -47,7 +47,7 @@ def frame_times(path: Path, header: FileDataset, count: int, fps: float | None) 
             "give fps (in a manifest, its column fps)"
         )
     if not MIN_FPS <= rate <= MAX_FPS:
-        raise InputError(f"{path}: tells {rate:g} frames per s, which no scanner has: {_EXPORT_AGAIN}")
+        raise InputError(f"{path}: tells {rate:g} frames per s, which no scanner has: {EXPORT_AGAIN}")
     return np.arange(count) / rate, 1 / rate
 
 

@@ -274,6 +274,7 @@ class Ranged:
         ([], "one.yaml: fit.epochs must be at least 1, not 0"),
         (["--fit.epochs", "-1"], "fit.epochs must be at least 1, not -1"),
         (["--fit.epochs=1", "--top-speed=0"], "top_speed must be at least 1, not 0"),
+        (["--fit", "{epochs: -2}"], "fit.epochs must be at least 1, not -2"),
         (["--fit.epochs", "1"], "two.yaml: top_speed must be at least 1, not -3"),
     ],
 )
