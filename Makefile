@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 FETAL_PLANES_DIR ?=
 SONONET_DIR ?=
-# Width over height of one pixel: 1.45 for the subset that circulates as squares of 320×320, see docs/data-video.md.
+# Width over height of one pixel: 1.45 for copies that were stretched to squares of 320×320, see docs/data-video.md.
 PIXEL_ASPECT ?= 1
 
 .PHONY: install mediapipe demo fetal-planes fetal-planes-sononet evidence test test-fast fuzz soak lint docs bench web clean
@@ -112,5 +112,6 @@ web/node_modules/.installed: web/package.json web/package-lock.json
 	npm --prefix web ci --silent
 	@touch $@
 
+# What can be made again in minutes. datasets and runs stay: they hold what took hours, and what is yours.
 clean:
-	rm -rf .venv .venv-mediapipe datasets runs site .mypy_cache web/dist web/node_modules
+	rm -rf .venv .venv-mediapipe site .mypy_cache web/dist web/node_modules

@@ -18,7 +18,7 @@ import sys
 
 from common import quiet  # noqa: F401  (before TensorFlow)
 from common.errors import run_command
-from common.parsing import Parser, settings_of
+from common.parsing import Parser, PlainHelp, settings_of
 
 
 def main(argv: list[str]) -> int:
@@ -28,7 +28,7 @@ def main(argv: list[str]) -> int:
     from data.dataset import diagnosed
 
     baselines = all_baselines()
-    parser = Parser(prog="compress.py", description=__doc__)
+    parser = Parser(prog="compress.py", description=__doc__, formatter_class=PlainHelp)
     commands = parser.add_subcommands()
     parsers = {name: baseline.parser() for name, baseline in baselines.items()}
     for name, baseline in baselines.items():

@@ -14,7 +14,7 @@ import sys
 
 from common import quiet  # noqa: F401  (before TensorFlow)
 from common.errors import run_command
-from common.parsing import Parser, settings_of
+from common.parsing import Parser, PlainHelp, settings_of
 
 
 def main(argv: list[str]) -> int:
@@ -22,7 +22,7 @@ def main(argv: list[str]) -> int:
     from deployment.bundle import ExportConfig
     from deployment.bundle.write import export_bundle, show_bundle
 
-    parser = Parser(prog="export.py", description=__doc__)
+    parser = Parser(prog="export.py", description=__doc__, formatter_class=PlainHelp)
     parser.add_settings(ExportConfig)
     config = settings_of(ExportConfig, parser, parser.parse_args(argv))
     show_bundle(export_bundle(config))

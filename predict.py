@@ -7,7 +7,7 @@
 
 OUT holds predictions.csv, one row per frame, and summary.json: the intervals in which a class was held,
 the best frame of each class, counts, settings, checksums. A stream is answered by lines of JSON on standard
-output, newest frame first. Smoothing, threshold and the rule for frames unlike the training frames come
+output, always of the newest frame. Smoothing, threshold and the rule for frames unlike the training frames come
 from the artefact's metadata. For research: nothing here is a medical device.
 """
 

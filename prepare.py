@@ -17,6 +17,7 @@ dataset.json that says what was kept and what was refused; it is written whole o
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import sys
 from collections.abc import Callable
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from common.console import say
 from common.errors import InputError, run_command
-from common.parsing import Parser, settings_of
+from common.parsing import Parser, PlainHelp, settings_of
 from data.sources import ImageSetConfig, ImageSource, MergeConfig, RecordingsConfig
 from phantom import PhantomConfig
 
@@ -52,7 +53,7 @@ def main(argv: list[str]) -> int:
         "check": (_check_flags(), _check, "draw gaze, or the fan, on a manifest's recordings"),
         "verify": (_verify_flags(), _verify, "check every byte and record of data sets"),
     }
-    parser = Parser(prog="prepare.py", description=__doc__)
+    parser = Parser(prog="prepare.py", description=__doc__, formatter_class=PlainHelp)
     subcommands = parser.add_subcommands()
     for name, (flags, _, about) in commands.items():
         subcommands.add_subcommand(name, flags, help=about)
@@ -119,13 +120,20 @@ def _phantom_flags() -> Parser:
 
 def _phantom(parser: Parser, flags: jsonargparse.Namespace) -> int:
     from phantom import prepare_phantom
-    from phantom.preview import write_preview
+    from phantom.preview import PREVIEWED, write_preview
 
     if flags.out is None and flags.preview is None:
         raise InputError("--out is missing: name the data set's folder, or give --preview DIR to look only")
     if flags.reference is not None and flags.preview is None:
         raise InputError(f"--reference {flags.reference}: is drawn in a preview: give --preview DIR too")
     config = settings_of(PhantomConfig, parser, flags)
+    if flags.out is None:
+        for name, value in dataclasses.asdict(config).items():
+            if name not in PREVIEWED and value != getattr(PhantomConfig(), name):
+                raise InputError(
+                    f"--{name.replace('_', '-')} {value}: a preview alone has no use for it, as it draws one clip of "
+                    "every class, age and look: leave it out, or give --out DIR too"
+                )
     if flags.preview is not None:
         written = write_preview(flags.preview, config, reference=flags.reference, overwrite=flags.overwrite)
         for path in written:

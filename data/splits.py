@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -22,6 +23,7 @@ def split_patients(
     test_fraction: float,
     seed: int,
     fixed: Mapping[str, str] | None = None,
+    source: str | Path | None = None,
 ) -> dict[str, str]:
     """Assign every patient to one split.
 
@@ -31,6 +33,7 @@ def split_patients(
             a share above 0 gets at least one patient.
         seed: of the shuffle. The order in which patients come does not matter.
         fixed: patients whose split is given (an official split, a manifest column).
+        source: the file that lists the patients, which a refusal names.
 
     Returns:
         {patient id: "train" | "val" | "test"}.
@@ -56,9 +59,11 @@ def split_patients(
         for name, fraction in (("val", val_fraction), ("test", test_fraction))
     }
     if free and sum(counts.values()) >= len(free):
+        count = "1 patient is" if len(free) == 1 else f"{len(free)} patients are"
         raise InputError(
-            f"{len(free)} patients are too few for val_fraction {val_fraction} and test_fraction "
-            f"{test_fraction}: each split needs a patient of its own, so add patients or set a fraction to 0"
+            f"{'' if source is None else f'{source}: '}{count} too few for val_fraction {val_fraction} and "
+            f"test_fraction {test_fraction}: each split needs a patient of its own, so add patients or set a "
+            "fraction to 0"
         )
     assigned = dict(fixed)
     for rank, index in enumerate(order):

@@ -21,7 +21,7 @@ class PredictConfig:
     Attributes:
         artefact: .keras or .tflite file, or SavedModel folder, with its metadata next to it.
         inputs: videos, DICOMs, folders of numbered images, images; a pattern such as 'scans/*.mp4' is every file
-            that matches.
+            that matches. May be none with a manifest; none with a stream.
         manifest: CSV of recordings, as for prepare.py; each is predicted on with its crop_px, and summary.json says how
             good the answers are on those that are labelled.
         out: folder for predictions.csv and summary.json, written whole or not at all.
@@ -30,7 +30,8 @@ class PredictConfig:
             one, the box that is given here, else the whole picture.
         show_crop: also write a picture of each input with the crop drawn on it.
         pixel_aspect: width over height of one pixel of the pictures, where an export lost their ratio.
-        fps: frames per s of folders of images, and of DICOMs, TIFF stacks and animations that tell none.
+        fps: frames per s of folders of images, and of DICOMs, TIFF stacks, animations and videos without a
+            container, where they tell none.
         video: also write each clip as an MP4 with the answers drawn on it.
         attention: draw where the model looks on that video.
         frames: also write the best frame of each class as PNG.
@@ -39,8 +40,8 @@ class PredictConfig:
         check: flag frames that are unlike the training frames.
         overwrite: replace the folder of an earlier prediction.
         trust: load a SavedModel whose graph can reach files, processes, the network or Python.
-        stream: predict on a stream instead; udp://, rtp://, rtsp://, tcp:// or http:// URL, or a camera such as
-            /dev/video0. Answers are lines of JSON on standard output, until Ctrl-C.
+        stream: predict on a stream instead; udp://, rtp://, rtsp://, tcp://, http:// or https:// URL, or a camera such
+            as /dev/video0. Answers are lines of JSON on standard output, until Ctrl-C.
         stream_options: NAME=VALUE, options of FFmpeg for the stream, such as rtsp_transport=udp or
             video_size=1280x720.
         timeout_s: wait so long for a frame of the stream, s.

@@ -26,6 +26,8 @@ from phantom.tracker import Screen, draw_bias
 SHEET = "planes.jpg"
 BESIDE = "beside_real.jpg"
 FPS = 10.0
+# What decides the pictures: all other settings are those of a data set.
+PREVIEWED = ("frame_size", "seed", "difficulty", "rivals")
 GAZE_COLOUR = "#E69F00"
 # The real plane that is drawn next to each class of the phantom; of its planes the thorax is nearest to background.
 REAL_PLANES = {
@@ -49,7 +51,7 @@ def write_preview(
 
     Args:
         folder: to make, whole or not at all.
-        config: of which the frame size, the seed, the difficulty and the rivals count.
+        config: of which the settings in `PREVIEWED` count.
         reference: folder of FETAL_PLANES_DB; its images are drawn next to simulated ones.
         overwrite: replace a folder that holds an earlier preview.
 

@@ -38,7 +38,7 @@ def check(study: Study, rows: Sequence[Row]) -> None:
 
     Raises:
         InputError: a row that train.py or compress.py would refuse, as far as that is known of the data there is; a
-            data set that the workflow made by other words than the study has now.
+            data set that the workflow made by other arguments than the study has now.
     """
     refused, wanted = [], dict[Path, str]()
     for name in dict.fromkeys(name for row in rows for name in (row.data, row.test)):
@@ -72,7 +72,7 @@ def _check_prepared(study: Study, name: str) -> None:
         return
     if (made := record.read_text(encoding="utf-8").strip()) != command.stored:
         raise InputError(
-            f"{study.path}: datasets.{name}.prepare: {source.path} was made by other words ({made}): delete it, or "
+            f"{study.path}: datasets.{name}.prepare: {source.path} was made by other arguments ({made}): delete it, or "
             "restore them"
         )
 

@@ -96,6 +96,12 @@ def test_a_preview_alone(tmp_path, capsys):
     assert "exists already" in capsys.readouterr().err
 
 
+def test_a_preview_alone_refuses_the_settings_of_a_data_set(tmp_path, capsys):
+    assert run("phantom", "--preview", tmp_path / "look", "--patients", 5) == 2
+    assert "--patients 5: a preview alone has no use for it" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_gaze_in_json(tmp_path, capsys):
     write_gaze(tmp_path / "gaze.csv", 2.0)
     assert run("gaze", tmp_path / "gaze.csv", "--json") == 0

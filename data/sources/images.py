@@ -303,7 +303,13 @@ def _split(
             "one split"
         )
     training = {lead(patient) for patient in leader if official[patient] == "train"}
-    drawn = split_patients(training, val_fraction=config.val_fraction, test_fraction=0.0, seed=config.seed)
+    drawn = split_patients(
+        training,
+        val_fraction=config.val_fraction,
+        test_fraction=0.0,
+        seed=config.seed,
+        source=Path(config.folder) / image_source(config.source).table,
+    )
     return {p: drawn[lead(p)] if official[p] == "train" else "test" for p in leader}
 
 

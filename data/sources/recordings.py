@@ -113,6 +113,7 @@ def _splits(recordings: Sequence[Recording], config: RecordingsConfig) -> dict[s
         test_fraction=test_fraction,
         seed=config.seed,
         fixed=fixed,
+        source=config.manifest,
     )
 
 

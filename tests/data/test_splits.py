@@ -67,10 +67,12 @@ def test_impossible_fractions_are_refused(val, test):
         split(val_fraction=val, test_fraction=test)
 
 
-@pytest.mark.parametrize("count", [1, 2])
-def test_too_few_patients_are_refused(count):
-    with pytest.raises(InputError, match=f"{count} patients are too few"):
+@pytest.mark.parametrize("count, words", [(1, "1 patient is too few"), (2, "2 patients are too few")])
+def test_too_few_patients_are_refused_with_the_file_that_lists_them(count, words):
+    with pytest.raises(InputError, match=f"^{words}"):
         split(PATIENTS[:count])
+    with pytest.raises(InputError, match=f"^clips.csv: {words}"):
+        split(PATIENTS[:count], source="clips.csv")
 
 
 def test_numbers_as_ids_are_the_same_as_their_text():

@@ -191,7 +191,7 @@ def test_a_data_set_that_was_made_by_other_words_is_refused(config):
     check(study, choose(study))
     study = change(config, "--seed, 1]", "--seed, 2]")
     with pytest.raises(
-        InputError, match=r"datasets\.tiny\.prepare: data was made by other words .*--seed 1.*: delete it"
+        InputError, match=r"datasets\.tiny\.prepare: data was made by other arguments .*--seed 1.*: delete it"
     ):
         check(study, choose(study))
     os.unlink("data")
