@@ -111,7 +111,7 @@ class TrainedConfig(StudentConfig, LearningConfig):
         at_least(self, epochs=1, int8_epochs=0, batch_size=1)
         rates(self, "learning_rate", "int8_learning_rate")
         if self.teacher is None:
-            self.loss.refuse_without_teacher("set teacher")
+            self.loss.refuse_beside_labels("set teacher")
 
     @property
     def learned(self) -> LossSettings:

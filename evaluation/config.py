@@ -69,3 +69,7 @@ class EvaluateConfig:
             if not 1 <= getattr(self, name) <= 10**6:
                 raise InputError(f"{name} must be a whole number from 1 to 1000000, not {getattr(self, name)!r}")
         models.find(self.conventional)
+        if self.fixations != "idt" and not self.saliency:
+            raise InputError(
+                f"fixations {self.fixations}: is of the agreement with gaze: leave it out, or ask for saliency"
+            )

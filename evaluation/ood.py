@@ -172,10 +172,15 @@ def _training_statistics(data: Dataset) -> tuple[list[str], np.ndarray, np.ndarr
     return patients, np.concatenate(found), np.concatenate(turned)
 
 
+def flagged_frames(ood: OutOfDistribution, frames: Iterable[np.ndarray]) -> np.ndarray:
+    """Which of the frames in batches uint8 [n, H, W] the rule flags, bool [all of them]."""
+    return np.array([flag != "" for batch in frames for flag in flags(ood, batch)], bool)
+
+
 def share_flagged(ood: OutOfDistribution, frames: Iterable[np.ndarray]) -> float:
-    """Share of the frames in batches uint8 [n, H, W] that the rule flags."""
-    found = [flag != "" for batch in frames for flag in flags(ood, batch)]
-    return float(np.mean(found)) if found else 0.0
+    """Share of the frames in batches uint8 [n, H, W] that the rule flags; 0 of none."""
+    found = flagged_frames(ood, frames)
+    return float(found.mean()) if len(found) else 0.0
 
 
 def _gaussian(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -30,13 +30,13 @@ from evaluation.ensemble import NAME as ENSEMBLE
 from evaluation.ensemble import ensemble_cost, ensemble_table, require_members
 from evaluation.latency import measure_latency
 from evaluation.memory import measure_memory
-from evaluation.ood import chunks, share_flagged
+from evaluation.ood import chunks, flagged_frames
 from evaluation.predictions import predict_split
 from evaluation.selective import selective_row
 from evaluation.temporal import clip_metrics
 
 # Raised whenever a change of the code changes what a report says: runs and studies then evaluate again.
-EVALUATION_VERSION = 2
+EVALUATION_VERSION = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -185,7 +185,7 @@ def _artefact_row(
     config: EvaluateConfig,
     cost: dict[str, Any],
     conventional: int | None,
-    flagged: float | None,
+    flagged: np.ndarray | None,
 ) -> dict[str, Any]:
     metadata = artefact.metadata
     metrics = _metrics(table, data, config.draws)
@@ -195,8 +195,8 @@ def _artefact_row(
         "kind": artefact.kind,
         **metrics,
         "selective": selective_row(table, data.classes, metadata.decision),
-        "flagged": flagged,
-        "clips": clip_metrics(table, data.classes, metadata.decision.causal if metadata.decision else None),
+        "flagged": None if flagged is None else float(flagged.mean()),
+        "clips": clip_metrics(table, data.classes, metadata.decision.causal if metadata.decision else None, flagged),
         "per_scanner": _per_scanner(table, data, config.draws),
         "params": params,
         "macs": macs,
@@ -214,11 +214,11 @@ def _artefact_row(
     }
 
 
-def _flagged(artefacts: list[Artefact], data: Dataset, split: str) -> list[float | None]:
-    """The share of the split that each artefact's rule calls unlike its training frames; a run shares one rule."""
+def _flagged(artefacts: list[Artefact], data: Dataset, split: str) -> list[np.ndarray | None]:
+    """Which frames of the split each artefact's rule calls unlike its training frames; a run shares one rule."""
     rules = [artefact.metadata.ood for artefact in artefacts]
     found = {
-        rule: share_flagged(rule, (frames for _, frames in chunks(data, split)))
+        rule: flagged_frames(rule, (frames for _, frames in chunks(data, split)))
         for rule in {*rules}
         if rule is not None
     }

@@ -80,6 +80,24 @@ class _Settings:
                     f"loss.{term.setting} {value:g}: needs a teacher, and there is none: {cure}, or set it to 0"
                 )
 
+    def refuse_beside_labels(self, cure: str) -> None:
+        """Refuse a weight that was set, where the labels alone are learned from; one at its default is left out.
+
+        Args:
+            cure: what to do about it, such as "set teacher".
+
+        Raises:
+            InputError: naming the setting.
+        """
+        self.refuse_without_teacher(cure)
+        for term in self.active():
+            value = getattr(self, term.setting)
+            if not term.needs_label and value != term.default:
+                raise InputError(
+                    f"loss.{term.setting} {value:g}: without a teacher the labels alone are learned from: {cure}, or "
+                    "leave it out"
+                )
+
     def uses_teacher(self) -> bool:
         """Whether any term that is switched on needs a teacher."""
         return any(term.needs_teacher for term in self.active())

@@ -75,6 +75,8 @@ def load_pretrained(model: keras.Model, name: str, source: str | os.PathLike, pa
     MobileNet, whose students hold no preprocessing, gets its first kernel summed over the
     channels, with the scaling to [-1, 1] folded in. That is exact but for the last row
     and column of the first map, where the padding meant black there and means mid-grey here.
+    MobileNet v1 samples its maps as the network of Keras does only where the frame's sides are
+    multiples of 32; at other sizes its maps are up to one cell larger, and its kernels see other cells.
 
     Args:
         model: what `models.create(name, …)` gave.

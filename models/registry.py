@@ -143,8 +143,8 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
     """Refuse options that a family does not have, such as the arguments of `create` itself.
 
     Raises:
-        InputError: an unknown model or option, true, false or text where a number is meant, or a dropout that leaves
-            nothing.
+        InputError: an unknown model or option, true, false or text where a number is meant, anything else where true or
+            false is, or a dropout that leaves nothing.
     """
     known = find(name).options
     for option, value in options.items():
@@ -152,6 +152,8 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
             raise InputError(f"model {name}: has no option {option!r}; it has {', '.join(known)}")
         if isinstance(value, bool | str) and isinstance(known[option], float):
             raise InputError(f"model {name}: option {option} must be a number, not {value!r}")
+        if isinstance(known[option], bool) and not isinstance(value, bool):
+            raise InputError(f"model {name}: option {option} must be true or false, not {value!r}")
         if option == "dropout" and isinstance(value, int | float) and not 0 <= value < 1:
             raise InputError(f"model {name}: option {option} must be at least 0 and below 1, not {value}")
 

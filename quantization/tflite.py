@@ -3,7 +3,7 @@
 All give probabilities of one frame. The int8 ones take the frame's raw bytes (uint8, scale
 1/255, zero point 0) and give uint8 probabilities in steps of 1/256 (scale 1/256, zero
 point 0); between the two they compute in integers only. A student that standardises its
-frames does a part of that in float, up to its first convolution, in the file of `export_int8`.
+frames does a part of that in float, up to its first convolution.
 """
 
 from __future__ import annotations
@@ -17,18 +17,22 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from common.console import notice
 from common.errors import InputError
 from common.files import whole_file
 from common.quiet import held_back_stderr
 from evaluation.artefacts import Metadata, write_metadata
+from models.layers import standardises
 from quantization.legacy import LegacyModel
 from quantization.metadata import for_export
 from quantization.qat import QuantizedStudent
 from quantization.tensor_names import with_short_names
 
+# Of these the thresholds of the metadata are: values add up to 256 only nearly.
+_PROBABILITY = "probability = value / sum of the values of all classes"
 _INT8_TENSORS = {
     "input": {"dtype": "uint8", "scale": 1 / 255, "zero_point": 0, "is": "the raw bytes of a grey frame"},
-    "output": {"dtype": "uint8", "scale": 1 / 256, "zero_point": 0, "is": "probability = value / 256"},
+    "output": {"dtype": "uint8", "scale": 1 / 256, "zero_point": 0, "is": _PROBABILITY},
 }
 _FLOAT_TENSORS = {
     "input": {"dtype": "float32", "is": "bytes of a grey frame / 255"},
@@ -101,6 +105,9 @@ def export_float16(student: keras.Model, path: str | os.PathLike, metadata: Meta
 def post_training_int8(student: keras.Model, frames: Iterable, path: str | os.PathLike, metadata: Metadata) -> int:
     """Write a full-int8 model of the float student without further training, to compare with.
 
+    The ranges are those of the calibration frames. A student that standardises its frames says so: on frames of
+    another gain their standard deviation lies outside of its range, and the answers can be wrong.
+
     Args:
         student: trained Keras 3 student; it is not changed.
         frames: batches [B, H, W, C] in [0, 1] for calibration, a hundred frames or more in all.
@@ -122,6 +129,11 @@ def post_training_int8(student: keras.Model, frames: Iterable, path: str | os.Pa
                 frame[0, 0, 0], frame[0, -1, -1] = 0.0, 1.0
             yield [frame]
 
+    if standardises(student):
+        notice(
+            f"{Path(path).name}: the student standardises its frames; in 8 bits after training that holds for gains "
+            "like those of the calibration frames only"
+        )
     converter = _converter(student)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = representative

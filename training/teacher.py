@@ -121,7 +121,12 @@ def load_teacher(path: str | os.PathLike, data: Dataset) -> keras.Model:
     """A trained teacher; refused if its classes or frame size are not the data set's.
 
     Raises:
-        InputError: no such file, a damaged one, not a Keras model, or made for other data.
+        InputError: no such file, a damaged one, not a Keras model, made for other data, or no classifier.
     """
-    check_matches(read_metadata(path), data, path)
+    metadata = read_metadata(path)
+    if metadata.output == "gaze_map":
+        raise InputError(
+            f"{path}: predicts gaze maps, not classes: give the classifier of its run, such as student.keras"
+        )
+    check_matches(metadata, data, path)
     return load_keras_model(path)

@@ -92,7 +92,8 @@ def attending(evaluation: Evaluation, main: int) -> Artefact | None:
     An 8-bit file hides its layers; the float student that it was made of lies in the same run folder.
     """
     for artefact in evaluation.artefacts:
-        if has_attention(artefact) and artefact.metadata.inputs == ("frame",):
+        about = artefact.metadata
+        if about.stage != "teacher" and about.inputs == ("frame",) and has_attention(artefact):
             return artefact
     near = evaluation.artefacts[main].path.resolve().parent.parent / "student" / "student.keras"
     if not near.is_file():

@@ -107,6 +107,7 @@ def test_channels_of_a_student_refitted_without_training(run, tmp_path):
         ("prune", ["--teacher", "T", "--loss.attention_taps", "[logits]"], "has no tap 'logits'"),
         ("prune", ["--loss.hard", "0", "--loss.gaze", "0"], "every weight is 0 (without a teacher)"),
         ("prune", ["--loss.logit", "1"], "loss.logit 1: needs a teacher"),
+        ("cluster", ["--loss.gaze", "2"], "loss.gaze 2: without a teacher the labels alone are learned from"),
         ("ptq", ["--sparsity", "0.5"], "--sparsity"),
         ("squeeze", [], "squeeze"),
     ],

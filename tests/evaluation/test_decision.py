@@ -181,5 +181,9 @@ def test_clips_are_stretches_of_one_label_and_delays_run_from_their_first_frame(
     assert found["frames_to_decision"] == {"median": 1.0, "p95": pytest.approx(2.8), "never": 0}
     assert found["first_decision_accuracy"] == pytest.approx(2 / 3)
     assert found["per_class"] == {"head": pytest.approx(3 / 8), "femur": 1.0}
+    flagged = np.isin(np.arange(len(table)), [2, 9, 10])  # the first that was kept, and all of the last clip
+    found = clip_metrics(table, CLASSES, point.__class__(0.0, 0.85, 1.0, 1.0, True), flagged)
+    assert found["frames_to_decision"] == {"median": 2.5, "p95": pytest.approx(3.85), "never": 1}
+    assert found["first_decision_accuracy"] == 1.0
     images = pd.concat([predictions([0], [0.9], f"r{k}") for k in range(5)])
     assert clip_metrics(images, CLASSES, point) is None

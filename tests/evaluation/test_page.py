@@ -1,5 +1,6 @@
 """evaluate.py --html: one page, whole, that asks for nothing and shows what was measured."""
 
+import dataclasses
 import html.parser
 import re
 
@@ -8,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from evaluation import EvaluateConfig, run_evaluation
-from evaluation.page.frames import FRAMES, choose
+from evaluation.page.frames import FRAMES, attending, choose
 from evaluation.page.write import page, write_page
 from tests.evaluation.small import CLASSES
 
@@ -162,3 +163,9 @@ def test_the_file_is_whole_or_absent(evaluation, tmp_path, no_figures):
     write_page(tmp_path / "deep" / "page.html", evaluation)
     assert (tmp_path / "deep" / "page.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["page.html"]
+
+
+def test_the_attention_is_a_students_and_never_that_of_a_teacher_of_images(evaluation):
+    student = next(artefact for artefact in evaluation.artefacts if artefact.path.name == "student.keras")
+    teacher = dataclasses.replace(student, metadata=dataclasses.replace(student.metadata, stage="teacher"))
+    assert attending(dataclasses.replace(evaluation, artefacts=[teacher, student]), 1) is student

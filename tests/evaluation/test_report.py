@@ -173,6 +173,23 @@ def test_markup_in_a_path_is_only_text(evaluation, capsys):
     assert "[bold]teacher[red]" in out and "[/bold] [red]x" in out
 
 
+def test_clips_leave_out_the_frames_that_the_artefacts_rule_flags(run_folder, dataset, monkeypatch):
+    """Once they were counted as a stream would answer that has no such rule."""
+    config = EvaluateConfig((run_folder / "student" / "student.keras",), dataset.path, latency=False)
+    (before,) = evaluate(config)["artefacts"]
+    assert before["flagged"] is None and before["clips"]["frames_to_decision"]["never"] == 0
+    every = np.ones(dataset.frames("test"), bool)
+    monkeypatch.setattr("evaluation.report._flagged", lambda artefacts, data, split: [every] * len(artefacts))
+    (after,) = evaluate(config)["artefacts"]
+    assert after["flagged"] == 1.0 and after["accuracy"] == before["accuracy"]
+    assert after["clips"]["frames_to_decision"]["never"] == after["clips"]["n_clips"]
+
+
+def test_fixations_without_saliency_are_refused():
+    with pytest.raises(InputError, match="fixations samples: is of the agreement with gaze"):
+        EvaluateConfig(("student.keras",), "data", fixations="samples")
+
+
 def test_saliency_without_gaze_is_refused(run_folder, dataset, tmp_path):
     data = make_dataset(tmp_path / "set")
     info = json.loads((data.path / "dataset.json").read_text())

@@ -125,6 +125,15 @@ def test_a_student_that_standardises_is_integer_from_its_first_convolution_on(tm
     assert np.corrcoef(given.ravel(), wanted.ravel())[0, 1] > 0.9
 
 
+def test_quantizing_a_student_that_standardises_after_its_training_says_what_that_is_worth(tmp_path, capsys):
+    metadata = Metadata("sononet_4", blobs.CLASSES, blobs.SIZE, "logits", "student")
+    seen = blobs.frames(8, seed=0)[0] / np.float32(255)
+    for standardise in (False, True):
+        student = models.create("sononet_4", (*blobs.SIZE, 1), 4, width=0.25, standardise=standardise)
+        post_training_int8(student, [seen], tmp_path / "student_ptq.tflite", metadata)
+        assert ("student_ptq.tflite: the student standardises" in capsys.readouterr().err) == standardise
+
+
 def test_float_tflite_gives_the_students_probabilities(exported, trained, held_out):
     images, _ = held_out
     given = run_tflite(exported.paths["float"], images)

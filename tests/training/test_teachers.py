@@ -52,6 +52,14 @@ def test_three_teachers_teach_at_once_and_their_weights_count(shapes, run, teach
             train(dataclasses.replace(several, **other))
 
 
+def test_a_gaze_map_is_no_teacher(shapes, run, tmp_path):
+    """Once its channels counted as classes, or the shapes did not fit in the middle of a training."""
+    train(tiny.config(shapes, run, stages=["student"], teacher="none"))
+    config = tiny.config(shapes, tmp_path / "next", **STUDENT, teacher_path=run / "student" / "gaze_map.keras")
+    with pytest.raises(InputError, match=r"gaze_map\.keras: predicts gaze maps, not classes"):
+        train(config)
+
+
 def test_the_teachers_sigma_decides(shapes, run, teachers, tmp_path):
     wide = tiny.write_teacher(tmp_path / "wide.keras", sigma=0.1)
     blind = tiny.write_teacher(tmp_path / "blind.keras", sigma=0.2, predict=True)
