@@ -185,10 +185,11 @@ def test_an_arm_far_below_all_others_does_not_squeeze_them(tmp_path):
     mean = stored.counts("gaze_alone").accuracies().mean()
     draw(tmp_path / "far.svg", [stored])
     assert f">← {mean:.3f}<" in (tmp_path / "far.svg").read_text()
-    draw(tmp_path / "near.svg", [read_stored(RESULTS / "half_16")])
-    near = (tmp_path / "near.svg").read_text()
-    assert "←" not in near
-    assert ">16 of 156 training patients labelled,<" in near, "a label wider than its axes would be cut at the edge"
+    assert ">16 of 156 training patients labelled,<" in (tmp_path / "far.svg").read_text(), (
+        "a label wider than its axes would be cut at the edge"
+    )
+    draw(tmp_path / "near.svg", [read_stored(RESULTS / "patients_156")])
+    assert "←" not in (tmp_path / "near.svg").read_text()
 
 
 def test_results_that_are_not_there_are_refused(stored, tmp_path):
