@@ -150,10 +150,12 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
     for option, value in options.items():
         if option not in known:
             raise InputError(f"model {name}: has no option {option!r}; it has {', '.join(known)}")
+        # Options given one by one, as in --student-options.width 0.3, come as text.
+        cure = f": give all options as one, '{{{option}: {value}}}'" if isinstance(value, str) else ""
         if isinstance(value, bool | str) and isinstance(known[option], float):
-            raise InputError(f"model {name}: option {option} must be a number, not {value!r}")
+            raise InputError(f"model {name}: option {option} must be a number, not {value!r}{cure}")
         if isinstance(known[option], bool) and not isinstance(value, bool):
-            raise InputError(f"model {name}: option {option} must be true or false, not {value!r}")
+            raise InputError(f"model {name}: option {option} must be true or false, not {value!r}{cure}")
         if option == "dropout" and isinstance(value, int | float) and not 0 <= value < 1:
             raise InputError(f"model {name}: option {option} must be at least 0 and below 1, not {value}")
 

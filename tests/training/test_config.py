@@ -64,7 +64,10 @@ def test_flags_preset_and_notebook_give_the_same(tmp_path):
         ({"student_options": {"keras_module": "os"}}, "has no option 'keras_module'"),
         ({"student_options": {"width": True}}, "option width must be a number, not True"),
         ({"student_options": {"width": "0.1"}}, "option width must be a number, not '0.1'"),
-        ({"student_options": {"standardise": "false"}}, "option standardise must be true or false, not 'false'"),
+        (
+            {"student_options": {"standardise": "false"}},
+            "standardise must be true or false, not 'false': give all options as one, '{standardise: false}'",
+        ),
         ({"student_options": {"standardise": 1}}, "option standardise must be true or false, not 1"),
         ({"student_options": {"dropout": 1.0}}, "option dropout must be at least 0 and below 1, not 1.0"),
         ({"sigma": float("nan")}, "sigma must be from 0.001 to 0.5"),
