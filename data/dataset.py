@@ -27,6 +27,7 @@ from data.pseudonyms import Pseudonyms
 from data.records import check_split, sha256_of_shard
 from data.schema import FORMAT_VERSION, RULE_KEYS, DatasetInfo, checksum_of
 from data.splits import SPLITS
+from data.tables import nearest
 from data.video.framing import FrameRule
 
 UNKNOWN_SCANNER = "unknown"
@@ -246,8 +247,10 @@ class DatasetWriter:
             missing = [c for c in self._classes if not self._per_class[split][c]]
             # Frames that nobody labelled can still be learned from, and lack no class.
             if missing and self._frames[split] != self._per_class[split]["unlabelled"]:
+                there = [c for c in self._classes if c not in missing]
                 raise InputError(
-                    f"{self._origin}: split {split!r} has no frame of class {', '.join(missing)}: add patients, change "
+                    f"{self._origin}: split {split!r} has no frame of class "
+                    f"{', '.join(c + nearest(c, there) for c in missing)}: add patients, change "
                     "the seed or the fractions, or, in a manifest, give each patient a split"
                 )
 

@@ -93,11 +93,18 @@ def leave_scanner_out(
         {patient: "test", `KEPT_BACK`, or the official "train" or "val"}; patients still to be split are not in it.
 
     Raises:
-        InputError: no patient, or every patient, was scanned by it.
+        InputError: no patient, or every patient, was scanned by it; its name is spelt in two ways; the given splits
+            leave no patient to train or to validate on.
     """
     found = sorted({name for names in scanners.values() for name in names if name})
     if scanner not in found:
         raise InputError(f"leave_out_scanner {scanner!r}: no frame is from it; there are {', '.join(found) or 'none'}")
+    alike = [name for name in found if name != scanner and _spelt_alike(name) == _spelt_alike(scanner)]
+    if alike:  # else it would be trained on
+        raise InputError(
+            f"leave_out_scanner {scanner!r}: {', '.join(map(repr, alike))} differs only in case or blanks: write each "
+            "scanner in one way"
+        )
     decided = dict(official)
     for patient, names in scanners.items():
         if official.get(patient) == "test":
@@ -107,4 +114,15 @@ def leave_scanner_out(
     for wanted, what in (("test", "from it"), (None, "from another scanner")):
         if not any(decided.get(p) in ((wanted,) if wanted else (None, "train", "val")) for p in scanners):
             raise InputError(f"leave_out_scanner {scanner!r}: outside the official test no patient is {what}")
+    given = {decided.get(patient) for patient in scanners}
+    for split in ("train", "val"):
+        if None not in given and split not in given:
+            raise InputError(
+                f"leave_out_scanner {scanner!r}: no patient of the other scanners is in split {split!r}: leave the "
+                "split of some of them empty, or give it to one"
+            )
     return decided
+
+
+def _spelt_alike(name: str) -> str:
+    return "".join(name.split()).casefold()

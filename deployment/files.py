@@ -16,6 +16,7 @@ from common.files import whole_folder, write_text
 from deployment.config import PredictConfig, crop_box
 from deployment.inputs import Clip, distinct_labels, open_clips
 from deployment.look import Look, find_look
+from deployment.missing import say_missing
 from deployment.outputs import (
     SUMMARY,
     TABLE,
@@ -56,7 +57,7 @@ def predict_files(config: PredictConfig) -> dict[str, Any]:
     if config.manifest is not None:
         clips += open_recordings(config.manifest, artefact.metadata.classes, config.fps, crop_box(config.crop))
     clips = distinct_labels(clips)
-    _notices(artefact, config)
+    say_missing(artefact, config, "two_sided")
     with whole_folder(config.out, overwrite=config.overwrite, marker=SUMMARY) as folder:
         answered = [_predict_clip(artefact, clip, rules, look, config, folder) for clip in clips]
         answered = named(answered)
@@ -67,25 +68,6 @@ def predict_files(config: PredictConfig) -> dict[str, Any]:
     if summary["recordings"] is not None:
         print_recordings(summary["recordings"])
     return summary
-
-
-def _notices(artefact: Artefact, config: PredictConfig) -> None:
-    metadata = artefact.metadata
-    if metadata.decision is None and config.threshold is None:
-        notice(
-            f"{artefact.path}: its metadata holds no threshold, so nothing is filtered or rejected: give threshold, or "
-            "fit one (fit of evaluate.py)"
-        )
-    elif metadata.decision is not None and not metadata.decision.two_sided.reached and config.threshold is None:
-        point = metadata.decision.two_sided
-        notice(
-            f"{artefact.path}: no threshold kept {metadata.decision.target:.0%} accuracy on the validation split; "
-            f"this one kept {point.accuracy:.1%}"
-        )
-    if metadata.ood is None and config.check:
-        notice(f"{artefact.path}: its metadata holds no rule for frames unlike the training frames: none is flagged")
-    if "gaze" in metadata.inputs:
-        notice(f"{artefact.path}: takes gaze, and there is none here: it is given the uniform map")
 
 
 def _predict_clip(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -48,12 +49,23 @@ class Rule:
         time_constant_s: of the filter, s.
         threshold: a frame whose greatest filtered probability is lower is rejected; 0 rejects none.
         fitted: whether all of it comes from the artefact's metadata.
+
+    Raises:
+        ValueError: another kind, a negative time constant, or a threshold outside 0 to 1.
     """
 
     kind: str
     time_constant_s: float
     threshold: float
     fitted: bool
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("still", *FILTERS):
+            raise ValueError(f"kind is {self.kind!r}, one of still, {', '.join(FILTERS)} was expected")
+        if not (math.isfinite(self.time_constant_s) and self.time_constant_s >= 0):
+            raise ValueError(f"time_constant_s is {self.time_constant_s}, 0 or more was expected")
+        if not 0 <= self.threshold <= 1:
+            raise ValueError(f"threshold is {self.threshold}, from 0 to 1 was expected")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,7 +154,7 @@ def predict(
 
     Raises:
         InputError: an artefact that can't be loaded, or a crop that is not inside a picture.
-        ValueError: pictures of another type, or times of another length.
+        ValueError: pictures of another type, or times of another length, not finite or not ascending.
     """
     if not isinstance(artefact, Artefact):
         artefact = load_artefact(artefact)
@@ -153,6 +165,8 @@ def predict(
     probabilities, found_flags = classify(artefact, prepared, check=check)
     if times_s is not None and len(times_s) != len(probabilities):
         raise ValueError(f"times_s has {len(times_s)} entries, and there are {len(probabilities)} frames")
+    if times_s is not None and not (np.isfinite(times_s).all() and (np.diff(times_s) >= 0).all()):
+        raise ValueError("times_s is not ascending or not finite: give the frames in the order of their times")
     if rule is None:
         rule = rule_of(artefact, "still" if times_s is None else "two_sided")
     return answer(artefact.metadata.classes, probabilities, found_flags, times_s, rule)

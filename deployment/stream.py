@@ -20,6 +20,7 @@ from common.errors import InputError
 from common.files import whole_folder, write_text
 from common.shown import shown_path
 from deployment.config import PredictConfig, crop_box
+from deployment.missing import say_missing
 from deployment.prediction import Rule, View, features_of, prepare, rule_of
 from deployment.stream_source import Arrived, LiveStream
 from deployment.view import BY_HAND, FAN_FRAMES, FoundView, require, unblanked_notice, view_of
@@ -76,6 +77,7 @@ def predict_stream(config: PredictConfig, out: TextIO | None = None) -> int:
         raise InputError("stream is missing: name a URL or a camera")
     artefact = load_artefact(config.artefact, threads=1, trust=config.trust)
     rule = rule_of(artefact, "causal", config.threshold, config.smoothing)
+    say_missing(artefact, config, "causal")
     with contextlib.ExitStack() as stack:
         folder = None
         if config.out is not None:

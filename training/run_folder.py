@@ -10,6 +10,7 @@ from typing import Any
 
 from common.errors import InputError
 from evaluation.artefacts import read_metadata
+from training.stored_config import CONFIG
 
 # What of each stage is evaluated, relative to the run folder; the first one decides about reuse.
 ARTEFACTS = {
@@ -46,8 +47,14 @@ def may_train(run: Path, stage: str, overwrite: bool) -> None:
     """Refuse to replace what lies there without `overwrite`; it is replaced when the new one is whole.
 
     Raises:
-        InputError: the run folder holds something of the stage, and `overwrite` is false.
+        InputError: the run folder holds something of the stage, and `overwrite` is false; the stage's folder holds
+            files that no run wrote.
     """
+    folder = run / stage
+    if folder.is_dir() and not (folder / CONFIG).exists() and not any(path.exists() for path in artefacts(run, stage)):
+        foreign = next((path.name for path in sorted(folder.iterdir())), None)
+        if foreign is not None:  # with overwrite too: a slip of the keyboard never costs somebody's own files
+            raise InputError(f"{folder}: holds {foreign} and no {stage} of a run: name another run folder")
     if overwrite or not any(path.exists() for path in artefacts(run, stage)):
         return
     raise InputError(

@@ -115,7 +115,11 @@ def _recordings(manifest: str | os.PathLike) -> tuple[int, Iterator[tuple[str, l
 
 
 def _images(folder: Path) -> tuple[int, Iterator[tuple[str, list[np.ndarray]]]]:
-    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file())
+    files = sorted(
+        file
+        for file in folder.iterdir()
+        if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".") and file.is_file()
+    )
     if not files:
         raise InputError(f"{folder}: holds no image: name a manifest, or the folder that has the images")
     chosen = [files[place] for place in sorted(_spread(len(files), _MOST_IMAGES))]

@@ -144,7 +144,7 @@ def lag_sentence(lag: Lag | None) -> str:
     found = f"Lag of gaze and image: {lag.shift_s:+.1f} s, by {lag.height:.1f} standard errors"
     if abs(lag.shift_s) <= 0.15:
         return f"{found}: the offsets fit."
-    return f"{found}: the offsets seem wrong, try gaze_offset_s {lag.shift_s:+.1f}."
+    return f"{found}: the offsets seem wrong, try adding {lag.shift_s:+.1f} s to each gaze_offset_s."
 
 
 def _look(recording: Recording, animate: bool) -> tuple[Seen, Clip]:

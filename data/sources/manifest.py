@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
+from common.console import notice
 from common.errors import InputError
 from common.files import path_kind
 from data.names import name_fault, refuse_spellings
@@ -95,6 +97,7 @@ def read_manifest(path: str | os.PathLike, *, unlabelled: bool = False) -> list[
     recordings = [_recording(row, unlabelled) for row in rows]
     _check_unique(recordings)
     _check_videos(recordings)
+    _say_shared_gaze(recordings)
     _check_splits(recordings)
     return recordings
 
@@ -181,10 +184,23 @@ def _path(row: Row, column: str) -> Path | None:
     except InputError as error:
         raise row.error(column, str(error), "correct the path, which is relative to the manifest") from error
     if kind is None:
-        raise row.error(column, f"there is no {path}", "correct the path, which is relative to the manifest")
+        raise row.error(
+            column,
+            f"there is no {path}{_written_otherwise(path)}",
+            "correct the path, which is relative to the manifest",
+        )
     if column != "video" and kind == "folder":
         raise row.error(column, f"{path} is a folder", "name a file")
     return path
+
+
+def _written_otherwise(path: Path) -> str:
+    """That a file beside `path` has a name that looks the same: letters with their accents apart, say; or ""."""
+    if not path.parent.is_dir():
+        return ""
+    same = unicodedata.normalize("NFC", path.name)
+    found = any(unicodedata.normalize("NFC", other.name) == same for other in path.parent.iterdir())
+    return "; a file there has a name that looks the same, and writes its accents in another way" if found else ""
 
 
 def _screen(row: Row) -> tuple[int, int] | None:
@@ -249,6 +265,21 @@ def _check_videos(recordings: list[Recording]) -> None:
                 f"{recording.video} is of patient {recording.patient_id}, "
                 f"in line {first.row.line} of patient {first.patient_id}",
                 "correct patient_id or video",
+            )
+
+
+def _say_shared_gaze(recordings: list[Recording]) -> None:
+    """A row that was copied with its gaze: the same looks, from the same moment on, on two videos."""
+    seen: dict[tuple, Recording] = {}
+    for recording in recordings:
+        if recording.gaze is None:
+            continue
+        looks = (recording.gaze.resolve(), recording.gaze_recording, recording.gaze_offset_s)
+        first = seen.setdefault(looks, recording)
+        if first.video.resolve() != recording.video.resolve():
+            notice(
+                f"{recording.row.file}: line {recording.row.line}, column gaze: {recording.gaze} from the same moment "
+                f"on goes with another video in line {first.row.line}: correct gaze, gaze_recording or gaze_offset_s"
             )
 
 

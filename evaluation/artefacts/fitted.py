@@ -13,6 +13,10 @@ from pydantic.dataclasses import dataclass
 
 CONFIG = pydantic.ConfigDict(extra="forbid", allow_inf_nan=False)
 
+# Of a frame by the rule frame-statistics-1, see `evaluation.ood`.
+STATISTICS = 26
+DIFFERENCES = 128
+
 Share = Annotated[float, pydantic.Field(ge=0, le=1)]
 Seconds = Annotated[float, pydantic.Field(ge=0, le=3600)]
 Count = Annotated[int, pydantic.Field(strict=True, ge=0, le=10**13)]
@@ -91,4 +95,7 @@ class OutOfDistribution:
         size = len(self.mean)
         if len(self.precision) != size or any(len(row) != size for row in self.precision):
             raise ValueError(f"precision must have as many rows and columns as mean has numbers, {size}")
+        for name, wanted in (("mean", STATISTICS), ("upright_weights", DIFFERENCES)):
+            if len(getattr(self, name)) != wanted:
+                raise ValueError(f"{name} has {len(getattr(self, name))} numbers, and {self.rule} takes {wanted}")
         return self

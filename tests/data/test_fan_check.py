@@ -62,6 +62,7 @@ def test_the_command_takes_a_manifest_or_a_folder_of_images(manifest, tmp_path, 
 
     assert run(manifest, "--fan", tmp_path / "one") == 0
     assert "fan blank blanks 1 of 2 and keeps 1 whole" in capsys.readouterr().out
+    (manifest.parent / "fan" / "._0003.png").write_bytes(b"what a Mac leaves beside a file")
     assert run(manifest.parent / "fan", "--fan", tmp_path / "two") == 0
     assert "0003.png" in capsys.readouterr().out and (tmp_path / "two" / "fans.png").is_file()
     assert run(manifest, "--fan", tmp_path / "three", "--overlay", tmp_path / "four") == 2

@@ -63,7 +63,7 @@ def test_overlay_of_a_wrong_offset(tmp_path, manifest, capsys):
     assert lag.clear and lag.shift_s == pytest.approx(0.5, abs=0.1 + 1e-9)
     print_numbers(numbers, lag)
     shown = capsys.readouterr().out
-    assert "try gaze_offset_s +0." in shown and "a [b]" in shown and "warning" not in shown
+    assert "try adding +0." in shown and "a [b]" in shown and "warning" not in shown
     with (tmp_path / "out" / "numbers.csv").open() as stream:
         (row,) = csv.DictReader(stream)
     assert float(row["on_image"]) == 1 and abs(float(row["lag_s"]) - 0.5) <= 0.1 + 1e-6

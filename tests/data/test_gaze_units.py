@@ -65,6 +65,10 @@ def test_a_fixation_covers_the_frames_that_it_lasts(tmp_path):
     assert (len(np.concatenate(found.x)), found.interpolated) == (30, 0)
     refused(write(tmp_path, text + "400,10,0.1,0.1\n"), "row 4 begins at 0.4 s, before the fixation above")
     refused(write(tmp_path, text.replace(",200,", ",200000,")), "a fixation of 200 s: correct the unit")
+    refused(
+        write(tmp_path, "start_ms,duration_ms,x,y\n0.1,0.2,0.2,0.3\n0.33,0.1,0.8,0.9\n"),
+        "0.00015 s, the median: correct",
+    )
     seconds = "time_s,duration_s,x,y\n0.1,0.2,0.2,0.3\n0.33,0.1,0.8,0.9\n"
     np.testing.assert_allclose(read_gaze(write(tmp_path, seconds)).time_s, gaze.time_s)
     report = "\t".join(f"CURRENT_FIX_{name}" for name in ("START", "DURATION", "X", "Y"))

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -144,6 +146,23 @@ def test_a_missing_manifest_is_named(tmp_path):
 )
 def test_a_bad_row_is_refused(folder, changes, words):
     refused(folder, [row("a", split="train"), row("b", **changes)], words)
+
+
+def test_a_name_that_only_looks_the_same_is_named(folder):
+    (folder / "Mu\u0308ller.mkv").write_bytes(b"letters with their accents apart")
+    refused(folder, [row("b", video="M\u00fcller.mkv")], "there is no .*; a file there has a name that looks the same")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [({}, True), ({"gaze_offset_s": "7"}, False), ({"gaze_recording": "second"}, False), ({"video": "a.mkv"}, False)],
+)
+def test_looks_that_go_with_two_videos_give_a_notice(folder, capsys, changes, said):
+    shared = {"patient_id": "p", "gaze": "gaze.tsv", "gaze_offset_s": "2"}
+    write_csv(folder / "m.csv", [row("a", **shared), row("b", **{**shared, **changes})])
+    assert len(read_manifest(folder / "m.csv")) == 2
+    words = r"line 3, column gaze: .*gaze\.tsv from the same moment on goes with another video in line 2"
+    assert bool(re.search(words, capsys.readouterr().err.replace("\n", " "))) == said
 
 
 def test_a_box_may_fill_its_screen(folder):

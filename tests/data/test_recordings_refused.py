@@ -71,6 +71,13 @@ def test_a_split_without_a_class(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_label_with_a_slip_is_named_with_the_one_that_was_meant(tmp_path):
+    rows = cohort(tmp_path)
+    next(row for row in rows if row["label"] == "head")["label"] = "haed"
+    with pytest.raises(InputError, match=r"has no frame of class haed \(did you mean 'head'\?\)"):
+        prepare(tmp_path, rows)
+
+
 def test_gaze_of_an_unknown_format(tmp_path):
     rows = cohort(tmp_path)
     rows[2]["gaze"] = "gaze.csv"

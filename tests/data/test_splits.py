@@ -80,10 +80,10 @@ def test_numbers_as_ids_are_the_same_as_their_text():
 
 
 def test_leaving_a_scanner_out_keeps_the_official_test_back():
-    scanners = {"a": {"E6"}, "b": {"S10"}, "c": {"E6", "S10"}, "d": {"E6"}, "e": {"S10"}}
-    official = {"d": "test", "e": "test", "b": "train"}
+    scanners = {"a": {"E6"}, "b": {"S10"}, "c": {"E6", "S10"}, "d": {"E6"}, "e": {"S10"}, "f": {"S10"}}
+    official = {"d": "test", "e": "test", "b": "train", "f": "val"}
     decided = leave_scanner_out("E6", scanners, official)
-    assert decided == {"a": "test", "c": "test", "b": "train", "d": KEPT_BACK, "e": KEPT_BACK}
+    assert decided == {"a": "test", "c": "test", "b": "train", "f": "val", "d": KEPT_BACK, "e": KEPT_BACK}
 
 
 @pytest.mark.parametrize(
@@ -97,3 +97,17 @@ def test_leaving_a_scanner_out_keeps_the_official_test_back():
 def test_a_scanner_that_can_not_be_left_out_is_refused(scanner, official, words):
     with pytest.raises(InputError, match=words):
         leave_scanner_out(scanner, {"a": {"E6"}, "b": {"S10", ""}}, official)
+
+
+def test_a_scanner_that_is_written_in_two_ways_is_not_trained_on():
+    with pytest.raises(InputError, match="'E6': ' e6' differs only in case or blanks: write each scanner in one way"):
+        leave_scanner_out("E6", {"a": {"E6"}, "b": {" e6"}, "c": {"S10"}}, {})
+
+
+@pytest.mark.parametrize(("given", "missing"), [("train", "val"), ("val", "train")])
+def test_given_splits_that_leave_nobody_to_train_or_validate_on_are_refused(given, missing):
+    scanners = {"a": {"E6"}, "b": {"S10"}, "c": {"S10"}}
+    with pytest.raises(InputError, match=f"no patient of the other scanners is in split '{missing}'"):
+        leave_scanner_out("E6", scanners, {"b": given, "c": given})
+    # One whose split is not given yet may go there.
+    assert leave_scanner_out("E6", scanners, {"b": given}) == {"a": "test", "b": given}

@@ -144,3 +144,20 @@ def test_no_frames_give_an_empty_table_and_wrong_times_are_refused(artefact):
     assert not len(found.table) and found.intervals() == [] and found.best_frames() == {}
     with pytest.raises(ValueError, match="times_s has 3 entries"):
         predict(artefact, FRAMES, times_s=np.zeros(3))
+    times_s = np.arange(len(FRAMES), dtype=float)
+    for wrong in (times_s[::-1], np.where(times_s == 1, np.nan, times_s)):
+        with pytest.raises(ValueError, match="times_s is not ascending or not finite"):
+            predict(artefact, FRAMES, times_s=wrong, rule=Rule("two_sided", 0.4, 0.8, False))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (("both", 0, 0), "kind is 'both'"),
+        (("still", -1, 0), "time_constant_s is -1"),
+        (("still", 0, 5), "threshold is 5"),
+    ],
+)
+def test_a_rule_that_says_nothing_is_refused(given, words):
+    with pytest.raises(ValueError, match=words):
+        Rule(*given, False)

@@ -90,11 +90,12 @@ def test_a_slow_model_gets_the_newest_frame_and_the_others_are_dropped(student, 
     assert min(b["frame"] - a["frame"] for a, b in itertools.pairwise(rows)) > 1
 
 
-def test_a_stream_that_never_answers(student, url, tmp_path):
+def test_a_stream_that_never_answers(student, url, tmp_path, capsys):
     config = PredictConfig(artefact=student, stream=url, crop="none", timeout_s=0.5, out=tmp_path / "out")
     with pytest.raises(InputError, match=r"no answer within 0\.5 s: is the sender running"):
         predict_stream(config, io.StringIO())
     assert not (tmp_path / "out").exists()
+    assert "its metadata holds no rule for frames unlike" in capsys.readouterr().err, "said before anything comes"
 
 
 def test_a_stream_that_dies_is_an_error_with_all_that_was_answered(student, sender, url):

@@ -138,3 +138,7 @@ def test_a_rule_that_does_not_hang_together_is_refused(rule):
     with pytest.raises(ValueError, match="precision"):
         dataclasses.replace(rule, mean=rule.mean[:-1])
     assert OutOfDistribution(**dataclasses.asdict(rule)) == rule
+    shorter = {"mean": rule.mean[1:], "precision": tuple(row[1:] for row in rule.precision[1:])}
+    for change, words in ((shorter, "mean has 25 numbers"), ({"upright_weights": (0.0,) * 100}, "100 numbers")):
+        with pytest.raises(ValueError, match=words):
+            dataclasses.replace(rule, **change)

@@ -27,6 +27,16 @@ def test_the_second_run_in_a_folder_is_refused(shapes, run):
     assert not run.exists()
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_somebodys_own_files_stay(shapes, run, overwrite):
+    """A folder that is called like a stage and that no run wrote."""
+    (run / "student").mkdir(parents=True)
+    (run / "student" / "patients.csv").write_text("mine\n")
+    with pytest.raises(InputError, match=r"student: holds patients\.csv and no student of a run: name another"):
+        train(tiny.config(shapes, run, **ALONE), overwrite=overwrite)
+    assert (run / "student" / "patients.csv").read_text() == "mine\n" and not (run / "config.yaml").exists()
+
+
 def test_what_a_killed_run_left_is_removed(whole_run, tmp_path, capsys):
     folder = shutil.copytree(whole_run.run, tmp_path / "run")
     with whole_file(folder / "some.csv") as mine:

@@ -3,7 +3,9 @@
 import base64
 import csv
 import io
+import json
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +26,50 @@ def test_a_frame_is_flagged_as_unlike_before_it_is_upside_down():
             ([rule, bytes]) => flag(rule, bytes, size));
     """
     assert run(code, None) == ["upside_down", "", "unlike", ""]
+
+
+MODEL = Path(__file__).parent / "model" / "student_int8.tflite.json"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"fit": None}, "fit is missing, pad or stretch was expected"),
+        ({"fan": None}, "does not say what was done outside the fan"),
+        ({"sha256": None}, "holds no SHA-256"),
+        ({"classes": ["head", "head", "femur", "background"]}, "names a class twice"),
+        ({"decision": {}}, "threshold is missing"),
+        ({"decision": {"still": {"threshold": 2, "time_constant_s": 0}}}, "threshold is 2"),
+        ({}, ""),
+    ],
+    ids=str,
+)
+def test_a_description_that_predict_refuses_is_refused_by_the_page(change, words):
+    code = """
+        const { checkFields, fieldsOfArtefact } = await load("model/fields.js");
+        try {
+            const shape = [1, data.frame_size[0], data.frame_size[1], 1];
+            const output = { type: "uint8", shape: [1, data.classes.length] };
+            checkFields(fieldsOfArtefact(data, "model.json"), { input: { type: "uint8", shape }, output }, "model");
+        } catch (error) { return error.message; }
+        return "";
+    """
+    fields = {**json.loads(MODEL.read_text()), **change}
+    assert words in run(code, {k: v for k, v in fields.items() if v is not None}) and (words or not change)
+
+
+@pytest.mark.parametrize(
+    "change", [{"limit": None}, {"upright_limit": "x"}, {"precision": [[1]]}, {"mean": [None] * 26}]
+)
+def test_a_rule_for_unlike_frames_that_could_never_flag_is_refused(change):
+    rule = {"rule": "frame-statistics-1", "mean": [0] * 26, "precision": [[0] * 26] * 26, "limit": 1}
+    rule |= {"upright_weights": [0] * 128, "upright_limit": 0}
+    code = """
+        const { checkOod } = await load("answers/ood.js");
+        return data.map((rule) => { try { checkOod(rule, "m"); return ""; } catch (error) { return error.message; } });
+    """
+    whole, broken = run(code, [rule, rule | change])
+    assert whole == "" and "lacks a limit or a number" in broken
 
 
 def test_an_8_bit_softmax_is_divided_by_its_sum_and_logits_go_through_a_softmax():

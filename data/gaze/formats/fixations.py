@@ -19,6 +19,8 @@ from data.gaze.table import Table
 STEP_S = 0.010
 # Beyond this a "duration" is a wrong unit; and it bounds the memory.
 _LONGEST_S = 60.0
+# Fixations last a quarter of a second; a sample that is exported as one lasts 1 ms or more.
+_SHORTEST_MEDIAN_S = 0.001
 # Data Viewer writes pixels; published tables have its columns as shares of the image, too.
 _FARTHEST_NORMALISED = 2.0
 _STARTS = ("start_ms", "start_s", "start", "time_s", "time_ms", "current_fix_start")
@@ -65,6 +67,15 @@ def _check(table: Table, start_s: np.ndarray, duration_s: np.ndarray, length: st
         row = int(np.argmax(wrong))
         raise table.error(
             row, length, table.cells[length][row], f"a fixation of {duration_s[row]:g} s: correct the unit"
+        )
+    lasting = np.flatnonzero(duration_s > 0)
+    if len(lasting) and np.median(duration_s[lasting]) < _SHORTEST_MEDIAN_S * (1 - 1e-6):
+        row = int(lasting[0])
+        raise table.error(
+            row,
+            length,
+            table.cells[length][row],
+            f"fixations of {np.median(duration_s[lasting]):g} s, the median: correct the unit",
         )
     overlap = start_s[:-1] + duration_s[:-1] - start_s[1:]
     # Trackers count whole ms, and the end of a fixation may be its last sample or the next one.

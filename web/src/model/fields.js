@@ -8,6 +8,7 @@
 import { PageError } from "../errors.js";
 
 const FORMAT = "gaze-bundle-1";
+const KINDS = /** @type {const} */ (["still", "causal", "two_sided"]);
 
 /** @param {any} json @param {string} file the model's @param {string} source for messages @returns {Fields} */
 export function fieldsOfBundle(json, file, source) {
@@ -20,7 +21,7 @@ export function fieldsOfBundle(json, file, source) {
   return {
     name: json.name,
     classes: json.classes,
-    rule: { height, width, fit: json.preparation?.fit ?? "stretch" },
+    rule: { height, width, fit: json.preparation?.fit },
     ...described(json, json.preparation?.fan),
     output: json.output?.is,
     simulated: json.simulated ?? null,
@@ -38,7 +39,7 @@ export function fieldsOfArtefact(json, source) {
   return {
     name: json.name,
     classes: json.classes,
-    rule: { height, width, fit: json.fit ?? "stretch" },
+    rule: { height, width, fit: json.fit },
     ...described(json, json.fan),
     output: json.output,
     simulated: null,
@@ -49,7 +50,10 @@ export function fieldsOfArtefact(json, source) {
 
 /** @param {any} json @param {string | undefined} fan */
 function described(json, fan) {
-  if ((fan ?? "keep") !== "keep") {
+  if (fan === undefined) {
+    throw new PageError(`${json.name}: its description does not say what was done outside the fan: export it again.`);
+  }
+  if (fan !== "keep") {
     throw new PageError(
       `${json.name}: was trained on frames that are black outside the ultrasound fan, and this page does not look for ` +
         "the fan: use predict.py, or a model of frames as they are.",
@@ -68,7 +72,14 @@ export function checkFields(fields, { input, output }, file) {
     fail("its description names no classes");
   }
   if (!["probabilities", "logits"].includes(fields.output)) fail("its description says of no probabilities or logits");
-  if (!["pad", "stretch"].includes(rule.fit)) fail(`fit is ${rule.fit}, pad or stretch was expected`);
+  if (!["pad", "stretch"].includes(rule.fit)) fail(`fit is ${rule.fit ?? "missing"}, pad or stretch was expected`);
+  if (!/^[0-9a-f]{64}$/.test(fields.sha256)) fail("its description holds no SHA-256 of the model");
+  if (new Set(classes).size < classes.length) fail("its description names a class twice");
+  for (const kind of fields.decision ? KINDS : []) {
+    const { threshold, time_constant_s: tau } = fields.decision?.[kind] ?? {};
+    if (!(threshold >= 0 && threshold <= 1)) fail(`threshold is ${threshold ?? "missing"}, from 0 to 1 was expected`);
+    if (!(tau >= 0 && tau <= 3600)) fail(`time_constant_s is ${tau ?? "missing"}, from 0 to 3600 was expected`);
+  }
   const expected = `1,${rule.height},${rule.width},1`;
   if (input.shape.join() !== expected)
     fail(`it takes ${input.shape.join("×")}, its description says ${expected.replaceAll(",", "×")}`);
