@@ -351,27 +351,6 @@ PARTS = {
 }
 
 
-def test_what_the_pages_say_of_all_labels():
-    page, readme = " ".join(PAGE.split()), " ".join(README.split())
-    stored = read_stored(ROOT / "studies" / "results" / "patients_156")
-    arms = ("image", "alone", "shuffled")
-    gaps = {arm: paired_difference(stored.counts("whole"), stored.counts(arm)) for arm in arms}
-    p = holm({arm: gap.p_of_claim() for arm, gap in gaps.items()})
-    assert min(p.values()) > 0.05 and max(gaps["image"].high, gaps["alone"].high) < 0.03
-    means = {arm: f"{of_five_seeds(arm, 'patients_156').mean():.3f}" for arm in ("whole", "image")}
-    said = re.search(r"[*]{2}All 156 patients labelled: .*? [*]{2}Which part", page)[0]
-    assert f"right in {means['whole']}: {100 * gaps['image'].mean:.1f}" in said
-    assert f"students have {means['whole']} and {means['image']}." in said
-    for gap, where in zip(gaps.values(), ("more than the student of", "more than the student alone", "more than with")):
-        low = f"{100 * gap.low:.1f}".replace("-", "−")
-        assert re.search(
-            rf"{100 * gap.mean:.1f} (percentage points )?{where}[^(]*[(]{low} to {100 * gap.high:.1f}", said
-        )
-    assert f"p {p['alone']:.2f} after Holm" in said
-    ahead = "{:.1f}, {:.1f} and {:.1f}".format(*(100 * gaps[arm].mean for arm in ("image", "shuffled", "alone")))
-    assert f"With all 156 labelled {ahead}: not distinguishable from 0" in readme
-
-
 def test_what_the_pages_say_of_the_parts_of_the_method():
     stored = read_stored(ROOT / "studies" / "results" / "patients_16")
     found = re.findall(
