@@ -93,8 +93,7 @@ def leave_scanner_out(
         {patient: "test", `KEPT_BACK`, or the official "train" or "val"}; patients still to be split are not in it.
 
     Raises:
-        InputError: no patient, or every patient, was scanned by it; its name is spelt in two ways; the given splits
-            leave no patient to train or to validate on.
+        InputError: no patient, or every patient, was scanned by it; its name is spelt in two ways.
     """
     found = sorted({name for names in scanners.values() for name in names if name})
     if scanner not in found:
@@ -114,14 +113,24 @@ def leave_scanner_out(
     for wanted, what in (("test", "from it"), (None, "from another scanner")):
         if not any(decided.get(p) in ((wanted,) if wanted else (None, "train", "val")) for p in scanners):
             raise InputError(f"leave_out_scanner {scanner!r}: outside the official test no patient is {what}")
-    given = {decided.get(patient) for patient in scanners}
+    return decided
+
+
+def check_others(scanner: str, splits: Collection[str]) -> None:
+    """Refuse splits of which none is left to train or to validate on, since the manifest gives them so.
+
+    Args:
+        scanner: the one left out. splits: of all patients.
+
+    Raises:
+        InputError: no patient is in "train", or none in "val".
+    """
     for split in ("train", "val"):
-        if None not in given and split not in given:
+        if split not in splits:
             raise InputError(
                 f"leave_out_scanner {scanner!r}: no patient of the other scanners is in split {split!r}: leave the "
                 "split of some of them empty, or give it to one"
             )
-    return decided
 
 
 def _spelt_alike(name: str) -> str:

@@ -1,8 +1,6 @@
 """The evidence page's numbers follow from the stored predictions, by numpy alone."""
 
-import bz2
 import csv
-import functools
 import json
 import os
 import re
@@ -17,28 +15,8 @@ from data.gaze.read import read_gaze
 from studies.evidence import lost_shares
 from studies.statistics import holm, paired_difference
 from studies.stored import read_stored
+from tests.evidence_pages import FOLDERS, PAGE, README, ROOT, TRAINING_PAGE, accuracies, of_five_seeds, table
 from tests.pages import block as snippet_of
-
-ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = sorted(path.parent for path in (ROOT / "studies" / "results").glob("**/study.json"))
-PAGE = (ROOT / "docs" / "evidence.md").read_text(encoding="utf-8")
-TRAINING_PAGE = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
-
-
-def table(file):
-    with bz2.open(file, "rt", encoding="utf-8", newline="") as text:
-        return list(csv.DictReader(text))
-
-
-@functools.cache
-def accuracies(folder, arm):
-    """{seed: accuracy} of an arm, from its tables alone."""
-    label = np.array([int(row["label"]) for row in table(folder / "frames.csv.bz2")])
-    found = {}
-    for file in folder.glob(f"{arm}.s*.csv.bz2"):
-        chosen = np.array([[float(value) for value in row.values()] for row in table(file)]).argmax(axis=1)
-        found[int(re.search(r"\.s(\d+)\.", file.name)[1])] = np.mean((chosen == label)[label >= 0])
-    return found
 
 
 def of_folds(folder):
@@ -190,19 +168,12 @@ def test_stored_results_stay_small():
     assert sum(file.stat().st_size for file in (ROOT / "studies" / "results").glob("**/*") if file.is_file()) < 5 << 20
 
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 README_ROWS = {  # arm: how its row begins
     "whole": "the whole method: a teacher with gaze",
     "image": "distilled from a teacher that never saw gaze",
     "shuffled": "the whole method with the gaze of other recordings",
     "alone": "alone",
 }
-
-
-def of_five_seeds(arm, table="patients_16"):
-    found = accuracies(ROOT / "studies" / "results" / table, arm)
-    assert sorted(found) == [0, 1, 2, 3, 4]
-    return np.array([found[seed] for seed in sorted(found)])
 
 
 @pytest.mark.parametrize("arm", README_ROWS)

@@ -4,7 +4,7 @@ import re
 
 from studies.statistics import holm, paired_difference
 from studies.stored import read_stored
-from tests.test_evidence import PAGE, README, ROOT, of_five_seeds
+from tests.evidence_pages import PAGE, README, ROOT, of_five_seeds
 
 
 def test_what_the_pages_say_of_all_labels():

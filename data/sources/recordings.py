@@ -21,7 +21,7 @@ from data.sources.clip_frames import ClipCounts, ClipTask, Kept, check_clip, cli
 from data.sources.config import RecordingsConfig
 from data.sources.labels import Interval, class_names, one_class_each, read_intervals, require_labels
 from data.sources.manifest import Recording, fixed_splits, read_manifest
-from data.splits import KEPT_BACK, leave_scanner_out, split_patients
+from data.splits import KEPT_BACK, check_others, leave_scanner_out, split_patients
 from data.video.folder import frame_files
 
 T = TypeVar("T")
@@ -107,7 +107,7 @@ def _splits(recordings: Sequence[Recording], config: RecordingsConfig) -> dict[s
         for recording in recordings:
             scanners.setdefault(recording.patient_id, set()).add(recording.scanner)
         fixed, test_fraction = leave_scanner_out(config.leave_out_scanner, scanners, fixed), 0.0
-    return split_patients(
+    splits = split_patients(
         {r.patient_id for r in recordings},
         val_fraction=config.val_fraction,
         test_fraction=test_fraction,
@@ -115,6 +115,9 @@ def _splits(recordings: Sequence[Recording], config: RecordingsConfig) -> dict[s
         fixed=fixed,
         source=config.manifest,
     )
+    if config.leave_out_scanner is not None:
+        check_others(config.leave_out_scanner, splits.values())
+    return splits
 
 
 def _of_split(

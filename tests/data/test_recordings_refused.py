@@ -71,6 +71,16 @@ def test_a_split_without_a_class(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_scanner_left_out_with_splits_that_leave_nobody_to_validate_on(tmp_path):
+    rows = cohort(tmp_path)
+    for row in rows:
+        row["scanner"] = "E6" if row["patient_id"] in ("p0", "p1") else "S10"
+        row["split"] = "val" if row["patient_id"] == "p0" else "train"
+    with pytest.raises(InputError, match="leave_out_scanner 'E6': no patient of the other scanners is in split 'val'"):
+        prepare(tmp_path, rows, leave_out_scanner="E6")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_label_with_a_slip_is_named_with_the_one_that_was_meant(tmp_path):
     rows = cohort(tmp_path)
     next(row for row in rows if row["label"] == "head")["label"] = "haed"
