@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from common.errors import InputError
+from data.names import spelling_key
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[str, ...] = typing.get_args(Split)
@@ -98,7 +99,7 @@ def leave_scanner_out(
     found = sorted({name for names in scanners.values() for name in names if name})
     if scanner not in found:
         raise InputError(f"leave_out_scanner {scanner!r}: no frame is from it; there are {', '.join(found) or 'none'}")
-    alike = [name for name in found if name != scanner and _spelt_alike(name) == _spelt_alike(scanner)]
+    alike = [name for name in found if name != scanner and spelling_key(name) == spelling_key(scanner)]
     if alike:  # else it would be trained on
         raise InputError(
             f"leave_out_scanner {scanner!r}: {', '.join(map(repr, alike))} differs only in case or blanks: write each "
@@ -131,7 +132,3 @@ def check_others(scanner: str, splits: Collection[str]) -> None:
                 f"leave_out_scanner {scanner!r}: no patient of the other scanners is in split {split!r}: leave the "
                 "split of some of them empty, or give it to one"
             )
-
-
-def _spelt_alike(name: str) -> str:
-    return "".join(name.split()).casefold()

@@ -52,7 +52,7 @@ def may_train(run: Path, stage: str, overwrite: bool) -> None:
     """
     folder = run / stage
     if folder.is_dir() and not (folder / CONFIG).exists() and not any(path.exists() for path in artefacts(run, stage)):
-        foreign = next((path.name for path in sorted(folder.iterdir())), None)
+        foreign = next((path.name for path in sorted(folder.iterdir()) if not path.name.startswith(".")), None)
         if foreign is not None:  # with overwrite too: a slip of the keyboard never costs somebody's own files
             raise InputError(f"{folder}: holds {foreign} and no {stage} of a run: name another run folder")
     if overwrite or not any(path.exists() for path in artefacts(run, stage)):

@@ -27,16 +27,16 @@ const SMALL = 1e-4;
 /** @param {Ood | null} ood @param {string} name of the model, for the message */
 export function checkOod(ood, name) {
   if (!ood) return;
-  const numbers = [ood.limit, ood.upright_limit, ...(ood.mean ?? []), ...(ood.precision ?? []).flat()];
-  if (!numbers.concat(ood.upright_weights ?? []).every(Number.isFinite) || ood.precision?.length !== STATISTICS) {
-    throw new PageError(`${name}: its out-of-distribution rule lacks a limit or a number: export the model again.`);
-  }
   if (ood.rule !== RULE || ood.mean?.length !== STATISTICS || ood.upright_weights?.length !== DIFFERENCES) {
     const found = `${ood.rule} of ${ood.mean?.length} and ${ood.upright_weights?.length} numbers`;
     throw new PageError(
       `${name}: its out-of-distribution rule is ${found}, this page knows ${RULE} of ${STATISTICS} and ${DIFFERENCES}: ` +
         "use a page and a model of the same release.",
     );
+  }
+  const numbers = [ood.limit, ood.upright_limit, ...ood.mean, ...(ood.precision ?? []).flat()];
+  if (!numbers.concat(ood.upright_weights).every(Number.isFinite) || ood.precision?.length !== STATISTICS) {
+    throw new PageError(`${name}: its out-of-distribution rule lacks a limit or a number: export the model again.`);
   }
 }
 
