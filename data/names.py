@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
 from common.console import notice
@@ -80,6 +80,15 @@ def one_spelling(counts: Mapping[str, int], preferred: Iterable[str] = ()) -> di
     for name in sorted(counts, key=lambda n: -counts[n]):
         chosen.setdefault(spelling_key(name), name)
     return {name: chosen[spelling_key(name)] for name in counts}
+
+
+def say_spellings(names: Iterable[str], where: object, what: str) -> dict[str, str]:
+    """{name: the spelling to use}, see `one_spelling`; names every group of spellings that is read as one."""
+    counts = Counter(names)
+    chosen = one_spelling(counts)
+    for group in spellings(counts).values():
+        notice(f"{where}: {what} {', '.join(map(shown, group))} differ only in spelling: read as {chosen[group[0]]!r}")
+    return chosen
 
 
 def name_fault(name: str) -> str | None:

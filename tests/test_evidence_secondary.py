@@ -57,4 +57,4 @@ def test_what_the_pages_say_without_rivals():
     more = [100 * (mean.mean() - of_five_seeds(arm).mean()) for arm, mean in of.items()]
     assert len(more) == 7 and f"than with rivals, by {min(more):.1f} to {max(more):.1f}" in said
     image, shuffled, alone = (f"{100 * gaps[arm].mean:.1f}" for arm in ("image", "shuffled", "alone"))
-    assert f"tell the class, {image} (p {p['image']:.2f} after Holm), {shuffled} and {alone}." in readme
+    assert f"tell the class, {image} (p {p['image']:.2f} after Holm), {shuffled} and {alone}. **With" in readme

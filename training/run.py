@@ -14,7 +14,7 @@ import keras
 
 from common.console import console, notice, say
 from common.errors import InputError
-from common.files import clear_leftovers_in, path_kind, sha256_of, write_text
+from common.files import clear_leftovers_in, sha256_of, write_text
 from common.locks import exclusive
 from common.revision import code_digest, revision
 from data.dataset import Dataset, diagnosed, open_dataset
@@ -25,7 +25,7 @@ from training.config import STAGES, TrainConfig
 from training.distribution import SINGLE, start
 from training.fitting import resolve_precision
 from training.history import History
-from training.run_folder import artefacts, holds, may_train
+from training.run_folder import artefacts, check_folder, holds, may_train
 from training.stages import TRAINING_VERSION, Stage, content_of, distil_settings, stage_fingerprints
 from training.stored_config import write_config
 from training.student import build_student, train_student
@@ -64,8 +64,7 @@ def train(config: TrainConfig, *, overwrite: bool = False, dry_run: bool = False
         check_data(config, data)
     check_shares(config, data, distribution.part)
     folder = Path(config.run)
-    if path_kind(folder) == "file":
-        raise InputError(f"{folder}: is a file, and a run is a folder: name another one")
+    check_folder(folder)
     prints = stage_fingerprints(config, data)
     stages = {
         name: Stage(name, config, data, folder, print_, prints, SINGLE if name == "int8" else distribution)

@@ -8,7 +8,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from common import strict_yaml
 from common.errors import InputError
+from common.files import path_kind
 from evaluation.artefacts import read_metadata
 from training.stored_config import CONFIG
 
@@ -41,6 +43,25 @@ def holds(run: Path, stage: str, wanted: str) -> bool:
     if not all(path.exists() for path in paths):
         return False
     return read_metadata(paths[0]).extra.get("fingerprint") == wanted
+
+
+def check_folder(run: Path) -> None:
+    """Refuse what can't be a run folder, or holds a `config.yaml` that no run wrote and that would be replaced.
+
+    Raises:
+        InputError: it is a file, or such a `config.yaml` is there.
+    """
+    if path_kind(run) == "file":
+        raise InputError(f"{run}: is a file, and a run is a folder: name another one")
+    kept = run / CONFIG
+    if not kept.exists():
+        return
+    try:
+        found = set(strict_yaml.read_mapping(kept))
+    except InputError:  # no settings, so none of a run
+        found = set()
+    if not {"data", "run", "stages"} <= found:  # every release wrote these
+        raise InputError(f"{kept}: was not written by a run and would be replaced: name another run folder")
 
 
 def may_train(run: Path, stage: str, overwrite: bool) -> None:

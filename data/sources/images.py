@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import tempfile
@@ -16,7 +17,7 @@ from common.console import notice, track
 from common.errors import InputError
 from data.dataset import Dataset, DatasetWriter, FrameRecord, open_dataset, write_dataset
 from data.duplicates import frame_digest
-from data.names import one_spelling, refuse_spellings, say_leading_zeros, spelling_key
+from data.names import one_spelling, refuse_spellings, say_leading_zeros, say_spellings, spelling_key
 from data.pseudonyms import open_pseudonyms
 from data.sources.config import ImageSetConfig
 from data.sources.image_table import ImageRow, find_images, read_image_table
@@ -51,9 +52,7 @@ def prepare_images(config: ImageSetConfig) -> Dataset:
             image at once; planes that the set does not document and no class names.
     """
     source = image_source(config.source)
-    rows = read_image_table(source, config.folder)
-    refuse_spellings((row.patient for row in rows), rows[0].file, "patients")
-    say_leading_zeros((row.patient for row in rows), rows[0].file)
+    rows = _read_rows(source, config.folder)
     names, class_of = _class_of_planes(source, config.classes, rows)
     images = find_images(source, config.folder, rows)
     official = _official_split(rows)
@@ -93,6 +92,15 @@ def prepare_images(config: ImageSetConfig) -> Dataset:
             _write(kept, frames, left_out, constant - left_out, split_of, class_of, config.frame_size, writer)
         about["checksum"] = digest.hexdigest()
     return open_dataset(config.out)
+
+
+def _read_rows(source: ImageSource, folder: str | os.PathLike) -> list[ImageRow]:
+    """The rows of the table: each patient, and each machine, under one name."""
+    rows = read_image_table(source, folder)
+    refuse_spellings((row.patient for row in rows), rows[0].file, "patients")
+    say_leading_zeros((row.patient for row in rows), rows[0].file)
+    scanner = say_spellings((row.scanner for row in rows), rows[0].file, "machines")
+    return [dataclasses.replace(row, scanner=scanner[row.scanner]) for row in rows]
 
 
 def _about(source: ImageSource, config: ImageSetConfig) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from common.console import notice
 from common.errors import InputError
 from common.files import path_kind
-from data.names import name_fault, refuse_spellings
+from data.names import name_fault, refuse_spellings, say_spellings
 from data.splits import SPLITS
 from data.tables import Row, nearest, read_table
 from data.video.clip import MAX_FPS, MIN_FPS
@@ -96,6 +96,8 @@ def read_manifest(path: str | os.PathLike, *, unlabelled: bool = False) -> list[
     rows = read_table(path, required=REQUIRED, optional=OPTIONAL, what="the recording manifest")
     recordings = [_recording(row, unlabelled) for row in rows]
     _check_unique(recordings)
+    scanner = say_spellings((r.scanner for r in recordings), f"{path}: column scanner", "machines")
+    recordings = [dataclasses.replace(r, scanner=scanner[r.scanner]) for r in recordings]
     _check_videos(recordings)
     _say_shared_gaze(recordings)
     _check_splits(recordings)

@@ -296,6 +296,15 @@ def test_one_scanner_is_left_out(tmp_path):
     assert again.frames("train") + again.frames("val") == data.frames("train") + data.frames("val") - 1
 
 
+def test_spellings_of_a_scanner_in_a_table_are_read_as_one(tmp_path):
+    def rows(lines):
+        return [line.replace("Aloka", "ALOKA") if index % 5 == 0 else line for index, line in enumerate(lines)]
+
+    folder = write_planes(tmp_path / "db", rows=rows)
+    data = prepare(folder, tmp_path / "out", leave_out_scanner="Aloka", val_fraction=0.25)
+    assert data.scanners("test") == {"Aloka": 16} and data.scanners("train") == {"Voluson E6": 12}
+
+
 def test_frames_by_other_scanners_of_the_tested_patients_are_left_out(tmp_path):
     def rows(lines):
         return [

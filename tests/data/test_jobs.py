@@ -54,3 +54,15 @@ def test_recordings_of_one_scanner_are_left_out(tmp_path):
     assert data.info["splits"]["test"]["frames_per_patient"] == {"p1": 8, "p4": 16}
     assert data.patients("train") == 3 and data.patients("val") == 1
     assert data.scanners("test") == {"Aloka": 24} and set(data.scanners("train")) == {"Voluson"}
+
+
+def test_spellings_of_a_scanner_are_read_as_one(tmp_path, capsys):
+    """Else metrics per scanner would part it, and leaving it out would train on the rest."""
+    rows = cohort(tmp_path)
+    for row, name in zip(rows, ["Aplio", "aplio ", "Aplio", "APLIO", "", "E6"]):
+        row["scanner"] = name
+    data = prepare(tmp_path, rows, val_fraction=0, test_fraction=0)
+    assert set(data.scanners("train")) >= {"Aplio", "E6"} and not {"aplio", "APLIO"} & set(data.scanners("train"))
+    assert "column scanner: machines 'Aplio', 'aplio', 'APLIO' differ only in spelling: read as 'Aplio'" in (
+        " ".join(capsys.readouterr().err.split())
+    )

@@ -38,6 +38,20 @@ def test_the_models_of_a_preset_can_be_built(preset):
         assert set(taps) <= {layer.name for layer in model.layers}
 
 
+def test_few_labels_is_the_whole_method_of_the_evidence():
+    """What is offered for one's own recordings is what was measured; the evidence stops before the quantization."""
+    rows = SETTINGS["evidence"]["tables"]["patients_16"]["rows"]
+    wanted = {name: value for name, value in SETTINGS["evidence_train"].items() if name not in ("data", "run")}
+    for row in ("teacher_gaze", "whole"):
+        for flag, value in rows[row]["train"].items():
+            if flag not in ("stages", "teacher-path"):
+                stage, field = flag.replace("-", "_").split(".")
+                wanted[stage] = {**wanted[stage], field: value}
+    offered = dict(SETTINGS["few_labels"])
+    assert offered.pop("seed") == 0 and offered.pop("quantize") == SETTINGS["demo"]["quantize"]
+    assert offered == wanted
+
+
 def test_help_says_what_each_setting_of_a_stage_is():
     said = " ".join(build_parser().format_help().split())
     for text in (

@@ -37,6 +37,16 @@ def test_somebodys_own_files_stay(shapes, run, overwrite):
     assert (run / "student" / "patients.csv").read_text() == "mine\n" and not (run / "config.yaml").exists()
 
 
+@pytest.mark.parametrize("text", ["patients: 12\n", "stages: [a\n", ""])
+def test_somebodys_own_settings_stay(shapes, run, text):
+    """A config.yaml of another program beside no stage."""
+    run.mkdir()
+    (run / "config.yaml").write_text(text)
+    with pytest.raises(InputError, match=r"config\.yaml: was not written by a run and would be replaced: name another"):
+        train(tiny.config(shapes, run, **ALONE), overwrite=True)
+    assert (run / "config.yaml").read_text() == text
+
+
 def test_what_a_killed_run_left_is_removed(whole_run, tmp_path, capsys):
     folder = shutil.copytree(whole_run.run, tmp_path / "run")
     with whole_file(folder / "some.csv") as mine:
