@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from common.errors import InputError
 from data.augment import Augmentation, augment_batch, draws_at, random_draws
-from data.dataset import UNLABELLED, Dataset
+from data.dataset import Dataset
 from data.mixing import shuffled
 from data.parts import WHOLE, Part, Span, frames_shared, span_of
 from data.saliency import DEFAULT_SIGMA, map_size, render_saliency
@@ -184,12 +184,8 @@ def _endless(
     """
     span = span_of(data, split, settings.unlabelled, part, labelled)
     first_epoch, rest = divmod(skip, span.frames)
-    selected = _selected(data, split, settings, span if part.of > 1 else None)
+    examples = _selected(data, split, settings, span if part.of > 1 else None, labelled)
     seed = tf.constant(settings.seed, tf.int64)
-
-    def examples(order: tf.Tensor | None) -> tf.data.Dataset:
-        found = selected(order)
-        return found if labelled is None else found.filter(lambda example: (example["label"] != UNLABELLED) == labelled)
 
     stored = examples(None).cache() if _fits(data, split, span) else None
 
@@ -301,10 +297,12 @@ def _fits(data: Dataset, split: str, span: Span | None) -> bool:
 
 
 def _selected(
-    data: Dataset, split: str, settings: PipelineSettings, span: Span | None = None
+    data: Dataset, split: str, settings: PipelineSettings, span: Span | None = None, labelled: bool | None = None
 ) -> Callable[..., tf.data.Dataset]:
     """order → the examples of a split, or of a range of it."""
-    taken = selected_examples(data, split, gaze=settings.gaze, unlabelled=settings.unlabelled, seed=settings.seed)
+    taken = selected_examples(
+        data, split, gaze=settings.gaze, unlabelled=settings.unlabelled, labelled=labelled, seed=settings.seed
+    )
     return functools.partial(taken, span=span and (span.first, span.end))
 
 

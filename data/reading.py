@@ -35,6 +35,7 @@ def read_split(
     frames: bool = True,
     order: tf.Tensor | None = None,
     span: tuple[int, int] | None = None,
+    kept: Callable[[dict[str, tf.Tensor]], tf.Tensor] | None = None,
     each: Callable[[dict[str, tf.Tensor]], Any] | None = None,
 ) -> tf.data.Dataset:
     """Parsed examples of a split, in the order they were written.
@@ -46,12 +47,13 @@ def read_split(
     and `scanner` string, `frame_index` int64, `time_s` float32, `index` int64, the position
     in the split, and `withheld` bool, whether the frame has a label that is not shown (`data.labels`); its `label`
     is then −1. Without `frames` the pixels are not decoded, and left out. With a `span`, the first position and the one
-    after the last, the shards that hold the range are opened, and no others. With `each` the elements are what it gives
+    after the last, the shards that hold the range are opened, and no others. With `kept`, example without its frame →
+    bool, the others are left out, and their pixels are not decoded. With `each` the elements are what it gives
     for them: one step for a record, where two steps cost more than either does.
     """
     hides = split == "train" and data.labelled_patients is not None
     shown = sorted(data.labelled_patients or ()) if hides else []
-    parse, shown = _parser(data.frame_size if frames else None, hides), tf.constant(shown, tf.string, [len(shown)])
+    shown = tf.constant(shown, tf.string, [len(shown)])
     first, end = span or (0, data.frames(split))
     every = list(zip(data.shards(split), data.shard_starts(split)))
     after = [start for _, start in every[1:]] + [data.frames(split)]
@@ -63,6 +65,11 @@ def read_split(
         records = mixed_records(shards, starts, order)
     if span is not None:
         records = records.filter(lambda index, _: (index >= first) & (index < end))
+
+    if kept is not None:
+        label = _parser(None, hides)
+        records = records.filter(lambda index, record: kept(label(index, record, shown)))
+    parse = _parser(data.frame_size if frames else None, hides)
 
     def read(index: tf.Tensor, record: tf.Tensor) -> Any:
         example = parse(index, record, shown)

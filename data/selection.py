@@ -22,13 +22,20 @@ UNLABELLED_MODES = ("all", "patients", "withheld", "none")
 
 
 def selected_examples(
-    data: Dataset, split: str, *, gaze: str = "real", unlabelled: str = "all", seed: int = 0
+    data: Dataset,
+    split: str,
+    *,
+    gaze: str = "real",
+    unlabelled: str = "all",
+    labelled: bool | None = None,
+    seed: int = 0,
 ) -> Callable[..., tf.data.Dataset]:
     """The frames that are kept, with the gaze that they get.
 
     Args:
         data, split: where they come from.
         gaze, unlabelled, seed: see `data.pipeline.PipelineSettings`.
+        labelled: of these, those that have a label alone (True), those that have none (False), or both (None).
 
     Returns:
         (order, span) → examples {"index" int64, its position in the split, "frame" uint8 [H, W, 1], "x", "y"
@@ -41,7 +48,7 @@ def selected_examples(
     """
     one_of("gaze", gaze, GAZE_MODES)
     points = _shuffled_points(data, split, seed) if gaze == "shuffled" else None
-    kept = keeps(data, split, unlabelled)
+    kept = keeps(data, split, unlabelled, labelled)
 
     def prepare(example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         x, y = example["gaze_x"], example["gaze_y"]
@@ -55,10 +62,7 @@ def selected_examples(
 
     @as_written
     def examples(order: tf.Tensor | None = None, span: tuple[int, int] | None = None) -> tf.data.Dataset:
-        if kept is None:
-            return read_split(data, split, order=order, span=span, each=prepare)
-        found = read_split(data, split, order=order, span=span).filter(kept)
-        return found.map(prepare, num_parallel_calls=tf.data.AUTOTUNE)
+        return read_split(data, split, order=order, span=span, kept=kept, each=prepare)
 
     return examples
 
@@ -98,16 +102,21 @@ def _lengths(rows: Labels) -> np.ndarray:
     return np.array([len(points) for points in rows.columns["gaze_x"]], int)
 
 
-def keeps(data: Dataset, split: str, unlabelled: str) -> Callable[[dict], tf.Tensor] | None:
-    """example of `read_split` → whether it is kept, see `PipelineSettings.unlabelled`; None keeps all."""
+def keeps(
+    data: Dataset, split: str, unlabelled: str, labelled: bool | None = None
+) -> Callable[[dict], tf.Tensor] | None:
+    """example of `read_split` → whether it is kept, see `selected_examples`; None keeps all. No pixel is looked at."""
     if unlabelled == "all":
-        return None
+        return None if labelled is None else lambda example: (example["label"] != UNLABELLED) == labelled
     wanted = sorted(_unlabelled_patients(data, split)) if unlabelled == "patients" else []
     patients = tf.constant(wanted, tf.string, [len(wanted)])
 
     def kept(example: dict) -> tf.Tensor:
-        found = (example["label"] != UNLABELLED) | tf.reduce_any(example["patient_id"] == patients)
-        return found | example["withheld"] if unlabelled == "withheld" else found
+        has_label = example["label"] != UNLABELLED
+        found = has_label | tf.reduce_any(example["patient_id"] == patients)
+        if unlabelled == "withheld":
+            found |= example["withheld"]
+        return found if labelled is None else found & (has_label == labelled)
 
     return kept
 

@@ -153,7 +153,8 @@ def _write_crop(clip: Clip, found: FoundView, folder: Path) -> str:
 
 def _keep_crop(clip: Clip, picture: Path, out: Path) -> None:
     """Keep the picture that shows why, since the folder of a refused prediction is not written."""
-    kept = out.with_name(f"{out.name}_{picture.name}")
+    named = out if out.name else out.resolve()  # "." has no name
+    kept = named.with_name(f"{named.name}_{picture.name}")
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_bytes(picture.read_bytes())
     notice(f"{clip.name}: what was found is drawn in {kept}")

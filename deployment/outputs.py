@@ -18,6 +18,7 @@ from deployment.view import FoundView
 from evaluation.artefacts import Artefact
 
 SUMMARY, TABLE = "summary.json", "predictions.csv"
+_SHOWN_INTERVALS = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,11 +121,14 @@ def print_answers(answered: list[Answered], out: Path) -> None:
         lines = [f"{each.clip.name}: {len(table)} frames, crop {x},{y},{width},{height} {found.how}{sure}"]
         rejected, flagged = int(table["rejected"].sum()), int((table["flag"] != "").sum())
         lines.append(f"  rejected {rejected} of {len(table)}, {flagged} of them unlike the training frames")
-        for row in prediction.intervals()[:20]:
+        intervals = prediction.intervals()
+        for row in intervals[:_SHOWN_INTERVALS]:
             lines.append(
                 f"  {row['start_s']:8.2f} – {row['end_s']:.2f} s  {row['class']}, {row['frames']} frames, "
                 f"mean confidence {row['confidence']:.2f}"
             )
+        if len(intervals) > _SHOWN_INTERVALS:
+            lines.append(f"  {len(intervals) - _SHOWN_INTERVALS} more intervals: {SUMMARY}")
         console.print("\n".join(lines), markup=False, highlight=False)
     files = [name for each in answered for name in _names(each.files)]
     for name in [TABLE, SUMMARY, *files]:

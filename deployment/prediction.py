@@ -161,12 +161,12 @@ def predict(
     view = view or View()
     if artefact.metadata.fan == "blank" and view.mask is None:
         notice(f"{artefact.path}: was trained on frames whose outside of the fan is blanked, and view has no mask")
+    if times_s is not None and not (np.isfinite(times_s).all() and (np.diff(times_s) >= 0).all()):
+        raise ValueError("times_s is not ascending or not finite: give the frames in the order of their times")
     prepared = (prepare(artefact, picture, view) for picture in frames)
     probabilities, found_flags = classify(artefact, prepared, check=check)
     if times_s is not None and len(times_s) != len(probabilities):
         raise ValueError(f"times_s has {len(times_s)} entries, and there are {len(probabilities)} frames")
-    if times_s is not None and not (np.isfinite(times_s).all() and (np.diff(times_s) >= 0).all()):
-        raise ValueError("times_s is not ascending or not finite: give the frames in the order of their times")
     if rule is None:
         rule = rule_of(artefact, "still" if times_s is None else "two_sided")
     return answer(artefact.metadata.classes, probabilities, found_flags, times_s, rule)

@@ -17,17 +17,17 @@ def check_finite(parts: Mapping[str, Any], where: str, learning_rate: float | No
     """Stop where a part of the loss is NaN or infinite.
 
     Args:
-        parts: the loss and its terms, by name.
+        parts: the loss and its terms, by name, and those of the validation.
         where: of the training, such as "student, step 3".
         learning_rate: the peak, if it is known.
 
     Raises:
-        Diverged: naming the parts; their sum `loss` only if no part of it is to blame.
+        Diverged: naming the parts; their sum, `loss` and `val_loss`, only if no part of it is to blame.
     """
     broken = {name: value for name, value in parts.items() if not math.isfinite(float(value))}
     if not broken:
         return
-    named = [name for name in broken if name != "loss"] or list(broken)
+    named = [name for name in broken if name not in ("loss", "val_loss")] or list(broken)
     found = ", ".join(f"{name} is {float(broken[name])}" for name in named)
     now = "" if learning_rate is None else f" (now {learning_rate:g})"
     raise Diverged(

@@ -58,8 +58,9 @@ class BlindLearner(Learner):
     """Trains a teacher's layers up to the gaze map's stride to predict the gaze from the frame alone.
 
     L = KL(G' ‖ spatial softmax of a 1×1 convolution on the map of stride 8), over the frames with valid gaze (Droste
-    et al., IPMI 2019); no label is used, and the layers above stay as they are. Whatever gaze input the teacher has
-    gets the uniform map, in training as in evaluation, so that it cannot copy its target.
+    et al., IPMI 2019); no label is used, and the weights of the layers above stay as they are, while the statistics of
+    their batch normalisation follow the frames. Whatever gaze input the teacher has gets the uniform map, in training
+    as in evaluation, so that it cannot copy its target.
 
     Args:
         teacher: Functional model, inputs `frame` and, if fused, `gaze`, with a layer `stride8`.

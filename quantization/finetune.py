@@ -127,6 +127,7 @@ def _train_epoch(trainer: _Trainer, feed: Iterator, epoch: int, what: str) -> di
         for batch in training.validation:
             means.add(trainer.test_step(batch))
         row |= {f"val_{name}": value for name, value in means.result().items()}
+        check_finite(row, f"{what}, after epoch {epoch + 1}", rate)
     row["learning_rate"] = float(keras.ops.convert_to_numpy(trainer.schedule(last - 1)))
     return row
 

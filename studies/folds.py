@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -170,7 +171,23 @@ def grouped(tables: Sequence[Stored]) -> dict[str, list[Stored]]:
     for stored in tables:
         if stored.index["fold_of"]:
             found.setdefault(stored.index["fold_of"], []).append(stored)
+    for folds in found.values():
+        _check_folds(folds)
     return found
+
+
+def _check_folds(folds: Sequence[Stored]) -> None:
+    """Folds are of one plan, and each patient is tested by one of them: else the interval counts some twice."""
+    seen: dict[str, Path] = {}
+    for fold in folds:
+        for part in ("arms", "claims", "described"):
+            if fold.index[part] != folds[0].index[part]:
+                raise InputError(f"{fold.folder}: other {part} than {folds[0].folder}: store both by one study's file")
+        for patient in fold.frames["patient_id"].unique():
+            if seen.setdefault(patient, fold.folder) != fold.folder:
+                raise InputError(
+                    f"{fold.folder}: tests patient {patient}, whom {seen[patient]} tests too: no two folds may"
+                )
 
 
 def fold_paragraphs(folds: Sequence[Stored]) -> list[str]:

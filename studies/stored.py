@@ -62,7 +62,7 @@ class Stored:
         """float64 [frames, classes] of one training.
 
         Raises:
-            InputError: a table that is missing, or of other frames.
+            InputError: a table that is missing, of other frames, or of another training than the index names.
         """
         file = self.folder / f"{arm}.s{seed}.csv.bz2"
         if not file.is_file():
@@ -70,7 +70,13 @@ class Stored:
         table = pd.read_csv(file)
         if len(table) != len(self.frames):
             raise InputError(f"{file}: has {len(table)} rows and {FRAMES} {len(self.frames)}: store the results again")
-        return table.to_numpy(dtype=np.float64)
+        found = table.to_numpy(dtype=np.float64)
+        label = self.frames["label"].to_numpy()
+        accuracy = np.mean((found.argmax(axis=1) == label)[label >= 0])
+        said = self.index["trainings"][f"{arm}.s{seed}"]["accuracy"]
+        if abs(accuracy - said) > 1e-6:  # an interrupted command replaced the one and not the other
+            raise InputError(f"{file}: has an accuracy of {accuracy:g}, and {INDEX} {said:g}: store the results again")
+        return found
 
     def counts(self, arm: str) -> Counts | None:
         """What an arm got right with each of its seeds; None where it has not run."""

@@ -113,9 +113,9 @@ def check_shares(config: TrainConfig, data: Dataset, part: Part) -> None:
         if config.pretrain_teacher.epochs:
             shared["pretrain_teacher"] = ("pretrain_teacher", config.pretrain_teacher)
     for name, (stage, settings) in shared.items():
-        part.share(settings.batch_size, f"{name}.batch_size")
         if ("teacher" if stage in ("teacher", "pretrain_teacher") else "student") not in config.stages:
             continue
+        part.share(settings.batch_size, f"{name}.batch_size")
         unlabelled = unlabelled_of(stage, config, data)
         share = config.labelled_share if stage == "student" else None
         check_parts(data, "train", unlabelled, part, settings.batch_size, share)

@@ -106,6 +106,8 @@ class Reporter(keras.callbacks.Callback):
             self._bar.advance(self._task)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        # The step's own check sees the loss before its update: after the last one only this sees what became of it.
+        check_finite(logs or {}, f"{self._stage}, after epoch {epoch + 1}")
         if self._history is not None:
             self._history.add(self._stage, epoch + 1, logs or {})
         show_epoch(self._stage, epoch + 1, self.params["epochs"], logs or {})

@@ -116,7 +116,7 @@ class PretrainSettings(FitSettings):
 
     Attributes:
         epochs: passes over the training split; 0 leaves this out.
-        weight_decay: 0, so that the layers above the head's tap stay as they were initialised.
+        weight_decay: of the layers up to the head's tap; the weights of those above stay as they were initialised.
     """
 
     epochs: int = 0

@@ -214,8 +214,12 @@ def stage_fingerprints(config: TrainConfig, data: Dataset) -> dict[str, str]:
         "student_options": config.student_options,
         "student_init": content_of(config.student_init),
     }
+    starts = {}
+    if config.student_init == "teacher":  # its layers are refitted on the frames that the student will see
+        starts = {"labelled_share": config.labelled_share, "seen": unlabelled_of("student", config, data)}
     pretrain = fingerprint(
         shared,
+        **starts,
         **{name: built[name] for name in built if name != "teacher" or config.student_init == "teacher"},
         pretrain=config.pretrain,
         gaze_uniform_share=config.loss.gaze_uniform_share,

@@ -249,7 +249,7 @@ def _fill(stage: Stage, place: _Place, live: Callable) -> None:
         return view_batches(data, split, place.settings, place.augmentation if split == "train" else None, view)
 
     part = folder.with_name(folder.name + ".part")
-    _name_others(folder, part)
+    _name_others(folder)
     work = [("train", view) for view in range(views)] + ([("val", 0)] if data.info["splits"]["val"]["frames"] else [])
     compute = tf.function(lambda features: _stored(live(features)), autograph=False, reduce_retracing=True)
     shapes = _shapes(compute, batches("train", 0))
@@ -319,10 +319,11 @@ def _reserve(part: Path) -> None:
                     raise
 
 
-def _name_others(folder: Path, part: Path) -> None:
+def _name_others(folder: Path) -> None:
     """Say what other caches lie in the same place: nothing deletes those that no run needs any more."""
     beside = folder.parent.iterdir() if folder.parent.is_dir() else ()
-    others = [other for other in beside if other.is_dir() and other != part]
+    # What ends in .part may be filled by another process now.
+    others = [other for other in beside if other.is_dir() and other.suffix != ".part"]
     with contextlib.suppress(FileNotFoundError):  # another process has just finished one of them
         if size := sum(file.stat().st_size for other in others for file in other.iterdir()):
             notice(f"{folder.parent}: holds {len(others)} other caches, {size / 1e6:.1f} MB: delete what no run needs")

@@ -75,11 +75,6 @@ class Placement:
         left, top, width, height = self.inner
         return (x * self.frame_size[1] - left) / width, (y * self.frame_size[0] - top) / height
 
-    def to_image_px(self, x: Points, y: Points) -> tuple[Points, Points]:
-        """Points normalised to the frame → pixels of the whole image; its left and top edges are 0."""
-        x, y = self.to_crop(x, y)
-        return self.crop[0] + x * self.crop[2], self.crop[1] + y * self.crop[3]
-
 
 def place_image(
     image_size: tuple[int, int],

@@ -22,7 +22,7 @@ from evaluation.limits import limits
 FORMAT = "gaze-model-card-1"
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "tf2onnx", "onnxruntime", "tflite-micro", "numpy")
 # Settings that name files: the card does not repeat the folders of the machine that trained.
-_PATHS = ("data", "run", "teacher_path", "pretrained", "student_init")
+_PATHS = ("data", "run", "teacher_path", "pretrained", "student_init", "teacher_data")
 _SHOWN_METRICS = ("n_frames", "n_patients", "accuracy", "accuracy_ci95", "macro_f1", "macro_f1_ci95", "votes")
 
 
@@ -128,7 +128,7 @@ def _provenance(source: Source, measured: Measured) -> dict[str, Any]:
         "commit_of_training": metadata.extra.get("commit"),
         "exported_with": software_version(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "configuration": {name: _name(value) if name in _PATHS else value for name, value in settings.items()},
+        "configuration": _without_folders(settings),
         "seeds": {
             "training": settings.get("seed"),
             "split": source.data.info["split_seed"],
@@ -145,6 +145,14 @@ def _provenance(source: Source, measured: Measured) -> dict[str, Any]:
 def _simulation_seed(found: Mapping[str, Any]) -> Any:
     """Of simulated recordings; of merged data sets that of the added frames."""
     return found.get("seed", found.get("extra", {}).get("source", {}).get("seed"))
+
+
+def _without_folders(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings, also those of each stage, with the last part alone of every path."""
+    return {
+        name: _without_folders(value) if isinstance(value, Mapping) else _name(value) if name in _PATHS else value
+        for name, value in settings.items()
+    }
 
 
 def _name(value: Any) -> Any:

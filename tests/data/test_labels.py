@@ -5,9 +5,10 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from common.errors import InputError
-from data.dataset import UNLABELLED
+from data.dataset import UNLABELLED, open_dataset
 from data.labels import limit_labels
 from data.pipeline import PipelineSettings, evaluation_batches, frames_taken, training_batches
 from data.reading import read_labels, read_split
@@ -75,6 +76,24 @@ def test_transitions_are_a_choice(data, mode, frames):
     taken = evaluation_batches(few, "train", unlabelled=mode)
     labels = np.concatenate([label.numpy() for _, label, _ in taken])
     assert frames_taken(few, "train", mode) == len(labels) == frames and (labels >= 0).sum() == 30
+
+
+def test_pixels_that_are_not_used_are_not_decoded(tmp_path):
+    """Of much gaze and few labels most frames were decoded in each epoch, and thrown away."""
+    rows = [dataclasses.replace(row, label=number % 2) for number, row in enumerate(records(2, 10))]
+    png = tf.io.encode_png(rows[0].frame[..., None]).numpy()
+    broken = [dataclasses.replace(row, label=UNLABELLED, frame=png[:40]) for row in records(2, 10, seed=5)]
+    named = [dataclasses.replace(row, recording_id=f"u{row.recording_id}", patient_id="u") for row in broken]
+    with pytest.raises(InputError, match="record 20: frame is no whole PNG"):
+        write(tmp_path / "d", {"train": [*rows, *named]}, require_all_classes=False)
+    data = open_dataset(tmp_path / "d", verify=False)
+    for taken in (
+        evaluation_batches(data, "train", unlabelled="none"),
+        training_batches(data, "train", PipelineSettings(unlabelled="none", batch_size=20)).take(2),
+    ):
+        assert sum(len(label) for _, label, _ in taken) in (20, 40)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        list(evaluation_batches(data, "train"))
 
 
 @pytest.mark.parametrize("mode", UNLABELLED_MODES)

@@ -132,6 +132,13 @@ def test_nan_stops_with_the_step_and_the_part(tiny):
         alone(tiny, batches=lambda skip: blobs.batches().enumerate().map(spoil))
 
 
+def test_nan_in_the_validation_stops_too(tiny):
+    """The last step's own loss is of the weights before it."""
+    broken = [({**batch, "gaze": batch["gaze"] * np.nan}, *rest) for batch, *rest in blobs.batches().take(1)]
+    with pytest.raises(Diverged, match=r"after epoch 1: val_gaze is nan"):
+        alone(tiny, validation=broken)
+
+
 def test_a_student_that_cannot_be_quantized_is_refused_by_layer(monkeypatch):
     def build(keras_module, frame_shape, num_classes):
         frame = keras_module.Input(frame_shape, name="frame")

@@ -2,6 +2,7 @@
 
 import bz2
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -35,10 +36,14 @@ def write_fold(folder, scores, label, positive="sick"):
         "described": [["poor", "good"]],
         "planned": [*scores, "good.s9"],
         "train_frames": 3 * len(label),
-        "trainings": {name: {} for name in scores},
+        "trainings": {
+            name: {"accuracy": float(np.mean((np.asarray(score) > 0.5) == label))} for name, score in scores.items()
+        },
     }
     (folder / "study.json").write_text(json.dumps(index))
-    frames = "recording_id,patient_id,frame_index,label\n" + "".join(f"r{i},p{i},0,{c}\n" for i, c in enumerate(label))
+    frames = "recording_id,patient_id,frame_index,label\n" + "".join(
+        f"r{i},{folder.name}_{i},0,{c}\n" for i, c in enumerate(label)
+    )
     (folder / "frames.csv.bz2").write_bytes(bz2.compress(frames.encode()))
     for name, score in scores.items():
         rows = "p_well,p_sick\n" + "".join(f"{1 - value},{value}\n" for value in score)
@@ -117,6 +122,17 @@ def test_folds_are_one_block_of_the_page(folds):
     assert "5 of 15 planned trainings have not run" in text
 
 
+def test_folds_that_are_not_of_one_plan_or_share_a_patient_are_refused(folds, tmp_path):
+    """Copies of one fold had a narrow interval, and the claims were those of the first folder."""
+    same = shutil.copytree(folds[0].folder, tmp_path / "copy")
+    with pytest.raises(InputError, match=r"copy: tests patient fold_0_0, whom .*fold_0 tests too"):
+        blocks([*folds, read_stored(same)])
+    index = json.loads((same / "study.json").read_text())
+    (same / "study.json").write_text(json.dumps({**index, "claims": []}))
+    with pytest.raises(InputError, match=r"copy: other claims than .*fold_0"):
+        blocks([*folds, read_stored(same)])
+
+
 def test_the_figure_of_the_folds_is_drawn(folds, tmp_path):
     draw(tmp_path / "areas.png", folds)
     assert imread(tmp_path / "areas.png").min() < 128
@@ -185,7 +201,7 @@ def test_scanners_differ_in_percentage_points(scanners):
 
 def test_one_training_on_each_scanner_has_neither_spread_nor_p(scanners):
     for fold in scanners:
-        fold.index["trainings"] = {name: {} for name in ("good.s0", "poor.s0")}
+        fold.index["trainings"] = {name: fold.index["trainings"][name] for name in ("good.s0", "poor.s0")}
     arms, claims, *_ = fold_paragraphs(scanners)
     mean = np.mean([fold.counts("good").accuracies()[0] for fold in scanners])
     assert f"| the good | 3 | {mean:.3f} (one training) |" in arms

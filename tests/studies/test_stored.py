@@ -198,6 +198,10 @@ def test_results_that_are_not_there_are_refused(stored, tmp_path):
     (stored[1].folder / "alone.s1.csv.bz2").unlink()
     with pytest.raises(InputError, match=r"alone.s1.csv.bz2: is missing"):
         stored[1].counts("alone")
+    changed = pd.read_csv(file := stored[1].folder / "alone.s0.csv.bz2")
+    changed.iloc[:, ::-1].set_axis(changed.columns, axis=1).to_csv(file, index=False)
+    with pytest.raises(InputError, match=r"alone.s0.csv.bz2: has an accuracy of .*, and study.json .*: store the"):
+        stored[1].probabilities("alone", 0)
 
 
 def test_a_share_of_a_gain_is_a_sentence_once_its_arms_have_run(stored):
@@ -207,10 +211,12 @@ def test_a_share_of_a_gain_is_a_sentence_once_its_arms_have_run(stored):
     right = np.eye(len(found.index["classes"]))[found.frames["label"]]
     for seed in (0, 1):
         pd.DataFrame(right).to_csv(found.folder / f"big.s{seed}.csv.bz2", index=False)
+        found.index["trainings"][f"big.s{seed}"]["accuracy"] = 1
     sentences = [part for part in paragraphs(found) if part.startswith("Of what")]
     assert len(sentences) == 1 and sentences[0].startswith("Of what teacher gains over taught, alone loses 100 %")
     for seed in (0, 1):
         pd.DataFrame(np.roll(right, 1, axis=1)).to_csv(found.folder / f"alone.s{seed}.csv.bz2", index=False)
+        found.index["trainings"][f"alone.s{seed}"]["accuracy"] = 0
     (sentence,) = [part for part in paragraphs(found) if part.startswith("Of what")]
     assert "alone loses all, as it is less accurate than the latter:" in sentence
 

@@ -68,6 +68,9 @@ def test_a_dry_run_looks_at_the_cluster_and_at_the_batches(shapes, run, monkeypa
     monkeypatch.setenv("TF_CONFIG", tf_config(three))
     with pytest.raises(InputError, match=r"distil.batch_size 16: is not a multiple of 3"):
         train(config, dry_run=True)
+    train(
+        tiny.config(shapes, run, stages=["teacher"], teach={"batch_size": 24}, distribute="multiworker"), dry_run=True
+    )
     monkeypatch.setenv("TF_CONFIG", tf_config(WORKERS))
     train(config, dry_run=True)
     assert not run.exists()

@@ -159,6 +159,13 @@ def test_a_stage_is_known_by_all_that_decides_its_outcome_and_by_nothing_else(se
     assert {name for name in before if before[name] != after[name]} == set(stages.split())
 
 
+def test_a_pretraining_from_a_teachers_channels_is_known_by_the_frames_that_refit_them():
+    """An interrupted one went on from a start that other settings had made."""
+    given = {"student_init": "teacher", "teacher": "sononet_16", "student": "sononet_8", "pretrain": {"epochs": 2}}
+    one, other = (stage_fingerprints(config(**given, labelled_share=share), data()) for share in (0.25, 0.75))
+    assert one["pretrain"] != other["pretrain"] and one["teacher"] == other["teacher"]
+
+
 @pytest.mark.parametrize(
     "settings",
     [{"labelled_share": 0.5}, {"labelled_patients": 3}, {"pretrain_teacher": {"epochs": 3}}],

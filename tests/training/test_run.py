@@ -300,6 +300,10 @@ def test_a_loss_that_is_no_number_stops_the_run_with_stage_step_and_part(shapes,
         train(tiny.config(shapes, run, **{**ALONE, "distil": {"learning_rate": 1e30, "warmup_epochs": 0}}))
     with pytest.raises(Diverged, match=r"teacher, step .* is (nan|inf)"):
         train(tiny.config(shapes, run, stages=["teacher"], teach={"learning_rate": 1e30, "warmup_epochs": 0}))
+    # The last step's own loss is of the weights before it.
+    last = {"learning_rate": 1e30, "warmup_epochs": 0, "epochs": 1, "steps_per_epoch": 1}
+    with pytest.raises(Diverged, match=r"student, after epoch 1: .* is (nan|inf)"):
+        train(tiny.config(shapes, run, **{**ALONE, "distil": last}))
     assert not (run / "student").exists() and not (run / "teacher").exists()
 
 

@@ -250,8 +250,10 @@ def test_a_disk_that_is_full_when_the_space_is_taken_is_one_line(stage, monkeypa
     stage, teacher = stage
     root = teacher_cache(stage, teacher).folder.parent
     stage = dataclasses.replace(stage, config=dataclasses.replace(stage.config, seed=51))
-    others = list(root.iterdir())
-    size = sum(file.stat().st_size for file in root.rglob("*") if file.is_file())
+    others = [cache for cache in root.iterdir() if cache.suffix != ".part"]
+    (root / "0123.part").mkdir()  # that of another process
+    (root / "0123.part" / "train-logits.npy").write_bytes(b"x")
+    size = sum(file.stat().st_size for other in others for file in other.rglob("*") if file.is_file())
     with monkeypatch.context() as patched:
         patched.setattr(os, "posix_fallocate", _full)
         with pytest.raises(InputError, match="the disk is full"):
