@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 
 from common.errors import InputError
@@ -50,6 +51,9 @@ class Outputs:
                     raise InputError(
                         f"{path}: {folder}: is a file where a folder is needed: name another", parameter=name
                     )
+            there = next(folder for folder in path.absolute().parents if folder.exists())
+            if not os.access(there, os.W_OK | os.X_OK):
+                raise InputError(f"{path}: {there} may not be written to: name another folder", parameter=name)
         if self.run is not None and self.plots is None and self.html is None:
             raise InputError("run is of the curves, which plots and html draw: set one of them", parameter="run")
         if self.run is not None and not (self.run / "history.csv").is_file():

@@ -3,6 +3,7 @@
 from losses.attention import AttentionTransfer, attention_map, attention_transfer_loss
 from losses.decoupled import decoupled_loss, decoupled_parts
 from losses.gaze import GazeSaliency, gaze_saliency_loss
+from losses.gaze_attention import gaze_attention_loss
 from losses.hard import hard_label_loss
 from losses.hint import hint_loss
 from losses.logit import LogitRegression, logit_regression_loss
@@ -28,6 +29,7 @@ __all__ = [
     "attention_transfer_loss",
     "decoupled_loss",
     "decoupled_parts",
+    "gaze_attention_loss",
     "gaze_saliency_loss",
     "hard_label_loss",
     "hint_loss",

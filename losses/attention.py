@@ -38,7 +38,7 @@ def attention_transfer_loss(teacher_features: Tensor, student_features: Tensor) 
     Returns:
         float32 [B].
     """
-    teacher, student = _to_one_grid(teacher_features, student_features)
+    teacher, student = on_one_grid(teacher_features, student_features)
     difference = attention_map(student) - attention_map(teacher)
     return ops.sum(ops.square(difference), axis=(1, 2))
 
@@ -63,7 +63,8 @@ def attention(given: Given) -> Tensor:
     return sum(attention_transfer_loss(given.teacher[tap], given.student[tap]) for tap in given.settings.attention_taps)
 
 
-def _to_one_grid(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+def on_one_grid(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """Both features [B, h, w, C] on the smaller grid; of the one that is averaged down only the energy is left."""
     (h1, w1), (h2, w2) = first.shape[1:3], second.shape[1:3]
     if (h1, w1) == (h2, w2):
         return first, second

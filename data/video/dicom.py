@@ -18,6 +18,7 @@ from pydicom.filereader import read_file_meta_info
 from pydicom.pixels import get_decoder, iter_pixels, pixel_array
 from pydicom.pixels.processing import apply_color_lut
 
+from common.console import notice
 from common.errors import InputError, in_words
 from data.frames import grey_frame, resize_frame
 from data.video.clip import Video, check_size
@@ -239,6 +240,8 @@ def _open_film(path: Path, header: FileDataset, count: int, fps: float | None) -
         raise InputError(
             f"{path}: its film has {frames} of the {count} frames that it declares: copy or {EXPORT_AGAIN}"
         )
+    if frames > count:
+        notice(f"{path}: its film has {frames} frames, and NumberOfFrames says {count}: all {frames} are read")
     if header.get("FrameTimeVector") is None and not any(said) and fps is None and rate:
         times_s, last_s = np.arange(frames) / rate, 1 / rate
     else:

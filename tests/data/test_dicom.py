@@ -176,6 +176,19 @@ def test_a_film_with_fewer_frames_than_declared_is_refused(tmp_path):
         open_video(path)
 
 
+def test_a_film_with_more_frames_than_declared_is_read_whole_and_said(tmp_path, capsys):
+    path = write_dicom(
+        tmp_path / "a.dcm",
+        np.zeros((9, 48, 64, 3), np.uint8),
+        "YBR_PARTIAL_420",
+        syntax=MPEG4HP41,
+        encoded=[film(tmp_path)],
+        FrameTime=40.0,
+    )
+    assert [number_of(frame) for _, _, frame in open_video(path)] == list(range(12))
+    assert "its film has 12 frames, and NumberOfFrames says 9: all 12 are read" in capsys.readouterr().err
+
+
 def test_files_without_preamble_or_meta_header(tmp_path):
     path = write_dicom(tmp_path / "whole.dcm", FRAMES, FrameTime=40.0)
     data = path.read_bytes()

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import evaluate
-from common.errors import run_command
+from common.errors import InputError, run_command
+from evaluation import outputs
 from evaluation.artefacts import write_metadata
 from tests.evaluation.small import describe, make_dataset
 from tests.private import found_in, private_words
@@ -121,6 +122,15 @@ BAD = [
     ("{student}", ("--data", "{data}", "--plots", "{folder}/p", "--run", "{folder}"), "history.csv"),
     ("{student}", ("--data", "{data}", "--run", "{folder}"), "run is of the curves, which plots and html draw"),
 ]
+
+
+def test_a_folder_that_may_not_be_written_to_is_refused_before_the_evaluation(tmp_path, monkeypatch):
+    """By what the system says of it: the superuser, as whom tests may run, may write everywhere."""
+    monkeypatch.setattr(outputs.os, "access", lambda folder, mode: Path(folder) != tmp_path)
+    for name, path in (("json", tmp_path / "m.json"), ("plots", tmp_path / "new" / "plots")):
+        with pytest.raises(InputError, match=f"{path}: {tmp_path} may not be written to") as error:
+            outputs.Outputs(**{name: path})
+        assert error.value.parameter == name
 
 
 @pytest.mark.parametrize(("artefact", "words", "message"), BAD)

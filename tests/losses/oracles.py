@@ -52,13 +52,17 @@ def gaze(density, map_logits, share):
     return terms.sum(axis=-1)
 
 
-def attention(teacher, student):
+def attention(teacher, student, gaze=None):
+    """With gaze [B, h, w]: both maps are multiplied by it, on their own grid."""
     (ht, wt), (hs, ws) = teacher.shape[1:3], student.shape[1:3]
     q_t, q_s = (teacher**2).mean(-1), (student**2).mean(-1)
     if ht * wt > hs * ws:
         q_t = shrink(q_t, (hs, ws))
     elif ht * wt < hs * ws:
         q_s = shrink(q_s, (ht, wt))
+    if gaze is not None:
+        seen = gaze if gaze.shape == q_t.shape else shrink(gaze, q_t.shape[1:])
+        q_t, q_s = q_t * seen, q_s * seen
     values = []
     for a, b in zip(q_t, q_s):
         values.append(2 - 2 * (a * b).sum() / np.sqrt((a**2).sum() * (b**2).sum()))

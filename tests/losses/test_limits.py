@@ -10,6 +10,7 @@ from losses import (
     attention_transfer_loss,
     decoupled_loss,
     decoupled_parts,
+    gaze_attention_loss,
     gaze_saliency_loss,
     hard_label_loss,
     hint_loss,
@@ -176,6 +177,32 @@ def test_attention_of_maps_without_overlap_is_two():
     left, right = np.zeros((1, 2, 4, 3), np.float32), np.zeros((1, 2, 4, 3), np.float32)
     left[:, :, :2], right[:, :, 2:] = 1, -1
     np.testing.assert_allclose(attention_transfer_loss(tf.constant(left), tf.constant(right)), 2, rtol=1e-5)
+
+
+def test_gaze_attention_with_uniform_gaze_is_attention_and_does_not_depend_on_the_scale_of_the_gaze():
+    teacher, student = tf.constant(normal(3, 4, 6, 5)), tf.constant(normal(3, 4, 6, 2, seed=1))
+    plain = attention_transfer_loss(teacher, student)
+    for level in (1 / 24, 1.0, 1e-20):
+        uniform = tf.fill((3, 4, 6), np.float32(level))
+        np.testing.assert_allclose(gaze_attention_loss(uniform, teacher, student), plain, rtol=1e-5)
+
+
+def test_gaze_attention_sees_only_what_was_looked_at():
+    teacher, student = normal(2, 4, 6, 5), normal(2, 4, 6, 3, seed=1)
+    gaze = np.zeros((2, 4, 6), np.float32)
+    gaze[:, 1:3, 2:4] = np.random.default_rng(2).random((2, 2, 2))
+    value = gaze_attention_loss(tf.constant(gaze), tf.constant(teacher), tf.constant(student))
+    elsewhere = np.where(gaze[..., None] == 0, 100.0, 1.0).astype(np.float32)
+    changed = gaze_attention_loss(tf.constant(gaze), tf.constant(teacher), tf.constant(student * elsewhere))
+    np.testing.assert_allclose(changed, value, rtol=1e-5)
+    assert np.min(value) > 0
+    # One cell alone has one shape, and no gaze at all has nothing to compare.
+    for cells, expected in (([(1, 2)], 0.0), ([], 0.0)):
+        gaze = np.zeros((2, 4, 6), np.float32)
+        for row, column in cells:
+            gaze[:, row, column] = 1
+        value = gaze_attention_loss(tf.constant(gaze), tf.constant(teacher), tf.constant(student))
+        np.testing.assert_allclose(value, expected, atol=1e-6)
 
 
 def test_attention_looks_at_the_energy_not_at_the_sign():

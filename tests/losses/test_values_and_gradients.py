@@ -8,6 +8,7 @@ from losses import (
     attention_map,
     attention_transfer_loss,
     decoupled_loss,
+    gaze_attention_loss,
     gaze_saliency_loss,
     hard_label_loss,
     hint_loss,
@@ -25,6 +26,25 @@ def normal(*shape, seed=0, scale=1.0):
 def density(*shape, seed=0):
     values = np.random.default_rng(seed).random(shape) ** 4
     return values / values.sum(axis=(1, 2), keepdims=True)
+
+
+def attention_cases():
+    for name, grid in (("same", (4, 6)), ("smaller", (2, 3)), ("larger", (8, 12)), ("uneven", (3, 4))):
+        teacher = normal(2, *grid, 3, seed=4)
+        yield (
+            f"attention, teacher grid {name}",
+            lambda f, t=teacher: attention_transfer_loss(tf.constant(t, tf.float32), f),
+            lambda f, t=teacher: oracles.attention(t, f),
+            normal(2, 4, 6, 2, seed=5),
+        )
+    for name, grid, seen in (("same", (4, 6), (4, 6)), ("smaller", (2, 3), (4, 6)), ("larger", (8, 12), (8, 12))):
+        teacher, g = normal(2, *grid, 3, seed=4), density(2, *seen, seed=10)
+        yield (
+            f"gaze attention, teacher grid {name}",
+            lambda f, t=teacher, g=g: gaze_attention_loss(tf.constant(g), tf.constant(t, tf.float32), f),
+            lambda f, t=teacher, g=g: oracles.attention(t, f, g),
+            normal(2, 4, 6, 2, seed=5),
+        )
 
 
 def cases():
@@ -64,14 +84,7 @@ def cases():
             lambda z, e=share, g=g: oracles.gaze(g, z, e),
             normal(3, 4, 5, seed=3),
         )
-    for name, grid in (("same", (4, 6)), ("smaller", (2, 3)), ("larger", (8, 12)), ("uneven", (3, 4))):
-        teacher = normal(2, *grid, 3, seed=4)
-        yield (
-            f"attention, teacher grid {name}",
-            lambda f, t=teacher: attention_transfer_loss(tf.constant(t, tf.float32), f),
-            lambda f, t=teacher: oracles.attention(t, f),
-            normal(2, 4, 6, 2, seed=5),
-        )
+    yield from attention_cases()
     target = normal(3, 2, 3, 4, seed=6, scale=2)
     yield (
         "hint",
