@@ -207,27 +207,51 @@ def test_the_readme_says_what_the_tables_say_of_gaze(arm):
         assert float(row[2]) == pytest.approx(100 * (of_five_seeds("whole") - of_five_seeds(arm)).mean(), abs=0.051)
 
 
-REAL_ROWS = {  # row of the README: stored training
-    "SonoNet-16, fine-tuned, float: the teacher": "sononet_16_finetuned_112",
-    "SonoNet-8 ×0.95, channels of the teacher, distilled, 8-bit": "sononet_8_inherited",
-    "SonoNet-8 ×0.95, labels alone, 8-bit": "sononet_8_alone",
-    "SqueezeNet 1.1 ×0.45, distilled, 8-bit": "squeezenet_1_1_distilled",
+REAL_ROWS = {  # row of the README: arm of the study of compact students
+    "SonoNet-16, fine-tuned, float: the teacher": "teacher",
+    "SonoNet-8 ×0.95, channels of the teacher, distilled, 8-bit": "sononet_8_taught",
+    "SonoNet-8 ×0.95, labels alone, 8-bit": "sononet_8",
+    "SqueezeNet 1.1 ×0.45, distilled, 8-bit": "squeezenet_taught",
 }
 
 
 @pytest.mark.parametrize("row", REAL_ROWS)
 def test_the_readme_says_what_the_tables_say_of_real_images(row):
-    """The accuracy to its last digit, and the interval as far as two bootstraps over patients agree."""
+    """The mean of five seeds by numpy alone, and the interval of the page's row of the same arm."""
     said = re.search(rf"^\| \**{re.escape(row)}\** \| (0\.\d+) \((0\.\d+)–(0\.\d+)\)", README, re.MULTILINE)
+    assert f"{of_five_seeds(REAL_ROWS[row], 'students').mean():.3f}" == said[1]
+    model = json.loads((ROOT / "studies/results/students/study.json").read_text("utf-8"))["arms"][REAL_ROWS[row]][
+        "model"
+    ]
+    block = PAGE.partition("<!-- results: students -->")[2].partition("<!-- end")[0]
+    shown = re.search(
+        rf"^\| {re.escape(model)} \| 5 \| (0\.\d+) ± 0\.\d+ \| (0\.\d+) to (0\.\d+) \|", block, re.MULTILINE
+    )
+    assert shown.groups() == said.groups()
+
+
+SINGLE_ROWS = {  # row of docs/results.md: stored training
+    "SonoNet-16 | fine-tuned from the authors' weights": "sononet_16_finetuned_112",
+    "SonoNet-8 ×0.95 | channels of the teacher, soft targets, attention": "sononet_8_inherited",
+    "SonoNet-8 ×0.95 | none": "sononet_8_alone",
+    "SqueezeNet 1.1 ×0.45 | soft targets, attention": "squeezenet_1_1_distilled",
+    "SqueezeNet 1.1 ×0.45 | none": "squeezenet_1_1_alone",
+}
+
+
+@pytest.mark.parametrize("row", SINGLE_ROWS)
+def test_the_results_say_what_the_predictions_of_single_trainings_say(row):
+    """The accuracy to its last digit, and the interval as far as two bootstraps over patients agree."""
+    results = (ROOT / "docs" / "results.md").read_text(encoding="utf-8").partition("## Release 0.1.0")[0]
+    said = re.search(rf"^\| {re.escape(row)} \|.*?\| (0\.\d+) \((0\.\d+)–(0\.\d+)\)", results, re.MULTILINE)
     folder = ROOT / "studies" / "results" / "fetal_planes"
-    frames, rows = table(folder / "frames.csv.bz2"), table(folder / f"{REAL_ROWS[row]}.s0.csv.bz2")
+    frames, rows = table(folder / "frames.csv.bz2"), table(folder / f"{SINGLE_ROWS[row]}.s0.csv.bz2")
     right = np.array([np.argmax([float(value) for value in each.values()]) for each in rows])
     right = right == np.array([int(each["label"]) for each in frames])
     assert len(right) == 750 and f"{right.mean():.3f}" == said[1]
     _, patient = np.unique([each["patient_id"] for each in frames], return_inverse=True)
-    taken = np.random.default_rng(0).multinomial(
-        patient.max() + 1, np.ones(patient.max() + 1) / (patient.max() + 1), 4000
-    )
+    share = np.ones(patient.max() + 1) / (patient.max() + 1)
+    taken = np.random.default_rng(0).multinomial(patient.max() + 1, share, 4000)
     drawn = taken @ np.bincount(patient, right) / (taken @ np.bincount(patient))
     np.testing.assert_allclose([float(said[2]), float(said[3])], np.quantile(drawn, [0.025, 0.975]), atol=0.002)
 
