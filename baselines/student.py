@@ -83,7 +83,7 @@ class _Job:
             batches=functools.partial(source.batches, config.batch_size, config.augment),
             steps=steps * changes.pop("epochs", config.epochs),
             steps_per_epoch=steps,
-            teacher=self.teacher,
+            teacher=self.teacher if config.learned.uses_teacher() else None,
             seed=config.seed,
             checkpoint=self.unfinished.file(training) if training else None,
             **{"learning_rate": config.learning_rate, **changes},

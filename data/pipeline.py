@@ -327,7 +327,7 @@ def _class_weights(data: Dataset, split: str, settings: PipelineSettings) -> tf.
     if not settings.class_weights:
         return tf.ones([len(data.classes) + 1])
     counts = np.array([data.info["splits"][split]["frames_per_class"][name] for name in data.classes], float)
-    weights = counts.sum() / (len(counts) * np.maximum(counts, 1))
+    weights = counts.sum() / ((counts > 0).sum() * np.maximum(counts, 1))
     return tf.constant([*weights, 1.0], tf.float32)
 
 

@@ -34,6 +34,9 @@ class _Settings:
         for name, bound in bounds.items():
             if not bound.hold(getattr(self, name)):
                 raise InputError(f"loss.{name} must be {bound}, not {getattr(self, name)}")
+        for term in self.active():
+            if isinstance(term.taps, str) and not self._taps_of(term):
+                raise InputError(f"loss.{term.taps} names no layer: name one, or set loss.{term.setting} to 0")
 
     def active(self) -> tuple[Term, ...]:
         """The terms that are switched on."""
@@ -48,6 +51,10 @@ class _Settings:
         """The settings with every term that needs a teacher switched off."""
         off = {term.setting: 0.0 for term in ordered_terms() if term.needs_teacher}
         return dataclasses.replace(self, **off)
+
+    def without_gaze(self) -> Self:
+        """The settings with every term that is a mean over the frames with gaze switched off."""
+        return dataclasses.replace(self, **{term.setting: 0.0 for term in ordered_terms() if term.over == "gaze"})
 
     def only(self, **weights: float) -> Self:
         """The settings with these terms at these weights, and every other term switched off.

@@ -28,7 +28,8 @@ def check_taps(model: keras.Model, taps: tuple[str, ...]) -> None:
     for tap in taps:
         if tap not in there or len(there[tap].output.shape) != 4:
             known = ", ".join(sorted(name for name in there if name.startswith("stride")))
-            raise InputError(f"model {model.name}: has no tap {tap!r}; it has {known}")
+            cure = f"it has {known}" if known else "it has none: set the weights of the terms that compare maps to 0"
+            raise InputError(f"model {model.name}: has no tap {tap!r}; {cure}")
 
 
 def build_objective(student: keras.Model, teacher: keras.Model | Ensemble | None, settings: LossSettings) -> Objective:
@@ -74,7 +75,7 @@ class Distiller(Learner):
             not 0).
         settings: weights and options of the terms; without a teacher those that need one are
             switched off.
-        total_steps: steps of the whole training, for warm-up and decay.
+        total_steps: steps of the whole training, for warm-up and decay; None trains by the weights as they are set.
 
     Raises:
         InputError: inputs, taps, grids or numbers of classes that don't fit, or no term to learn from.
@@ -85,7 +86,7 @@ class Distiller(Learner):
         student: keras.Model,
         teacher: keras.Model | Ensemble | None = None,
         settings: LossSettings | None = None,
-        total_steps: int = 1,
+        total_steps: int | None = None,
         **kwargs: Any,
     ) -> None:
         settings = settings or LossSettings()

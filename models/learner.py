@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -29,7 +30,7 @@ class Learner(keras.Model):
     Args:
         network: Functional model, inputs `frame` and, if fused, `gaze`, logits out.
         objective: the loss; its heads train too.
-        total_steps: steps of the whole training, for warm-up and decay.
+        total_steps: steps of the whole training, for warm-up and decay; None trains by the weights as they are set.
         teacher: batch → {"logits", tap: …}, see `models.distiller.teacher_pass`; None without one.
         taps: layers of the network that the objective needs, besides the logits.
 
@@ -45,7 +46,7 @@ class Learner(keras.Model):
         self,
         network: keras.Model,
         objective: Objective,
-        total_steps: int = 1,
+        total_steps: int | None = None,
         teacher: Callable[[dict], dict] | None = None,
         taps: tuple[str, ...] = (),
         **kwargs: Any,
@@ -53,7 +54,7 @@ class Learner(keras.Model):
         super().__init__(**kwargs)
         self.network = network
         self.objective = objective
-        self.total_steps = max(1, total_steps)
+        self.total_steps = None if total_steps is None else max(1, total_steps)
         self._teacher_pass = teacher
         whole = tapped(network, taps)
         self._network_pass = lambda: whole  # Keras tracks what is assigned, and leaves a function alone
@@ -71,9 +72,17 @@ class Learner(keras.Model):
         return self.network(given, training=training)
 
     def copied(self) -> Learner:
-        """The same learner over copies of its networks, its teacher's too, made in the scope that this is called in."""
-        made = self._again(copy_model)
-        made.take_weights(self)
+        """The same learner over copies of its networks, its teacher's too, made in the scope that this is called in.
+
+        Keras draws the seeds of new layers from Python's random numbers: what is built after a copy must start as
+        without it.
+        """
+        state = random.getstate()
+        try:
+            made = self._again(copy_model)
+            made.take_weights(self)
+        finally:
+            random.setstate(state)
         return made
 
     def take_weights(self, other: Learner) -> None:
@@ -111,7 +120,9 @@ class Learner(keras.Model):
     def _forward(self, batch: dict, teacher: dict | None, training: bool) -> tuple[dict, dict]:
         outputs = self._network_pass()(inputs_of(self.network, self._seen(batch)), training=training)
         terms = self.objective(batch, outputs, teacher)
-        progress = tf.cast(self.optimizer.iterations, tf.float32) / self.total_steps if training else 1.0
+        progress: tf.Tensor | float | None = 1.0 if self.total_steps else None
+        if training and self.total_steps:
+            progress = tf.cast(self.optimizer.iterations, tf.float32) / self.total_steps
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         own = own_losses(self.network) / replicas
         return outputs, {"loss": self.objective.total(terms, progress) + own, **terms, "regularisation": own}

@@ -64,9 +64,11 @@ class Objective(keras.layers.Layer):
         given = Given(batch, student, teacher or {}, self.settings, self.heads)
         return {term.name: _mean(term.function(given), batch, term.over) for term in self.settings.active()}
 
-    def total(self, terms: dict, progress: tf.Tensor | float) -> tf.Tensor:
-        """The weighted sum at `progress`, the share of the steps done, in [0, 1]."""
+    def total(self, terms: dict, progress: tf.Tensor | float | None) -> tf.Tensor:
+        """The weighted sum at `progress`, the share of the steps done, in [0, 1]; None for the weights as set."""
         s = self.settings
+        if progress is None:
+            return tf.add_n([s.weight(term.name) * terms[term.name] for term in s.active()])
         progress = tf.cast(progress, tf.float32)
         warm = tf.minimum(1.0, progress / s.warmup) if s.warmup else tf.constant(1.0)
         late = tf.clip_by_value((progress - s.decay_from) / max(1.0 - s.decay_from, 1e-6), 0.0, 1.0)

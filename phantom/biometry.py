@@ -71,9 +71,10 @@ class Fetus:
 def draw_fetus(rng: np.random.Generator) -> Fetus:
     """A fetus of 18-22 or 34-38 weeks; one shared percentile plus independent spread.
 
-    Three quarters of a measure's variance is shared by all of them: a large
-    fetus is large in every measure, but not in the same degree. The head's circumference is drawn
-    from its own chart, and both diameters are scaled to it (by a percent or two), so that all three agree.
+    Three quarters of a measure's variance is shared by all of them but the lateral ventricle, which is drawn by
+    itself with half the chart's standard deviation: a large fetus is large in every measure, but not in the same
+    degree. The head's circumference is drawn from its own chart, and both diameters are scaled to it (by a percent
+    or two), so that all three agree.
     """
     trimester = int(rng.choice((2, 3), p=(0.6, 0.4)))
     weeks = float(rng.uniform(*AGE_RANGES_WEEKS[trimester]))

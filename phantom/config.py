@@ -19,7 +19,8 @@ class PhantomConfig:
     Attributes:
         patients: number of simulated patients, four clips each.
         seed: of the simulation and of the split by patients.
-        frame_size: (H, W) of the videos and of the data set's frames, each 48 to 1024 pixels.
+        frame_size: (H, W) of the videos and of the data set's frames, each 48 to 1024 pixels, W at
+            most four times H.
         fps: frames per second of the simulated videos, 1 to 90.
         keep_fps: of them, frames per second that the data set keeps; None keeps all.
         clip_s: length of a clip, 1 to 20 s.
@@ -57,6 +58,8 @@ class PhantomConfig:
         if len(size) != 2 or min(size) < 48 or max(size) > 1024:
             given = " ".join(map(str, size))
             raise InputError(f"frame_size must be H W, each from 48 to 1024 pixels, not {given}")
+        if size[1] > 4 * size[0]:  # the parts of a fetus would find no place in so flat a sector
+            raise InputError(f"frame_size must be H W with W at most four times H, not {size[0]} {size[1]}")
         for name, low, high in (("fps", 1, 90), ("clip_s", 1, 20)):
             if not low <= getattr(self, name) <= high:
                 raise InputError(f"{name} must be from {low} to {high}, not {getattr(self, name)}")

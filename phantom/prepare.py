@@ -77,5 +77,8 @@ def describe(config: PhantomConfig) -> dict[str, Any]:
         "difficulty": config.difficulty,
         "frames_per_s": config.fps,
         "kept_frames_per_s": config.keep_fps or config.fps,
+        "clip_s": config.clip_s,
+        "val_fraction": config.val_fraction,
+        "test_fraction": config.test_fraction,
     }
     return about if config.rivals is None else {**about, "rivals": config.rivals}

@@ -118,7 +118,8 @@ def _train_epoch(trainer: _Trainer, feed: Iterator, epoch: int, what: str) -> di
     logs, rate = Means(), training.learning_rate
     for step in track(range(first, last), f"{what}, epoch {epoch + 1}/{epochs}"):
         frozen = step >= training.freeze_batch_norm_from * training.steps
-        measured = trainer.train_step(next(feed), frozen)
+        batch = next(feed)
+        measured = trainer.train_step(batch, frozen)
         check_finite({name: value for name, (value, _) in measured.items()}, f"{what}, step {step + 1}", rate)
         logs.add(measured)
     row = logs.result()
@@ -128,6 +129,10 @@ def _train_epoch(trainer: _Trainer, feed: Iterator, epoch: int, what: str) -> di
             means.add(trainer.test_step(batch))
         row |= {f"val_{name}": value for name, value in means.result().items()}
         check_finite(row, f"{what}, after epoch {epoch + 1}", rate)
+    elif last == training.steps:  # the step's own loss is of the weights before it
+        after = Means()
+        after.add(trainer.test_step(batch))
+        check_finite(after.result(), f"{what}, after epoch {epoch + 1}", rate)
     row["learning_rate"] = float(keras.ops.convert_to_numpy(trainer.schedule(last - 1)))
     return row
 

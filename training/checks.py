@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import models
@@ -62,7 +61,7 @@ def check_data(config: TrainConfig, data: Dataset) -> None:
         found = "gaze is 'none'" if config.gaze == "none" else f"{data.path} has no gaze in its training split"
         raise InputError(f"teacher {config.teacher} learns to predict gaze, and {found}: choose another teacher")
     loss = config.loss if config.has_teacher else config.loss.without_teacher()
-    if blind and "student" in config.stages and dataclasses.replace(loss, **{"gaze": 0.0}).is_empty():
+    if blind and "student" in config.stages and loss.without_gaze().is_empty():
         found = "gaze is 'none'" if config.gaze == "none" else f"{data.path} has no gaze in its training split"
         raise InputError(
             f"loss: gaze is all that is left to learn from, and {found}: set another weight, such as loss.hard"

@@ -65,7 +65,7 @@ class TrainConfig:
         unlabelled: which frames without a label the student learns from; all, patients (only those of patients
             who have no label at all), withheld (only those whose label labelled_patients withholds, so no
             transitions), none, or auto (all if any term of the loss learns from them, else none). A teacher
-            always learns from labelled frames alone.
+            learns from labelled frames alone, but for its gaze pretraining.
         labelled_patients: how many training patients keep their labels, chosen at random by the seed; below 1 it is
             their share. The frames of the others stay, without labels. Without it all labels are used.
         labelled_share: share of each of the student's batches that has labels, so that few are not lost among
@@ -230,11 +230,21 @@ def _check_teachers(config: TrainConfig) -> None:
         raise InputError("stages names the teacher alone, and teacher is 'none': name a teacher or another stage")
     if not config.has_teacher:
         config.loss.refuse_without_teacher("name one in teacher or teacher_path")
-    term = config.loss.needs_features()
-    if config.has_teacher and config.distil.average_views and term is not None:
+    _check_average_views(config)
+
+
+def _check_average_views(config: TrainConfig) -> None:
+    if not config.has_teacher or not config.distil.average_views:
+        return
+    if (live := config.loss.needs_features()) is not None:
         raise InputError(
-            f"distil.average_views true: the term {term} needs the live teacher, which sees one view at a time: set "
+            f"distil.average_views true: the term {live} needs the live teacher, which sees one view at a time: set "
             "its weight to 0, or average_views to false"
+        )
+    if not any(term.needs_teacher and not term.taps for term in config.loss.active()):
+        raise InputError(
+            "distil.average_views true: is of the teacher's answers, and no term learns from them: set a weight, such "
+            "as loss.alpha, or average_views to false"
         )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 
+from models.finite import check_finite
 from models.learner import Learner
 from training.checkpoint import Checkpoint, restore
 from training.distribution import SINGLE, Distribution
@@ -152,6 +153,11 @@ def go_through(
         )
     finally:
         reporter.close()
+    if not validation:
+        # The last step's own loss is of the weights before it.
+        learner.reset_metrics()
+        for batch in batches.take(1):
+            check_finite(learner.test_step(batch), f"epoch {epochs.stop}, after it")
 
 
 class EpochSeeds(keras.callbacks.Callback):

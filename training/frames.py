@@ -26,11 +26,11 @@ def learned_from(loss: LossSettings, gaze: str, data: Dataset) -> str:
 
     Args:
         loss: without terms that need a teacher where there is none.
-        gaze: see `PipelineSettings`; without gaze the term of that name is none.
+        gaze: see `PipelineSettings`; without gaze the terms over frames with gaze are none.
         data: the opened data set.
     """
     if gaze == "none" or not data.gaze_frames("train"):
-        loss = dataclasses.replace(loss, **{"gaze": 0.0})
+        loss = loss.without_gaze()
     return "none" if loss.is_empty(labels=False) else "all"
 
 

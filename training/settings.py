@@ -132,8 +132,8 @@ class TeacherPretrainSettings(PretrainSettings):
     """How the teacher's layers up to stride 8 are trained on the gaze alone, before everything else.
 
     As of the student, but the teacher's own gaze input is the uniform map, so that it has to predict the gaze
-    from the frame. All frames are gone through, with labels or without: few labels then start from features that
-    all recordings have shaped.
+    from the frame. All frames that `unlabelled` lets through are gone through, with labels or without: few
+    labels then start from features that all recordings have shaped.
 
     Attributes:
         epochs: passes over the training split; 0 leaves this out.

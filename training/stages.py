@@ -184,7 +184,8 @@ class Stage:
             sigma=self.sigma,
             gaze=config.gaze,
             seed=config.seed,
-            class_weights=config.class_weights,
+            # Gaze is learned without labels: their classes don't weigh its frames.
+            class_weights=config.class_weights and self.name not in ("pretrain", "pretrain_teacher"),
             unlabelled=self.unlabelled,
             views=views,
             labelled_share=config.labelled_share if self.name in ("student", "int8") else None,
@@ -218,7 +219,7 @@ def stage_fingerprints(config: TrainConfig, data: Dataset) -> dict[str, str]:
     if config.student_init == "teacher":  # its layers are refitted on the frames that the student will see
         starts = {"labelled_share": config.labelled_share, "seen": unlabelled_of("student", config, data)}
     pretrain = fingerprint(
-        shared,
+        shared | {"class_weights": False},
         **starts,
         **{name: built[name] for name in built if name != "teacher" or config.student_init == "teacher"},
         pretrain=config.pretrain,
@@ -250,6 +251,7 @@ def _gaze_pretraining(config: TrainConfig, data: Dataset) -> dict[str, Any]:
     epochs = bool(config.pretrain_teacher.epochs)
     return {
         "pretrain": config.pretrain_teacher if epochs else None,
+        **({"pretrain_class_weights": False} if epochs and config.class_weights else {}),
         "pretrain_gaze_uniform_share": config.loss.gaze_uniform_share if epochs else None,
         "pretrain_unlabelled": unlabelled_of("pretrain_teacher", config, data) if epochs else None,
     }

@@ -1,6 +1,7 @@
 """compress.py as a user runs it: a folder of artefacts with their numbers, or one line and nothing."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -118,6 +119,15 @@ def test_a_wrong_command_line_is_one_line_and_nothing_is_written(run, tmp_path, 
     error = capsys.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1 and message in error
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("command", "aim"), [("channels", ("--keep", 0.75)), ("prune", ("--sparsity", 0.5))])
+def test_a_last_step_that_breaks_the_model_is_refused(run, tmp_path, capsys, command, aim):
+    """Nothing is validated here, and the step's own loss is of the weights before it."""
+    words = [*aim, "--epochs", 1, "--batch-size", 256, "--learning-rate", 1e30]
+    assert call(run, command, tmp_path / "out", *words) == 2
+    assert re.search(r"after.*: .* is (nan|inf).*: lower the learning rate", capsys.readouterr().err)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

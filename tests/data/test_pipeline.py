@@ -290,11 +290,11 @@ def test_class_weights_even_out_the_classes(tmp_path):
     assert (weight == 1).all() and (label == -1).sum() == 1
 
 
-def test_a_class_that_is_not_there_does_not_break_the_weights(tmp_path):
+def test_a_class_that_is_not_there_counts_for_nothing(tmp_path):
     rows = [dataclasses.replace(row, label=index % 2) for index, row in enumerate(records(2, 4))]
     data = write(tmp_path / "d", {"train": rows}, require_all_classes=False)
     for _, _, weight in take(data, 2, batch_size=8, class_weights=True):
-        assert np.isfinite(weight).all() and (weight > 0).all()
+        np.testing.assert_allclose(weight, 1, rtol=1e-6)  # two classes of four frames each
     assert len(CLASSES) == 3
 
 

@@ -1,5 +1,7 @@
 """Which frames each term of the Distiller's loss is over, when it counts, and what is refused."""
 
+import random
+
 import keras
 import numpy as np
 import pytest
@@ -76,6 +78,28 @@ def test_progress_is_counted_in_optimiser_steps():
         rest = logs["loss"] - sum(factor * logs[name] for name, factor in factors.items())
         expected = 0.3 * gaze * logs["gaze"] + 0.8 * attention * logs["attention"]
         np.testing.assert_allclose(rest, expected, rtol=1e-4, atol=2e-6)
+
+
+def test_without_a_number_of_steps_the_weights_are_those_that_were_set():
+    made, data = distiller(rate=0.0, total_steps=None, warmup=0.1, decay_from=0.7, similarity=0.0), tiny.batch()
+    factors = {"hard": 0.4, "soft": 0.6, "gaze": 0.3, "attention": 0.8, "hint": 0.2}
+    for done in (0, 1, 100):
+        made.optimizer.iterations.assign(done)
+        logs = step(made, data)
+        np.testing.assert_allclose(
+            logs["loss"], sum(factor * logs[name] for name, factor in factors.items()), rtol=1e-5
+        )
+    assert look(made, data)["loss"] == pytest.approx(
+        sum(factor * look(made, data)[name] for name, factor in factors.items()), rel=1e-5
+    )
+
+
+def test_copies_draw_no_random_numbers():
+    """Heads that are built after a copy start as without it."""
+    made = distiller()
+    before = random.getstate()
+    made.copied()
+    assert random.getstate() == before
 
 
 def test_evaluation_does_not_depend_on_how_far_training_is():

@@ -251,6 +251,11 @@ def test_fetal_sizes_have_the_charts_mean_and_spread():
     for score in scores.values():
         assert abs(score.mean()) < 0.12
         assert 0.85 < score.std() < 1.15
+    chart = [4.389214 + 38.10015 / f.weeks + 2.0063e-6 * f.weeks**3 for f in fetuses]  # Napolitano et al. 2020
+    spread = [0.6707 + 0.034258 * f.weeks for f in fetuses]
+    ventricle = (np.array([f.ventricle for f in fetuses]) - chart) / spread
+    assert abs(ventricle.mean()) < 0.05 and 0.4 < ventricle.std() < 0.55  # half the chart's, and by itself
+    assert abs(np.corrcoef(ventricle, scores["ac"])[0, 1]) < 0.1
     shared = np.corrcoef(list(scores.values()))
     assert 0.6 < shared[0, 3] < 0.85 and 0.6 < shared[3, 4] < 0.85  # large in all, but not to the same degree
     for fetus in fetuses[:50]:

@@ -92,6 +92,7 @@ def test_the_video_is_lossless(tmp_path):
         ({"patients": 10**12}, "patients must be from 1 to 100000, not 1000000000000"),
         ({"seed": -1}, r"seed must be at least 0 and below 2\^32, not -1"),
         ({"frame_size": (20, 20)}, "frame_size must be H W, each from 48 to 1024 pixels, not 20 20"),
+        ({"frame_size": (100, 401)}, "frame_size must be H W with W at most four times H, not 100 401"),
         ({"fps": 0.0}, "fps must be from 1 to 90, not 0"),
         ({"keep_fps": 20.0}, "keep_fps must be above 0 and at most fps"),
         ({"clip_s": 0.1}, "clip_s must be from 1 to 20, not 0.1"),

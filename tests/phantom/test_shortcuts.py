@@ -87,6 +87,7 @@ def test_the_data_set_says_what_it_is(data):
     assert source["kind"] == "phantom" and source["simulated"] is True
     assert (source["seed"], source["patients"], source["difficulty"]) == (11, 48, "default")
     assert len(source["checksum"]) == 64 and source["generator_version"] == VERSION
+    assert {"clip_s", "val_fraction", "test_fraction", "difficulty", "seed"} <= set(source)
     assert (data.path / "recordings" / "manifest.csv").is_file()
 
 

@@ -108,6 +108,11 @@ def test_flags_preset_and_notebook_give_the_same(tmp_path):
             {"loss": {"hint": 1}, "distil": {"views": 6, "average_views": True}},
             "distil.average_views true: the term hint needs the live teacher",
         ),
+        (
+            {"loss": {"alpha": 0}, "distil": {"views": 6, "average_views": True}},
+            "distil.average_views true: is of the teacher's answers, and no term learns from them",
+        ),
+        ({"loss": {"attention_taps": []}}, "loss.attention_taps names no layer: name one, or set loss.attention to 0"),
         ({"gaze": "none", "pretrain": {"epochs": 1}}, "pretrain.epochs must be 0 where gaze is 'none', not 1"),
     ],
     ids=lambda value: str(value)[:50],
@@ -144,10 +149,10 @@ CHANGES = [
             {"gaze": "centre"},
             {"labelled_patients": 3},
             {"sigma": 0.05},
-            {"class_weights": True},
             {"augment": Augmentation(zoom=0.2)},
         )
     ],
+    ({"class_weights": True}, "teacher student int8"),  # a gaze pretraining uses no label
     ({"evaluate": False}, ""),
     ({"stages": ["student"]}, ""),
 ]

@@ -9,9 +9,11 @@ import pytest
 from common.errors import InputError
 from data.dataset import open_dataset
 from data.pipeline import PipelineSettings, evaluation_batches, frames_taken, training_batches
+from losses import TERMS, LossSettings
 from tests.training import tiny
 from training import train
-from training.stages import Stage
+from training.frames import learned_from
+from training.stages import Stage, stage_fingerprints
 
 pytestmark = pytest.mark.usefixtures("quick_exports")
 
@@ -68,6 +70,24 @@ def test_a_choice_that_is_none_is_refused(partly):
 def test_steps_are_counted_over_the_frames_that_are_gone_through(partly, run, stage, settings, steps):
     config = tiny.config(partly.path, run, sigma=0.03, distil={"batch_size": 8}, **settings)
     assert Stage(stage, config, partly, run, "").steps_per_epoch(config.distil) == steps
+
+
+def test_no_term_over_frames_with_gaze_is_learned_from_without_gaze(partly):
+    for term in (term for term in TERMS.values() if term.over == "gaze"):
+        loss = LossSettings().only(**{term.setting: 1.0})
+        assert learned_from(loss, "none", partly) == learned_from(loss, "real", partly) == "none", term.name
+        assert loss.without_gaze().is_empty()
+    assert learned_from(LossSettings().only(alpha=1.0), "none", partly) == "all"
+
+
+def test_classes_do_not_weigh_the_frames_of_a_gaze_pretraining(shapes, run):
+    """It is without labels: with the weights of classes the labels would decide how much a frame's gaze counts."""
+    data = open_dataset(shapes)
+    weighed, alike = (tiny.config(shapes, run, sigma=0.03, class_weights=given) for given in (True, False))
+    for stage, labels_count in (("pretrain", False), ("pretrain_teacher", False), ("teacher", True), ("student", True)):
+        assert Stage(stage, weighed, data, run, "").pipeline(weighed.distil).class_weights == labels_count
+    one, other = (stage_fingerprints(each, data) for each in (weighed, alike))
+    assert one["pretrain"] == other["pretrain"] and one["student"] != other["student"]
 
 
 def test_a_teacher_and_a_student_of_its_own_learn_from_the_labelled_frames_alone(partly, run):
