@@ -38,6 +38,7 @@ def draw(path: Path, tables: Sequence[Stored]) -> None:
     folds = grouped(tables)
     tables = [stored for stored in tables if stored.index["claims"] and not stored.index["fold_of"]]
     panels: list[Callable[[Axes], None]] = []
+    wide: list[Callable[[Axes], None]] = []  # each with so many bars that it takes a row of its own
     for same in _of_same_frames(tables):
         names, points = _over_patients(same)
         points = {arm: found for arm, found in points.items() if len(found) > 1}  # one budget of labels makes no line
@@ -49,18 +50,20 @@ def draw(path: Path, tables: Sequence[Stored]) -> None:
         asked = [stored for stored in tables if stored.index["shares"] and len(stored.index["trainings"]) > 1]
         panels += [functools.partial(_draw_arms, stored=stored) for stored in asked or [largest]]
     for parts in folds.values():
-        draw_parts = _draw_folds if parts[0].index["positive"] else draw_scanners
-        panels.append(functools.partial(draw_parts, folds=parts))
+        if parts[0].index["positive"]:
+            panels.append(functools.partial(_draw_folds, folds=parts))
+        else:
+            wide.append(functools.partial(draw_scanners, folds=parts))
     rows = math.ceil(len(panels) / _ABREAST)
-    columns = math.ceil(len(panels) / max(1, rows))
-    with picture(path, 1.0 + 4.6 * max(1, columns), 4.2 * max(1, rows)) as figure:
-        if not panels:
+    columns = max(1, math.ceil(len(panels) / max(1, rows)), 2 * bool(wide))
+    with picture(path, 1.0 + 4.6 * columns, 4.2 * max(1, rows + len(wide))) as figure:
+        if not panels + wide:
             raise InputError(f"{path}: no training of these results has run: there is nothing to draw")
-        places = np.ravel(figure.subplots(rows, columns))
-        for axes, fill in zip(places, panels, strict=False):
-            fill(axes)
-        for axes in places[len(panels) :]:
-            axes.set_axis_off()
+        grid = figure.add_gridspec(rows + len(wide), columns)
+        for place, fill in enumerate(panels):
+            fill(figure.add_subplot(grid[divmod(place, columns)]))
+        for row, fill in enumerate(wide, start=rows):
+            fill(figure.add_subplot(grid[row, :]))
 
 
 def _of_same_frames(tables: Sequence[Stored]) -> list[list[Stored]]:
@@ -146,10 +149,11 @@ def draw_scanners(axes: Axes, folds: Sequence[Stored]) -> None:
             look["hatch"] = "/////"
         axes.bar(left, mean, width, label=index["arms"][arm]["model"], **look)
         axes.errorbar(left, mean, [mean - low, high - mean], fmt="none", ecolor="0.25", elinewidth=0.9)
-    axes.set_xticks(range(len(folds)), [textwrap.fill(fold.index["title"], 14) for fold in folds], fontsize=8)
+    axes.set_xticks(range(len(folds)), [fold.index["title"] for fold in folds], fontsize=8)
+    axes.margins(x=0.01)
     axes.set_ylim(0, 1)
     axes.set_ylabel(f"accuracy (bars: 95 % interval)\n{index['note'] or index['fold_of']}")
-    axes.legend(fontsize=6.5, loc="lower left", bbox_to_anchor=(0, 1.0))
+    axes.legend(fontsize=7.5, loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=3)
 
 
 @dataclasses.dataclass(frozen=True)
