@@ -24,11 +24,11 @@ def paragraphs(stored: Stored) -> list[str]:
     if not stored.index["trainings"]:
         return [left_over(stored)]
     parts = [arm_table(stored)]
+    gap, over = "difference, percentage points", "seeds and patients"
     if stored.index["claims"]:
-        gap, over = "difference, percentage points", "seeds and patients"
         parts.append(claim_table(stored.index, differences(stored, stored.index["claims"]), gap, over, "seeds"))
-        if described := differences(stored, stored.index["described"]):
-            parts += ["Described, not claimed:", difference_table(stored.index, described, gap, over, "seeds")]
+    if described := differences(stored, stored.index["described"]):
+        parts += ["Described, not claimed:", difference_table(stored.index, described, gap, over, "seeds")]
     return [*parts, *lost_shares(stored), left_over(stored)]
 
 
@@ -38,8 +38,9 @@ def arm_table(stored: Stored) -> str:
     lines = [["arm", "trainings", "accuracy, mean ± sd over seeds", head, "of each seed"]]
     for arm, about in stored.index["arms"].items():
         counts = stored.counts(arm)
-        # Without claims the rows are single trainings, and the same model may have had several teachers.
-        named = about["model"] if stored.index["claims"] else f"{about['model']}, {about['transfer'] or 'labels alone'}"
+        # Rows that nothing compares are single trainings, and the same model may have had several teachers.
+        compared = stored.index["claims"] or stored.index["described"]
+        named = about["model"] if compared else f"{about['model']}, {about['transfer'] or 'labels alone'}"
         if counts is None:
             lines.append([named, "0", "not run", "", ""])
             continue
