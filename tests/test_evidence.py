@@ -42,7 +42,8 @@ def test_three_numbers_of_the_page_are_those_of_the_tables(folder):
         values = np.array([value for _, value in sorted(accuracies(folder, arm).items())])
         spread = f"{values.mean():.3f} ± {values.std(ddof=1):.3f}" if len(values) > 1 else f"{values.mean():.3f} (one"
         about = index["arms"][arm]
-        named = about["model"] if index["claims"] else f"{about['model']}, {about['transfer'] or 'labels alone'}"
+        compared = index["claims"] or index["described"]
+        named = about["model"] if compared else f"{about['model']}, {about['transfer'] or 'labels alone'}"
         line = next(line for line in block.splitlines() if line.startswith(f"| {named} |"))
         assert f"| {len(values)} | {spread}" in line
     assert not ran or len(table(folder / "frames.csv.bz2")) > 0
