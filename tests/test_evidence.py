@@ -237,6 +237,7 @@ SINGLE_ROWS = {  # row of docs/results.md: stored training
     "SonoNet-8 ×0.95 | none": "sononet_8_alone",
     "SqueezeNet 1.1 ×0.45 | soft targets, attention": "squeezenet_1_1_distilled",
     "SqueezeNet 1.1 ×0.45 | none": "squeezenet_1_1_alone",
+    "ResNet-50, 60 epochs from scratch | none": "resnet50",
 }
 
 
