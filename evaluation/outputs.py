@@ -51,7 +51,7 @@ class Outputs:
                     raise InputError(
                         f"{path}: {folder}: is a file where a folder is needed: name another", parameter=name
                     )
-            there = next(folder for folder in path.absolute().parents if folder.exists())
+            there = next(folder for folder in [path, *path.absolute().parents][not is_folder :] if folder.exists())
             if not os.access(there, os.W_OK | os.X_OK):
                 raise InputError(f"{path}: {there} may not be written to: name another folder", parameter=name)
         if self.run is not None and self.plots is None and self.html is None:

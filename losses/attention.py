@@ -11,6 +11,8 @@ from common.tensors import Tensor
 from losses.invariances import other_labels, scaled_features
 from losses.registry import Given, Option, loss_term
 
+ATTENTION_TAPS = Option("attention_taps", ("stride8", "stride16"), "layers that attention transfer compares")
+
 
 def attention_map(features: Tensor) -> Tensor:
     """Q / ‖Q‖₂ with Q = channel mean of F².
@@ -52,7 +54,7 @@ def attention_transfer_loss(teacher_features: Tensor, student_features: Tensor) 
     needs_teacher=True,
     needs_features=False,
     taps="attention_taps",
-    options=(Option("attention_taps", ("stride8", "stride16"), "layers that attention transfer compares"),),
+    options=(ATTENTION_TAPS,),
     warms_up=True,
     fades=True,
     zero_at_teacher=True,

@@ -5,13 +5,9 @@ from __future__ import annotations
 from keras import ops
 
 from common.tensors import Tensor
-from losses.attention import attention_transfer_loss, on_one_grid
+from losses.attention import ATTENTION_TAPS, attention_transfer_loss, on_one_grid
 from losses.invariances import other_labels, scaled_features
-from losses.registry import Given, Option, loss_term
-
-GAZE_ATTENTION_TAPS = Option(
-    "gaze_attention_taps", ("stride8", "stride16"), "layers that gaze-weighted attention transfer compares"
-)
+from losses.registry import Given, loss_term
 
 
 def gaze_attention_loss(gaze: Tensor, teacher_features: Tensor, student_features: Tensor) -> Tensor:
@@ -40,14 +36,14 @@ def gaze_attention_loss(gaze: Tensor, teacher_features: Tensor, student_features
 @loss_term(
     "gaze_attention",
     default=0.0,
-    help="attention transfer weighted by the gaze, at gaze_attention_taps, over the frames with valid gaze",
+    help="attention transfer weighted by the gaze, at attention_taps, over the frames with valid gaze",
     source="after Zagoruyko and Komodakis 2017; the weighting is ours",
     unit="squared distance",
     over="gaze",
     needs_teacher=True,
     needs_features=False,
-    taps="gaze_attention_taps",
-    options=(GAZE_ATTENTION_TAPS,),
+    taps="attention_taps",
+    options=(ATTENTION_TAPS,),
     warms_up=True,
     fades=True,
     zero_at_teacher=True,
@@ -57,5 +53,5 @@ def gaze_attention(given: Given) -> Tensor:
     """`gaze_attention_loss`, summed over the taps."""
     return sum(
         gaze_attention_loss(given.batch["gaze"], given.teacher[tap], given.student[tap])
-        for tap in given.settings.gaze_attention_taps
+        for tap in given.settings.attention_taps
     )

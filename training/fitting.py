@@ -157,7 +157,7 @@ def go_through(
         # The last step's own loss is of the weights before it.
         learner.reset_metrics()
         for batch in batches.take(1):
-            check_finite(learner.test_step(batch), f"epoch {epochs.stop}, after it")
+            check_finite(learner.test_step(batch), f"{reporter.stage}, after epoch {epochs.stop}")
 
 
 class EpochSeeds(keras.callbacks.Callback):

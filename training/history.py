@@ -86,13 +86,13 @@ class Reporter(keras.callbacks.Callback):
 
     def __init__(self, stage: str, history: History | None = None) -> None:
         super().__init__()
-        self._stage, self._history = stage, history
+        self.stage, self._history = stage, history
         self._bar: Progress | None = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         if console.is_terminal:
             bar = self._bar = progress_bar()
-            self._task = bar.add_task(self._stage, total=self.params["epochs"] * self.params["steps"])
+            self._task = bar.add_task(self.stage, total=self.params["epochs"] * self.params["steps"])
             bar.start()
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
@@ -101,16 +101,16 @@ class Reporter(keras.callbacks.Callback):
             self._bar.update(self._task, completed=epoch * self.params["steps"])
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        check_finite(logs or {}, f"{self._stage}, step {self._epoch * self.params['steps'] + batch + 1}")
+        check_finite(logs or {}, f"{self.stage}, step {self._epoch * self.params['steps'] + batch + 1}")
         if self._bar:
             self._bar.advance(self._task)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         # The step's own check sees the loss before its update: after the last one only this sees what became of it.
-        check_finite(logs or {}, f"{self._stage}, after epoch {epoch + 1}")
+        check_finite(logs or {}, f"{self.stage}, after epoch {epoch + 1}")
         if self._history is not None:
-            self._history.add(self._stage, epoch + 1, logs or {})
-        show_epoch(self._stage, epoch + 1, self.params["epochs"], logs or {})
+            self._history.add(self.stage, epoch + 1, logs or {})
+        show_epoch(self.stage, epoch + 1, self.params["epochs"], logs or {})
 
     def on_train_end(self, logs: dict | None = None) -> None:
         self.close()

@@ -251,6 +251,7 @@ def _gaze_pretraining(config: TrainConfig, data: Dataset) -> dict[str, Any]:
     epochs = bool(config.pretrain_teacher.epochs)
     return {
         "pretrain": config.pretrain_teacher if epochs else None,
+        # Only runs whose classes had weighed a pretraining are trained again; TRAINING_VERSION would be all runs.
         **({"pretrain_class_weights": False} if epochs and config.class_weights else {}),
         "pretrain_gaze_uniform_share": config.loss.gaze_uniform_share if epochs else None,
         "pretrain_unlabelled": unlabelled_of("pretrain_teacher", config, data) if epochs else None,

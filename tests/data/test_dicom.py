@@ -148,43 +148,34 @@ def film(tmp_path, **options):
     return numbered_video(tmp_path / "film.mp4", 12, **options).read_bytes()
 
 
-@pytest.mark.parametrize("fields", [{"FrameTime": 50.0}, {}])
-def test_a_film_inside_is_read_as_a_film(tmp_path, fields):
-    path = write_dicom(
+def film_dicom(tmp_path, declared, **fields):
+    """A film of 12 frames in a file whose header says how many it has."""
+    return write_dicom(
         tmp_path / "a.dcm",
-        np.zeros((12, 48, 64, 3), np.uint8),
+        np.zeros((declared, 48, 64, 3), np.uint8),
         "YBR_PARTIAL_420",
         syntax=MPEG4HP41,
         encoded=[film(tmp_path)],
         **fields,
     )
+
+
+@pytest.mark.parametrize("fields", [{"FrameTime": 50.0}, {}])
+def test_a_film_inside_is_read_as_a_film(tmp_path, fields):
+    path = film_dicom(tmp_path, 12, **fields)
     video = open_video(path)
     np.testing.assert_allclose(video.times_s, np.arange(12) * (0.05 if fields else 0.04))
     assert [number_of(frame) for _, _, frame in video] == list(range(12))
 
 
 def test_a_film_with_fewer_frames_than_declared_is_refused(tmp_path):
-    path = write_dicom(
-        tmp_path / "a.dcm",
-        np.zeros((20, 48, 64, 3), np.uint8),
-        "YBR_PARTIAL_420",
-        syntax=MPEG4HP41,
-        encoded=[film(tmp_path)],
-        FrameTime=40.0,
-    )
+    path = film_dicom(tmp_path, 20, FrameTime=40.0)
     with pytest.raises(InputError, match="12 of the 20 frames that it declares"):
         open_video(path)
 
 
 def test_a_film_with_more_frames_than_declared_is_read_whole_and_said(tmp_path, capsys):
-    path = write_dicom(
-        tmp_path / "a.dcm",
-        np.zeros((9, 48, 64, 3), np.uint8),
-        "YBR_PARTIAL_420",
-        syntax=MPEG4HP41,
-        encoded=[film(tmp_path)],
-        FrameTime=40.0,
-    )
+    path = film_dicom(tmp_path, 9, FrameTime=40.0)
     assert [number_of(frame) for _, _, frame in open_video(path)] == list(range(12))
     assert "its film has 12 frames, and NumberOfFrames says 9: all 12 are read" in capsys.readouterr().err
 
